@@ -1,0 +1,2 @@
+//! tilefn.
+fn main() {}
