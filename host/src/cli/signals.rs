@@ -2,7 +2,7 @@
 
 use super::Fatal;
 use crate::controller::Control;
-use crate::sandbox::Function;
+use crate::sandbox::Interrupt;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Catcher {
 
 impl Catcher {
     /// From now on signals stop `control`'s job instead of killing the process.
-    pub fn new(control: Arc<Control>, function: Function) -> Result<Self, Fatal> {
+    pub fn new(control: Arc<Control>, interrupt: Interrupt) -> Result<Self, Fatal> {
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
         let handle = signals.handle();
         let thread = std::thread::spawn(move || {
@@ -26,7 +26,7 @@ impl Catcher {
                         eprintln!("stopping after the tiles under way; again to stop them too");
                         control.stop();
                     }
-                    1 => function.interrupt(),
+                    1 => interrupt.stop(),
                     _ => std::process::exit(130),
                 }
             }

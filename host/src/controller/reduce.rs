@@ -26,7 +26,7 @@ impl Reducer {
             if self.state.is_empty() {
                 self.state = state;
             } else if !state.is_empty() {
-                self.state = self.function.merge(&self.state, &state)?;
+                self.state = self.function.merge(&self.state, &state)?.value;
             }
         }
         Ok(())
@@ -34,6 +34,6 @@ impl Reducer {
 
     /// The result as JSON, once every tile has been added.
     pub fn finish(self) -> Result<serde_json::Value, Error> {
-        self.function.finish(&self.state)
+        Ok(self.function.finish(&self.state)?.value)
     }
 }

@@ -9,7 +9,7 @@ use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker, peak_memor
 use super::schedule::{Policy, Schedule};
 use super::threads::{Shared, Work};
 use super::writer::Writer;
-use crate::sandbox::Function;
+use crate::sandbox::{Function, Interrupt};
 use crate::worker::Runner;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const WINDOW: u64 = 4096;
 /// Runs `plan` with `function`, which was compiled for it, on the plan's threads.
 ///
 /// `prepared` is how long opening, planning and compiling took, for the report.
-pub fn run(plan: &Plan, function: Function, control: &Control, prepared: Duration) -> Result<Report, Failure> {
+pub fn run(plan: &Plan, function: Function, interrupt: &Interrupt, control: &Control, prepared: Duration) -> Result<Report, Failure> {
     let started = Instant::now();
     let task = &plan.task;
     let runner = Runner::new(task.clone(), function.clone()).map_err(|e| match e {
@@ -41,6 +41,7 @@ pub fn run(plan: &Plan, function: Function, control: &Control, prepared: Duratio
         schedule: Mutex::new(Schedule::new(count, Ranges::default(), policy)),
         changed: Condvar::new(),
         control,
+        interrupt,
     };
     let works = shared.run(plan.threads)?;
     let tiles_seconds = started.elapsed().as_secs_f64();
@@ -63,7 +64,7 @@ pub fn run(plan: &Plan, function: Function, control: &Control, prepared: Duratio
     Ok(Report {
         tilefn: env!("CARGO_PKG_VERSION"),
         job: plan.job.clone(),
-        grid: GridReport::new(&task.grid, [task.tiling.tile_rows(), task.tiling.tile_cols()], task.halo),
+        grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
         tiles: Tiles { total: count, done: total(|w| w.done), skipped: total(|w| w.skipped), ..Tiles::default() },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {

@@ -7,6 +7,7 @@ use super::report::Spent;
 use super::schedule::{Grant, Schedule, WorkerId};
 use super::writer::Writer;
 use crate::grid::Tile;
+use crate::sandbox::Interrupt;
 use crate::worker::{Done, FilePixels, Outcome, Runner};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -25,6 +26,8 @@ pub struct Shared<'a> {
     pub changed: Condvar,
     /// Progress and stop.
     pub control: &'a Control,
+    /// Stops functions that are running.
+    pub interrupt: &'a Interrupt,
 }
 
 /// What one thread did.
@@ -70,8 +73,10 @@ impl Shared<'_> {
         let mut work = Work::default();
         let mut pixels = FilePixels::new(self.runner.task().clone());
         while let Some(index) = self.next(worker, &mut work)? {
-            let tile = self.runner.task().tiling.tile(index);
-            self.tile(&tile, &mut pixels, &mut work)?;
+            // The schedule counts the same tiles as the tiling.
+            if let Some(tile) = self.runner.task().tiling.tile(index) {
+                self.tile(&tile, &mut pixels, &mut work)?;
+            }
             self.schedule().complete(index);
             self.changed.notify_all();
         }
@@ -102,7 +107,7 @@ impl Shared<'_> {
 
     fn tile(&self, tile: &Tile, pixels: &mut FilePixels, work: &mut Work) -> Result<(), Failure> {
         let outcome = self.runner.run(tile, pixels).map_err(|source| match source {
-            crate::worker::Error::Function(crate::sandbox::Error::Interrupted) => Failure::Interrupted,
+            crate::worker::Error::Function(crate::sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
             source => Failure::Tile { tile: *tile, source },
         })?;
         match outcome {
@@ -119,7 +124,7 @@ impl Shared<'_> {
                 let writing = Instant::now();
                 let bytes = self.write(tile, &done)?;
                 work.spent.write += writing.elapsed();
-                self.reduce(tile.index, done.state().unwrap_or_default())?;
+                self.reduce(tile.index, done.state().map_err(Failure::Sandbox)?)?;
                 work.done += 1;
                 self.control.tile_done(bytes);
             }
@@ -133,7 +138,7 @@ impl Shared<'_> {
         let mut bytes = 0;
         for (o, rasters) in done.outputs().iter().enumerate() {
             for (r, raster) in rasters.iter().enumerate() {
-                let pixels = done.pixels(raster);
+                let pixels = done.pixels(raster).map_err(Failure::Sandbox)?;
                 bytes += pixels.len() as u64;
                 self.writer.write(o, r, tile.window, raster.bands, pixels)?;
             }
@@ -158,7 +163,7 @@ struct StopOnDrop<'a, 'b>(&'a Shared<'b>);
 impl Drop for StopOnDrop<'_, '_> {
     fn drop(&mut self) {
         self.0.control.stop();
-        self.0.runner.function().interrupt();
+        self.0.interrupt.stop();
         // With the lock held, so that no thread is between its check and its wait.
         let _schedule = self.0.schedule();
         self.0.changed.notify_all();

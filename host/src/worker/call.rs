@@ -1,7 +1,8 @@
 //! The call block: a tile and everything the function is told about it, in the ABI's binary form.
 
-use super::task::{Kind, Scalar, Task, Value};
+use super::task::Task;
 use crate::grid::Tile;
+use crate::sandbox::{Description, Value};
 use bytemuck::{Pod, bytes_of};
 use tilefn_abi as abi;
 
@@ -22,12 +23,12 @@ pub struct CallTemplate {
 pub struct TooLong;
 
 impl CallTemplate {
-    /// Lays out the block for `task`.
-    pub fn new(task: &Task) -> Result<Self, TooLong> {
+    /// Lays out the block for `task`, whose function this describes.
+    pub fn new(task: &Task, description: &Description) -> Result<Self, TooLong> {
         let mut b = Block::default();
         b.append(&[abi::Call::default()])?;
         let crs = b.text(&task.grid.crs.0)?;
-        let params = task.params.iter().map(|p| b.param(p)).collect::<Result<Vec<_>, _>>()?;
+        let params = task.params.iter().zip(&description.params).map(|(value, info)| b.param(value, info.kind)).collect::<Result<Vec<_>, _>>()?;
         let params = b.append(&params)?;
         let mut inputs = Vec::with_capacity(task.inputs.len());
         let mut places = Vec::new();
@@ -62,7 +63,7 @@ impl CallTemplate {
             outputs.push(abi::Output { name: b.text(&output.name)?, rasters: output.rasters, reserved: 0 });
         }
         let outputs = b.append(&outputs)?;
-        let (tile_rows, tile_cols) = task.tiling.matrix();
+        let (tile_rows, tile_cols) = (task.tiling.matrix_rows(), task.tiling.matrix_cols());
         let head = abi::Call {
             size: u32::try_from(b.0.len()).map_err(|_| TooLong)?,
             halo: task.halo,
@@ -132,49 +133,35 @@ impl Block {
         self.append(text.as_bytes())
     }
 
-    fn param(&mut self, value: &Value) -> Result<abi::Param, TooLong> {
-        let mut param = param_of(match value {
-            Value::One(one) => one.kind(),
-            Value::List(kind, _) => *kind,
-        });
+    fn param(&mut self, value: &Value, kind: abi::ParamKind) -> Result<abi::Param, TooLong> {
+        let mut param = abi::Param { kind: kind as u32, ..Default::default() };
         match value {
-            Value::One(Scalar::Text(text)) => param.items = self.text(text)?,
-            Value::One(one) => param.bits = bits(one),
-            Value::List(_, items) => {
+            Value::Text(text) => param.items = self.text(text)?,
+            Value::List(items) if kind == abi::ParamKind::Text => {
                 param.list = 1;
-                let texts = items
-                    .iter()
-                    .filter_map(|i| if let Scalar::Text(t) = i { Some(t) } else { None })
-                    .map(|t| self.text(t))
-                    .collect::<Result<Vec<_>, _>>()?;
-                param.items = if texts.is_empty() {
-                    self.append(&items.iter().map(bits).collect::<Vec<_>>())?
-                } else {
-                    self.append(&texts)?
-                };
+                let texts = items.iter().map(|i| match i {
+                    Value::Text(text) => self.text(text),
+                    _ => self.text(""),
+                });
+                let texts = texts.collect::<Result<Vec<_>, _>>()?;
+                param.items = self.append(&texts)?;
             }
+            Value::List(items) => {
+                param.list = 1;
+                param.items = self.append(&items.iter().map(bits).collect::<Vec<_>>())?;
+            }
+            one => param.bits = bits(one),
         }
         Ok(param)
     }
 }
 
-/// A number's or bool's 64 bits; a text has none.
-fn bits(value: &Scalar) -> u64 {
+/// A number's or bool's 64 bits; texts and lists have none.
+fn bits(value: &Value) -> u64 {
     match value {
-        Scalar::Bool(b) => u64::from(*b),
-        Scalar::Int(i) => i.cast_unsigned(),
-        Scalar::Float(f) => f.to_bits(),
-        Scalar::Text(_) => 0,
+        Value::Bool(b) => u64::from(*b),
+        Value::Int(i) => i.cast_unsigned(),
+        Value::Float(f) => f.to_bits(),
+        Value::Text(_) | Value::List(_) => 0,
     }
-}
-
-/// An empty parameter of this kind.
-fn param_of(kind: Kind) -> abi::Param {
-    let kind = match kind {
-        Kind::Bool => abi::ParamKind::Bool,
-        Kind::Int => abi::ParamKind::Int,
-        Kind::Float => abi::ParamKind::Float,
-        Kind::Text => abi::ParamKind::Text,
-    };
-    abi::Param { kind: kind as u32, ..Default::default() }
 }

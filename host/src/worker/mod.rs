@@ -8,4 +8,4 @@ mod task;
 
 pub use files::FilePixels;
 pub use runner::{Done, Error, Outcome, Pixels, Runner, working_set};
-pub use task::{Band, Input, Kind, Output, Raster, Scalar, Task, Value};
+pub use task::{Band, Input, Output, Raster, Task};

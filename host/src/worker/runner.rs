@@ -48,7 +48,6 @@ pub enum Error {
 }
 
 /// A task and the function that does it; shared by all threads of a worker.
-#[derive(Debug)]
 pub struct Runner {
     task: Arc<Task>,
     function: Function,
@@ -84,25 +83,25 @@ impl Done {
     }
 
     /// Pixels of an output raster, `[bands, rows, cols]`.
-    pub fn pixels(&self, raster: &OutRaster) -> &[u8] {
+    pub fn pixels(&self, raster: &OutRaster) -> Result<&[u8], sandbox::Error> {
         self.instance.bytes(raster.range)
     }
 
-    /// The tile's contribution to an accumulating function.
-    pub fn state(&self) -> Option<&[u8]> {
-        self.state.map(|s| self.instance.bytes(s))
+    /// The tile's contribution to an accumulating function; empty for other functions.
+    pub fn state(&self) -> Result<&[u8], sandbox::Error> {
+        self.state.map_or(Ok(&[]), |s| self.instance.bytes(s))
     }
 
     /// The most memory the function has used, bytes.
     pub fn peak_memory(&self) -> u64 {
-        self.instance.peak_memory()
+        self.instance.stats().peak_memory as u64
     }
 }
 
 impl Runner {
     /// Prepares `task`, to be done by `function`.
     pub fn new(task: Arc<Task>, function: Function) -> Result<Self, Error> {
-        let template = CallTemplate::new(&task)?;
+        let template = CallTemplate::new(&task, function.description())?;
         Ok(Self { task, function, template })
     }
 
@@ -114,6 +113,13 @@ impl Runner {
     /// The function.
     pub fn function(&self) -> &Function {
         &self.function
+    }
+
+    /// Bytes of all inputs under `tile`, halo included.
+    pub fn bytes_in(&self, tile: &Tile) -> u64 {
+        let window = tile.window.padded(self.task.halo);
+        let rasters = self.task.inputs.iter().flat_map(|i| &i.rasters);
+        rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
     }
 
     /// Runs the function on `tile`.
@@ -129,9 +135,9 @@ impl Runner {
             for (r, raster) in input.rasters.iter().enumerate() {
                 let len = raster.bytes(window.rows, window.cols).ok_or(Error::TooLarge)?;
                 let range = instance.alloc(len, 16)?;
-                addresses.push(range.address());
+                addresses.push(range.pointer());
                 let reading = Instant::now();
-                let buffer = instance.bytes_mut(range);
+                let buffer = instance.bytes_mut(range)?;
                 pixels
                     .read(i, r, window, buffer)
                     .map_err(|source| Error::Read { input: input.name.clone(), source })?;
@@ -159,20 +165,6 @@ impl Runner {
 
     /// Compares what came back with what the job expects.
     fn check(&self, tile: &Tile, result: &sandbox::Outcome) -> Result<(), Error> {
-        if result.outputs.len() != self.task.outputs.len() {
-            return Err(sandbox::Error::AbiViolation(format!(
-                "the function returned {} outputs, its description has {}",
-                result.outputs.len(),
-                self.task.outputs.len()
-            ))
-            .into());
-        }
-        if self.task.reduce != result.state.is_some() {
-            return Err(sandbox::Error::AbiViolation(
-                "the function's description and its result disagree on whether it accumulates".into(),
-            )
-            .into());
-        }
         for (output, rasters) in self.task.outputs.iter().zip(&result.outputs) {
             if output.rasters == 0 {
                 continue;
@@ -214,7 +206,7 @@ impl Runner {
                 continue;
             }
             for raster in rasters {
-                nodata::settle(raster.dtype, instance.bytes_mut(raster.range), raster.nodata, output.nodata).map_err(
+                nodata::settle(raster.dtype, instance.bytes_mut(raster.range)?, raster.nodata, output.nodata).map_err(
                     |nodata::Unmarkable| Error::Output {
                         output: output.name.clone(),
                         what: format!(

@@ -2,7 +2,7 @@
 
 use crate::grid::{Grid, Tiling};
 use crate::raster::SourceSpec;
-use crate::sandbox::Limits;
+use crate::sandbox::{Limits, Value};
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
@@ -31,55 +31,6 @@ pub struct Task {
     pub skip_empty: bool,
     /// What the function may use.
     pub limits: Limits,
-}
-
-/// A parameter's value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Value {
-    /// One value.
-    One(Scalar),
-    /// A list, and the kind of its items even when it is empty.
-    List(Kind, Vec<Scalar>),
-}
-
-/// Type of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// True or false.
-    Bool,
-    /// Signed 64-bit integer.
-    Int,
-    /// 64-bit float.
-    Float,
-    /// UTF-8 text.
-    Text,
-}
-
-/// A single parameter value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scalar {
-    /// True or false.
-    Bool(bool),
-    /// Signed 64-bit integer.
-    Int(i64),
-    /// 64-bit float.
-    Float(f64),
-    /// UTF-8 text.
-    Text(String),
-}
-
-impl Scalar {
-    /// The value's type.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Bool(_) => Kind::Bool,
-            Self::Int(_) => Kind::Int,
-            Self::Float(_) => Kind::Float,
-            Self::Text(_) => Kind::Text,
-        }
-    }
 }
 
 /// A named input.
