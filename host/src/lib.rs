@@ -1,1 +1,3 @@
 //! tilefn.
+
+pub mod job;
