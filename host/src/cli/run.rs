@@ -100,11 +100,11 @@ fn threads(loaded: &Loaded) -> Result<usize, Fatal> {
 /// The module's bytes, checked against the job's sha256.
 fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     let function = &loaded.spec.function;
-    let path = loaded.resolve(&function.module);
+    let path = &function.module;
     if path.contains("://") {
         return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
     }
-    let bytes = std::fs::read(&path).map_err(|e| {
+    let bytes = std::fs::read(path).map_err(|e| {
         let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
         Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
     })?;

@@ -86,7 +86,7 @@ fn unknown(
     let key = format!("{section}.{name}");
     let message = format!("the function {} has no {what} of this name", description.name);
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    mistakes.add(loaded.place(&key), key, message).hint(format!("it has: {list}"));
+    mistakes.add(loaded.position(&key), key, message).hint(format!("it has: {list}"));
 }
 
 /// Extra pixels around every tile.
@@ -102,7 +102,7 @@ fn halo(description: &Description, params: &[Value], mistakes: &mut Mistakes, lo
             let key = format!("params.{name}");
             let found = value.map_or_else(|| "nothing".into(), ToString::to_string);
             mistakes.add(
-                loaded.place(&key),
+                loaded.position(&key),
                 key,
                 format!("is the function's halo, so it must be from 0 to {MAX_HALO}; found {found}"),
             );
@@ -168,7 +168,7 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
             let why = if covered.contains(&task.grid.window()) { "the halo reaches" } else { "the working grid reaches" };
             mistakes
                 .add(
-                    loaded.place(&key),
+                    loaded.position(&key),
                     key,
                     format!("{why} beyond {}, and its type, {}, has no nodata value to fill with", file.written, raster.dtype.name()),
                 )
@@ -196,7 +196,7 @@ fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mist
     match Tiling::new(task.grid.rows, task.grid.cols, rows, cols) {
         Ok(tiling) => task.tiling = tiling,
         Err(error) => {
-            mistakes.add(loaded.place("grid.tile"), "grid.tile", error.to_string());
+            mistakes.add(loaded.position("grid.tile"), "grid.tile", error.to_string());
             return;
         }
     }
@@ -204,7 +204,7 @@ fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mist
     if set > task.limits.memory {
         mistakes
             .add(
-                loaded.place("limits.memory"),
+                loaded.position("limits.memory"),
                 "limits.memory",
                 format!(
                     "a tile of {cols} × {rows} pixels takes {set} bytes for its inputs and outputs alone, the limit is {}",

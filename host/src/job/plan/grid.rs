@@ -18,7 +18,7 @@ pub fn place(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     let spec = &loaded.spec.grid;
     let reference = reference(loaded, inputs, mistakes)?;
     let mut fail = |key: &str, message: String| {
-        mistakes.add(loaded.place(key), key, message);
+        mistakes.add(loaded.position(key), key, message);
     };
     let north_up = |grid: &Grid| grid.transform.check_north_up();
     if let Err(problem) = north_up(&reference.grid) {
@@ -47,7 +47,7 @@ pub fn place(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     if let Some(paths) = &spec.extent_from {
         windows.clear();
         for written in paths {
-            let window = raster::inspect(&loaded.resolve(written)).map_err(|e| e.to_string()).and_then(|info| {
+            let window = raster::inspect(written).map_err(|e| e.to_string()).and_then(|info| {
                 let offset = relation(&reference, written, &info.grid)?;
                 Ok(offset.window(info.grid.rows, info.grid.cols))
             });
@@ -110,12 +110,12 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
             Some(input) => {
                 input.files.first().map(|f| Reference { name: f.written.clone(), grid: f.info.grid.clone() })
             }
-            None => match raster::inspect(&loaded.resolve(name)) {
+            None => match raster::inspect(name) {
                 Ok(info) => Some(Reference { name: name.clone(), grid: info.grid }),
                 Err(error) => {
                     let names: Vec<_> = inputs.iter().map(|i| i.name.as_str()).collect();
                     mistakes
-                        .add(loaded.place("grid.reference"), "grid.reference", error.to_string())
+                        .add(loaded.position("grid.reference"), "grid.reference", error.to_string())
                         .hint(format!("give a raster file or one of the inputs: {}", names.join(", ")));
                     return None;
                 }
@@ -125,7 +125,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     if spec.crs.is_none() && spec.resolution.is_none() {
         if named.is_none() {
             mistakes
-                .add(loaded.place("grid"), "grid", "nothing says what the working grid is: there is no raster input")
+                .add(loaded.position("grid"), "grid", "nothing says what the working grid is: there is no raster input")
                 .hint("set grid.reference, or grid.crs, resolution and bounds");
         }
         return named;
@@ -136,7 +136,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
         Some(text) => match raster::crs_from_user(text) {
             Ok(crs) => Some(crs),
             Err(error) => {
-                mistakes.add(loaded.place("grid.crs"), "grid.crs", error.to_string());
+                mistakes.add(loaded.position("grid.crs"), "grid.crs", error.to_string());
                 return None;
             }
         },
@@ -147,7 +147,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     });
     let (Some([dx, dy]), Some([x_min, y_min, x_max, y_max])) = (resolution, spec.bounds) else {
         mistakes
-            .add(loaded.place("grid"), "grid", "a grid with its own CRS or resolution needs bounds and resolution, too")
+            .add(loaded.position("grid"), "grid", "a grid with its own CRS or resolution needs bounds and resolution, too")
             .hint("add bounds = [xmin, ymin, xmax, ymax] and resolution = [x, y], or take both from grid.reference");
         return None;
     };
@@ -155,7 +155,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     match Grid::from_bounds(&bounds, dx, dy, crs.unwrap_or_else(|| Crs::from(""))) {
         Ok(grid) => Some(Reference { name: "the [grid] of the job file".into(), grid }),
         Err(error) => {
-            mistakes.add(loaded.place("grid.bounds"), "grid.bounds", error.to_string());
+            mistakes.add(loaded.position("grid.bounds"), "grid.bounds", error.to_string());
             None
         }
     }

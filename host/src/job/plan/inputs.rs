@@ -47,14 +47,14 @@ pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes)
             Some(Input::Raster(input)) => open_input(loaded, &key, wanted, input, mistakes),
             Some(Input::Vector(_)) => {
                 mistakes
-                    .add(loaded.place(&key), key, "vector inputs are not supported by this version of tilefn")
+                    .add(loaded.position(&key), key, "vector inputs are not supported by this version of tilefn")
                     .hint("rasterise the file onto the working grid first, e.g. with gdal_rasterize");
                 Vec::new()
             }
             None if wanted.optional => Vec::new(),
             None => {
                 mistakes
-                    .add(loaded.place("inputs"), key, format!("the function {} needs this input", description.name))
+                    .add(loaded.position("inputs"), key, format!("the function {} needs this input", description.name))
                     .hint(format!("add [inputs.{}] with path = …", wanted.name));
                 Vec::new()
             }
@@ -75,7 +75,7 @@ fn open_input(
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
     if !wanted.list && input.files.is_list() {
         mistakes
-            .add(loaded.place(&path_key), path_key, "the function takes one file here, not a list")
+            .add(loaded.position(&path_key), path_key, "the function takes one file here, not a list")
             .hint("use path = \"…\"");
         return Vec::new();
     }
@@ -84,7 +84,7 @@ fn open_input(
         let (path, info) = match found {
             (path, Ok(info)) => (path, info),
             (_, Err(error)) => {
-                mistakes.add(loaded.place(&path_key), path_key.clone(), error.to_string());
+                mistakes.add(loaded.position(&path_key), path_key.clone(), error.to_string());
                 continue;
             }
         };
@@ -99,7 +99,7 @@ fn open_input(
 fn inspect_all(loaded: &Loaded, paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
     const AT_ONCE: usize = 16;
     let inspect = |written: &String| {
-        let path = loaded.resolve(written);
+        let path = written.to_owned();
         let info = raster::inspect(&path);
         (path, info)
     };
@@ -130,7 +130,7 @@ fn describe(
     let own = match info.dtype_of(&bands) {
         Ok(own) => own,
         Err(problem) => {
-            mistakes.add(loaded.place(&bands_key), bands_key, format!("{written}: {problem}"));
+            mistakes.add(loaded.position(&bands_key), bands_key, format!("{written}: {problem}"));
             return None;
         }
     };
@@ -142,7 +142,7 @@ fn describe(
             Ok(bits) => nodata_bits.push(bits),
             Err(problem) => {
                 mistakes
-                    .add(loaded.place(key), key, format!("{written}: {problem}, the type that the function asks for"))
+                    .add(loaded.position(key), key, format!("{written}: {problem}, the type that the function asks for"))
                     .hint("set nodata of this input to a value of that type, or let the function take a larger type");
                 return None;
             }
@@ -168,7 +168,7 @@ fn nodata_of(
         Some(InputNodata::PerBand(values)) => {
             let key = format!("{key}.nodata");
             let message = format!("{} values for {} bands", values.len(), bands.len());
-            mistakes.add(loaded.place(&key), key, message).hint("give one value, or one for each band that is read");
+            mistakes.add(loaded.position(&key), key, message).hint("give one value, or one for each band that is read");
             None
         }
         None => Some(bands.iter().map(|b| info.bands.get(b.checked_sub(1)?).and_then(|b| b.nodata)).collect()),

@@ -37,7 +37,7 @@ pub fn plan(
     }
     if given.is_empty() && !description.reduce {
         mistakes
-            .add(loaded.place("outputs"), "outputs", format!("the function {} makes outputs, the job writes none", description.name))
+            .add(loaded.position("outputs"), "outputs", format!("the function {} makes outputs, the job writes none", description.name))
             .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
     }
     check_paths(loaded, options, mistakes);
@@ -64,14 +64,14 @@ pub fn plan(
             Ok(bits) => bits,
             Err(problem) => {
                 let key = format!("{key}.nodata");
-                mistakes.add(loaded.place(&key), key, format!("{problem}, the type that the function returns"));
+                mistakes.add(loaded.position(&key), key, format!("{problem}, the type that the function returns"));
                 None
             }
         };
         let mut targets = Vec::new();
         if let Some(output) = output {
             if !wanted.list && output.files.is_list() {
-                mistakes.add(loaded.place(&key), format!("{key}.paths"), "the function makes one raster here, not a list");
+                mistakes.add(loaded.position(&key), format!("{key}.paths"), "the function makes one raster here, not a list");
             }
             targets = output
                 .files
@@ -81,7 +81,7 @@ pub fn plan(
                 .collect();
             for spec in &targets {
                 if let Err(error) = spec.check() {
-                    mistakes.add(loaded.place(&key), key.clone(), error.to_string());
+                    mistakes.add(loaded.position(&key), key.clone(), error.to_string());
                 }
             }
         }
@@ -100,9 +100,9 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
     for (name, output) in &loaded.spec.outputs {
         let key = format!("outputs.{name}.{}", if output.files.is_list() { "paths" } else { "path" });
         for written in output.files.as_slice() {
-            let path = loaded.resolve(written);
+            let path = written.to_owned();
             if let Some(other) = seen.insert(path.clone(), name.clone()) {
-                mistakes.add(loaded.place(&key), key.clone(), format!("{written} is written by output {other:?} as well"));
+                mistakes.add(loaded.position(&key), key.clone(), format!("{written} is written by output {other:?} as well"));
             }
             // What isn't a local path is for GDAL to judge, when it creates the file.
             if path.contains("://") || path.starts_with("/vsi") {
@@ -111,12 +111,12 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
             let path = Path::new(&path);
             if path.exists() && !options.overwrite {
                 mistakes
-                    .add(loaded.place(&key), key.clone(), format!("{written} exists"))
+                    .add(loaded.position(&key), key.clone(), format!("{written} exists"))
                     .hint("add --overwrite to replace it once the job is complete");
             }
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {
-                mistakes.add(loaded.place(&key), key.clone(), format!("the folder {} doesn't exist", folder.display()));
+                mistakes.add(loaded.position(&key), key.clone(), format!("the folder {} doesn't exist", folder.display()));
             }
         }
     }
@@ -146,7 +146,7 @@ fn target(loaded: &Loaded, output: &Output, path: &str, grid: &Grid, dtype: DTyp
         None => output.overviews.then(|| Overviews { levels: None, resampling: resampling.into() }),
     };
     TargetSpec {
-        path: loaded.resolve(path),
+        path: path.to_owned(),
         driver: output.driver.clone(),
         options: output.options.clone().unwrap_or_default(),
         grid: grid.clone(),

@@ -19,13 +19,13 @@ pub fn check(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes
             (Some(value), _) => match convert(value, param).and_then(|value| param.check(&value).map(|()| value)) {
                 Ok(value) => values.push(value),
                 Err(problem) => {
-                    mistakes.add(loaded.place(&key), key, problem);
+                    mistakes.add(loaded.position(&key), key, problem);
                 }
             },
             (None, Some(default)) => values.push(default.clone()),
             (None, None) => {
                 mistakes
-                    .add(loaded.place("params"), key, format!("the function {} needs this parameter", description.name))
+                    .add(loaded.position("params"), key, format!("the function {} needs this parameter", description.name))
                     .hint(format!("add `{} = …` ({}) under [params]", param.name, type_name(param)));
             }
         }
