@@ -3,8 +3,6 @@
 mod build;
 mod console;
 mod inspect;
-mod new;
-mod preview;
 mod progress;
 mod run;
 mod schema;
@@ -39,16 +37,12 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a new function: a crate ready to build, test and run
-    New(new::Arguments),
     /// Compile a function's crate to a module
     Build(build::Arguments),
     /// Show a module's functions, inputs, parameters, outputs and imports
     Inspect(inspect::Arguments),
     /// Run a job on this machine
     Run(run::Arguments),
-    /// Draw a raster as a PNG picture
-    Preview(preview::Arguments),
     /// Print the job file's JSON schema
     Schema,
 }
@@ -80,11 +74,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
     let result = match cli.command {
-        Command::New(arguments) => new::new(&arguments, &console),
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
         Command::Run(arguments) => run::run(&arguments, &console),
-        Command::Preview(arguments) => preview::preview(&arguments, &console),
         Command::Schema => schema::schema(),
     };
     match result {

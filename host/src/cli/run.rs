@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Memory for GDAL's block cache, bytes: the blocks of a few tiles; more only delays writing.
-const GDAL_CACHE: usize = 128 << 20;
+const GDAL_CACHE: u64 = 128 << 20;
 /// Pixels that an instance's memory keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 

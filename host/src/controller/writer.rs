@@ -1,7 +1,7 @@
 //! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
 
 use super::report::OutputFile;
-use crate::raster::{Error, Finished, Target, TargetSpec};
+use crate::raster::{Error, Target, TargetSpec};
 use crate::grid::Window;
 use std::sync::{Mutex, PoisonError};
 
@@ -70,7 +70,7 @@ impl Writer {
 
     /// Completes all files, and only then gives them their final names.
     pub fn finish(&self) -> Result<Vec<OutputFile>, WriteError> {
-        let mut finished = Vec::new();
+        let mut written = Vec::new();
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
             for slot in slots {
@@ -78,22 +78,19 @@ impl Writer {
                 // Not one tile had data: the file is all nodata.
                 open(&mut slot, 1).map_err(fail)?;
                 if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
-                    finished.push((name, target.finish().map_err(fail)?));
+                    let file = target.finish(&mut |_| true).map_err(fail)?;
+                    written.push(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes });
                 }
             }
         }
-        let publish = |(name, file): (&String, Finished)| {
-            let written = file.publish().map_err(|source| WriteError::Raster { output: name.clone(), source })?;
-            Ok(OutputFile { output: name.clone(), path: written.path, bytes: written.bytes })
-        };
-        finished.into_iter().map(publish).collect()
+        Ok(written)
     }
 }
 
 fn open(slot: &mut Slot, bands: u32) -> Result<(), Error> {
     if let Slot::Planned(spec) = slot {
         spec.bands = bands;
-        let target = Target::create(spec)?;
+        let target = Target::create(spec.clone())?;
         *slot = Slot::Open { bands, target };
     }
     Ok(())

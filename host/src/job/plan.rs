@@ -10,7 +10,7 @@ mod params;
 use super::{Loaded, Mistakes, spec};
 use crate::controller::{Job, Plan};
 use crate::grid::{Tiling, TileBudget, choose_tile};
-use crate::raster::{Edge, SourceSpec};
+use crate::raster::{Edge, SourceSpec, TargetSpec};
 use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
 use inputs::Opened;
@@ -49,6 +49,14 @@ pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -
     let outputs =
         outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
     let halo = halo(description, &params, &mut mistakes, loaded);
+    // One tile for now: how the grid is cut depends on what the rest of the task takes.
+    let tiling = match Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols) {
+        Ok(tiling) => tiling,
+        Err(error) => {
+            mistakes.add(loaded.position("grid"), "grid", error.to_string());
+            return Err(mistakes);
+        }
+    };
     let mut task = Task {
         function: description.name.clone(),
         module_sha256: job.module_sha256.clone(),
@@ -56,7 +64,7 @@ pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -
         inputs: task_inputs(&opened, &placed, spec),
         outputs: outputs.iter().map(|o| o.task.clone()).collect(),
         reduce: description.reduce,
-        tiling: Tiling::whole(&placed.grid),
+        tiling,
         grid: placed.grid,
         halo,
         skip_empty: spec.grid.skip_empty,
@@ -64,10 +72,12 @@ pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -
     };
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, options.threads, &mut mistakes);
+    let tile = task.tiling.tile_size();
+    let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     mistakes.into_result(Plan {
         job,
         task: Arc::new(task),
-        outputs: outputs.into_iter().map(|o| o.targets).collect(),
+        outputs: outputs.collect(),
         threads: options.threads,
         warnings,
     })
@@ -144,8 +154,8 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
                     dtype: file.dtype,
                     fill: file.nodata_bits.clone(),
                     offset: *offset,
-                    rows: file.info.grid.rows,
-                    cols: file.info.grid.cols,
+                    file_size: (file.info.grid.rows, file.info.grid.cols),
+                    grid_size: (placed.grid.rows, placed.grid.cols),
                     edge,
                 },
             })
@@ -157,10 +167,11 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
 /// An integer band without nodata has nothing to stand for pixels beyond its file.
 fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mistakes) {
     let halo = if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
-    let needed = task.grid.window().padded(halo);
+    let Some(needed) = task.grid.window().padded(halo) else { return };
     for (input, files) in task.inputs.iter().zip(opened) {
         for (raster, file) in input.rasters.iter().zip(&files.files) {
-            let covered = raster.source.window();
+            let (rows, cols) = raster.source.file_size;
+            let covered = raster.source.offset.window(rows, cols);
             if raster.dtype.is_float() || raster.bands.iter().all(|b| b.nodata.is_some()) || covered.contains(&needed) {
                 continue;
             }

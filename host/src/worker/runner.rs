@@ -117,7 +117,7 @@ impl Runner {
 
     /// Bytes of all inputs under `tile`, halo included.
     pub fn bytes_in(&self, tile: &Tile) -> u64 {
-        let window = tile.window.padded(self.task.halo);
+        let Some(window) = tile.window.padded(self.task.halo) else { return 0 };
         let rasters = self.task.inputs.iter().flat_map(|i| &i.rasters);
         rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
     }
@@ -130,7 +130,7 @@ impl Runner {
         let mut addresses = Vec::new();
         let mut valid = !self.task.skip_empty || self.task.inputs.iter().all(|i| i.rasters.is_empty());
         let mut read = Duration::ZERO;
-        let window = tile.window.padded(self.task.halo);
+        let window = tile.window.padded(self.task.halo).ok_or(Error::TooLarge)?;
         for (i, input) in self.task.inputs.iter().enumerate() {
             for (r, raster) in input.rasters.iter().enumerate() {
                 let len = raster.bytes(window.rows, window.cols).ok_or(Error::TooLarge)?;

@@ -3,11 +3,10 @@
 use crate::grid::{Grid, Tiling};
 use crate::raster::SourceSpec;
 use crate::sandbox::{Limits, Value};
-use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
 /// A job as a worker sees it. The same for every tile; made by the planner, sent once to each worker.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Task {
     /// Name of the function in the module.
     pub function: String,
@@ -34,7 +33,7 @@ pub struct Task {
 }
 
 /// A named input.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Input {
     /// The name in the job file and in the function.
     pub name: String,
@@ -43,12 +42,11 @@ pub struct Input {
 }
 
 /// One file of an input.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Raster {
     /// The path as the job file has it.
     pub path: String,
     /// Element type in which the function gets the pixels.
-    #[serde(with = "dtype_name")]
     pub dtype: DType,
     /// The bands the function gets, in order.
     pub bands: Vec<Band>,
@@ -68,7 +66,7 @@ impl Raster {
 }
 
 /// A band as the function sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Band {
     /// The band's description in the file.
     pub name: String,
@@ -77,12 +75,11 @@ pub struct Band {
 }
 
 /// A named output.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Output {
     /// The name in the job file and in the function.
     pub name: String,
     /// Element type.
-    #[serde(with = "dtype_name")]
     pub dtype: DType,
     /// Number of files; 0 when the job leaves the output out.
     pub rasters: u32,
@@ -90,17 +87,3 @@ pub struct Output {
     pub nodata: Option<u64>,
 }
 
-/// A dtype is written by its name.
-mod dtype_name {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use tilefn_abi::DType;
-
-    pub fn serialize<S: Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(dtype.name())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DType, D::Error> {
-        let name = String::deserialize(d)?;
-        DType::from_name(&name).ok_or_else(|| D::Error::custom(format!("no such type: {name:?}")))
-    }
-}

@@ -133,7 +133,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     // A grid of the job's own: what it doesn't say is the reference's.
     let crs = match &spec.crs {
         None => named.as_ref().map(|r| r.grid.crs.clone()),
-        Some(text) => match raster::crs_from_user(text) {
+        Some(text) => match Ok::<_, String>(Crs::from(text.as_str())) {
             Ok(crs) => Some(crs),
             Err(error) => {
                 mistakes.add(loaded.position("grid.crs"), "grid.crs", error.to_string());
@@ -184,7 +184,7 @@ fn relation(reference: &Reference, name: &str, grid: &Grid) -> Result<Offset, St
 fn outline(grid: &Grid) -> String {
     let (dx, dy) = grid.transform.pixel_size();
     let (x, y) = grid.transform.origin();
-    let crs = raster::crs_name(&grid.crs);
+    let crs = name_of(&grid.crs);
     format!("{} rows × {} columns of {dx} × {dy} from ({x}, {y}) in {crs}", grid.rows, grid.cols)
 }
 
@@ -194,4 +194,9 @@ fn footprint_kind(footprint: spec::Footprint) -> Footprint {
         spec::Footprint::Union => Footprint::Union,
         spec::Footprint::Reference => Footprint::Reference,
     }
+}
+
+/// What a CRS calls itself: the first quoted text of its WKT.
+fn name_of(crs: &Crs) -> String {
+    crs.0.split('"').nth(1).map_or_else(|| "no CRS".into(), str::to_owned)
 }

@@ -161,9 +161,9 @@ fn nodata_of(
     mistakes: &mut Mistakes,
 ) -> Option<Vec<Option<Nodata>>> {
     match &input.nodata {
-        Some(InputNodata::All(value)) => Some(vec![Some(value.0.into()); bands.len()]),
+        Some(InputNodata::All(value)) => Some(vec![Some(Nodata::Float(value.0)); bands.len()]),
         Some(InputNodata::PerBand(values)) if values.len() == bands.len() => {
-            Some(values.iter().map(|v| Some(v.0.into())).collect())
+            Some(values.iter().map(|v| Some(Nodata::Float(v.0))).collect())
         }
         Some(InputNodata::PerBand(values)) => {
             let key = format!("{key}.nodata");

@@ -77,13 +77,8 @@ pub fn plan(
                 .files
                 .as_slice()
                 .iter()
-                .map(|path| target(loaded, output, path, grid, dtype, nodata))
+                .map(|path| target(output, path, grid, dtype, nodata, options))
                 .collect();
-            for spec in &targets {
-                if let Err(error) = spec.check() {
-                    mistakes.add(loaded.position(&key), key.clone(), error.to_string());
-                }
-            }
         }
         let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         planned.push(Planned {
@@ -125,10 +120,10 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
 /// The file's nodata: the job's, else the function's, else NaN for floats.
 fn nodata_of(output: &Output, wanted: &OutputInfo, dtype: DType) -> Option<Nodata> {
     match (output.nodata, wanted.nodata) {
-        (Some(OutputNodata::Value(value)), _) => Some(value.0.into()),
+        (Some(OutputNodata::Value(value)), _) => Some(Nodata::Float(value.0)),
         (Some(OutputNodata::None(_)), _) => None,
         (None, Some(Number::Int(value))) => Some(Nodata::Int(value)),
-        (None, Some(Number::Float(value))) => Some(value.into()),
+        (None, Some(Number::Float(value))) => Some(Nodata::Float(value)),
         (None, None) => dtype.is_float().then_some(Nodata::Float(f64::NAN)),
     }
 }
@@ -139,11 +134,18 @@ fn first_any(description: &Description, inputs: &[Opened]) -> Option<DType> {
     of_any.flat_map(|(_, input)| &input.files).map(|f| f.dtype).next()
 }
 
-fn target(loaded: &Loaded, output: &Output, path: &str, grid: &Grid, dtype: DType, nodata: Option<Nodata>) -> TargetSpec {
-    let resampling = output.overview_resampling.map_or("nearest", |r| r.name());
+fn target(
+    output: &Output,
+    path: &str,
+    grid: &Grid,
+    dtype: DType,
+    nodata: Option<Nodata>,
+    options: &Options,
+) -> TargetSpec {
     let overviews = match &output.levels {
-        Some(levels) => Some(Overviews { levels: Some(levels.clone()), resampling: resampling.into() }),
-        None => output.overviews.then(|| Overviews { levels: None, resampling: resampling.into() }),
+        Some(levels) => Overviews::Levels(levels.clone()),
+        None if output.overviews => Overviews::Automatic,
+        None => Overviews::None,
     };
     TargetSpec {
         path: path.to_owned(),
@@ -157,7 +159,11 @@ fn target(loaded: &Loaded, output: &Output, path: &str, grid: &Grid, dtype: DTyp
         statistics: output.statistics,
         histogram: output.histogram,
         overviews,
+        overview_resampling: output.overview_resampling.map(|r| r.name().to_owned()),
         color_table: output.color_table.clone(),
         thematic: output.thematic,
+        metadata: Vec::new(),
+        tile: (0, 0),
+        threads: u32::try_from(options.threads).unwrap_or(u32::MAX),
     }
 }
