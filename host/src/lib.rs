@@ -1,1 +1,5 @@
 //! tilefn.
+
+pub mod grid;
+#[cfg(feature = "gdal")]
+pub mod raster;
