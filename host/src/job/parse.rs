@@ -341,7 +341,7 @@ mod tests {
              job:3:10: not TOML: invalid basic string, expected `\"`\n\
              job:5:8: not TOML: string values must be quoted, expected literal string\n  hint: text needs quotes: \"./a b.tif\"\n\
              job:6:9: not TOML: string values must be quoted, expected literal string\n\
-             job:7:5: not TOML: string values must be quoted, expected literal string\n  hint: write true\n\
+             job:7:5: not TOML: invalid boolean, expected `true`\n  hint: write true\n\
              job:8:6: not TOML: unclosed table, expected `]`\n\
              6 mistakes in the job"
         );

@@ -162,10 +162,12 @@ impl Source {
                     .get(line.saturating_sub(1))
                     .copied()
                     .unwrap_or(0);
-                let line_on = self.text.get(start..).unwrap_or_default();
-                let column = line_on
-                    .char_indices()
-                    .take_while(|(at, _)| start + at < offset)
+                let end = self.text.floor_char_boundary(offset);
+                let column = self
+                    .text
+                    .get(start..end)
+                    .unwrap_or_default()
+                    .chars()
                     .count();
                 Place::Text {
                     file: self.name.clone(),

@@ -372,7 +372,7 @@ fn ecs() {
         (
             "fargate",
             "platform_version = '1.4'",
-            "7:20: workers.fargate.platform_version: expected \"LATEST\" or a version such as \"1.4.0\", found \"1.4\"",
+            "7:20: workers.fargate.platform_version: expected \"LATEST\" or a version from \"1.4.0\" on, found \"1.4\"",
         ),
         (
             "fargate",
