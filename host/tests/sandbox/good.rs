@@ -8,7 +8,7 @@ use super::fixture::*;
 #[test]
 fn a_tile_is_processed_in_the_modules_memory() {
     let sandbox = sandbox();
-    assert_eq!(sandbox.warning(), None);
+    assert_eq!(sandbox.warnings(), [] as [&str; 0]);
     let module = sandbox.compile(&Wat::default().build()).unwrap();
     let function = module.function("double").unwrap();
     let mut instance = function.instance().unwrap();
