@@ -1,5 +1,6 @@
 //! The sandbox: one wasmtime engine, configured for one job's tiles.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -154,6 +155,8 @@ fn config(limits: &Limits) -> Config {
         .max_wasm_stack(limits.stack)
         // Set because the default asks an environment variable.
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // A Rust panic alone takes twelve.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(40))
         // Relaxed SIMD's results differ between processors; nothing needs the others, and off they can't be attacked.
         .wasm_features(REFUSED_FEATURES, false)
         // NaN bits: canonicalised in outputs, which is far cheaper than after every operation.

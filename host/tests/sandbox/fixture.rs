@@ -145,7 +145,11 @@ pub fn process(instance: &mut Instance, pixels: &[f32]) -> Result<Vec<OutRaster>
     let range = instance.alloc(size_of_val(pixels), 16)?;
     let bytes: Vec<u8> = pixels.iter().flat_map(|p| p.to_le_bytes()).collect();
     instance.bytes_mut(range)?.copy_from_slice(&bytes);
-    let outcome = instance.process(&call(range.pointer(), 1, pixels.len() as u32))?;
+    let outcome = instance.process(&call(
+        range.pointer(),
+        1,
+        u32::try_from(pixels.len()).unwrap(),
+    ))?;
     Ok(outcome.outputs.first().cloned().unwrap_or_default())
 }
 

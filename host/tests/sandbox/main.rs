@@ -2,6 +2,9 @@
 //!
 //! Each hostile module is followed by a good one in the same sandbox: whatever happened must not have harmed it.
 
+// For clippy: helpers outside `#[test]` functions are tests too.
+#![cfg(test)]
+
 mod abi;
 mod describe;
 mod fixture;
