@@ -355,7 +355,7 @@ fn log_lines_arrive_in_order_and_within_limits() {
     assert!(
         error
             .to_string()
-            .starts_with("`process:double` ran longer than 50ms"),
+            .starts_with("`process:double` ran longer than 100ms"),
         "{error}"
     );
     let log = instance.take_log();

@@ -99,8 +99,8 @@ pub fn describes(name: &str, json: &str) -> String {
 pub fn limits() -> Limits {
     Limits {
         memory: 16 << 20,
-        time: Duration::from_millis(50),
-        describe_time: Duration::from_millis(50),
+        time: Duration::from_millis(100),
+        describe_time: Duration::from_millis(100),
         table_elements: 1000,
         ..Limits::default()
     }

@@ -16,7 +16,7 @@ fn a_start_function_that_spins() {
     };
     assert_eq!(
         error_of(&wat),
-        "`instantiation` ran longer than 50ms, the time limit\n  at start"
+        "`instantiation` ran longer than 100ms, the time limit\n  at start"
     );
 }
 
@@ -28,7 +28,7 @@ fn an_initialiser_that_spins() {
     };
     assert_eq!(
         error_of(&wat),
-        "`_initialize` ran longer than 50ms, the time limit\n  at init"
+        "`_initialize` ran longer than 100ms, the time limit\n  at init"
     );
 }
 
@@ -42,7 +42,7 @@ fn an_allocator_that_spins() {
     };
     assert_eq!(
         error_of(&wat),
-        "`tilefn_alloc` ran longer than 50ms, the time limit\n  at my_alloc"
+        "`tilefn_alloc` ran longer than 100ms, the time limit\n  at my_alloc"
     );
 }
 
@@ -56,7 +56,7 @@ fn a_description_that_spins() {
     };
     assert_eq!(
         error_of(&wat),
-        "`describe:double` ran longer than 50ms, the time limit\n  at d"
+        "`describe:double` ran longer than 100ms, the time limit\n  at d"
     );
 }
 
@@ -68,7 +68,7 @@ fn a_function_that_spins() {
     };
     assert_eq!(
         error_of(&wat),
-        "`process:double` ran longer than 50ms, the time limit\n  at deep\n  at process"
+        "`process:double` ran longer than 100ms, the time limit\n  at deep\n  at process"
     );
 }
 

@@ -114,8 +114,8 @@ fn hostile_merges_and_finishes() {
     assert_eq!(
         errors("(loop $for_ever (br $for_ever)) (unreachable)"),
         [
-            "`merge:count` ran longer than 50ms, the time limit\n  at merge",
-            "`finish:count` ran longer than 50ms, the time limit\n  at finish"
+            "`merge:count` ran longer than 100ms, the time limit\n  at merge",
+            "`finish:count` ran longer than 100ms, the time limit\n  at finish"
         ]
     );
     assert_eq!(
