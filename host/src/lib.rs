@@ -1,1 +1,4 @@
 //! tilefn.
+
+#[cfg(feature = "remote")]
+pub mod wire;
