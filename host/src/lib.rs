@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod controller;
+mod dtype_name;
 pub mod grid;
 pub mod job;
 pub mod raster;
