@@ -77,8 +77,8 @@ impl Creation {
         list(&self.options)
     }
 
-    /// Whether blocks that were never written read as nodata by themselves.
-    pub(super) fn is_sparse(&self) -> bool {
+    /// Whether it makes a GeoTIFF, in which blocks that were never written read as nodata.
+    pub(super) fn is_geotiff(&self) -> bool {
         self.driver.short_name() == "GTiff"
     }
 }
@@ -113,6 +113,10 @@ fn check_dtype(driver: &Driver, wanted: DType) -> Result<(), String> {
     let Some(types) = driver.metadata_item("DMD_CREATIONDATATYPES", "") else {
         return Ok(());
     };
+    if matches!(wanted, DType::Int64 | DType::UInt64) {
+        // Some drivers that can hold them don't list them; creation itself tells.
+        return Ok(());
+    }
     let own_name = dtype::name(dtype::to_gdal(wanted));
     let signed_byte = wanted == DType::Int8 && !dtype::has_int8();
     let signed_byte_option = || {

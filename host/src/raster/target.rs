@@ -9,10 +9,10 @@ use super::staging::Staging;
 use super::{Error, Nodata, Result, cpl, dtype, open};
 use crate::grid::{GeoTransform, Grid, Window};
 use gdal::spatial_ref::SpatialRef;
-use gdal::{Dataset, Metadata};
+use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use gdal_sys::CPLErr;
 use std::ffi::{CString, c_int};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tilefn_abi::DType;
 
 /// Which overviews an output gets.
@@ -83,9 +83,12 @@ pub struct Target {
     // Closed before the folder goes: fields are dropped in order.
     dataset: Dataset,
     staging: Staging,
+    /// What `dataset` is written to.
+    file: PathBuf,
     /// The driver that copies the temporary GeoTIFF, if the format needs one.
     copy_to: Option<Creation>,
-    sparse: bool,
+    /// Whether `file` is a GeoTIFF, in which blocks that were never written read as nodata.
+    geotiff: bool,
     bands: Vec<c_int>,
     block: (u32, u32),
 }
@@ -122,13 +125,14 @@ impl Target {
             .block_size();
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let block = (side(block_rows), side(block_cols));
-        let sparse = written_by.is_sparse();
+        let geotiff = written_by.is_geotiff();
         Ok(Self {
             spec,
             dataset,
+            file,
             staging,
             copy_to,
-            sparse,
+            geotiff,
             bands,
             block,
         })
@@ -192,7 +196,7 @@ impl Target {
     /// # Errors
     /// As [`Target::write`].
     pub fn skip(&mut self, window: Window) -> Result<()> {
-        if self.sparse {
+        if self.geotiff {
             return Ok(());
         }
         let bits = self.nodata_bits()?;
@@ -212,8 +216,10 @@ impl Target {
         let Self {
             spec,
             mut dataset,
+            file,
             staging,
             copy_to,
+            geotiff,
             ..
         } = self;
         let mut progress = Progress::new(progress);
@@ -224,9 +230,20 @@ impl Target {
         };
         let stopped = || Error::Stopped { path: path.clone() };
 
-        let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
-        check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
-        if let Err((step, reason)) = finishing::finish(&mut dataset, &spec, &mut progress) {
+        if geotiff {
+            // The file is only complete, and every error known, once it is closed.
+            close(dataset).map_err(failed("writing the last blocks"))?;
+            dataset = reopen(&file).map_err(failed("opening it again"))?;
+        } else {
+            let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
+            check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
+        }
+        if let Err((step, reason)) = finishing::finish(
+            &mut dataset,
+            geotiff.then_some(&*file),
+            &spec,
+            &mut progress,
+        ) {
             return Err(if progress.stopped() {
                 stopped()
             } else {
@@ -306,6 +323,17 @@ fn check_call<T, E: std::fmt::Display>(
 fn close(dataset: Dataset) -> Result<(), String> {
     let (closed, messages) = cpl::watch(|| dataset.close());
     check_call(closed, &messages)
+}
+
+/// Opens a closed GeoTIFF to be completed.
+fn reopen(file: &Path) -> Result<Dataset, String> {
+    let open_flags = GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_UPDATE;
+    let options = DatasetOptions {
+        open_flags,
+        ..DatasetOptions::default()
+    };
+    let (opened, messages) = cpl::watch(|| Dataset::open_ex(file, options));
+    check_call(opened, &messages)
 }
 
 /// Refuses what can't work, and takes the nodata value as the type holds it.
