@@ -1,6 +1,7 @@
 //! The choice of a driver and its options, refused before any work when they can't do what is wanted.
 
-use super::target::{Overviews, TargetSpec};
+use super::finishing::overview_levels;
+use super::target::TargetSpec;
 use super::{cpl, dtype};
 use gdal::cpl::CslStringList;
 use gdal::{Driver, DriverManager, DriverType, Metadata};
@@ -196,7 +197,7 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
             if predicts {
                 all.push(("PREDICTOR", "YES".into()));
             }
-            if spec.overviews == Overviews::None {
+            if overview_levels(spec).is_empty() {
                 all.push(("OVERVIEWS", "NONE".into()));
             }
         }

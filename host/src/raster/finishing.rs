@@ -167,7 +167,7 @@ fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64) -> Result<(), String>
 }
 
 /// The factors of the overviews wanted, those that leave a pixel.
-fn overview_levels(spec: &TargetSpec) -> Vec<c_int> {
+pub(super) fn overview_levels(spec: &TargetSpec) -> Vec<c_int> {
     let (rows, cols) = (spec.grid.rows, spec.grid.cols);
     match &spec.overviews {
         Overviews::None => Vec::new(),

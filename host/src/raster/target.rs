@@ -50,7 +50,7 @@ pub struct TargetSpec {
     pub statistics: bool,
     /// Whether to store a histogram, and with statistics median and mode.
     pub histogram: bool,
-    /// Which overviews to build.
+    /// Which overviews to build. Formats that GDAL can't create step by step, such as PNG, get none; COG does.
     pub overviews: Overviews,
     /// How: one of GDAL's methods in lower case; default `"average"`, for classes `"nearest"`.
     pub overview_resampling: Option<String>,
@@ -100,12 +100,16 @@ impl Target {
     /// # Errors
     /// [`Error::Create`] or [`Error::Nodata`], also for everything in `spec` that can't work.
     pub fn create(spec: TargetSpec) -> Result<Self> {
-        let spec = check(spec)?;
+        let mut spec = check(spec)?;
+        let path = spec.path.clone();
         let failed = |reason: String| Error::Create {
-            path: spec.path.clone(),
+            path: path.clone(),
             reason,
         };
         let creation = Creation::plan(&spec).map_err(failed)?;
+        if !creation.direct && creation.driver.short_name() != "COG" {
+            spec.overviews = Overviews::None;
+        }
         let staging = Staging::new(&open::gdal_path(&spec.path)).map_err(failed)?;
         let (written_by, file, copy_to) = if creation.direct {
             (creation, staging.file(), None)

@@ -1,8 +1,14 @@
 //! Drivers, their options, and what they can't do.
 
-use crate::support::{folder, names, path, python, target_spec, write};
+use crate::support::{
+    fill_target, folder, names, path, python, read, source_spec, target_spec, write,
+};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Receiver, channel};
 use tilefn::grid::Window;
-use tilefn::raster::{Nodata, Overviews, Target, TargetSpec};
+use tilefn::raster::{Nodata, Overviews, Target, TargetSpec, inspect};
 use tilefn_abi::DType;
 
 #[test]
@@ -77,7 +83,7 @@ fn a_zarr_store_is_replaced_but_no_other_folder() {
     }
     python(dir.path(), "assert (read('a.zarr') == 2).all()");
     assert_eq!(names(dir.path()), ["a.zarr"]);
-    std::fs::create_dir(dir.path().join("data")).unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
     let file = path(dir.path(), "data");
     assert_eq!(
         Target::create(spec("data")).unwrap_err().to_string(),
@@ -93,15 +99,12 @@ fn virtual_files_are_written_at_the_end() {
         ..target_spec(dir.path(), "", (20, 30), DType::Int16)
     };
     let mut target = Target::create(spec).unwrap();
-    crate::support::fill_target(&mut target, |_, r, c| (r * 30 + c) as i16).unwrap();
-    assert!(tilefn::raster::inspect("/vsimem/tilefn-test/out.tif").is_err());
+    fill_target(&mut target, |_, r, c| (r * 30 + c) as i16).unwrap();
+    assert!(inspect("/vsimem/tilefn-test/out.tif").is_err());
     target.finish(&mut |_| true).unwrap();
-    let info = tilefn::raster::inspect("/vsimem/tilefn-test/out.tif").unwrap();
-    let spec = crate::support::source_spec("/vsimem/tilefn-test/out.tif", &info);
-    assert_eq!(
-        crate::support::read::<i16>(&spec, Window::new(19, 28, 1, 2)),
-        [598, 599]
-    );
+    let info = inspect("/vsimem/tilefn-test/out.tif").unwrap();
+    let spec = source_spec("/vsimem/tilefn-test/out.tif", &info);
+    assert_eq!(read::<i16>(&spec, Window::new(19, 28, 1, 2)), [598, 599]);
 }
 
 #[test]
@@ -206,5 +209,85 @@ fn what_a_driver_cannot_do_shows_at_once() {
             "can't create FILE: there is no folder {}",
             path(dir.path(), "no")
         )
+    );
+}
+
+/// Serves one file under every path but those that name a missing one, and notes what was asked for.
+fn server(content: Vec<u8>) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (note, notes) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while let Some(Ok(line)) = lines
+                .next()
+                .filter(|l| l.as_ref().is_ok_and(|l| !l.is_empty()))
+            {
+                request.push_str(&line.to_ascii_lowercase());
+                request.push('\n');
+            }
+            let (first, rest) = request.split_once('\n').unwrap_or_default();
+            let _ = note.send(first.to_owned());
+            let range = rest
+                .split_once("range: bytes=")
+                .and_then(|(_, range)| range.split_once('-'));
+            let range = range.and_then(|(from, to)| {
+                let to: usize = to.lines().next()?.trim().parse().ok()?;
+                Some((from.parse().ok()?, (to + 1).min(content.len())))
+            });
+            let (status, body) = match range {
+                _ if first.contains("missing") => ("404 Not Found".to_owned(), &[][..]),
+                Some((from, to)) => {
+                    let head = format!(
+                        "206 Partial Content\r\nContent-Range: bytes {from}-{}/{}",
+                        to - 1,
+                        content.len()
+                    );
+                    (head, content.get(from..to).unwrap_or_default())
+                }
+                None => ("200 OK\r\nAccept-Ranges: bytes".to_owned(), &content[..]),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes());
+            if !first.starts_with("head") {
+                let _ = stream.write_all(body);
+            }
+        }
+    });
+    (address, notes)
+}
+
+#[test]
+fn rasters_over_http() {
+    let dir = folder();
+    python(
+        dir.path(),
+        "make('a.tif', np.arange(200 * 300, dtype=np.int32).reshape(200, 300), ['TILED=YES'], nodata=-1)",
+    );
+    let (address, requests) = server(fs::read(dir.path().join("a.tif")).unwrap());
+    let file = format!("http://{address}/scene.tif");
+    let info = inspect(&file).unwrap();
+    assert_eq!((info.grid.rows, info.grid.cols), (200, 300));
+    assert_eq!(
+        read::<i32>(&source_spec(&file, &info), Window::new(199, 297, 1, 4)),
+        [59_997, 59_998, 59_999, -1]
+    );
+    // No search for files beside it.
+    let requests: Vec<_> = requests.try_iter().collect();
+    assert!(
+        requests.iter().all(|r| r.contains(" /scene.tif ")),
+        "{requests:?}"
+    );
+
+    let file = format!("http://{address}/missing.tif");
+    assert_eq!(
+        inspect(&file).unwrap_err().to_string(),
+        format!("can't open {file}: HTTP response code: 404")
     );
 }

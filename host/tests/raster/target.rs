@@ -1,9 +1,11 @@
 //! Writing rasters: pixels, and what is left when something goes wrong.
 
-use crate::support::{fill_target, folder, names, path, python, target_spec, write};
+use crate::support::{fill_target, folder, names, path, python, source_spec, target_spec, write};
 use std::fs;
-use tilefn::grid::Window;
-use tilefn::raster::{Error, Nodata, Overviews, Target, TargetSpec};
+use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
+use tilefn::raster::{
+    Error, Nodata, Overviews, Source, Target, TargetSpec, init, inspect, same_crs,
+};
 use tilefn_abi::DType;
 
 #[test]
@@ -280,5 +282,74 @@ assert (read('out.tif')[1:] == np.add.outer(np.arange(1, 100), np.arange(100)) %
             "can't create {file}: there is no colour ramp \"mauve\"; there are viridis, "
         )),
         "{text}"
+    );
+}
+
+#[test]
+fn the_crs_survives() {
+    let dir = folder();
+    for epsg in [28355, 4326, 3857] {
+        let wkt = python(
+            dir.path(),
+            &format!(
+                "s = osr.SpatialReference(); s.ImportFromEPSG({epsg}); print(s.ExportToWkt(), end='')"
+            ),
+        );
+        let mut spec = target_spec(dir.path(), &format!("{epsg}.tif"), (20, 30), DType::UInt8);
+        spec.grid.crs = Crs::from(wkt.as_str());
+        spec.grid.transform = GeoTransform::north_up(140.0, -30.5, 0.25, 0.125);
+        let grid = spec.grid.clone();
+        write(spec, |_, _, _| 1u8).unwrap();
+        let found = inspect(&path(dir.path(), &format!("{epsg}.tif")))
+            .unwrap()
+            .grid;
+        assert!(same_crs(&found.crs, &grid.crs), "{}", found.crs.0);
+        assert_eq!(found.transform, grid.transform);
+    }
+    // Without georeferencing there is none in the output either.
+    let mut spec = target_spec(dir.path(), "none.tif", (20, 30), DType::UInt8);
+    spec.grid.transform = GeoTransform::north_up(0.0, 0.0, 1.0, 1.0);
+    write(spec, |_, _, _| 1u8).unwrap();
+    let info = inspect(&path(dir.path(), "none.tif")).unwrap();
+    assert!(!info.georeferenced && info.grid.crs.is_none());
+}
+
+#[test]
+fn threads_write_and_read_at_the_same_time() {
+    // A small cache makes GDAL reuse memory all the time.
+    init(1 << 20);
+    let dir = folder();
+    python(
+        dir.path(),
+        "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])",
+    );
+    let file = path(dir.path(), "in.tif");
+    let spec = source_spec(&file, &inspect(&file).unwrap());
+    std::thread::scope(|scope| {
+        for tile in [(128, 128), (100, 600)] {
+            let spec = &spec;
+            let dir = dir.path();
+            scope.spawn(move || {
+                let name = format!("{}.tif", tile.0);
+                let target = TargetSpec {
+                    tile,
+                    ..target_spec(dir, &name, (600, 600), DType::Int32)
+                };
+                let mut source = Source::open(spec).unwrap();
+                let mut target = Target::create(target).unwrap();
+                let tiling = Tiling::new(600, 600, tile.0, tile.1).unwrap();
+                for index in 0..tiling.count() {
+                    let window = tiling.tile(index).unwrap().window;
+                    let mut pixels = vec![0; window.pixels() as usize * 4];
+                    source.read(window, &mut pixels).unwrap();
+                    target.write(window, &pixels).unwrap();
+                }
+                target.finish(&mut |_| true).unwrap();
+            });
+        }
+    });
+    python(
+        dir.path(),
+        "assert (read('128.tif') == read('in.tif')).all() and (read('100.tif') == read('in.tif')).all()",
     );
 }
