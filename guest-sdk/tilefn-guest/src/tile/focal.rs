@@ -145,15 +145,16 @@ impl<T: Element> Focal<'_, T> {
     pub fn convolve(self, weights: &[f64]) -> Tile<T::Float> {
         let len = self.window_len();
         assert!(weights.len() == len, "{} weights for a window of {len} pixels", weights.len());
+        let terms = u32::try_from(weights.iter().filter(|weight| **weight != 0.0).count()).unwrap_or(u32::MAX);
         let (frame, pixels) = self.line_by_line(|samples, out| {
-            let mut sums = vec![0.0; samples.len()];
-            for ((line, check), weight) in samples.lines().iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
-                for (sum, value) in sums.iter_mut().zip(*line) {
-                    let product = AsPrimitive::<f64>::as_(*value) * weight;
-                    *sum += if check.is_valid(*value) { product } else { f64::NAN };
-                }
+            let mut sums = Gathered::new(0.0, samples.len());
+            for (&(line, check), &weight) in samples.lines().iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
+                let check = (!samples.all_valid()).then_some(check);
+                sums.take_pixels(line, check, |value| AsPrimitive::<f64>::as_(value) * weight, |a, b| a + b);
             }
-            out.extend(sums.into_iter().map(T::Float::from_f64));
+            let sums = sums.values.iter().zip(&sums.counts);
+            let is_complete = |count| samples.all_valid() || count == terms;
+            out.extend(sums.map(|(sum, count)| if is_complete(*count) { T::Float::from_f64(*sum) } else { T::Float::MARKER }));
         });
         Marker::new().finish(pixels, frame)
     }
