@@ -151,10 +151,7 @@ impl DType {
 
     /// Whether the type has negative values.
     pub const fn is_signed(self) -> bool {
-        !matches!(
-            self,
-            Self::UInt8 | Self::UInt16 | Self::UInt32 | Self::UInt64
-        )
+        !matches!(self, Self::UInt8 | Self::UInt16 | Self::UInt32 | Self::UInt64)
     }
 }
 

@@ -33,6 +33,9 @@ pub enum Failure {
     /// The user, or the system, asked to stop.
     #[error("interrupted; nothing was written under the outputs' names")]
     Interrupted,
+    /// The system has no thread for a worker.
+    #[error("can't start a worker thread: {0}; use fewer (workers.count)")]
+    Thread(std::io::Error),
     /// A bug of ours.
     #[error("a worker thread panicked; this is a bug in tilefn: {0}")]
     Panicked(String),
@@ -43,7 +46,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
-            Self::Poisonous(_) | Self::Panicked(_) => 3,
+            Self::Poisonous(_) | Self::Panicked(_) | Self::Thread(_) => 3,
             Self::Tile { .. } | Self::Write(_) | Self::Reduce(_) | Self::Sandbox(_) => 1,
         }
     }

@@ -1,5 +1,6 @@
 //! The controller: holds the plan, hands tiles out to workers, and writes what comes back.
 
+mod book;
 mod control;
 mod failure;
 mod plan;

@@ -38,6 +38,11 @@ impl Ranges {
         self.runs.range(..=n).next_back().map_or(n, |(_, end)| n.max(*end))
     }
 
+    /// All numbers in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.runs.iter().flat_map(|(start, end)| *start..*end)
+    }
+
     /// How many numbers are in the set.
     pub fn len(&self) -> u64 {
         self.len

@@ -33,7 +33,7 @@ impl Reducer {
     }
 
     /// The result as JSON, once every tile has been added.
-    pub fn finish(self) -> Result<serde_json::Value, Error> {
+    pub fn finish(&self) -> Result<serde_json::Value, Error> {
         Ok(self.function.finish(&self.state)?.value)
     }
 }

@@ -1,5 +1,6 @@
 //! A whole run on this machine: threads over all tiles, then the outputs' finish, then the report.
 
+use super::book::Book;
 use super::control::Control;
 use super::failure::Failure;
 use super::plan::Plan;
@@ -7,11 +8,11 @@ use super::ranges::Ranges;
 use super::reduce::Reducer;
 use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker, peak_memory};
 use super::schedule::{Policy, Schedule};
-use super::threads::{Shared, Work};
-use super::writer::Writer;
+use super::threads::{self, Work};
+use super::writer::{WriteError, Writer};
 use crate::sandbox::{Function, Interrupt};
 use crate::worker::Runner;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Tiles that may be started past the first unfinished one: enough that one slow tile holds nobody up for long, few
@@ -21,7 +22,7 @@ const WINDOW: u64 = 4096;
 /// Runs `plan` with `function`, which was compiled for it, on the plan's threads.
 ///
 /// `prepared` is how long opening, planning and compiling took, for the report.
-pub fn run(plan: &Plan, function: Function, interrupt: &Interrupt, control: &Control, prepared: Duration) -> Result<Report, Failure> {
+pub fn run(plan: &Plan, function: Function, interrupt: &Interrupt, control: &Arc<Control>, prepared: Duration) -> Result<Report, Failure> {
     let started = Instant::now();
     let task = &plan.task;
     let runner = Runner::new(task.clone(), function.clone()).map_err(|e| match e {
@@ -29,34 +30,21 @@ pub fn run(plan: &Plan, function: Function, interrupt: &Interrupt, control: &Con
         e => Failure::Panicked(e.to_string()),
     })?;
     let names = task.outputs.iter().map(|o| o.name.clone());
-    let writer = Writer::new(names.zip(plan.outputs.iter().cloned()));
+    let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
     // Threads don't get lost, so nothing is tried twice.
     let policy = Policy { max_attempts: 1, window: WINDOW, straggler: Duration::MAX };
     let count = task.tiling.count();
     control.start(count);
-    let shared = Shared {
-        runner: &runner,
-        writer: &writer,
-        reducer: task.reduce.then(|| Mutex::new(Reducer::new(function))),
-        schedule: Mutex::new(Schedule::new(count, Ranges::default(), policy)),
-        changed: Condvar::new(),
-        control,
-        interrupt,
-    };
-    let works = shared.run(plan.threads)?;
+    let reducer = task.reduce.then(|| Reducer::new(function));
+    let book = Book::new(writer, reducer, Schedule::new(count, Ranges::default(), policy), control.clone());
+    let works = threads::run(&book, &runner, interrupt, plan.threads)?;
     let tiles_seconds = started.elapsed().as_secs_f64();
     let finishing = Instant::now();
-    let result = match shared.reducer {
-        Some(reducer) => {
-            let reducer = reducer.into_inner().unwrap_or_else(PoisonError::into_inner);
-            Some(reducer.finish().map_err(Failure::Reduce)?)
-        }
-        None => None,
-    };
-    if control.stopped() {
-        return Err(Failure::Interrupted);
-    }
-    let outputs = writer.finish()?;
+    let result = book.reduced()?;
+    let outputs = book.writer().finish(&mut || !control.stopped()).map_err(|e| match e {
+        WriteError::Raster { source: crate::raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
+        e => Failure::Write(e),
+    })?;
     let finish = finishing.elapsed().as_secs_f64();
     let mut spent = Spent::default();
     works.iter().for_each(|w| spent.add(w.spent));
@@ -93,6 +81,6 @@ pub fn run(plan: &Plan, function: Function, interrupt: &Interrupt, control: &Con
             .collect(),
         outputs,
         result,
-        warnings: plan.warnings.clone(),
+        warnings: plan.warnings.iter().cloned().chain(book.warnings()).collect(),
     })
 }

@@ -49,6 +49,8 @@ pub struct Poisonous {
 struct Flight {
     holders: Vec<WorkerId>,
     since: Instant,
+    /// A result has come and is being written.
+    claimed: bool,
 }
 
 /// The state of all tiles.
@@ -93,7 +95,7 @@ impl Schedule {
         let late = self
             .flight
             .iter()
-            .filter(|(_, f)| f.holders.len() == 1 && !f.holders.contains(&worker))
+            .filter(|(_, f)| !f.claimed && f.holders.len() == 1 && !f.holders.contains(&worker))
             .min_by_key(|(_, f)| f.since)
             .filter(|(_, f)| now.saturating_duration_since(f.since) >= self.policy.straggler)
             .map(|(tile, _)| *tile);
@@ -101,7 +103,7 @@ impl Schedule {
     }
 
     fn start(&mut self, tile: u64, worker: WorkerId, now: Instant) -> Grant {
-        self.flight.entry(tile).or_insert_with(|| Flight { holders: Vec::new(), since: now }).holders.push(worker);
+        self.flight.entry(tile).or_insert_with(|| Flight { holders: Vec::new(), since: now, claimed: false }).holders.push(worker);
         Grant::Tile(tile)
     }
 
@@ -110,7 +112,12 @@ impl Schedule {
         self.flight.get(&tile).is_some_and(|f| f.holders.contains(&worker))
     }
 
-    /// `tile` is done, by whoever was first; false if it was done before.
+    /// A result for `tile` has come; true for the first one, which is the one to write.
+    pub fn claim(&mut self, tile: u64) -> bool {
+        self.flight.get_mut(&tile).is_some_and(|f| !std::mem::replace(&mut f.claimed, true))
+    }
+
+    /// `tile` is written; false if it was done before.
     pub fn complete(&mut self, tile: u64) -> bool {
         self.flight.remove(&tile);
         tile < self.count && self.done.insert(tile)
@@ -120,7 +127,7 @@ impl Schedule {
     pub fn give_back(&mut self, worker: WorkerId, tile: u64) {
         let Some(flight) = self.flight.get_mut(&tile) else { return };
         flight.holders.retain(|h| *h != worker);
-        if flight.holders.is_empty() {
+        if flight.holders.is_empty() && !flight.claimed {
             self.flight.remove(&tile);
             self.queue.push_back(tile);
         }
@@ -130,14 +137,24 @@ impl Schedule {
     pub fn lose(&mut self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
         let tiles: Vec<u64> = self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
         for tile in &tiles {
-            let attempts = self.lost.entry(*tile).or_insert(0);
-            *attempts += 1;
-            if *attempts >= self.policy.max_attempts {
-                return Err(Poisonous { tile: *tile, attempts: *attempts });
-            }
-            self.give_back(worker, *tile);
+            self.retry(worker, *tile)?;
         }
         Ok(tiles)
+    }
+
+    /// `worker` failed at `tile` for a reason of its own: the tile is handed out again, and counts as lost once.
+    pub fn retry(&mut self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
+        if self.flight.get(&tile).is_none_or(|f| f.claimed) {
+            self.give_back(worker, tile);
+            return Ok(());
+        }
+        let attempts = self.lost.entry(tile).or_insert(0);
+        *attempts += 1;
+        if *attempts >= self.policy.max_attempts {
+            return Err(Poisonous { tile, attempts: *attempts });
+        }
+        self.give_back(worker, tile);
+        Ok(())
     }
 
     /// Whether every tile is done.
@@ -150,9 +167,14 @@ impl Schedule {
         &self.done
     }
 
-    /// Tiles in flight.
-    pub fn in_flight(&self) -> usize {
-        self.flight.len()
+    /// Tiles that are not done.
+    pub fn left(&self) -> u64 {
+        self.count - self.done.len()
+    }
+
+    /// How often tiles were handed out again because they were lost.
+    pub fn retried(&self) -> u64 {
+        self.lost.values().map(|n| u64::from(*n)).sum()
     }
 }
 

@@ -1,34 +1,13 @@
 //! Workers that are threads of this process: they skip the wire, so pixels stay in the memory where they were read.
 
-use super::control::Control;
+use super::book::Book;
 use super::failure::Failure;
-use super::reduce::Reducer;
 use super::report::Spent;
-use super::schedule::{Grant, Schedule, WorkerId};
-use super::writer::Writer;
+use super::schedule::WorkerId;
 use crate::grid::Tile;
-use crate::sandbox::Interrupt;
-use crate::worker::{Done, FilePixels, Outcome, Runner};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
+use crate::worker::{self, Done, FilePixels, Outcome, Runner};
 use std::time::Instant;
-
-/// What the threads of a run share.
-pub struct Shared<'a> {
-    /// Runs the function.
-    pub runner: &'a Runner,
-    /// Takes the pixels.
-    pub writer: &'a Writer,
-    /// Takes the contributions of an accumulating function.
-    pub reducer: Option<Mutex<Reducer>>,
-    /// Hands out tiles.
-    pub schedule: Mutex<Schedule>,
-    /// Woken when a tile is done.
-    pub changed: Condvar,
-    /// Progress and stop.
-    pub control: &'a Control,
-    /// Stops functions that are running.
-    pub interrupt: &'a Interrupt,
-}
 
 /// What one thread did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,128 +24,109 @@ pub struct Work {
     pub bytes_in: u64,
 }
 
-impl Shared<'_> {
-    /// Runs tiles on `threads` threads until all are done; the first failure stops them all.
-    pub fn run(&self, threads: usize) -> Result<Vec<Work>, Failure> {
-        let joined = std::thread::scope(|scope| {
-            let running: Vec<_> = (1..=threads)
-                .map(|n| scope.spawn(move || self.work(WorkerId(u32::try_from(n).unwrap_or(u32::MAX)))))
-                .collect();
-            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        let mut works = Vec::new();
-        let mut interrupted = None;
-        for result in joined {
-            match result {
-                Ok(Ok(work)) => works.push(work),
-                // Threads that were stopped because of a failure elsewhere must not hide it.
-                Ok(Err(Failure::Interrupted)) => interrupted = Some(Failure::Interrupted),
-                Ok(Err(failure)) => return Err(failure),
-                Err(panic) => return Err(Failure::Panicked(panic_text(panic.as_ref()))),
-            }
-        }
-        interrupted.map_or(Ok(works), Err)
-    }
-
-    fn work(&self, worker: WorkerId) -> Result<Work, Failure> {
-        let stop_all = StopOnDrop(self);
-        let mut work = Work::default();
-        let mut pixels = FilePixels::new(self.runner.task().clone());
-        while let Some(index) = self.next(worker, &mut work)? {
-            // The schedule counts the same tiles as the tiling.
-            if let Some(tile) = self.runner.task().tiling.tile(index) {
-                self.tile(&tile, &mut pixels, &mut work)?;
-            }
-            self.schedule().complete(index);
-            self.changed.notify_all();
-        }
-        std::mem::forget(stop_all);
-        Ok(work)
-    }
-
-    /// The next tile to run; waits for one if others hold them all.
-    fn next(&self, worker: WorkerId, work: &mut Work) -> Result<Option<u64>, Failure> {
-        let started = Instant::now();
-        let mut schedule = self.schedule();
-        loop {
-            if self.control.stopped() {
-                return Err(Failure::Interrupted);
-            }
-            match schedule.take(worker, Instant::now()) {
-                Grant::Tile(index) => {
-                    work.spent.wait += started.elapsed();
-                    return Ok(Some(index));
-                }
-                Grant::Finished => return Ok(None),
-                Grant::Wait => {
-                    schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner);
-                }
-            }
+/// Runs tiles on `threads` threads until all are done; the first failure stops them all.
+pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Work>, Failure> {
+    let stack = runner.task().limits.thread_stack();
+    let joined = std::thread::scope(|scope| {
+        let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
+            .map(|n| {
+                std::thread::Builder::new()
+                    .name(format!("tile-{n}"))
+                    .stack_size(stack)
+                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n)))
+            })
+            .collect();
+        running.into_iter().map(|thread| thread.map(std::thread::ScopedJoinHandle::join)).collect::<Vec<_>>()
+    });
+    let mut works = Vec::new();
+    let mut interrupted = None;
+    for result in joined {
+        match result {
+            Ok(Ok(Ok(work))) => works.push(work),
+            // Threads that were stopped because of a failure elsewhere must not hide it.
+            Ok(Ok(Err(Failure::Interrupted))) => interrupted = Some(Failure::Interrupted),
+            Ok(Ok(Err(failure))) => return Err(failure),
+            Ok(Err(panic)) => return Err(Failure::Panicked(panic_text(panic.as_ref()))),
+            Err(error) => return Err(Failure::Thread(error)),
         }
     }
+    interrupted.map_or(Ok(works), Err)
+}
 
-    fn tile(&self, tile: &Tile, pixels: &mut FilePixels, work: &mut Work) -> Result<(), Failure> {
-        let outcome = self.runner.run(tile, pixels).map_err(|source| match source {
-            crate::worker::Error::Function(crate::sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
-            source => Failure::Tile { tile: *tile, source },
-        })?;
-        match outcome {
-            Outcome::Skipped { read } => {
-                work.spent.read += read;
-                work.skipped += 1;
-                self.reduce(tile.index, &[])?;
-                self.control.tile_skipped();
-            }
-            Outcome::Done(done) => {
-                work.spent.read += done.read;
-                work.spent.run += done.run;
-                work.function_peak_memory = work.function_peak_memory.max(done.peak_memory());
-                let writing = Instant::now();
-                let bytes = self.write(tile, &done)?;
-                work.spent.write += writing.elapsed();
-                self.reduce(tile.index, done.state().map_err(Failure::Sandbox)?)?;
-                work.done += 1;
-                self.control.tile_done(bytes);
-            }
+fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId) -> Result<Work, Failure> {
+    let stop_all = StopOnDrop { book, interrupt };
+    let mut work = Work::default();
+    let mut pixels = FilePixels::new(runner.task().clone());
+    loop {
+        let waiting = Instant::now();
+        let next = book.wait_for_tile(worker)?;
+        work.spent.wait += waiting.elapsed();
+        // The schedule counts the same tiles as the tiling.
+        let Some(tile) = next.and_then(|index| runner.task().tiling.tile(index)) else { break };
+        run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+    }
+    std::mem::forget(stop_all);
+    Ok(work)
+}
+
+fn run_tile(
+    book: &Book,
+    runner: &Runner,
+    tile: &Tile,
+    pixels: &mut FilePixels,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    let outcome = runner.run(tile, pixels).map_err(|source| match source {
+        worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
+        source => Failure::Tile { tile: *tile, source },
+    })?;
+    work.bytes_in += runner.bytes_in(tile);
+    match outcome {
+        Outcome::Skipped { read } => {
+            work.spent.read += read;
+            work.skipped += 1;
+            book.skipped(tile)
         }
-        work.bytes_in += self.runner.bytes_in(tile);
-        Ok(())
-    }
-
-    /// Writes a tile's outputs; returns their bytes.
-    fn write(&self, tile: &Tile, done: &Done) -> Result<u64, Failure> {
-        let mut bytes = 0;
-        for (o, rasters) in done.outputs().iter().enumerate() {
-            for (r, raster) in rasters.iter().enumerate() {
-                let pixels = done.pixels(raster).map_err(Failure::Sandbox)?;
-                bytes += pixels.len() as u64;
-                self.writer.write(o, r, tile.window, raster.bands, pixels)?;
-            }
+        Outcome::Done(mut done) => {
+            log(book, tile, done.take_log());
+            work.spent.read += done.read;
+            work.spent.run += done.run;
+            work.function_peak_memory = work.function_peak_memory.max(done.peak_memory());
+            work.done += 1;
+            let writing = Instant::now();
+            let result = hand_in(book, tile, &done);
+            work.spent.write += writing.elapsed();
+            result
         }
-        Ok(bytes)
     }
+}
 
-    fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {
-        let Some(reducer) = &self.reducer else { return Ok(()) };
-        let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
-        reducer.add(tile, state.to_vec()).map_err(Failure::Reduce)
-    }
+fn hand_in(book: &Book, tile: &Tile, done: &Done) -> Result<(), Failure> {
+    let rasters = done.rasters().map_err(Failure::Sandbox)?;
+    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?)
+}
 
-    fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+/// Passes on what the function said about a tile.
+pub fn log(book: &Book, tile: &Tile, lines: Vec<LogLine>) {
+    for line in lines {
+        match line.level {
+            LogLevel::Info => tracing::info!(target: "tilefn", "tile {}: {}", tile.index, line.text),
+            LogLevel::Warning => book.warn(format!("the function says: {}", line.text)),
+        }
     }
 }
 
 /// Ends the other threads when one leaves early, by error or panic: they may be waiting for its tile.
-struct StopOnDrop<'a, 'b>(&'a Shared<'b>);
+struct StopOnDrop<'a> {
+    book: &'a Book,
+    interrupt: &'a Interrupt,
+}
 
-impl Drop for StopOnDrop<'_, '_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.control.stop();
-        self.0.interrupt.stop();
-        // With the lock held, so that no thread is between its check and its wait.
-        let _schedule = self.0.schedule();
-        self.0.changed.notify_all();
+        self.book.control().stop();
+        self.interrupt.stop();
+        self.book.wake();
     }
 }
 

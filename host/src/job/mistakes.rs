@@ -203,7 +203,8 @@ pub fn did_you_mean<'c>(
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let slip = |(distance, candidate): &(usize, &str)| {
         let letters = word.chars().count().max(candidate.chars().count());
-        *distance <= letters / 3 || (word.len() > 2 && candidate.starts_with(word))
+        *distance <= letters / 3
+            || (word.len() * 2 > candidate.len() && candidate.starts_with(word))
     };
     candidates
         .into_iter()

@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistakes::Mistakes;
-use super::tree::{Data, Entry, Node, Origin, Source};
+use super::tree::{Data, Entry, Node, Origin, Source, shorten};
 
 /// Reads the job file's text, as JSON if `json`.
 ///
@@ -34,11 +34,14 @@ fn parse_toml(source: &Source) -> Result<Node, Mistakes> {
             + 1;
         // The parser goes on after an error; what it finds on the same line is most often the same mistake again.
         if line != last_line {
-            mistakes.add(
-                source.place(Origin::Text(offset)),
-                "",
-                format!("not TOML: {}", one_line(error.message())),
-            );
+            let message = format!("not TOML: {}", one_line(error.message()));
+            let mistake = mistakes.add(source.place(Origin::Text(offset)), "", message);
+            if let Some(word) = bare_word(source.text(), offset) {
+                mistake.hint(match word.to_ascii_lowercase().as_str() {
+                    lower @ ("true" | "false") => format!("write {lower}"),
+                    _ => format!("text needs quotes: {:?}", shorten(word)),
+                });
+            }
         }
         last_line = line;
     }
@@ -47,6 +50,19 @@ fn parse_toml(source: &Source) -> Result<Node, Mistakes> {
         origin: Origin::Text(0),
     };
     mistakes.into_result(root)
+}
+
+/// The unquoted text that was written where a value belongs.
+fn bare_word(text: &str, offset: usize) -> Option<&str> {
+    let before = text.get(..offset)?.trim_end_matches([' ', '\t']);
+    let word = text
+        .get(offset..)?
+        .split([',', ']', '}', '#', '\r', '\n'])
+        .next()?
+        .trim_end();
+    (before.ends_with(['=', ',', '['])
+        && word.starts_with(|c: char| c.is_alphabetic() || "./~".contains(c)))
+    .then_some(word)
 }
 
 fn one_line(message: &str) -> String {
@@ -95,7 +111,7 @@ fn toml_node(
         DeValue::String(text) => Data::Text(text.to_string()),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(value) => Data::Int(value),
-            Err(_) => Data::Other(format!("{number}, which is beyond 64 bits")),
+            Err(_) => beyond(&number.to_string()),
         },
         DeValue::Float(number) => float(number.as_str()),
         DeValue::Boolean(value) => Data::Bool(*value),
@@ -110,11 +126,15 @@ fn toml_node(
     Node { data, origin: at }
 }
 
+fn beyond(number: &str) -> Data {
+    Data::Other(format!("{}, which is beyond 64 bits", shorten(number)))
+}
+
 /// A number such as `1e400` is infinite without saying so.
 fn float(text: &str) -> Data {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() || text.contains(['i', 'n']) => Data::Float(value),
-        _ => Data::Other(format!("{text}, which is beyond 64 bits")),
+        _ => beyond(text),
     }
 }
 
@@ -225,10 +245,7 @@ fn json_number(text: &str) -> Data {
     if text.contains(['.', 'e', 'E']) {
         float(text)
     } else {
-        text.parse().map_or_else(
-            |_| Data::Other(format!("{text}, which is beyond 64 bits")),
-            Data::Int,
-        )
+        text.parse().map_or_else(|_| beyond(text), Data::Int)
     }
 }
 
@@ -316,7 +333,17 @@ mod tests {
 
     #[test]
     fn every_line_with_wrong_toml_is_reported() {
-        let text = "[function]\nmodule = ndvi.wasm\nname = \"x\n[inputs.red]\npath = \"x\"\nbands = 1 2\n[grid\ntile = 1\n";
-        assert_eq!(mistakes(text, false), "");
+        let text = "[function]\nmodule = ndvi.wasm\nname = \"x\n[inputs.red]\npath = ./a b.tif # c\nbands = 1 2\n\
+                    x = True\n[grid\ntile = 1\n";
+        assert_eq!(
+            mistakes(text, false),
+            "job:2:10: not TOML: invalid float, expected `nan`\n  hint: text needs quotes: \"ndvi.wasm\"\n\
+             job:3:10: not TOML: invalid basic string, expected `\"`\n\
+             job:5:8: not TOML: string values must be quoted, expected literal string\n  hint: text needs quotes: \"./a b.tif\"\n\
+             job:6:9: not TOML: string values must be quoted, expected literal string\n\
+             job:7:5: not TOML: invalid boolean, expected `true`\n  hint: write true\n\
+             job:8:6: not TOML: unclosed table, expected `]`\n\
+             6 mistakes in the job"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Tools to read the tree key by key, noting each mistake and going on.
 
+mod ecs;
 mod grid;
 mod job;
 mod rasters;
@@ -34,6 +35,9 @@ pub fn read(
         _ => Err(reader.mistakes),
     }
 }
+
+/// Mistakes in the items of one list after which the rest is not looked at.
+const WRONG_ITEMS: usize = 20;
 
 /// What reading a value needs besides the value. Every method that returns an `Option` has noted a mistake when that is `None`.
 struct Reader<'s> {
@@ -221,7 +225,7 @@ impl Reader<'_> {
         &mut self,
         field: &Field<'_>,
         wanted: &str,
-        mut read: impl FnMut(&mut Self, &Field<'_>) -> Option<T>,
+        read: impl FnMut(&mut Self, &Field<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Data::List(items) = &field.node.data else {
             self.expected(field, wanted);
@@ -231,23 +235,28 @@ impl Reader<'_> {
             self.expected(field, wanted);
             return None;
         }
-        let read = |(index, node)| {
-            read(
-                self,
-                &Field {
-                    path: item(&field.path, index),
-                    node,
-                },
-            )
-        };
-        // Every item is read, so that every mistake is found, before the first failure counts.
-        items
-            .iter()
-            .enumerate()
-            .map(read)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect()
+        self.items(field, items, read)
+    }
+
+    /// Reads every item, so that every mistake is found; but a list that is wrong throughout says so only [`WRONG_ITEMS`] times.
+    fn items<T>(
+        &mut self,
+        field: &Field<'_>,
+        items: &[Node],
+        mut read: impl FnMut(&mut Self, &Field<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let (mut values, mut wrong) = (Vec::with_capacity(items.len()), 0);
+        for (index, node) in items.iter().enumerate() {
+            let path = item(&field.path, index);
+            match read(self, &Field { path, node }) {
+                Some(value) => values.push(value),
+                None => wrong += 1,
+            }
+            if wrong == WRONG_ITEMS {
+                break;
+            }
+        }
+        (wrong == 0).then_some(values)
     }
 
     /// A list of exactly `N` numbers.

@@ -64,7 +64,7 @@ pub struct Function {
     pub sha256: Option<String>,
 }
 
-/// A parameter's value as written; the planner checks it against the function's description.
+/// A parameter's value as written; it is checked against the function's description when the job is planned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Value {

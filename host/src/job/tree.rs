@@ -63,7 +63,7 @@ impl Node {
             Data::Int(value) => value.to_string(),
             Data::Float(value) => format!("{value:?}"),
             Data::Text(text) => format!("{:?}", shorten(text)),
-            Data::Other(text) => text.clone(),
+            Data::Other(text) => return text.clone(),
             Data::Table(_) => "a table".to_owned(),
             Data::List(items) if items.is_empty() => "an empty list".to_owned(),
             Data::List(items) => {
@@ -109,7 +109,8 @@ impl Node {
     }
 }
 
-fn shorten(text: &str) -> String {
+/// The text, cut for a message.
+pub fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
@@ -161,10 +162,12 @@ impl Source {
                     .get(line.saturating_sub(1))
                     .copied()
                     .unwrap_or(0);
-                let line_on = self.text.get(start..).unwrap_or_default();
-                let column = line_on
-                    .char_indices()
-                    .take_while(|(at, _)| start + at < offset)
+                let end = self.text.floor_char_boundary(offset);
+                let column = self
+                    .text
+                    .get(start..end)
+                    .unwrap_or_default()
+                    .chars()
                     .count();
                 Place::Text {
                     file: self.name.clone(),

@@ -35,12 +35,17 @@ impl GuestBacktrace {
         let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
             return Self::default();
         };
-        let frames = backtrace
+        let mut frames: Vec<_> = backtrace
             .frames()
             .iter()
             .flat_map(frames_of)
             .take(MAX_FRAMES)
             .collect();
+        // Rust's own way from a panic to the trap says nothing about the function.
+        let panic = frames
+            .iter()
+            .rposition(|frame| frame.function.starts_with("core::panicking::"));
+        frames.drain(..panic.map_or(0, |last| last.saturating_add(1)));
         Self { frames }
     }
 }
@@ -83,12 +88,18 @@ fn place(file: &str, line: Option<u32>, column: Option<u32>) -> String {
 }
 
 impl fmt::Display for GuestBacktrace {
-    /// One line for each call, each with a line end before it.
+    /// One line for each call, each with a line end before it; the same call several times in a row is one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Frame { function, place } in &self.frames {
+        for same in self.frames.chunk_by(|a, b| a == b) {
+            let Some(Frame { function, place }) = same.first() else {
+                continue;
+            };
             write!(f, "\n  at {function}")?;
             if let Some(place) = place {
                 write!(f, " ({place})")?;
+            }
+            if same.len() > 1 {
+                write!(f, ", {} times", same.len())?;
             }
         }
         Ok(())

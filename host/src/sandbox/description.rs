@@ -382,7 +382,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a description as a JSON object")]
 struct RawDescription {
     name: String,
     #[serde(default)]
@@ -400,7 +400,7 @@ struct RawDescription {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an input as a JSON object")]
 struct RawInput {
     name: String,
     dtype: String,
@@ -413,7 +413,7 @@ struct RawInput {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a parameter as a JSON object")]
 struct RawParam {
     name: String,
     #[serde(rename = "type")]
@@ -428,7 +428,7 @@ struct RawParam {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an output as a JSON object")]
 struct RawOutput {
     name: String,
     dtype: String,

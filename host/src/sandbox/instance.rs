@@ -174,7 +174,7 @@ impl Running {
         if let Some(fuel) = sandbox.limits.fuel {
             store.set_fuel(fuel).map_err(engine_error)?;
         }
-        let entry = "start";
+        let entry = "instantiation";
         let mut time_left = time;
         let instance = timed(&mut store, &mut time_left, |store| pre.instantiate(store));
         let instance = instance.map_err(|error| fault(&store, entry, time, error))?;

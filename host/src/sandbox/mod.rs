@@ -11,6 +11,7 @@
 //! All calls block; run them on threads with [`Limits::thread_stack`] bytes of stack.
 
 mod backtrace;
+mod cache;
 mod description;
 mod engine;
 mod error;
@@ -27,6 +28,7 @@ mod value;
 mod wasi;
 
 pub use backtrace::{Frame, GuestBacktrace};
+pub use cache::user_cache_dir;
 pub use description::{Description, Halo, InputInfo, OutputInfo, ParamInfo};
 pub use engine::{Interrupt, Sandbox};
 pub use error::{Error, Result};

@@ -178,11 +178,16 @@ fn compile(engine: &Engine, wasm: &[u8], limit: Duration) -> Result<wasmtime::Mo
 }
 
 fn check_version(module: &wasmtime::Module) -> Result<()> {
-    if module
-        .get_export(VERSION_EXPORT)
-        .is_some_and(|ty| ty.func().is_some())
-    {
-        return Ok(());
+    match module.get_export(VERSION_EXPORT) {
+        Some(ExternType::Func(_)) => return Ok(()),
+        Some(ty) => {
+            let problem = format!("must be a function, but is {}", type_text(&ty));
+            return Err(Error::Export {
+                name: VERSION_EXPORT.to_owned(),
+                problem,
+            });
+        }
+        None => {}
     }
     let versions = module
         .exports()

@@ -56,14 +56,15 @@ impl<'a> Reader<'a> {
 
     /// What `process` returned a pointer to.
     pub fn outcome(&self, pointer: u32, output_count: usize, reduce: bool) -> Result<Outcome> {
-        let outcome: RawOutcome = self.one("outcome", pointer)?;
+        let outcome: RawOutcome = self.one("the outcome", pointer)?;
         if outcome.output_count as usize != output_count {
             let found = outcome.output_count;
             return self.violation(format!(
                 "it returned {found} outputs, its description has {output_count}"
             ));
         }
-        let lists: Vec<RasterList> = self.many("outputs", outcome.outputs, outcome.output_count)?;
+        let lists: Vec<RasterList> =
+            self.many("the outputs", outcome.outputs, outcome.output_count)?;
         let total: u64 = lists.iter().map(|list| u64::from(list.count)).sum();
         if total > MAX_RASTERS as u64 {
             return self.violation(format!(
@@ -73,7 +74,7 @@ impl<'a> Reader<'a> {
         let mut bytes = 0;
         let mut outputs = Vec::with_capacity(lists.len());
         for RasterList { rasters, count } in lists {
-            let raws: Vec<RawRaster> = self.many("rasters", rasters, count)?;
+            let raws: Vec<RawRaster> = self.many("the rasters", rasters, count)?;
             let rasters: Vec<_> = raws
                 .iter()
                 .map(|raw| self.raster(raw))
@@ -102,7 +103,7 @@ impl<'a> Reader<'a> {
 
     /// The state or text that `merge` or `finish` returned a pointer to.
     pub fn state(&self, what: &str, pointer: u32) -> Result<&'a [u8]> {
-        let outcome: RawOutcome = self.one("outcome", pointer)?;
+        let outcome: RawOutcome = self.one("the outcome", pointer)?;
         if outcome.output_count != 0 {
             return self.violation(format!(
                 "it returned {} outputs, but only `process` may",
@@ -176,9 +177,9 @@ impl<'a> Reader<'a> {
             return Ok(Vec::new());
         }
         self.aligned(what, pointer)?;
-        let len = (size_of::<T>() as u64) * u64::from(count);
-        let len = u32::try_from(len)
-            .or_else(|_| self.violation(format!("{count} {what} don't fit into its memory")))?;
+        let len = u32::try_from(size_of::<T>())
+            .unwrap_or(u32::MAX)
+            .saturating_mul(count);
         Ok(self
             .slice(what, pointer, len)?
             .chunks_exact(size_of::<T>())
@@ -191,7 +192,7 @@ impl<'a> Reader<'a> {
             Ok(())
         } else {
             self.violation(format!(
-                "the pointer {pointer} to the {what} isn't a multiple of 4"
+                "the pointer {pointer} to {what} isn't a multiple of 4"
             ))
         }
     }
@@ -200,7 +201,7 @@ impl<'a> Reader<'a> {
         match slice(self.memory, pointer, len) {
             Some(bytes) => Ok(bytes),
             None => self.violation(format!(
-                "{what} at pointer {pointer} with {len} bytes isn't inside its memory"
+                "{len} bytes of {what} at pointer {pointer} aren't inside its memory"
             )),
         }
     }

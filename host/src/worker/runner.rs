@@ -4,7 +4,7 @@ use super::call::{CallTemplate, TooLong};
 use super::nodata;
 use super::task::Task;
 use crate::grid::{Tile, Window};
-use crate::sandbox::{self, Function, GuestRange, Instance, OutRaster};
+use crate::sandbox::{self, Function, GuestRange, Instance, LogLine, OutRaster};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tilefn_abi::DType;
@@ -82,9 +82,15 @@ impl Done {
         &self.outputs
     }
 
-    /// Pixels of an output raster, `[bands, rows, cols]`.
-    pub fn pixels(&self, raster: &OutRaster) -> Result<&[u8], sandbox::Error> {
-        self.instance.bytes(raster.range)
+    /// All rasters to be written: which output, which of its files, how many bands, the pixels.
+    pub fn rasters(&self) -> Result<Vec<(usize, usize, u32, &[u8])>, sandbox::Error> {
+        let all = self.outputs.iter().enumerate().flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, raster)| (o, r, raster)));
+        all.map(|(o, r, raster)| Ok((o, r, raster.bands, self.instance.bytes(raster.range)?))).collect()
+    }
+
+    /// What the function said.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        self.instance.take_log()
     }
 
     /// The tile's contribution to an accumulating function; empty for other functions.

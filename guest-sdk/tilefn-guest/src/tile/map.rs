@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Nodata, Tile, operands::{Indexed, Operands}};
+use super::{Nodata, Tile, operands::{Frame, Indexed, Operands}, result::Marker};
 use crate::Element;
 
 impl<T: Element> Tile<T> {
@@ -15,13 +15,13 @@ impl<T: Element> Tile<T> {
     /// assert_eq!(celsius, Tile::from_rows([[1.0, f32::NAN, f32::NAN]]));
     /// ```
     ///
-    /// Invalid pixels of the result are NaN. An integer result has no NaN; if there can be invalid pixels in it, they
-    /// get the type's largest value (unsigned) or smallest (signed), and that is its nodata value.
+    /// Invalid pixels of the result are NaN. An integer result has no NaN; there they get the type's largest value
+    /// (unsigned) or smallest (signed), and that is the result's nodata value.
     ///
     /// # Panics
     ///
-    /// When `f` gives an integer result that value for a valid pixel: use [`map_valid_or`](Self::map_valid_or) with one
-    /// that `f` doesn't give.
+    /// When an integer result has invalid pixels and `f` gives a valid one the same value: use a wider type, or
+    /// [`map_valid_or`](Self::map_valid_or) with a value that `f` doesn't give.
     #[must_use]
     #[track_caller]
     pub fn map_valid<V: Element>(&self, mut f: impl FnMut(T) -> V) -> Tile<V> {
@@ -175,36 +175,27 @@ fn convert<T: Element, U: Element>(value: T) -> U {
 #[inline]
 #[track_caller]
 fn combine<O: Operands, V: Element>(tiles: O, mut f: impl FnMut(O::Pixels) -> V) -> Tile<V> {
-    if V::DTYPE.is_float() {
-        return combine_or(tiles, V::MARKER, f);
-    }
-    if !tiles.may_be_invalid() {
-        return combine_or(tiles, V::MARKER, f).without_nodata();
-    }
-    let mut clash = false;
-    let result = combine_or(tiles, V::MARKER, |pixels| {
-        let value = f(pixels);
-        clash |= value == V::MARKER;
-        value
-    });
-    assert!(
-        !clash,
-        "a valid pixel got {}, which marks the invalid pixels of {} results; choose a nodata value that no result has, \
-         with the method that ends in `_or`",
-        V::MARKER,
-        V::DTYPE.name()
-    );
-    result
+    let mut marker = Marker::new();
+    let (frame, pixels) = append(tiles, |valid, values| marker.pixel(if valid { Some(f(values)) } else { None }));
+    marker.finish(pixels, frame)
 }
 
 /// The result of `f` where all operands are valid, `fill` elsewhere.
 #[inline]
 #[track_caller]
 fn combine_or<O: Operands, V: Element>(tiles: O, fill: V, mut f: impl FnMut(O::Pixels) -> V) -> Tile<V> {
+    let (frame, pixels) = append(tiles, |valid, values| if valid { f(values) } else { fill });
+    Tile::made(pixels, [frame.bands, frame.rows, frame.cols], frame.halo, Nodata::all(fill))
+}
+
+/// The results of `f` for all pixels.
+#[inline]
+#[track_caller]
+fn append<O: Operands, V: Element>(tiles: O, mut f: impl FnMut(bool, O::Pixels) -> V) -> (Frame, Vec<V>) {
     let frame = tiles.frame();
     let mut pixels = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
     for band in 0..frame.bands {
-        tiles.append_band(frame, band, &mut pixels, |valid, values| if valid { f(values) } else { fill });
+        tiles.append_band(frame, band, &mut pixels, &mut f);
     }
-    Tile::made(pixels, [frame.bands, frame.rows, frame.cols], frame.halo, Nodata::all(fill))
+    (frame, pixels)
 }

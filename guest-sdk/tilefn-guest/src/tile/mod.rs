@@ -1,9 +1,14 @@
 //! The tile: the pixels of one raster under one window, `[bands, rows, cols]`, and what marks the invalid ones.
 
 mod build;
+mod focal;
+mod list;
 mod map;
 mod operands;
 mod plane;
+mod result;
+mod samples;
+mod sort;
 mod valid;
 
 use alloc::{sync::Arc, vec::Vec};
@@ -12,6 +17,7 @@ use core::fmt;
 use ndarray::{Array3, ArrayView3, ShapeBuilder};
 
 use crate::Element;
+pub use focal::{Focal, FocalWindow};
 use plane::Plane;
 
 /// The pixels of one raster under one window: `[bands, rows, cols]`, row-major, halo included.

@@ -23,6 +23,12 @@ impl Frame {
         Self { bands: tile.bands(), rows: tile.rows(), cols: tile.cols(), halo: tile.halo() }
     }
 
+    /// The frame of a list of tiles.
+    #[track_caller]
+    pub(crate) fn of_all<T: Element>(tiles: &[Tile<T>]) -> Self {
+        Self::common(&tiles.iter().map(Self::of).collect::<Vec<_>>())
+    }
+
     /// The frame of the smallest halo; a single band goes with any number of bands.
     #[track_caller]
     fn common(frames: &[Self]) -> Self {
@@ -83,9 +89,6 @@ pub(crate) trait Operands: Copy {
     /// Whether any band has a nodata value.
     fn declared(self) -> bool;
 
-    /// Whether a pixel can be invalid: because of a nodata value or NaN.
-    fn may_be_invalid(self) -> bool;
-
     /// Appends a band's results to `out`; `f` is told whether all its pixels are valid.
     fn append_band<V>(self, frame: Frame, band: usize, out: &mut Vec<V>, f: impl FnMut(bool, Self::Pixels) -> V);
 }
@@ -100,7 +103,7 @@ impl<T: Element> Tile<T> {
     }
 
     /// A band's pixels inside the frame, and what tells the valid ones.
-    fn operand(&self, frame: Frame, band: usize) -> (Plane<'_, T>, Check<T>) {
+    pub(super) fn operand(&self, frame: Frame, band: usize) -> (Plane<'_, T>, Check<T>) {
         let band = band.min(self.bands().saturating_sub(1));
         (self.plane(band).inset(self.halo() - frame.halo), self.check(band))
     }
@@ -120,10 +123,6 @@ macro_rules! tuple_operands {
             fn declared(self) -> bool {
                 let ($($tile,)+) = self;
                 $($tile.declares_nodata())||+
-            }
-
-            fn may_be_invalid(self) -> bool {
-                self.declared() || $($type::DTYPE.is_float())||+
             }
 
             #[inline]
@@ -168,10 +167,6 @@ impl<T: Element, const N: usize> Operands for [&Tile<T>; N] {
 
     fn declared(self) -> bool {
         self.iter().any(|tile| tile.declares_nodata())
-    }
-
-    fn may_be_invalid(self) -> bool {
-        self.declared() || T::DTYPE.is_float()
     }
 
     #[inline]
@@ -221,10 +216,6 @@ impl<T: Element> Operands for Indexed<'_, T> {
 
     fn declared(self) -> bool {
         self.0.declares_nodata()
-    }
-
-    fn may_be_invalid(self) -> bool {
-        (self.0,).may_be_invalid()
     }
 
     #[inline]

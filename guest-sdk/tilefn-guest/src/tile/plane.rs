@@ -1,5 +1,8 @@
 //! One band's pixels as slices, the form that the compiler turns into vector code.
 
+use super::operands::Check;
+use crate::Element;
+
 /// One band: `rows` lines of `cols` pixels, `stride` elements apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Plane<'a, T> {
@@ -9,7 +12,7 @@ pub(crate) struct Plane<'a, T> {
     stride: usize,
 }
 
-impl<'a, T> Plane<'a, T> {
+impl<'a, T: Element> Plane<'a, T> {
     /// `pixels` starts with the first pixel and may go on after the last.
     pub(crate) fn new(pixels: &'a [T], rows: usize, cols: usize, stride: usize) -> Self {
         Self { pixels, rows, cols, stride }
@@ -37,12 +40,15 @@ impl<'a, T> Plane<'a, T> {
         Self { pixels: self.pixels, rows: 1, cols, stride: cols }
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
+    /// One pixel, if it is in the plane's memory; the caller knows that it is in the plane.
+    #[inline]
+    pub(crate) fn pixel(&self, row: usize, col: usize) -> Option<T> {
+        self.pixels.get(row * self.stride + col).copied()
     }
 
-    pub(crate) fn cols(&self) -> usize {
-        self.cols
+    /// Whether every pixel is valid.
+    pub(crate) fn is_all_valid(&self, check: Check<T>) -> bool {
+        self.lines().all(|line| line.iter().fold(true, |valid, value| valid & check.is_valid(*value)))
     }
 
     /// One line.

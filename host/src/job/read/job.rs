@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{Field, Reader, Section, grid, rasters, workers};
 use crate::job::spec::{Function, Limits, Spec, Value};
-use crate::job::tree::{Data, Node, item, join};
+use crate::job::tree::{Data, Node, join};
 use crate::job::units::{Size, Time};
 
 /// The whole job file.
@@ -89,23 +89,9 @@ fn function(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Function> {
 
 fn param(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Value> {
     if let Data::List(items) = &field.node.data {
-        let read = |(index, node)| {
-            scalar(
-                r,
-                &Field {
-                    path: item(&field.path, index),
-                    node,
-                },
-                "true, false, a number or text",
-            )
-        };
-        return items
-            .iter()
-            .enumerate()
-            .map(read)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect::<Option<_>>()
+        let wanted = "true, false, a number or text";
+        return r
+            .items(field, items, |r, f| scalar(r, f, wanted))
             .map(Value::List);
     }
     scalar(r, field, "true, false, a number, text, or a list of these")
