@@ -68,14 +68,3 @@ fn above(image: Tile<f32>, #[param(default = 50.0)] limit: f32) -> Tile<u8> {
 fn seven(image: Tile<f32>) -> Tile<f32> {
     Tile::filled(image.shape(), 7.0)
 }
-
-/// A value for each pixel of the grid that no input has: what a function without inputs can do.
-#[tile_function]
-fn slanted(ctx: &Context) -> Tile<f64> {
-    let window = ctx.window();
-    let shape = [1, window.rows, window.cols];
-    Tile::<u8>::filled(shape, 0).map_valid_indexed(|(_, row, col), _| {
-        let (x, y) = ctx.centre(row, col);
-        x + 2.0 * y
-    })
-}

@@ -58,14 +58,14 @@ impl Reduce for Log {
 #[tile_function(halo = "margin")]
 fn context(
     image: Tile<u8>,
-    others: Option<Vec<Tile<u8>>>,
+    others: Vec<Tile<u8>>,
     #[param(default = 0, min = 0)] margin: u32,
     #[param(default = 0.0)] x: f64,
     #[param(default = 0.0)] y: f64,
     ctx: &Context,
 ) -> Reduced<Log> {
     let _ = margin;
-    let tiles = [vec![image], others.unwrap_or_default()];
+    let tiles = [vec![image], others];
     let window = ctx.window();
     let inputs = ctx.inputs().iter().zip(&tiles).map(|(info, tiles)| SeenInput {
         name: info.name.clone(),
