@@ -4,7 +4,7 @@ use super::console::Console;
 use super::{Fatal, progress, signals};
 use crate::controller::{self, Control, Job, Plan, Report};
 use crate::job::{self, Loaded};
-use crate::sandbox::{Function, Sandbox};
+use crate::sandbox::{Function, Sandbox, user_cache_dir};
 use clap::Args;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     crate::raster::init(GDAL_CACHE);
     let module = read_module(&loaded)?;
     let limits = job::limits(&loaded.spec);
-    let sandbox = Sandbox::new(&limits, threads, KEPT_MEMORY).map_err(Fatal::failed)?;
+    let sandbox = Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
     let compiled = sandbox.compile(&module).map_err(|e| in_module(&loaded, &e))?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     };
     let options = job::Options { overwrite: arguments.overwrite, threads };
     let mut plan = job::plan(&loaded, &function, identity, &options).map_err(mistakes)?;
-    plan.warnings.extend(sandbox.warning().map(str::to_owned));
+    plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
     let text = plan_text(&plan);
     if arguments.dry_run {

@@ -1,10 +1,11 @@
 //! How two grids relate, and the extent of several.
 
+use serde::{Deserialize, Serialize};
 use super::geometry::position;
 use super::{Crs, Error, Grid, Window};
 
 /// Where a grid's upper-left corner lies in another grid, in whole pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offset {
     /// Rows below the other's first row.
     pub row: i64,

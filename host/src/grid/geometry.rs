@@ -1,15 +1,29 @@
 //! Where a raster's pixels lie on the map.
 
+use serde::{Deserialize, Serialize};
 use super::{Error, Window};
 use std::sync::Arc;
 
 /// The affine map from pixels to map coordinates, in GDAL's order: x0, dx, rx, y0, ry, dy.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeoTransform(pub [f64; 6]);
 
 /// A coordinate reference system as WKT; empty when there is none. Whether two are the same is for PROJ to say.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Crs(pub Arc<str>);
+
+impl From<String> for Crs {
+    fn from(wkt: String) -> Self {
+        Self(wkt.into())
+    }
+}
+
+impl From<Crs> for String {
+    fn from(crs: Crs) -> Self {
+        crs.0.to_string()
+    }
+}
 
 impl Crs {
     /// Whether there is none.
@@ -38,7 +52,7 @@ pub struct Bounds {
 }
 
 /// A raster's CRS, geotransform and size.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
     /// From pixels to map coordinates.
     pub transform: GeoTransform,

@@ -1,9 +1,10 @@
 //! A grid cut into tiles, by arithmetic: no list of tiles exists.
 
+use serde::{Deserialize, Serialize};
 use super::{Error, Window};
 
 /// A grid cut into equal tiles, row-major from the upper left; those at the right and lower edges may be smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tiling {
     grid_rows: u32,
     grid_cols: u32,

@@ -1,7 +1,8 @@
 //! What a halo shows beyond the data.
 
+use serde::{Deserialize, Serialize};
 /// What a tile's halo shows where it reaches beyond the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Edge {
     /// The band's nodata value.
     #[default]

@@ -1,5 +1,6 @@
 //! Reading tiles of one raster file.
 
+use serde::{Deserialize, Serialize};
 use super::int8::{Widening, narrow};
 use super::io::{self, Layout, buffer_len};
 use super::nodata::fill;
@@ -11,13 +12,14 @@ use std::ffi::c_int;
 use tilefn_abi::DType;
 
 /// What to read of a raster file, and where it lies on the working grid.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceSpec {
     /// The file, as the user named it.
     pub path: String,
     /// Bands, from 1, in the order wanted; one may come twice.
     pub bands: Vec<usize>,
     /// The type to read as. GDAL converts: rounds, clamps to the type's range, and makes NaN 0 in an integer.
+    #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
     /// For each of `bands`, the ABI bits of the pixel to show outside the file; see [`super::Nodata::as_bits_for`].
     pub fill: Vec<Option<u64>>,

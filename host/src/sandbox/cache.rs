@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig};
 
-/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn`, else `~/.cache/tilefn`; `None` without a home.
+/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn/modules`, else `~/.cache/tilefn/modules`; `None` without a home.
 pub fn user_cache_dir() -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)
@@ -17,7 +17,7 @@ pub fn user_cache_dir() -> Option<PathBuf> {
             .filter(|path| path.is_absolute())
     };
     let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(base.join("tilefn"))
+    Some(base.join("tilefn/modules"))
 }
 
 /// Opens the cache in this directory, which is made if need be; or says why it isn't used.

@@ -346,10 +346,10 @@ fn checked<R, T>(
     }
     let mut names: Vec<_> = raw.iter().map(&name).collect();
     if let Some(wrong) = names.iter().find(|name| !is_name(name)) {
-        return Err(
-            format!("\"{}\" can't name an {what}: {NAME_RULE}", quoted(wrong))
-                .replace("an parameter", "a parameter"),
-        );
+        let wrong = quoted(wrong);
+        return Err(format!(
+            "\"{wrong}\" can't be the name of any {what}: {NAME_RULE}"
+        ));
     }
     names.sort_unstable();
     if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {

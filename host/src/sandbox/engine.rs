@@ -60,7 +60,7 @@ impl Interrupt {
 }
 
 impl Sandbox {
-    /// A sandbox for `concurrency` instances at a time, each with about `tile_bytes` of pixels in its memory. That much
+    /// A sandbox for `concurrency` tiles at a time (and four instances more, for merges and the like), each with about `tile_bytes` of pixels in its memory. That much
     /// memory is kept between tiles and cleared, which is many times faster than to fetch it from the system again.
     ///
     /// # Errors

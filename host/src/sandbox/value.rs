@@ -1,11 +1,12 @@
 //! Values in a function's description: of parameters, and of nodata.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use tilefn_abi::{DType, ParamKind};
 
 /// A parameter's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// True or false.
     Bool(bool),

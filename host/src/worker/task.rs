@@ -3,10 +3,11 @@
 use crate::grid::{Grid, Tiling};
 use crate::raster::SourceSpec;
 use crate::sandbox::{Limits, Value};
+use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
 /// A job as a worker sees it. The same for every tile; made by the planner, sent once to each worker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
     /// Name of the function in the module.
     pub function: String,
@@ -33,7 +34,7 @@ pub struct Task {
 }
 
 /// A named input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The name in the job file and in the function.
     pub name: String,
@@ -42,11 +43,12 @@ pub struct Input {
 }
 
 /// One file of an input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Raster {
     /// The path as the job file has it.
     pub path: String,
     /// Element type in which the function gets the pixels.
+    #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
     /// The bands the function gets, in order.
     pub bands: Vec<Band>,
@@ -66,7 +68,7 @@ impl Raster {
 }
 
 /// A band as the function sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Band {
     /// The band's description in the file.
     pub name: String,
@@ -75,15 +77,15 @@ pub struct Band {
 }
 
 /// A named output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Output {
     /// The name in the job file and in the function.
     pub name: String,
     /// Element type.
+    #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
     /// Number of files; 0 when the job leaves the output out.
     pub rasters: u32,
     /// What marks a pixel without a value in the file, as the ABI encodes it for `dtype`.
     pub nodata: Option<u64>,
 }
-

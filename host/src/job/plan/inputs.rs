@@ -80,7 +80,7 @@ fn open_input(
         return Vec::new();
     }
     let mut files = Vec::new();
-    for (written, found) in paths.iter().zip(inspect_all(loaded, paths)) {
+    for (written, found) in paths.iter().zip(inspect_all(paths)) {
         let (path, info) = match found {
             (path, Ok(info)) => (path, info),
             (_, Err(error)) => {
@@ -96,7 +96,7 @@ fn open_input(
 }
 
 /// Looks into many files at once: with remote files it is the waiting that takes the time.
-fn inspect_all(loaded: &Loaded, paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
+fn inspect_all(paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
     const AT_ONCE: usize = 16;
     let inspect = |written: &String| {
         let path = written.to_owned();
