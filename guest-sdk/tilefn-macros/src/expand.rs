@@ -90,7 +90,7 @@ fn description(function: &Function, name: &str) -> TokenStream {
     quote!(::tilefn_guest::describe::Description::new(#name, #doc, #halo) #(#arguments)* #returns)
 }
 
-/// Reads the arguments, each by its number among its kind, and calls the function.
+/// Reads the arguments, each by its number among its kind, and calls the function, whose name no local variable may have.
 fn call(function: &Function, ident: &Ident) -> TokenStream {
     let (mut inputs, mut params) = (0usize.., 0usize..);
     let mut context = None;

@@ -1,0 +1,125 @@
+//! `tilefn run` and `tilefn submit`: one job, with workers here or elsewhere.
+
+use super::console::Console;
+use super::prepare::{self, JobArguments, Prepared};
+use super::{Fatal, progress, report, signals};
+use crate::controller::{self, Control, External, Failure, Processes, Report, remote};
+use crate::job::spec::{Reads, WorkerKind};
+use clap::Args;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often controller and workers say something at least: three of these without a word and a worker counts as dead.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    job: JobArguments,
+    /// Print what would be done: grid, tiles, types, memory; run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write the run's report to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Runs the job on this machine.
+pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    start(arguments, console, &[WorkerKind::Threads, WorkerKind::Processes], "run")
+}
+
+/// Runs the job with workers in other processes.
+pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    start(arguments, console, &[WorkerKind::Processes, WorkerKind::External], "submit")
+}
+
+fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
+    let started = Instant::now();
+    let prepared = prepare::prepare(&arguments.job, console)?;
+    let kind = prepared.loaded.spec.workers.kind;
+    if !kinds.contains(&kind) {
+        let kinds: Vec<_> = kinds.iter().map(|k| k.name()).collect();
+        return Err(Fatal::usage(format!(
+            "workers.kind is {:?}; tilefn {command} works with {}",
+            kind.name(),
+            kinds.join(" or ")
+        )));
+    }
+    let text = report::plan_text(&prepared.plan);
+    if arguments.dry_run {
+        console.result(&text, "plan", || report::plan_json(&prepared.plan));
+        return Ok(());
+    }
+    console.say(&text, "plan", || report::plan_json(&prepared.plan));
+    let control = Arc::new(Control::default());
+    let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
+    let result = progress::show(console, &control, || work(prepared, kind, &control, started.elapsed(), console));
+    drop(catcher);
+    let finished = result?;
+    if let Some(path) = &arguments.report {
+        let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
+        std::fs::write(path, text + "\n").map_err(|e| {
+            Fatal::failed(format!("the job is done, but its report can't be written to {}: {e}", path.display()))
+        })?;
+    }
+    console.result(&report::text(&finished), "report", || json!({ "report": finished }));
+    Ok(())
+}
+
+fn work(
+    prepared: Prepared,
+    kind: WorkerKind,
+    control: &Arc<Control>,
+    took: Duration,
+    console: &Console,
+) -> Result<Report, Fatal> {
+    let Prepared { loaded, module, sandbox, function, plan } = prepared;
+    let workers = &loaded.spec.workers;
+    let result = match kind {
+        WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, took),
+        WorkerKind::Processes => {
+            let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+            let count = workers.count.unwrap_or_else(prepare::cores);
+            let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1));
+            let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
+            remote::run(&plan, module, function, &mut fleet, &options, control, took)
+        }
+        _ => {
+            let ticket = workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
+            console.say(
+                &format!("waiting for workers; start them, as many as you like, where this file can be read:\n  tilefn worker --ticket {ticket}"),
+                "waiting",
+                || json!({ "ticket": ticket }),
+            );
+            let mut fleet = External { ticket: ticket.into() };
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            remote::run(&plan, module, function, &mut fleet, &options, control, took)
+        }
+    };
+    result.map_err(|failure| failed(&failure))
+}
+
+fn failed(failure: &Failure) -> Fatal {
+    Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None }
+}
+
+fn remote_options(spec: &crate::job::Spec, listen: &str, job_sha256: &str) -> Result<remote::Options, Fatal> {
+    let workers = &spec.workers;
+    let listen = workers.listen.as_deref().unwrap_or(listen);
+    let listen: SocketAddr = listen
+        .parse()
+        .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
+    let id = job_sha256.get(..8).unwrap_or(job_sha256);
+    Ok(remote::Options {
+        listen,
+        advertise: workers.advertise.iter().cloned().collect(),
+        controller_reads: workers.reads == Reads::Controller,
+        max_attempts: workers.max_attempts,
+        heartbeat: HEARTBEAT,
+        job: format!("{id}-{}", std::process::id()),
+    })
+}

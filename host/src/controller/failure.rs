@@ -1,0 +1,81 @@
+//! Why a job failed, with what, where and what to do, and which exit code and whether trying again can help.
+
+use super::fleet::FleetError;
+use super::schedule::Poisonous;
+use super::writer::WriteError;
+use crate::grid::Tile;
+use crate::{sandbox, worker};
+use std::net::SocketAddr;
+
+/// The end of a job that did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A tile has no result.
+    #[error("tile {} (row {}, column {}; pixels {}..{} × {}..{}): {source}", .tile.index, .tile.row, .tile.col,
+        .tile.window.row, .tile.window.row + i64::from(.tile.window.rows),
+        .tile.window.col, .tile.window.col + i64::from(.tile.window.cols))]
+    Tile {
+        /// Which one.
+        tile: Tile,
+        /// Why.
+        source: worker::Error,
+    },
+    /// A tile's result could not be written, or an output not be completed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The tiles' contributions could not be joined.
+    #[error("joining the tiles' results: {0}")]
+    Reduce(sandbox::Error),
+    /// The sandbox could not be set up.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Error),
+    /// A tile has no result; a remote worker says so.
+    #[error("tile {} (row {}, column {}) on {worker}: {text}", .tile.index, .tile.row, .tile.col)]
+    Remote {
+        /// Which one.
+        tile: Tile,
+        /// Where it ran.
+        worker: String,
+        /// The worker's own words.
+        text: String,
+    },
+    /// A tile keeps killing workers, or failing on them.
+    #[error("{what}; the last time on {last}. Look at that tile's inputs, or raise workers.max_attempts")]
+    Poisonous {
+        /// Which tile, and how often.
+        what: Poisonous,
+        /// The last worker, and what became of it.
+        last: String,
+    },
+    /// No worker can be had.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The controller's address can't be listened on.
+    #[error("can't listen on {address} for workers: {reason}; set workers.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The user, or the system, asked to stop.
+    #[error("interrupted; nothing was written under the outputs' names")]
+    Interrupted,
+    /// The system has no thread for a worker.
+    #[error("can't start a worker thread: {0}; use fewer (workers.count)")]
+    Thread(std::io::Error),
+    /// A bug of ours.
+    #[error("a worker thread panicked; this is a bug in tilefn: {0}")]
+    Panicked(String),
+}
+
+impl Failure {
+    /// The process's exit code: 1 the job failed, 3 infrastructure failed, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted => 130,
+            Self::Poisonous { .. } | Self::Fleet(_) | Self::Listen { .. } | Self::Panicked(_) | Self::Thread(_) => 3,
+            Self::Tile { .. } | Self::Remote { .. } | Self::Write(_) | Self::Reduce(_) | Self::Sandbox(_) => 1,
+        }
+    }
+}
