@@ -105,9 +105,6 @@ impl Output {
             size,
             &mut buffer,
         )?;
-        if std::env::var_os("FLUSH").is_some() {
-            self.0.flush_cache()?;
-        }
         Ok(buffer.into_shape_and_vec().1)
     }
 
