@@ -18,7 +18,7 @@ pub enum Job {
         masks: Vec<Input<u8>>,
     },
     FocalMedian(Input<f32>),
-    Read(Input<f32>),
+    Copy(Input<f32>),
 }
 
 impl Job {
@@ -43,7 +43,7 @@ impl Job {
                 }
             }
             ("focal-median", [band]) => Self::FocalMedian(Input::open(band)?),
-            ("read", [band]) => Self::Read(Input::open(band)?),
+            ("copy", [band]) => Self::Copy(Input::open(band)?),
             _ => return Err(format!("no job '{name}' with {} inputs", paths.len()).into()),
         })
     }
@@ -72,9 +72,7 @@ impl Job {
             Self::FocalMedian(band) => {
                 kernels::focal_median::<RADIUS>(band.read(window, RADIUS)?, window.cols, result)
             }
-            Self::Read(band) => {
-                band.read(window, 0)?;
-            }
+            Self::Copy(band) => result.copy_from_slice(band.read(window, 0)?),
         }
         Ok(())
     }

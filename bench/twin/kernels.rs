@@ -1,5 +1,7 @@
 //! The functions, on plain slices. 0 is nodata in the inputs, NaN in the result.
 
+use crate::median::{LANES, Medians};
+
 const NODATA: f32 = 0.0;
 
 /// Normalised difference of each pixel.
@@ -40,48 +42,40 @@ pub fn focal_mean<const R: usize>(pixels: &[f32], cols: usize, result: &mut [f32
 
 /// Median over the dates of the pixels that are valid and whose mask is 0.
 pub fn masked_median(series: &[(&[f32], &[u8])], result: &mut [f32]) {
-    let mut values = Vec::with_capacity(series.len());
-    for (pixel, out) in result.iter_mut().enumerate() {
-        values.clear();
-        for (date, mask) in series {
-            if date[pixel] != NODATA && mask[pixel] == 0 {
-                values.push(date[pixel]);
+    let mut medians = Medians::new(series.len());
+    for (chunk, out) in result.chunks_mut(LANES).enumerate() {
+        let start = chunk * LANES;
+        medians.counts.fill(0);
+        for (lanes, (date, mask)) in medians.lanes.iter_mut().zip(series) {
+            let pixels = date[start..].iter().zip(&mask[start..]);
+            for ((lane, count), (&v, &m)) in lanes.iter_mut().zip(&mut medians.counts).zip(pixels) {
+                let valid = v != NODATA && m == 0;
+                *lane = if valid { v } else { f32::INFINITY };
+                *count += u32::from(valid);
             }
         }
-        *out = median(&mut values);
+        medians.write(out);
     }
 }
 
 /// Median of the valid pixels within `R` rows and columns. `pixels` has a halo of `R`, `result` rows of `cols`.
 pub fn focal_median<const R: usize>(pixels: &[f32], cols: usize, result: &mut [f32]) {
     let wide = cols + 2 * R;
-    let mut values = Vec::with_capacity((2 * R + 1) * (2 * R + 1));
+    let side = 2 * R + 1;
+    let mut medians = Medians::new(side * side);
     for (row, out) in result.chunks_exact_mut(cols).enumerate() {
-        for (col, out) in out.iter_mut().enumerate() {
-            values.clear();
-            for line in row..=row + 2 * R {
-                let start = line * wide + col;
-                values.extend(
-                    pixels[start..=start + 2 * R]
-                        .iter()
-                        .filter(|v| **v != NODATA),
-                );
+        for (chunk, out) in out.chunks_mut(LANES).enumerate() {
+            let start = row * wide + chunk * LANES;
+            medians.counts.fill(0);
+            for (place, lanes) in medians.lanes.iter_mut().enumerate() {
+                let line = &pixels[start + place / side * wide + place % side..];
+                for ((lane, count), &v) in lanes.iter_mut().zip(&mut medians.counts).zip(line) {
+                    let valid = v != NODATA;
+                    *lane = if valid { v } else { f32::INFINITY };
+                    *count += u32::from(valid);
+                }
             }
-            *out = median(&mut values);
+            medians.write(out);
         }
-    }
-}
-
-/// The middle value, or the mean of the middle two; NaN of none.
-fn median(values: &mut [f32]) -> f32 {
-    if values.is_empty() {
-        return f32::NAN;
-    }
-    let half = values.len() / 2;
-    let even = values.len() % 2 == 0;
-    let (below, &mut middle, _) = values.select_nth_unstable_by(half, f32::total_cmp);
-    match below.iter().copied().max_by(f32::total_cmp) {
-        Some(other) if even => (other + middle) / 2.0,
-        _ => middle,
     }
 }

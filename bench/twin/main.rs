@@ -1,13 +1,14 @@
 //! A native program for each benchmark job, written as one would by hand: GDAL, two threads, no sandbox.
 //!
 //! `twin JOB OUT INPUT... [--codec none|deflate] [--tile N] [--threads N]`, JOB being `ndvi RED NIR`, `mean BAND`,
-//! `median12 DATE... MASK...`, `focal-median BAND` or `read BAND` (reads every tile and drops it; OUT is not made).
+//! `median12 DATE... MASK...`, `focal-median BAND` or `copy BAND` (no function).
 //!
 //! Every thread has its own datasets and takes the next few tiles from one counter; results go into one GeoTIFF under a
 //! lock. `docs/performance.md` has what was tried to make it fast.
 
 mod jobs;
 mod kernels;
+mod median;
 mod raster;
 
 use std::error::Error;
@@ -73,14 +74,7 @@ fn main() -> Result<(), Failure> {
     let args = Args::parse()?;
     gdal::config::set_config_option("GDAL_CACHEMAX", CACHE)?;
     let (cols, rows) = raster::size(&args.inputs[0])?;
-    let output = match args.job.as_str() {
-        "read" => None,
-        _ => Some(Mutex::new(Output::create(
-            &args.out,
-            &args.inputs[0],
-            &args.codec,
-        )?)),
-    };
+    let output = Mutex::new(Output::create(&args.out, &args.inputs[0], &args.codec)?);
     let (across, down) = (cols.div_ceil(args.tile), rows.div_ceil(args.tile));
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), Failure> {
@@ -102,10 +96,7 @@ fn main() -> Result<(), Failure> {
                 };
                 result.resize(rows * cols, 0.0);
                 job.run(window, &mut result)?;
-                if let Some(output) = &output {
-                    let mut output = output.lock().map_err(|_| "a thread died")?;
-                    result = output.write(window, result)?;
-                }
+                result = output.lock().map_err(|_| "a thread died")?.write(window, result)?;
             }
         }
     };
@@ -115,8 +106,6 @@ fn main() -> Result<(), Failure> {
             .into_iter()
             .try_for_each(|t| t.join().map_err(|_| "a thread panicked")?)
     })?;
-    if let Some(output) = output {
-        output.into_inner().map_err(|_| "a thread died")?.close()?;
-    }
+    output.into_inner().map_err(|_| "a thread died")?.close()?;
     Ok(())
 }
