@@ -1,2 +1,7 @@
-//! tilefn.
-fn main() {}
+//! The program: everything is in the library's `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tilefn::cli::main()
+}

@@ -1,1 +1,59 @@
-//! tilefn.
+//! The guest SDK of tilefn: write a function over raster tiles in Rust, test it natively, run it as WebAssembly.
+//!
+//! ```
+//! use tilefn_guest::prelude::*;
+//!
+//! /// Normalised difference vegetation index.
+//! #[tile_function]
+//! fn ndvi(red: Tile<f32>, nir: Tile<f32>) -> Tile<f32> {
+//!     red.zip_valid(&nir, |r, n| (n - r) / (n + r))
+//! }
+//!
+//! let result = ndvi(Tile::from_rows([[1.0, 2.0]]), Tile::from_rows([[3.0, f32::NAN]]));
+//! assert_eq!(result, Tile::from_rows([[0.5, f32::NAN]]));
+//! ```
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+#[doc(hidden)]
+pub mod abi;
+mod any;
+mod context;
+#[doc(hidden)]
+pub mod describe;
+mod element;
+mod error;
+mod input;
+pub mod log;
+mod output;
+mod param;
+mod reduce;
+mod tile;
+
+pub use any::AnyTile;
+pub use context::{BandInfo, Context, FileInfo, InputInfo, Window};
+pub use element::Element;
+pub use error::Error;
+pub use input::{Input, Raster};
+pub use output::{Output, Outputs, Returned, SingleOutput};
+pub use param::{ParamScalar, ParamValue};
+pub use reduce::{Reduce, Reduced};
+pub use tile::{Focal, FocalWindow, Tile};
+pub use tilefn_abi::DType;
+pub use tilefn_macros::{Outputs, tile_function};
+pub use {ndarray, serde};
+
+use any::with_dtype;
+use abi::{RawParam, RawRaster, RawValue, TileResult};
+
+/// What a function's file needs: `use tilefn_guest::prelude::*;`
+pub mod prelude {
+    pub use ndarray::array;
+
+    pub use crate::{
+        AnyTile, Context, DType, Element, Error, Outputs, Reduce, Reduced, Tile, log, tile_function, with_tile,
+    };
+}

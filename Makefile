@@ -1,0 +1,26 @@
+# What a newcomer runs. `make help` lists it.
+# One target folder outside the clone, so that a second clone is quick.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tilefn-target
+export CARGO_TERM_COLOR ?= auto
+TILEFN = $(CARGO_TARGET_DIR)/release/tilefn
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build: ## Build the program
+	@scripts/setup.sh run
+	cargo build --release --package tilefn
+
+demo: build ## Run NDVI and a median composite on real scenes; pictures and report in demo/
+	@scripts/demo.sh $(TILEFN)
+
+test: ## Everything that CI runs
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+bench: build ## Measure against native code, RIOS, gdal_calc and rasterio; writes docs/performance.md
+	@scripts/setup.sh test
+	bench/run.py --tilefn $(TILEFN)

@@ -1,0 +1,355 @@
+//! Moving windows.
+
+use alloc::{vec, vec::Vec};
+
+use num_traits::AsPrimitive;
+
+use super::{
+    Nodata, Tile,
+    operands::{Check, Frame},
+    plane::Plane,
+    result::Marker,
+    samples::Samples,
+    sort::Medians,
+};
+use crate::Element;
+
+/// A square window of `2 × radius + 1` pixels around each pixel of a tile; made by [`Tile::focal`].
+///
+/// The results' halo is smaller by the radius. They take the valid pixels of the window, and are invalid where it has
+/// none; to keep the holes of the input, zip with it: `dem.zip_valid(&mean, |_, mean| mean)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Focal<'a, T: Element> {
+    tile: &'a Tile<T>,
+    radius: usize,
+}
+
+impl<T: Element> Tile<T> {
+    /// A window around each pixel, `radius` pixels to each side.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// #[tile_function(halo = 1)]
+    /// fn smooth(dem: Tile<f32>) -> Tile<f32> {
+    ///     dem.focal(1).mean()
+    /// }
+    ///
+    /// let dem = Tile::from_rows([[1.0, 2.0, 3.0], [4.0, f32::NAN, 6.0], [7.0, 8.0, 9.0]]).with_halo(1);
+    /// assert_eq!(smooth(dem), Tile::from_rows([[5.0]]));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the radius is larger than the tile's halo.
+    #[track_caller]
+    pub fn focal(&self, radius: usize) -> Focal<'_, T> {
+        self.require_halo(radius, "the window");
+        Focal { tile: self, radius }
+    }
+}
+
+impl<T: Element> Focal<'_, T> {
+    /// The number of valid pixels.
+    #[must_use]
+    pub fn count(self) -> Tile<u32> {
+        self.separable((), |_| (), |(), ()| (), |_, (), count| count, Nodata::None)
+    }
+
+    /// The sum of the valid pixels.
+    #[must_use]
+    pub fn sum(self) -> Tile<f64> {
+        let finish = |_, sum, count| if count > 0 { sum } else { f64::NAN };
+        self.separable(0.0, AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
+    }
+
+    /// The mean of the valid pixels.
+    #[must_use]
+    pub fn mean(self) -> Tile<T::Float> {
+        let finish = |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
+        self.separable(0.0, AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
+    }
+}
+
+impl<T: Element> Focal<'_, T> {
+    /// The least of the valid pixels.
+    #[must_use]
+    pub fn min(self) -> Tile<T> {
+        self.extreme(T::TOP, |a, b| if b < a { b } else { a })
+    }
+
+    /// The greatest of the valid pixels.
+    #[must_use]
+    pub fn max(self) -> Tile<T> {
+        self.extreme(T::BOTTOM, |a, b| if b > a { b } else { a })
+    }
+
+    /// The median of the valid pixels; of an even number, halfway between the middle two.
+    #[must_use]
+    pub fn median(self) -> Tile<T::Float> {
+        let mut medians = Medians::new(self.window_len());
+        let (frame, pixels) = self.line_by_line(|samples, out| medians.append(samples, out));
+        Marker::new().finish(pixels, frame)
+    }
+
+    /// Folds the valid pixels, row by row. `finish` gets what was gathered and the number of valid pixels, which may be
+    /// 0; none makes the pixel invalid.
+    ///
+    /// Faster than [`map`](Self::map): with a simple `step` it runs on vectors.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let dem = Tile::from_rows([[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]).with_halo(1);
+    /// let variance = dem.focal(1).fold(
+    ///     (0.0, 0.0),
+    ///     |(sum, squares), v| (sum + f64::from(v), squares + f64::from(v * v)),
+    ///     |(sum, squares), n| (n > 0).then(|| squares / n as f64 - (sum / n as f64).powi(2)),
+    /// );
+    /// assert!((variance[[0, 0, 0]] - 60.0 / 9.0).abs() < 1e-12);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`Tile::map_valid`].
+    #[must_use]
+    #[track_caller]
+    pub fn fold<A: Copy, V: Element>(
+        self,
+        init: A,
+        mut step: impl FnMut(A, T) -> A,
+        mut finish: impl FnMut(A, usize) -> Option<V>,
+    ) -> Tile<V> {
+        let mut marker = Marker::new();
+        let (frame, pixels) =
+            self.line_by_line(|samples, out| samples.fold(init, &mut step, &mut finish, &mut marker, out));
+        marker.finish(pixels, frame)
+    }
+
+    /// The sum of the pixels times their weights, row by row from the top left; invalid where a pixel with a weight other
+    /// than 0 is.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let dem = Tile::from_rows([[0.0f32, 1.0, 0.0], [1.0, 9.0, 1.0], [0.0, 2.0, 0.0]]).with_halo(1);
+    /// let laplacian = dem.focal(1).convolve(&[0.0, 1.0, 0.0, 1.0, -4.0, 1.0, 0.0, 1.0, 0.0]);
+    /// assert_eq!(laplacian, Tile::from_rows([[-31.0]]));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the number of weights isn't the window's.
+    #[must_use]
+    #[track_caller]
+    pub fn convolve(self, weights: &[f64]) -> Tile<T::Float> {
+        let len = self.window_len();
+        assert!(weights.len() == len, "{} weights for a window of {len} pixels", weights.len());
+        let (frame, pixels) = self.line_by_line(|samples, out| {
+            let mut sums = vec![0.0; samples.len()];
+            for ((line, check), weight) in samples.lines().iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
+                for (sum, value) in sums.iter_mut().zip(*line) {
+                    let product = AsPrimitive::<f64>::as_(*value) * weight;
+                    *sum += if check.is_valid(*value) { product } else { f64::NAN };
+                }
+            }
+            out.extend(sums.into_iter().map(T::Float::from_f64));
+        });
+        Marker::new().finish(pixels, frame)
+    }
+
+    /// `f` of the window around each pixel; none makes the pixel invalid.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let dem = Tile::from_rows([[1u8, 2, 3], [4, 5, 0], [7, 8, 9]]).with_nodata(0).with_halo(1);
+    /// let rise = |dem: &Tile<u8>| dem.focal(1).map(|w| Some(i16::from(w.get(1, 0)?) - i16::from(w.get(-1, 0)?)));
+    /// assert_eq!(rise(&dem), Tile::from_rows([[6]]));
+    /// let step = dem.focal(1).map(|w| Some(f32::from(w.get(0, 1)?) - f32::from(w.get(0, 0)?)));
+    /// assert_eq!(step, Tile::from_rows([[f32::NAN]]));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`Tile::map_valid`].
+    #[must_use]
+    #[track_caller]
+    pub fn map<V: Element>(self, mut f: impl FnMut(FocalWindow<'_, T>) -> Option<V>) -> Tile<V> {
+        let mut marker = Marker::new();
+        let frame = self.frame();
+        let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
+        for band in 0..frame.bands {
+            let (plane, check) = (self.tile.plane(band), self.tile.check(band));
+            for row in 0..frame.rows {
+                let window = |col| FocalWindow { plane, check, radius: self.radius, row, col };
+                out.extend((0..frame.cols).map(|col| marker.pixel(f(window(col)))));
+            }
+        }
+        marker.finish(out, frame)
+    }
+
+    fn window_len(self) -> usize {
+        (2 * self.radius + 1).pow(2)
+    }
+
+    /// The shape of the results.
+    fn frame(self) -> Frame {
+        let [bands, rows, cols] = self.tile.shape();
+        let margin = 2 * self.radius;
+        Frame { bands, rows: rows - margin, cols: cols - margin, halo: self.tile.halo() - self.radius }
+    }
+
+    /// The results of `append`, which gets line after line with the pixels of all windows.
+    fn line_by_line<V: Element>(self, mut append: impl FnMut(&Samples<'_, T>, &mut Vec<V>)) -> (Frame, Vec<V>) {
+        let frame = self.frame();
+        let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
+        for band in 0..frame.bands {
+            let (plane, check) = (self.tile.plane(band), self.tile.check(band));
+            let mut samples = Samples::new(frame.cols, plane.is_all_valid(check));
+            for row in 0..frame.rows {
+                let lines = (row..=row + 2 * self.radius).map(|row| plane.line(row));
+                let cols = 0..=2 * self.radius;
+                let shifted = lines.flat_map(|line| cols.clone().map(|col| line.get(col..).unwrap_or_default()));
+                samples.set_lines(shifted.map(|line| (line, check)));
+                append(&samples, &mut out);
+            }
+        }
+        (frame, out)
+    }
+
+    /// Minimum and maximum: invalid pixels keep the band's own nodata value, which no valid pixel has.
+    fn extreme(self, init: T, choose: impl Fn(T, T) -> T) -> Tile<T> {
+        let fill = |band| self.tile.nodata(band).unwrap_or(T::MARKER);
+        self.separable(
+            init,
+            |value| value,
+            choose,
+            |band, value, count| if count > 0 { value } else { fill(band) },
+            self.tile.nodata.clone(),
+        )
+    }
+
+    /// What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
+    ///
+    /// The order of the steps is the same for every pixel, so the result doesn't depend on where tiles begin, as that of
+    /// a running sum would.
+    fn separable<A: Copy, V: Element>(
+        self,
+        init: A,
+        lift: impl Fn(T) -> A,
+        join: impl Fn(A, A) -> A,
+        finish: impl Fn(usize, A, u32) -> V,
+        nodata: Nodata<V>,
+    ) -> Tile<V> {
+        let frame = self.frame();
+        let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
+        let mut columns = Gathered::new(init, self.tile.cols());
+        let mut windows = Gathered::new(init, frame.cols);
+        for band in 0..frame.bands {
+            let (plane, check) = (self.tile.plane(band), self.tile.check(band));
+            let all_valid = plane.is_all_valid(check);
+            let full = u32::try_from(self.window_len()).unwrap_or(u32::MAX);
+            for row in 0..frame.rows {
+                columns.clear(init);
+                for line in (row..=row + 2 * self.radius).map(|row| plane.line(row)) {
+                    columns.take_pixels(line, (!all_valid).then_some(check), &lift, &join);
+                }
+                windows.clear(init);
+                for shift in 0..=2 * self.radius {
+                    windows.take_columns(&columns, shift, !all_valid, &join);
+                }
+                let values = windows.values.iter();
+                if all_valid {
+                    out.extend(values.map(|value| finish(band, *value, full)));
+                } else {
+                    out.extend(values.zip(&windows.counts).map(|(value, count)| finish(band, *value, *count)));
+                }
+            }
+        }
+        Tile::made(out, [frame.bands, frame.rows, frame.cols], frame.halo, nodata)
+    }
+}
+
+/// What was gathered for each pixel of a line, and from how many valid pixels.
+struct Gathered<A> {
+    values: Vec<A>,
+    counts: Vec<u32>,
+}
+
+impl<A: Copy> Gathered<A> {
+    fn new(init: A, len: usize) -> Self {
+        Self { values: vec![init; len], counts: vec![0; len] }
+    }
+
+    fn clear(&mut self, init: A) {
+        self.values.fill(init);
+        self.counts.fill(0);
+    }
+
+    #[inline]
+    fn take_pixels<T: Element>(
+        &mut self,
+        line: &[T],
+        check: Option<Check<T>>,
+        lift: impl Fn(T) -> A,
+        join: impl Fn(A, A) -> A,
+    ) {
+        match check {
+            None => {
+                for (value, pixel) in self.values.iter_mut().zip(line) {
+                    *value = join(*value, lift(*pixel));
+                }
+            }
+            Some(check) => {
+                for ((value, count), pixel) in self.values.iter_mut().zip(&mut self.counts).zip(line) {
+                    let valid = check.is_valid(*pixel);
+                    *value = if valid { join(*value, lift(*pixel)) } else { *value };
+                    *count += u32::from(valid);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn take_columns(&mut self, columns: &Self, shift: usize, counts: bool, join: impl Fn(A, A) -> A) {
+        for (value, column) in self.values.iter_mut().zip(columns.values.iter().skip(shift)) {
+            *value = join(*value, *column);
+        }
+        if counts {
+            for (count, column) in self.counts.iter_mut().zip(columns.counts.iter().skip(shift)) {
+                *count += column;
+            }
+        }
+    }
+}
+
+/// The pixels around one; places are relative to it, `(0, 0)` is the pixel itself.
+#[derive(Clone, Copy)]
+pub struct FocalWindow<'a, T: Element> {
+    plane: Plane<'a, T>,
+    check: Check<T>,
+    radius: usize,
+    row: usize,
+    col: usize,
+}
+
+impl<T: Element> FocalWindow<'_, T> {
+    /// The pixel's value if it is valid; none also outside the window.
+    #[inline]
+    pub fn get(&self, row: isize, col: isize) -> Option<T> {
+        if row.unsigned_abs() > self.radius || col.unsigned_abs() > self.radius {
+            return None;
+        }
+        let row = (self.row + self.radius).wrapping_add_signed(row);
+        let col = (self.col + self.radius).wrapping_add_signed(col);
+        self.plane.pixel(row, col).filter(|value| self.check.is_valid(*value))
+    }
+
+    /// The valid values, row by row.
+    pub fn values(&self) -> impl Iterator<Item = T> {
+        let (rows, cols) = (self.row..=self.row + 2 * self.radius, self.col..=self.col + 2 * self.radius);
+        let lines = rows.filter_map(move |row| self.plane.line(row).get(cols.clone()));
+        lines.flatten().copied().filter(|value| self.check.is_valid(*value))
+    }
+}

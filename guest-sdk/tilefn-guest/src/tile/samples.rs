@@ -1,0 +1,97 @@
+//! Several values for each pixel of a line: the pixels of a window, or the same pixel of a list of tiles.
+//!
+//! Whole lines are taken at a time, so the inner loops run along a line and vectorise.
+
+use alloc::{vec, vec::Vec};
+
+use super::{operands::Check, result::Marker};
+use crate::Element;
+
+/// For each pixel of a line the values that belong to it: one from each of these lines, all of the same length.
+pub(super) struct Samples<'a, T> {
+    lines: Vec<(&'a [T], Check<T>)>,
+    len: usize,
+    all_valid: bool,
+}
+
+/// Pixels taken at a time where values are gathered per pixel: few enough to stay in the first-level cache.
+const CHUNK: usize = 64;
+
+impl<'a, T: Element> Samples<'a, T> {
+    /// Without a line yet; `all_valid` promises that no line will have an invalid pixel.
+    pub(super) fn new(len: usize, all_valid: bool) -> Self {
+        Self { lines: Vec::new(), len, all_valid }
+    }
+
+    /// Replaces the lines; each has at least as many pixels as are wanted.
+    pub(super) fn set_lines(&mut self, lines: impl Iterator<Item = (&'a [T], Check<T>)>) {
+        let len = self.len;
+        self.lines.clear();
+        self.lines.extend(lines.map(|(line, check)| (line.get(..len).unwrap_or_default(), check)));
+    }
+
+    pub(super) fn lines(&self) -> &[(&'a [T], Check<T>)] {
+        &self.lines
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Folds each pixel's valid values in order; `finish` gets their number too.
+    pub(super) fn fold<A: Copy, V: Element>(
+        &self,
+        init: A,
+        mut step: impl FnMut(A, T) -> A,
+        mut finish: impl FnMut(A, usize) -> Option<V>,
+        marker: &mut Marker,
+        out: &mut Vec<V>,
+    ) {
+        let mut sums = vec![init; self.len];
+        if self.all_valid {
+            for (line, _) in &self.lines {
+                for (sum, value) in sums.iter_mut().zip(*line) {
+                    *sum = step(*sum, *value);
+                }
+            }
+            let count = self.lines.len();
+            out.extend(sums.into_iter().map(|sum| marker.pixel(finish(sum, count))));
+            return;
+        }
+        let mut counts = vec![0u32; self.len];
+        for (line, check) in &self.lines {
+            for ((sum, count), value) in sums.iter_mut().zip(&mut counts).zip(*line) {
+                let valid = check.is_valid(*value);
+                *sum = if valid { step(*sum, *value) } else { *sum };
+                *count += u32::from(valid);
+            }
+        }
+        out.extend(sums.into_iter().zip(counts).map(|(sum, count)| marker.pixel(finish(sum, count as usize))));
+    }
+
+    /// `f` of each pixel's valid values, in order, in memory that it may change.
+    #[expect(clippy::indexing_slicing, reason = "each place has room for a value of every line")]
+    pub(super) fn map<V: Element>(
+        &self,
+        mut f: impl FnMut(&mut [T]) -> Option<V>,
+        marker: &mut Marker,
+        out: &mut Vec<V>,
+    ) {
+        let room = self.lines.len();
+        let mut values = vec![T::MARKER; CHUNK * room];
+        let mut counts = [0; CHUNK];
+        for start in (0..self.len).step_by(CHUNK) {
+            let chunk = CHUNK.min(self.len - start);
+            counts.fill(0);
+            for (line, check) in &self.lines {
+                for (at, value) in line[start..start + chunk].iter().enumerate() {
+                    // Written whether valid or not: the next one overwrites an invalid one, without a branch.
+                    values[at * room + counts[at]] = *value;
+                    counts[at] += usize::from(check.is_valid(*value));
+                }
+            }
+            let places = values.chunks_exact_mut(room).zip(counts).take(chunk);
+            out.extend(places.map(|(values, count)| marker.pixel(f(&mut values[..count]))));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `tilefn build`: compiles a function's crate to a module with the Rust that is installed here.
+
+use super::console::Console;
+use super::{Fatal, inspect};
+use clap::Args;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The crate's folder
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// Where to put the module; default: NAME.wasm in the crate's folder
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Builds the module and checks that it is one.
+pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    let folder = &arguments.folder;
+    if !folder.join("Cargo.toml").is_file() {
+        return Err(Fatal::usage(format!("{} has no Cargo.toml; tilefn new makes a function's crate", folder.display())));
+    }
+    let built = compile(folder, &toolchain()?, console)?;
+    let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
+    let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
+    std::fs::copy(&built, &output)
+        .map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+    let module = inspect::compile(&output)?;
+    console.result(&inspect::text(&output, &module), "built", || {
+        serde_json::json!({ "module": output, "bytes": module.size(), "sha256": module.sha256() })
+    });
+    Ok(())
+}
+
+/// How this machine can compile for WebAssembly.
+enum Toolchain {
+    /// The target's standard library is installed.
+    Target,
+    /// Its source is, and is compiled along.
+    BuildStd,
+}
+
+fn toolchain() -> Result<Toolchain, Fatal> {
+    let ask = |arguments: &[&str]| -> Result<PathBuf, Fatal> {
+        let output = Command::new("rustc").args(arguments).output().map_err(|e| {
+            Fatal::failed(format!("can't run rustc: {e}; a function is written in Rust: install it from https://rustup.rs"))
+        })?;
+        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    };
+    let library = ask(&["--print", "target-libdir", "--target", TARGET])?;
+    let has_std = std::fs::read_dir(&library).is_ok_and(|mut entries| {
+        entries.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().starts_with("libstd-")))
+    });
+    if has_std {
+        return Ok(Toolchain::Target);
+    }
+    if ask(&["--print", "sysroot"])?.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file() {
+        return Ok(Toolchain::BuildStd);
+    }
+    Err(Fatal::failed(format!(
+        "Rust's WebAssembly target is not installed. With rustup: rustup target add {TARGET}. With Debian's Rust: \
+         apt install libstd-rust-dev-wasm32 lld"
+    )))
+}
+
+/// Runs cargo; returns the path of the module it made.
+fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<PathBuf, Fatal> {
+    let mut cargo = Command::new("cargo");
+    // In the crate's folder, so that its .cargo/config.toml counts.
+    cargo.current_dir(folder).args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+    if let Toolchain::BuildStd = toolchain {
+        cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
+    }
+    if console.json() {
+        cargo.stderr(Stdio::null());
+    }
+    let mut child =
+        cargo.stdout(Stdio::piped()).spawn().map_err(|e| Fatal::failed(format!("can't run cargo: {e}")))?;
+    let mut module = None;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+            module = artifact(&message).or(module);
+        }
+    }
+    let status = child.wait().map_err(|e| Fatal::failed(format!("cargo: {e}")))?;
+    if !status.success() {
+        return Err(Fatal::failed(format!("cargo build in {} failed; its messages are above", folder.display())));
+    }
+    module.ok_or_else(|| {
+        Fatal::usage(format!("{} makes no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]", folder.display()))
+    })
+}
+
+/// The module that this message of cargo's announces, if it does.
+fn artifact(message: &Value) -> Option<PathBuf> {
+    if message.get("reason")?.as_str()? != "compiler-artifact" {
+        return None;
+    }
+    let files = message.get("filenames")?.as_array()?;
+    files.iter().filter_map(Value::as_str).find(|f| f.ends_with(".wasm")).map(PathBuf::from)
+}

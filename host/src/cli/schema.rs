@@ -1,0 +1,10 @@
+//! `tilefn schema`: the job file's JSON schema, for editors and other programs.
+
+use super::Fatal;
+
+/// Prints the schema, always as JSON.
+pub fn schema() -> Result<(), Fatal> {
+    let text = serde_json::to_string_pretty(&crate::job::schema()).map_err(Fatal::failed)?;
+    println!("{text}");
+    Ok(())
+}

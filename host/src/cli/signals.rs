@@ -1,0 +1,46 @@
+//! Ctrl-C and SIGTERM: once ends the job cleanly, twice also stops the functions that are running, thrice ends the process.
+
+use super::Fatal;
+use crate::controller::Control;
+use crate::sandbox::Interrupt;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// Catches signals until dropped.
+pub struct Catcher {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Catcher {
+    /// From now on signals stop `control`'s job instead of killing the process.
+    pub fn new(control: Arc<Control>, interrupt: Interrupt) -> Result<Self, Fatal> {
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
+        let handle = signals.handle();
+        let thread = std::thread::spawn(move || {
+            for (n, _) in signals.forever().enumerate() {
+                match n {
+                    0 => {
+                        eprintln!("stopping after the tiles under way; again to stop them too");
+                        control.stop();
+                    }
+                    1 => interrupt.stop(),
+                    _ => std::process::exit(130),
+                }
+            }
+        });
+        Ok(Self { handle, thread: Some(thread) })
+    }
+}
+
+impl Drop for Catcher {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            // The thread only loops over signals; it can't have panicked.
+            let _ended = thread.join();
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The state of a running job, shared by all who work on it: which tile is whose, what is written, what is added up.
+//!
+//! Thread workers and connections to remote workers use the same methods, so a tile's way from *granted* to *done* is
+//! one, whoever ran it.
+
+use super::control::Control;
+use super::failure::Failure;
+use super::reduce::Reducer;
+use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
+use super::writer::Writer;
+use crate::grid::Tile;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// A running job.
+pub struct Book {
+    writer: Writer,
+    reducer: Option<Mutex<Reducer>>,
+    schedule: Mutex<Schedule>,
+    /// Woken when tiles are done or handed back: threads wait on one, connections on the other.
+    changed: Condvar,
+    changes: watch::Sender<()>,
+    control: Arc<Control>,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// Warnings kept for the report; a function that warns on every tile would fill it.
+const MAX_WARNINGS: usize = 100;
+
+/// One raster of a result: which output, which of its files, how many bands, the pixels.
+pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
+
+impl Book {
+    /// A job at its start.
+    pub fn new(writer: Writer, reducer: Option<Reducer>, schedule: Schedule, control: Arc<Control>) -> Self {
+        Self {
+            writer,
+            reducer: reducer.map(Mutex::new),
+            schedule: Mutex::new(schedule),
+            changed: Condvar::new(),
+            changes: watch::Sender::new(()),
+            control,
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Progress and stop.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// A tile for `worker`, if there is one now.
+    pub fn take(&self, worker: WorkerId) -> Grant {
+        self.schedule().take(worker, Instant::now())
+    }
+
+    /// A tile for `worker`; waits until there is one, or all are done (`None`), or the job is stopped.
+    pub fn wait_for_tile(&self, worker: WorkerId) -> Result<Option<u64>, Failure> {
+        let mut schedule = self.schedule();
+        loop {
+            if self.control.stopped() {
+                return Err(Failure::Interrupted);
+            }
+            match schedule.take(worker, Instant::now()) {
+                Grant::Tile(tile) => return Ok(Some(tile)),
+                Grant::Finished => return Ok(None),
+                Grant::Wait => schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Says each time that tiles are done or handed back.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// `tile` was not run, since no input has a valid pixel there.
+    pub fn skipped(&self, tile: &Tile) -> Result<(), Failure> {
+        if self.schedule().claim(tile.index) {
+            self.writer.skip(tile)?;
+            self.reduce(tile.index, &[])?;
+            self.control.tile_skipped();
+            self.complete(tile.index);
+        }
+        Ok(())
+    }
+
+    /// Takes a tile's result. Only the first counts; a later one has the same pixels and is dropped.
+    pub fn done<'a>(
+        &self,
+        tile: &Tile,
+        rasters: impl IntoIterator<Item = ResultRaster<'a>>,
+        state: &[u8],
+    ) -> Result<(), Failure> {
+        if !self.schedule().claim(tile.index) {
+            return Ok(());
+        }
+        let mut bytes = 0;
+        for (output, raster, bands, pixels) in rasters {
+            bytes += pixels.len() as u64;
+            self.writer.write(output, raster, tile, bands, pixels)?;
+        }
+        self.reduce(tile.index, state)?;
+        self.control.tile_done(bytes);
+        self.complete(tile.index);
+        Ok(())
+    }
+
+    /// `worker` hands `tile` back unfinished, by its own will.
+    pub fn give_back(&self, worker: WorkerId, tile: u64) {
+        self.schedule().give_back(worker, tile);
+        self.wake();
+    }
+
+    /// `worker` failed at `tile` for a reason that another worker may not have.
+    pub fn retry(&self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
+        let result = self.schedule().retry(worker, tile);
+        self.wake();
+        result
+    }
+
+    /// `worker` is gone; its tiles are handed out again. Returns them.
+    pub fn lose(&self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
+        let result = self.schedule().lose(worker);
+        self.wake();
+        result
+    }
+
+    /// Something the user should know of; said now and in the report.
+    pub fn warn(&self, text: String) {
+        tracing::warn!("{text}");
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < MAX_WARNINGS && !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tiles that are not done.
+    pub fn tiles_left(&self) -> u64 {
+        self.schedule().left()
+    }
+
+    /// Tiles that were handed out again.
+    pub fn retried(&self) -> u64 {
+        self.schedule().retried()
+    }
+
+    /// The files to complete.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The accumulated result, once all tiles are done.
+    pub fn reduced(&self) -> Result<Option<serde_json::Value>, Failure> {
+        let Some(reducer) = &self.reducer else { return Ok(None) };
+        let reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
+        reducer.finish().map(Some).map_err(Failure::Reduce)
+    }
+
+    /// Wakes whoever waits for a tile: to look again, or to see that the job is stopped.
+    pub fn wake(&self) {
+        // With the lock held, so that no thread is between its look and its wait.
+        drop(self.schedule());
+        self.changed.notify_all();
+        self.changes.send_replace(());
+    }
+
+    fn complete(&self, tile: u64) {
+        self.schedule().complete(tile);
+        self.changed.notify_all();
+        self.changes.send_replace(());
+    }
+
+    fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {
+        let Some(reducer) = &self.reducer else { return Ok(()) };
+        let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
+        reducer.add(tile, state.to_vec()).map_err(Failure::Reduce)
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        // A thread that panicked has ended the job already.
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

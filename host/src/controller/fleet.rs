@@ -1,0 +1,77 @@
+//! Something that starts and stops workers: processes here, tasks on ECS, or nothing at all when someone else does it.
+
+use crate::wire::{About, Ticket};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Starts workers, keeps them coming, and takes them down again.
+///
+/// The controller calls [`Fleet::start`] once, drives [`Fleet::keep`] while tiles are left, and then, whatever happened,
+/// [`Fleet::stop`]. It may drop the future of `start` or `keep` at any point where they wait, so what has been created
+/// must be noted in `self` before the next wait, and `stop` undoes all of it.
+pub trait Fleet: Send {
+    /// Asks for the workers; returns when that has been accepted, not when they run.
+    ///
+    /// # Errors
+    /// When no worker can be had at all.
+    fn start(&mut self, ticket: &Ticket, roll: &Roll) -> impl Future<Output = Result<(), FleetError>> + Send;
+
+    /// Replaces workers that die or never connect. Ends only when no worker is left and none can be had.
+    fn keep(&mut self, roll: &Roll) -> impl Future<Output = FleetError> + Send;
+
+    /// Stops all workers and removes everything that was created for them. Returns what could not be removed.
+    fn stop(&mut self) -> impl Future<Output = Vec<String>> + Send;
+}
+
+/// No worker can be had: what happened, and what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct FleetError(pub String);
+
+/// The workers that are connected, and how much is left to do: what a fleet decides by.
+#[derive(Clone, Debug)]
+pub struct Roll {
+    connected: Arc<Mutex<Vec<(u64, About)>>>,
+    changed: watch::Sender<()>,
+    tiles_left: watch::Sender<u64>,
+}
+
+impl Default for Roll {
+    fn default() -> Self {
+        Self { connected: Arc::default(), changed: watch::Sender::new(()), tiles_left: watch::Sender::new(0) }
+    }
+}
+
+impl Roll {
+    /// The workers that are connected now.
+    pub fn connected(&self) -> Vec<About> {
+        let connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
+        connected.iter().map(|(_, about)| about.clone()).collect()
+    }
+
+    /// Waits until a worker has come or gone.
+    pub async fn changed(&self) {
+        let mut changed = self.changed.subscribe();
+        // The sender lives as long as `self`.
+        let _open = changed.changed().await;
+    }
+
+    /// Tiles that are not done.
+    pub fn tiles_left(&self) -> u64 {
+        *self.tiles_left.borrow()
+    }
+
+    pub(super) fn set_tiles_left(&self, tiles: u64) {
+        self.tiles_left.send_replace(tiles);
+    }
+
+    pub(super) fn join(&self, worker: u64, about: About) {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner).push((worker, about));
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn leave(&self, worker: u64) {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner).retain(|(w, _)| *w != worker);
+        self.changed.send_replace(());
+    }
+}

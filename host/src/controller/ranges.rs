@@ -1,0 +1,89 @@
+//! A set of tile numbers kept as runs: small as long as work is done roughly in order, whatever the number of tiles.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A set of `u64`, as disjoint, non-adjacent half-open runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranges {
+    /// Start of each run → its end (exclusive).
+    runs: BTreeMap<u64, u64>,
+    len: u64,
+}
+
+impl Ranges {
+    /// Adds `n`; false if it was there.
+    pub fn insert(&mut self, n: u64) -> bool {
+        let before = self.runs.range(..=n).next_back().map(|(s, e)| (*s, *e));
+        if before.is_some_and(|(_, end)| n < end) {
+            return false;
+        }
+        let start = match before {
+            Some((start, end)) if end == n => start,
+            _ => n,
+        };
+        let end = self.runs.remove(&(n + 1)).unwrap_or(n + 1);
+        self.runs.insert(start, end);
+        self.len += 1;
+        true
+    }
+
+    /// Whether `n` is in the set.
+    pub fn contains(&self, n: u64) -> bool {
+        self.runs.range(..=n).next_back().is_some_and(|(_, end)| n < *end)
+    }
+
+    /// The smallest number from `n` on that is not in the set.
+    pub fn next_missing(&self, n: u64) -> u64 {
+        self.runs.range(..=n).next_back().map_or(n, |(_, end)| n.max(*end))
+    }
+
+    /// All numbers in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.runs.iter().flat_map(|(start, end)| *start..*end)
+    }
+
+    /// How many numbers are in the set.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Number of separate runs: what the set costs in memory.
+    #[cfg(test)]
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn agrees_with_a_plain_set_in_any_order() {
+        // A permutation of 0..257: 3 generates it, since 257 is prime.
+        let mut n = 1_u64;
+        let mut ranges = Ranges::default();
+        let mut plain = BTreeSet::new();
+        for _ in 0..200 {
+            n = n * 3 % 257;
+            assert_eq!(ranges.insert(n), plain.insert(n));
+            assert!(!ranges.insert(n));
+            assert_eq!(ranges.len(), plain.len() as u64);
+            for m in 0..258 {
+                assert_eq!(ranges.contains(m), plain.contains(&m));
+                assert_eq!(ranges.next_missing(m), (m..).find(|x| !plain.contains(x)).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn in_order_it_is_one_run() {
+        let mut ranges = Ranges::default();
+        for n in 0..100_000 {
+            ranges.insert(n);
+        }
+        assert_eq!(ranges.runs(), 1);
+    }
+}

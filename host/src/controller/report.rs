@@ -1,0 +1,171 @@
+//! The run's report: what was done, by whom, how long it took, and what to look at. `docs/report.md` lists its keys.
+
+use crate::grid::Grid;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Everything worth knowing about a finished run. Times are seconds, sizes bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of the program.
+    pub tilefn: &'static str,
+    /// What was run.
+    pub job: Job,
+    /// The working grid.
+    pub grid: GridReport,
+    /// What became of the tiles.
+    pub tiles: Tiles,
+    /// Wall time of the whole run.
+    pub wall_seconds: f64,
+    /// Time by stage, summed over all threads.
+    pub seconds: Stages,
+    /// Bytes of input pixels handed to the function.
+    pub bytes_in: u64,
+    /// Bytes of output pixels the function returned.
+    pub bytes_out: u64,
+    /// Highest resident memory of this process.
+    pub peak_memory: u64,
+    /// Highest memory of one call of the function, inside the sandbox.
+    pub function_peak_memory: u64,
+    /// The workers.
+    pub workers: Vec<Worker>,
+    /// The output files.
+    pub outputs: Vec<OutputFile>,
+    /// What an accumulating function found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
+    /// What the user should know of.
+    pub warnings: Vec<String>,
+}
+
+/// The job's identity.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Job {
+    /// Path of the job file.
+    pub path: String,
+    /// SHA-256 of the job as it was run, overrides included.
+    pub sha256: String,
+    /// The module.
+    pub module: String,
+    /// SHA-256 of the module.
+    pub module_sha256: String,
+    /// The function.
+    pub function: String,
+}
+
+/// The working grid.
+#[derive(Clone, Debug, Serialize)]
+pub struct GridReport {
+    /// Pixel rows.
+    pub rows: u32,
+    /// Pixel columns.
+    pub cols: u32,
+    /// GDAL's six numbers.
+    pub geotransform: [f64; 6],
+    /// The CRS as WKT.
+    pub crs: String,
+    /// Rows and columns of a tile.
+    pub tile: [u32; 2],
+    /// Extra pixels around a tile.
+    pub halo: u32,
+}
+
+impl GridReport {
+    /// Describes a grid and how it is cut.
+    pub fn new(grid: &Grid, tile: (u32, u32), halo: u32) -> Self {
+        Self { rows: grid.rows, cols: grid.cols, geotransform: grid.transform.0, crs: grid.crs.0.to_string(), tile: tile.into(), halo }
+    }
+}
+
+/// Numbers of tiles.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Tiles {
+    /// All tiles of the grid.
+    pub total: u64,
+    /// Run and written.
+    pub done: u64,
+    /// Not run because no input has a valid pixel there.
+    pub skipped: u64,
+    /// Handed out more than once.
+    pub retried: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+/// Seconds by stage, summed over threads.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Stages {
+    /// Opening, checking, planning and compiling.
+    pub prepare: f64,
+    /// Reading inputs.
+    pub read: f64,
+    /// In the sandbox.
+    pub run: f64,
+    /// Handing tiles to the output files, encoding included where GDAL does it at once.
+    pub write: f64,
+    /// Statistics, overviews, closing and renaming.
+    pub finish: f64,
+    /// Waiting for a tile.
+    pub wait: f64,
+}
+
+/// One worker's part.
+#[derive(Clone, Debug, Serialize)]
+pub struct Worker {
+    /// The controller's number for it.
+    pub id: u32,
+    /// `thread`, `process`, …
+    pub kind: String,
+    /// Host it ran on.
+    pub host: String,
+    /// Tiles it did.
+    pub tiles: u64,
+    /// Seconds it worked.
+    pub seconds: f64,
+    /// Why it left.
+    pub left: String,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutputFile {
+    /// The output's name.
+    pub output: String,
+    /// The file's path.
+    pub path: String,
+    /// Its size, when it is a local file.
+    pub bytes: u64,
+}
+
+/// Highest resident memory of this process so far, bytes; 0 where the system doesn't tell.
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|v| v.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
+        .map_or(0, |kib| kib.saturating_mul(1024))
+}
+
+/// Time spent in a stage, added up by threads that work on their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Reading inputs.
+    pub read: Duration,
+    /// In the sandbox.
+    pub run: Duration,
+    /// Writing outputs.
+    pub write: Duration,
+    /// Waiting for a tile.
+    pub wait: Duration,
+}
+
+impl Spent {
+    /// Adds another thread's times.
+    pub fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.run += other.run;
+        self.write += other.write;
+        self.wait += other.wait;
+    }
+}

@@ -1,0 +1,117 @@
+//! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
+
+use super::ranges::Ranges;
+use super::report::OutputFile;
+use crate::grid::{Tile, Tiling};
+use crate::raster::{Error, Target, TargetSpec};
+use std::sync::{Mutex, PoisonError};
+
+/// An output file: not yet begun, since its number of bands is seen from the first tile, or open.
+enum Slot {
+    Planned { spec: TargetSpec, skipped: Ranges },
+    Open { bands: u32, target: Target },
+    Closed,
+}
+
+/// All output files of a job. Threads write side by side, one at a time into each file.
+pub struct Writer {
+    outputs: Vec<(String, Vec<Mutex<Slot>>)>,
+    tiling: Tiling,
+}
+
+/// Why a tile can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// GDAL refused.
+    #[error("output {output:?}: {source}")]
+    Raster {
+        /// The output's name.
+        output: String,
+        /// What GDAL said.
+        source: Error,
+    },
+    /// The tile's band count is not the file's.
+    #[error(
+        "output {output:?}: the function returned {found} bands here and {wanted} in an earlier tile; every tile must have the same"
+    )]
+    Bands {
+        /// The output's name.
+        output: String,
+        /// Bands of this tile.
+        found: u32,
+        /// Bands of the file.
+        wanted: u32,
+    },
+}
+
+impl Writer {
+    /// Creates no file yet. The tiles will be those of `tiling`.
+    pub fn new(outputs: impl IntoIterator<Item = (String, Vec<TargetSpec>)>, tiling: Tiling) -> Self {
+        let planned = |spec| Mutex::new(Slot::Planned { spec, skipped: Ranges::default() });
+        let outputs = outputs.into_iter().map(|(name, specs)| (name, specs.into_iter().map(planned).collect()));
+        Self { outputs: outputs.collect(), tiling }
+    }
+
+    /// Writes one raster of a tile: `pixels` are `[bands, rows, cols]` of the file's dtype.
+    pub fn write(&self, output: usize, raster: usize, tile: &Tile, bands: u32, pixels: &[u8]) -> Result<(), WriteError> {
+        let found = self.outputs.get(output).and_then(|(name, slots)| Some((name, slots.get(raster)?)));
+        // An output that the job leaves out has no files.
+        let Some((name, slot)) = found else { return Ok(()) };
+        let fail = |source| WriteError::Raster { output: name.clone(), source };
+        // A thread that panicked has ended the job; what it left in the slot is dropped, not published.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open(&mut slot, bands).map_err(fail)?;
+        let Slot::Open { bands: wanted, target } = &mut *slot else { return Ok(()) };
+        if *wanted != bands {
+            return Err(WriteError::Bands { output: name.clone(), found: bands, wanted: *wanted });
+        }
+        target.write(tile.window, pixels).map_err(fail)
+    }
+
+    /// Leaves a tile without valid pixels in all files.
+    pub fn skip(&self, tile: &Tile) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
+                    Slot::Planned { skipped, .. } => {
+                        skipped.insert(tile.index);
+                    }
+                    Slot::Open { target, .. } => {
+                        target.skip(tile.window).map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                    }
+                    Slot::Closed => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes all files, and only then gives them their final names. `go_on` is asked from time to time.
+    pub fn finish(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<OutputFile>, WriteError> {
+        let mut written = Vec::new();
+        for (name, slots) in &self.outputs {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
+            for slot in slots {
+                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                // Not one tile had data: the file is all nodata.
+                self.open(&mut slot, 1).map_err(fail)?;
+                if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
+                    let file = target.finish(&mut |_| go_on()).map_err(fail)?;
+                    written.push(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes });
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {
+        if let Slot::Planned { spec, skipped } = slot {
+            let mut target = Target::create(TargetSpec { bands, ..spec.clone() })?;
+            for tile in skipped.iter().filter_map(|index| self.tiling.tile(index)) {
+                target.skip(tile.window)?;
+            }
+            *slot = Slot::Open { bands, target };
+        }
+        Ok(())
+    }
+}

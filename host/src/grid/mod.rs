@@ -1,0 +1,17 @@
+//! Pure geometry: grids, windows, tiles and how grids relate. Nothing here opens a file or knows GDAL.
+//!
+//! Positions are `(row, col)` in pixels of a grid, counted from its upper-left corner; a size is `(rows, cols)`.
+
+mod align;
+mod error;
+mod geometry;
+mod tile_shape;
+mod tiling;
+mod window;
+
+pub use align::{Footprint, Mismatch, Offset, footprint, relate};
+pub use error::Error;
+pub use geometry::{Bounds, Crs, GeoTransform, Grid};
+pub use tile_shape::{TileBudget, choose_tile};
+pub use tiling::{Tile, Tiling};
+pub use window::Window;

@@ -1,0 +1,153 @@
+//! The job file: from TOML or JSON text to a checked [`Spec`], with every mistake found at once.
+
+mod mistakes;
+mod overrides;
+mod parse;
+mod paths;
+mod plan;
+mod read;
+mod schema;
+pub mod spec;
+mod tree;
+mod units;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+pub use mistakes::{Mistake, Mistakes, Place, did_you_mean};
+pub use plan::{Options, limits, plan};
+pub use schema::schema;
+pub use spec::Spec;
+pub use tree::{item, join};
+pub use units::{Nodata, Size, Time};
+
+use tree::{Node, Source};
+
+/// Bytes a job file may have: room for a hundred thousand paths.
+const MAX_FILE: u64 = 16 << 20;
+
+/// A job file that was read and found right in itself, with what's needed to say more about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The job. All its paths are absolute, URLs, or names that only GDAL knows.
+    pub spec: Spec,
+    /// The folder that relative paths belong to, absolute.
+    pub base: PathBuf,
+    source: Source,
+    tree: Node,
+}
+
+impl Loaded {
+    /// The job file's text as it was read, without the overrides.
+    pub fn text(&self) -> &str {
+        self.source.text()
+    }
+
+    /// Where the value of a key was written, for a mistake about it. `inputs.red.bands[0]` is a key path; [`join`] and [`item`]
+    /// make them. What isn't in the job file has the place of the innermost table or list around it.
+    pub fn position(&self, key_path: &str) -> Place {
+        self.source.place(self.tree.origin_of(key_path))
+    }
+}
+
+/// Reads the job file at `path`, or standard input for `-`, with each `section.key=value` of `overrides` put in.
+///
+/// # Errors
+/// Everything that is wrong with it, all at once; or that it can't be read.
+pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
+    let stdin = path == "-";
+    let name = if stdin { "<stdin>" } else { path };
+    let failed = |message: String| {
+        let mut mistakes = Mistakes::new();
+        mistakes.add(Place::File { file: name.into() }, "", message);
+        mistakes
+    };
+    let read = || {
+        let mut bytes = Vec::new();
+        let source: &mut dyn Read = if stdin {
+            &mut io::stdin().lock()
+        } else {
+            &mut File::open(path)?
+        };
+        source.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        Ok::<_, io::Error>(bytes)
+    };
+    let bytes = read().map_err(|error| failed(format!("cannot read the job file: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(failed(format!(
+            "too large for a job file: more than {} bytes",
+            MAX_FILE
+        )));
+    }
+    let folder = if stdin {
+        Path::new("")
+    } else {
+        Path::new(path).parent().unwrap_or(Path::new(""))
+    };
+    let base = if folder.as_os_str().is_empty() {
+        std::env::current_dir()
+    } else {
+        std::path::absolute(folder)
+    };
+    let base =
+        base.map_err(|error| failed(format!("cannot tell the job file's folder: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error
+            .as_bytes()
+            .iter()
+            .take(valid)
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        failed(format!("not UTF-8 text: line {line} has a byte that isn't"))
+    })?;
+    load_text(name, text, &base, overrides)
+}
+
+/// As [`load`], from text that came from elsewhere. `name` is what messages call it: JSON if it ends in `.json`, TOML if in `.toml`, else
+/// what it looks like. `base` is the folder, absolute, that relative paths belong to.
+///
+/// # Errors
+/// Everything that is wrong with it, all at once.
+pub fn load_text(
+    name: &str,
+    text: String,
+    base: &Path,
+    overrides: &[String],
+) -> Result<Loaded, Mistakes> {
+    let text = text
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text);
+    let json = match Path::new(name).extension().and_then(|e| e.to_str()) {
+        Some("json") => true,
+        Some("toml") => false,
+        // No TOML document starts with a brace.
+        _ => text.trim_start().starts_with('{'),
+    };
+    let source = Source::new(name, text, overrides);
+    let mut mistakes = Mistakes::new();
+    let Some(folder) = base.to_str() else {
+        mistakes.add(
+            source.file(),
+            "",
+            format!("the name of the folder {} is not UTF-8", base.display()),
+        );
+        return Err(mistakes);
+    };
+    let mut tree = parse::parse(&source, json)?;
+    overrides::apply(&mut tree, overrides, &source, &mut mistakes);
+    paths::expand_patterns(&mut tree, folder, &source, &mut mistakes);
+    let spec = read::read(&tree, folder, &source, mistakes)?;
+    Ok(Loaded {
+        spec,
+        base: base.to_owned(),
+        source,
+        tree,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! From spec to plan: opens every path, checks every type and parameter against the function, computes the grid and cuts it.
+//!
+//! Like the reader of the job file, the planner collects all mistakes and names their places.
+
+mod grid;
+mod inputs;
+mod outputs;
+mod params;
+
+use super::{Loaded, Mistakes, spec};
+use crate::controller::{Job, Plan};
+use crate::grid::{Tiling, TileBudget, choose_tile};
+use crate::raster::{Edge, SourceSpec, TargetSpec};
+use crate::sandbox::{Description, Function, Halo, Limits, Value};
+use crate::worker::{self, Task, working_set};
+use inputs::Opened;
+use std::sync::Arc;
+
+/// What the caller decides beyond the job file.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether outputs that exist may be replaced.
+    pub overwrite: bool,
+    /// Compute threads on this machine.
+    pub threads: usize,
+}
+
+/// The limits that a spec sets; the rest is the sandbox's.
+pub fn limits(spec: &spec::Spec) -> Limits {
+    Limits {
+        memory: spec.limits.memory.0,
+        time: spec.limits.time.duration(),
+        fuel: (spec.limits.fuel > 0).then_some(spec.limits.fuel),
+        ..Limits::default()
+    }
+}
+
+/// Plans the job for `function`, which is the one that the spec names.
+pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -> Result<Plan, Mistakes> {
+    let description = function.description();
+    let spec = &loaded.spec;
+    let mut mistakes = Mistakes::new();
+    let mut warnings = Vec::new();
+    let params = params::check(loaded, description, &mut mistakes);
+    let opened = inputs::open(loaded, description, &mut mistakes);
+    // Without parameters and inputs there is no grid, and whatever is found then would only be a consequence.
+    let placed = if mistakes.is_empty() { grid::place(loaded, &opened, &mut mistakes) } else { None };
+    let Some(placed) = placed else { return Err(mistakes) };
+    let outputs =
+        outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
+    let halo = halo(description, &params, &mut mistakes, loaded);
+    // One tile for now: how the grid is cut depends on what the rest of the task takes.
+    let tiling = match Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols) {
+        Ok(tiling) => tiling,
+        Err(error) => {
+            mistakes.add(loaded.position("grid"), "grid", error.to_string());
+            return Err(mistakes);
+        }
+    };
+    let mut task = Task {
+        function: description.name.clone(),
+        module_sha256: job.module_sha256.clone(),
+        params,
+        inputs: task_inputs(&opened, &placed, spec),
+        outputs: outputs.iter().map(|o| o.task.clone()).collect(),
+        reduce: description.reduce,
+        tiling,
+        grid: placed.grid,
+        halo,
+        skip_empty: spec.grid.skip_empty,
+        limits: limits(spec),
+    };
+    check_fill(loaded, &task, &opened, &mut mistakes);
+    cut(loaded, &mut task, &opened, options.threads, &mut mistakes);
+    let tile = task.tiling.tile_size();
+    let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
+    mistakes.into_result(Plan {
+        job,
+        task: Arc::new(task),
+        outputs: outputs.collect(),
+        threads: options.threads,
+        warnings,
+    })
+}
+
+/// A name in the job file that the function doesn't have.
+fn unknown(
+    loaded: &Loaded,
+    mistakes: &mut Mistakes,
+    section: &str,
+    what: &str,
+    name: &str,
+    description: &Description,
+    known: &[&str],
+) {
+    let key = format!("{section}.{name}");
+    let message = format!("the function {} has no {what} of this name", description.name);
+    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    mistakes.add(loaded.position(&key), key, message).hint(format!("it has: {list}"));
+}
+
+/// Extra pixels around every tile.
+fn halo(description: &Description, params: &[Value], mistakes: &mut Mistakes, loaded: &Loaded) -> u32 {
+    let name = match &description.halo {
+        Halo::Fixed(pixels) => return *pixels,
+        Halo::Param(name) => name,
+    };
+    let value = description.params.iter().position(|p| p.name == *name).and_then(|i| params.get(i));
+    match value {
+        Some(Value::Int(pixels)) if (0..=i64::from(MAX_HALO)).contains(pixels) => u32::try_from(*pixels).unwrap_or(MAX_HALO),
+        value => {
+            let key = format!("params.{name}");
+            let found = value.map_or_else(|| "nothing".into(), ToString::to_string);
+            mistakes.add(
+                loaded.position(&key),
+                key,
+                format!("is the function's halo, so it must be from 0 to {MAX_HALO}; found {found}"),
+            );
+            0
+        }
+    }
+}
+
+/// Widest halo: beyond it a tile would be nearly all halo.
+const MAX_HALO: u32 = 16_384;
+
+fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> Vec<worker::Input> {
+    let edge = match spec.grid.edge {
+        spec::Edge::Nodata => Edge::Nodata,
+        spec::Edge::Reflect => Edge::Reflect,
+        spec::Edge::Nearest => Edge::Nearest,
+    };
+    let of_input = |(input, offsets): (&Opened, &Vec<crate::grid::Offset>)| worker::Input {
+        name: input.name.clone(),
+        rasters: input
+            .files
+            .iter()
+            .zip(offsets)
+            .map(|(file, offset)| worker::Raster {
+                path: file.written.clone(),
+                dtype: file.dtype,
+                bands: file
+                    .bands
+                    .iter()
+                    .zip(&file.nodata_bits)
+                    .map(|(band, nodata)| worker::Band {
+                        name: band.checked_sub(1).and_then(|b| file.info.bands.get(b)).map_or_else(String::new, |b| b.name.clone()),
+                        nodata: *nodata,
+                    })
+                    .collect(),
+                source: SourceSpec {
+                    path: file.path.clone(),
+                    bands: file.bands.clone(),
+                    dtype: file.dtype,
+                    fill: file.nodata_bits.clone(),
+                    offset: *offset,
+                    file_size: (file.info.grid.rows, file.info.grid.cols),
+                    grid_size: (placed.grid.rows, placed.grid.cols),
+                    edge,
+                },
+            })
+            .collect(),
+    };
+    opened.iter().zip(&placed.offsets).map(of_input).collect()
+}
+
+/// An integer band without nodata has nothing to stand for pixels beyond its file.
+fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mistakes) {
+    let halo = if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
+    let Some(needed) = task.grid.window().padded(halo) else { return };
+    for (input, files) in task.inputs.iter().zip(opened) {
+        for (raster, file) in input.rasters.iter().zip(&files.files) {
+            let (rows, cols) = raster.source.file_size;
+            let covered = raster.source.offset.window(rows, cols);
+            if raster.dtype.is_float() || raster.bands.iter().all(|b| b.nodata.is_some()) || covered.contains(&needed) {
+                continue;
+            }
+            let key = format!("inputs.{}", input.name);
+            let why = if covered.contains(&task.grid.window()) { "the halo reaches" } else { "the working grid reaches" };
+            mistakes
+                .add(
+                    loaded.position(&key),
+                    key,
+                    format!("{why} beyond {}, and its type, {}, has no nodata value to fill with", file.written, raster.dtype.name()),
+                )
+                .hint("set nodata of this input; or let the function take float32; or set grid.edge to \"reflect\" or \"nearest\"");
+        }
+    }
+}
+
+/// Cuts the grid: as the job says, or as suits the files, the memory limit and the number of threads.
+fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mistakes: &mut Mistakes) {
+    let (rows, cols) = match loaded.spec.grid.tile {
+        Some([cols, rows]) => (rows, cols),
+        None => {
+            let blocks: Vec<_> =
+                opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block).collect();
+            // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
+            let budget = TileBudget {
+                memory: task.limits.memory.min(TILES_MEMORY),
+                bytes_per_pixel: working_set(task, 1, 1).max(1).saturating_mul(2),
+                threads: u32::try_from(threads).unwrap_or(u32::MAX),
+            };
+            choose_tile(&blocks, (task.grid.rows, task.grid.cols), &budget)
+        }
+    };
+    match Tiling::new(task.grid.rows, task.grid.cols, rows, cols) {
+        Ok(tiling) => task.tiling = tiling,
+        Err(error) => {
+            mistakes.add(loaded.position("grid.tile"), "grid.tile", error.to_string());
+            return;
+        }
+    }
+    let set = working_set(task, rows.min(task.grid.rows), cols.min(task.grid.cols));
+    if set > task.limits.memory {
+        mistakes
+            .add(
+                loaded.position("limits.memory"),
+                "limits.memory",
+                format!(
+                    "a tile of {cols} × {rows} pixels takes {set} bytes for its inputs and outputs alone, the limit is {}",
+                    loaded.spec.limits.memory
+                ),
+            )
+            .hint("raise limits.memory, or set a smaller grid.tile");
+    }
+}
+
+/// Memory that all tiles under way may take together, bytes.
+const TILES_MEMORY: u64 = 256 << 20;

@@ -1,0 +1,169 @@
+//! The job's outputs: which files, of what type, with what nodata, and whether they may be written.
+
+use super::inputs::Opened;
+use super::{Options, unknown};
+use crate::grid::Grid;
+use crate::job::spec::{Output, OutputNodata};
+use crate::job::{Loaded, Mistakes};
+use crate::raster::{Nodata, Overviews, TargetSpec};
+use crate::sandbox::{Description, Number, OutputInfo};
+use crate::worker;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tilefn_abi::DType;
+
+/// An output as the worker sees it, and its files as the writer does.
+pub struct Planned {
+    /// For the task.
+    pub task: worker::Output,
+    /// For the writer.
+    pub targets: Vec<TargetSpec>,
+}
+
+/// Plans all outputs in the description's order; those that the job leaves out have no files.
+pub fn plan(
+    loaded: &Loaded,
+    description: &Description,
+    inputs: &[Opened],
+    grid: &Grid,
+    options: &Options,
+    mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
+) -> Vec<Planned> {
+    let given = &loaded.spec.outputs;
+    let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
+    for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+        unknown(loaded, mistakes, "outputs", "output", name, description, &names);
+    }
+    if given.is_empty() && !description.reduce {
+        mistakes
+            .add(loaded.position("outputs"), "outputs", format!("the function {} makes outputs, the job writes none", description.name))
+            .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
+    }
+    check_paths(loaded, options, mistakes);
+    let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| f.nodata.iter().any(Option::is_some));
+    let mut planned = Vec::new();
+    for wanted in &description.outputs {
+        let key = format!("outputs.{}", wanted.name);
+        let dtype = wanted.dtype.or_else(|| first_any(description, inputs)).unwrap_or(DType::Float32);
+        let output = given.get(&wanted.name);
+        let nodata = output.and_then(|output| {
+            let nodata = nodata_of(output, wanted, dtype);
+            if nodata.is_none() && !dtype.is_float() && marks_nodata && output.nodata.is_none() {
+                warnings.push(format!(
+                    "output {:?} is {} and has no nodata value, but inputs have: a pixel that the function marks as having no \
+                     value will end the job; set outputs.{}.nodata (or \"none\" if that can't be)",
+                    wanted.name,
+                    dtype.name(),
+                    wanted.name
+                ));
+            }
+            nodata
+        });
+        let bits = match nodata.map(|n| n.as_bits_for(dtype)).transpose() {
+            Ok(bits) => bits,
+            Err(problem) => {
+                let key = format!("{key}.nodata");
+                mistakes.add(loaded.position(&key), key, format!("{problem}, the type that the function returns"));
+                None
+            }
+        };
+        let mut targets = Vec::new();
+        if let Some(output) = output {
+            if !wanted.list && output.files.is_list() {
+                mistakes.add(loaded.position(&key), format!("{key}.paths"), "the function makes one raster here, not a list");
+            }
+            targets = output
+                .files
+                .as_slice()
+                .iter()
+                .map(|path| target(output, path, grid, dtype, nodata, options))
+                .collect();
+        }
+        let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        planned.push(Planned {
+            task: worker::Output { name: wanted.name.clone(), dtype, rasters, nodata: bits },
+            targets,
+        });
+    }
+    planned
+}
+
+/// Files that exist, folders that don't, one file for two outputs.
+fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for (name, output) in &loaded.spec.outputs {
+        let key = format!("outputs.{name}.{}", if output.files.is_list() { "paths" } else { "path" });
+        for written in output.files.as_slice() {
+            let path = written.to_owned();
+            if let Some(other) = seen.insert(path.clone(), name.clone()) {
+                mistakes.add(loaded.position(&key), key.clone(), format!("{written} is written by output {other:?} as well"));
+            }
+            // What isn't a local path is for GDAL to judge, when it creates the file.
+            if path.contains("://") || path.starts_with("/vsi") {
+                continue;
+            }
+            let path = Path::new(&path);
+            if path.exists() && !options.overwrite {
+                mistakes
+                    .add(loaded.position(&key), key.clone(), format!("{written} exists"))
+                    .hint("add --overwrite to replace it once the job is complete");
+            }
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !folder.is_dir() {
+                mistakes.add(loaded.position(&key), key.clone(), format!("the folder {} doesn't exist", folder.display()));
+            }
+        }
+    }
+}
+
+/// The file's nodata: the job's, else the function's, else NaN for floats.
+fn nodata_of(output: &Output, wanted: &OutputInfo, dtype: DType) -> Option<Nodata> {
+    match (output.nodata, wanted.nodata) {
+        (Some(OutputNodata::Value(value)), _) => Some(Nodata::Float(value.0)),
+        (Some(OutputNodata::None(_)), _) => None,
+        (None, Some(Number::Int(value))) => Some(Nodata::Int(value)),
+        (None, Some(Number::Float(value))) => Some(Nodata::Float(value)),
+        (None, None) => dtype.is_float().then_some(Nodata::Float(f64::NAN)),
+    }
+}
+
+/// The type of the first input without a type of its own, which an output without one takes over.
+fn first_any(description: &Description, inputs: &[Opened]) -> Option<DType> {
+    let of_any = description.inputs.iter().zip(inputs).filter(|(info, _)| info.dtype.is_none());
+    of_any.flat_map(|(_, input)| &input.files).map(|f| f.dtype).next()
+}
+
+fn target(
+    output: &Output,
+    path: &str,
+    grid: &Grid,
+    dtype: DType,
+    nodata: Option<Nodata>,
+    options: &Options,
+) -> TargetSpec {
+    let overviews = match &output.levels {
+        Some(levels) => Overviews::Levels(levels.clone()),
+        None if output.overviews => Overviews::Automatic,
+        None => Overviews::None,
+    };
+    TargetSpec {
+        path: path.to_owned(),
+        driver: output.driver.clone(),
+        options: output.options.clone().unwrap_or_default(),
+        grid: grid.clone(),
+        bands: 1,
+        dtype,
+        nodata,
+        band_names: output.band_names.clone().unwrap_or_default(),
+        statistics: output.statistics,
+        histogram: output.histogram,
+        overviews,
+        overview_resampling: output.overview_resampling.map(|r| r.name().to_owned()),
+        color_table: output.color_table.clone(),
+        thematic: output.thematic,
+        metadata: Vec::new(),
+        tile: (0, 0),
+        threads: u32::try_from(options.threads).unwrap_or(u32::MAX),
+    }
+}

@@ -1,0 +1,189 @@
+//! The job as data: what the job file says, with defaults filled in. The JSON schema is derived from these types.
+//!
+//! A `Spec` travels as JSON; that JSON is itself a valid job file. Times, sizes and nodata keep their written form in it.
+
+mod names;
+mod rasters;
+mod workers;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::{Size, Time};
+
+pub use names::{
+    CpuArchitecture, DataType, Edge, Footprint, Named, NetworkMode, OverviewResampling, Reads,
+    Resampling, Spot, WorkerKind,
+};
+pub use rasters::{
+    Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput,
+};
+pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
+
+/// One run of one function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Spec {
+    /// What to run.
+    pub function: Function,
+    /// The function's parameters by name; `tilefn inspect MODULE` lists them.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub params: IndexMap<String, Value>,
+    /// The function's inputs by name: raster files, or vector files that are rasterised on the fly.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub inputs: IndexMap<String, Input>,
+    /// The function's outputs by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<String, Output>,
+    /// The working grid on which all tiles lie, and how it is cut.
+    #[serde(default)]
+    pub grid: Grid,
+    /// What the sandbox allows the function for one tile.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Who runs the tiles.
+    #[serde(default)]
+    pub workers: Workers,
+}
+
+/// The function to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Function {
+    /// The WebAssembly module: a path, `s3://bucket/key` or `https://…`.
+    #[schemars(length(min = 1), example = "ndvi.wasm")]
+    pub module: String,
+    /// The function's name; needed only if the module has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub name: Option<String>,
+    /// The module's SHA-256; a module with another is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    pub sha256: Option<String>,
+}
+
+/// A parameter's value as written; it is checked against the function's description when the job is planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Value {
+    /// true or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number. NaN and the infinities travel as the texts "nan", "inf" and "-inf".
+    Float(#[serde(serialize_with = "float")] f64),
+    /// A text.
+    Text(String),
+    /// A list of values, none of them a list.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// The value as a floating-point number: an integer is one too, and so are the texts "nan", "inf" and "-inf".
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a parameter of a float type asks for the nearest float"
+            )]
+            Self::Int(value) => Some(*value as f64),
+            Self::Float(value) => Some(*value),
+            Self::Text(text) => match text.as_str() {
+                "nan" => Some(f64::NAN),
+                "inf" => Some(f64::INFINITY),
+                "-inf" => Some(f64::NEG_INFINITY),
+                _ => None,
+            },
+            Self::Bool(_) | Self::List(_) => None,
+        }
+    }
+}
+
+/// JSON has no NaN and no infinities.
+fn float<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_finite() {
+        serializer.serialize_f64(*value)
+    } else if value.is_nan() {
+        serializer.serialize_str("nan")
+    } else {
+        serializer.collect_str(value)
+    }
+}
+
+/// The working grid. By default its CRS, resolution and alignment are the first raster input's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Grid {
+    /// Which extent to cover: where all inputs are, where any input is, or the reference's own.
+    pub footprint: Footprint,
+    /// An input's name or a file: its CRS, resolution and alignment are the working grid's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub reference: Option<String>,
+    /// Files whose extents replace the inputs' in the footprint. A pattern such as `dates/*.tif` stands for the files it matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub extent_from: Option<Vec<String>>,
+    /// The working grid's CRS: `EPSG:28355`, another authority's code, WKT or a PROJ string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = "EPSG:28355")]
+    pub crs: Option<String>,
+    /// Pixel width and height in units of the CRS, both positive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0 }), example = [10.0, 10.0])]
+    pub resolution: Option<[f64; 2]>,
+    /// The extent to cover, in the CRS of the working grid: xmin, ymin, xmax, ymax. It replaces the footprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = [500_000.0, 6_995_000.0, 505_000.0, 7_000_000.0])]
+    pub bounds: Option<[f64; 4]>,
+    /// Columns and rows of a tile. Default: chosen from the files' own blocks and the memory limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 1, max = 65_536)), example = [512, 512])]
+    pub tile: Option<[u32; 2]>,
+    /// What the halo holds beyond the data.
+    pub edge: Edge,
+    /// Tiles with no valid pixel in any input are not run; their outputs are nodata.
+    pub skip_empty: bool,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self {
+            footprint: Footprint::Intersection,
+            reference: None,
+            extent_from: None,
+            crs: None,
+            resolution: None,
+            bounds: None,
+            tile: None,
+            edge: Edge::Nodata,
+            skip_empty: true,
+        }
+    }
+}
+
+/// What the sandbox allows the function for one tile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Limits {
+    /// The module's memory, inputs and outputs of the tile included; at most 4GiB.
+    pub memory: Size,
+    /// Time for one tile.
+    pub time: Time,
+    /// WebAssembly instructions for one tile, roughly; 0 is unlimited.
+    pub fuel: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: Size::GIB,
+            time: Time::seconds(60),
+            fuel: 0,
+        }
+    }
+}

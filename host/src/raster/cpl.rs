@@ -1,0 +1,121 @@
+//! GDAL's settings and messages: configured once, nothing on stderr, failures kept for the thread that caused them.
+
+use gdal::config;
+use gdal::errors::CplErrType;
+use std::cell::RefCell;
+use std::mem;
+use std::sync::Once;
+
+/// More messages than this of one call say nothing new.
+const KEPT: usize = 8;
+
+/// What GDAL said during one call.
+#[derive(Default)]
+pub(super) struct Messages {
+    failures: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Messages {
+    /// The failures as one text, if there was one.
+    pub(super) fn failure(&self) -> Option<String> {
+        (!self.failures.is_empty()).then(|| self.failures.join("; "))
+    }
+
+    /// The failures, else the warnings, else `otherwise`, as one text: the best there is when a call didn't succeed.
+    pub(super) fn reason(&self, otherwise: &str) -> String {
+        match (self.failure(), self.warnings.is_empty()) {
+            (Some(text), _) => text,
+            (None, false) => self.warnings.join("; "),
+            (None, true) => otherwise.to_owned(),
+        }
+    }
+}
+
+thread_local! {
+    static MESSAGES: RefCell<Messages> = RefCell::default();
+}
+
+/// Runs `call` and returns with its result what GDAL said meanwhile on this thread.
+pub(super) fn watch<T>(call: impl FnOnce() -> T) -> (T, Messages) {
+    ready();
+    let outer = MESSAGES.take();
+    let result = call();
+    let mine = MESSAGES.with_borrow_mut(|messages| mem::replace(messages, outer));
+    (result, mine)
+}
+
+/// Sets GDAL up for this process and gives its block cache `cache_bytes`. May be called again to change the size.
+pub fn init(cache_bytes: u64) {
+    ready();
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: takes a number by value.
+    unsafe {
+        gdal_sys::GDALSetCacheMax64(i64::try_from(cache_bytes).unwrap_or(i64::MAX));
+    }
+}
+
+/// Installs the message handler and tilefn's defaults, the first time it is called. What the user set stays.
+pub(super) fn ready() {
+    static READY: Once = Once::new();
+    READY.call_once(|| {
+        config::set_error_handler(receive);
+        for (key, value) in [
+            // A damaged JPEG is an error, not grey pixels.
+            ("GDAL_ERROR_ON_LIBJPEG_WARNING", "YES"),
+            // Object stores answer "slow down" now and then.
+            ("GDAL_HTTP_MAX_RETRY", "4"),
+            ("GDAL_HTTP_RETRY_DELAY", "1"),
+            // One request for a header of usual size.
+            ("GDAL_INGESTED_BYTES_AT_OPEN", "32768"),
+        ] {
+            set_unless_given(key, value);
+        }
+    });
+}
+
+fn set_unless_given(key: &str, value: &str) {
+    if config::get_config_option(key, "").is_ok_and(|given| given.is_empty()) {
+        // Both are plain ASCII without NUL, the only way this fails.
+        let _ = config::set_config_option(key, value);
+    }
+}
+
+/// Runs `call` with a setting that holds on this thread only, unless the user has one.
+pub(super) fn with_setting<T>(key: &str, value: &str, call: impl FnOnce() -> T) -> T {
+    let given = config::get_config_option(key, "").is_ok_and(|given| !given.is_empty());
+    if given {
+        return call();
+    }
+    let _ = config::set_thread_local_config_option(key, value);
+    let result = call();
+    let _ = config::clear_thread_local_config_option(key);
+    result
+}
+
+/// GDAL calls this on the thread that has something to say. It must not panic.
+fn receive(class: CplErrType, _number: i32, text: &str) {
+    let text = text.trim();
+    let keep = |pick: fn(&mut Messages) -> &mut Vec<String>| {
+        let _ = MESSAGES.try_with(|messages| {
+            let Ok(mut messages) = messages.try_borrow_mut() else {
+                return;
+            };
+            let list = pick(&mut messages);
+            if list.len() < KEPT && list.last().is_none_or(|last| last != text) {
+                list.push(text.to_owned());
+            }
+        });
+    };
+    match class {
+        CplErrType::Failure | CplErrType::Fatal => {
+            tracing::debug!(target: "tilefn::gdal", "{text}");
+            keep(|messages| &mut messages.failures);
+        }
+        CplErrType::Warning => {
+            tracing::warn!(target: "tilefn::gdal", "{text}");
+            keep(|messages| &mut messages.warnings);
+        }
+        CplErrType::Debug | CplErrType::None => tracing::trace!(target: "tilefn::gdal", "{text}"),
+    }
+}

@@ -1,0 +1,270 @@
+//! The choice of a driver and its options, refused before any work when they can't do what is wanted.
+
+use super::target::{Overviews, TargetSpec};
+use super::{cpl, dtype};
+use gdal::cpl::CslStringList;
+use gdal::{Driver, DriverManager, DriverType, Metadata};
+use std::ffi::CStr;
+use tilefn_abi::DType;
+
+/// Sides of GeoTIFF blocks to choose from, best first.
+const BLOCK_SIDES: [u32; 3] = [512, 256, 128];
+
+/// How an output is created.
+#[derive(Debug)]
+pub(super) struct Creation {
+    /// GDAL's short name of the driver. A handle would tie the output to one thread.
+    driver: String,
+    /// `NAME=VALUE` for the driver.
+    pub(super) options: Vec<(String, String)>,
+    /// Whether the driver can create an empty raster; if not, it copies a temporary GeoTIFF.
+    pub(super) direct: bool,
+}
+
+impl Creation {
+    /// The driver, by name or by the file's extension, with tilefn's options and the user's.
+    pub(super) fn plan(spec: &TargetSpec) -> Result<Self, String> {
+        cpl::ready();
+        let driver = find_driver(spec)?;
+        let name = driver.short_name();
+        let has = |key: &str| driver.metadata_item(key, "").is_some();
+        let direct = has("DCAP_CREATE");
+        if !has("DCAP_RASTER") || !(direct || has("DCAP_CREATECOPY")) {
+            return Err(format!("GDAL's driver {name} can't write rasters"));
+        }
+        check_dtype(&driver, spec.dtype)?;
+        let mut options = defaults(&name, spec, &user_options(&spec.options)?);
+        if spec.dtype == DType::Int8 && !dtype::has_int8() {
+            options.push(("PIXELTYPE".into(), "SIGNEDBYTE".into()));
+        }
+        options.extend(user_options(&spec.options)?);
+        validate(&driver, &options)?;
+        Ok(Self {
+            driver: name,
+            options,
+            direct,
+        })
+    }
+
+    /// For the temporary GeoTIFF that a driver without direct creation copies.
+    pub(super) fn temporary(spec: &TargetSpec) -> Result<Self, String> {
+        let driver = DriverManager::get_driver_by_name("GTiff").map_err(|e| e.to_string())?;
+        let mut options = defaults("GTiff", spec, &[]);
+        if let Some(compress) = options.iter_mut().find(|(key, _)| key == "COMPRESS") {
+            // It is read back soon.
+            compress.1 = "ZSTD".into();
+            options.push(("ZSTD_LEVEL".into(), "1".into()));
+            if validate(&driver, &options).is_err() {
+                options.retain(|(key, _)| {
+                    !matches!(key.as_str(), "COMPRESS" | "ZSTD_LEVEL" | "PREDICTOR")
+                });
+            }
+        }
+        Ok(Self {
+            driver: driver.short_name(),
+            options,
+            direct: true,
+        })
+    }
+
+    /// The driver itself.
+    pub(super) fn driver(&self) -> Result<Driver, String> {
+        DriverManager::get_driver_by_name(&self.driver).map_err(|e| e.to_string())
+    }
+
+    /// The options as GDAL takes them.
+    pub(super) fn list(&self) -> Result<CslStringList, String> {
+        list(&self.options)
+    }
+
+    /// Whether blocks that were never written read as nodata by themselves.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.driver == "GTiff"
+    }
+}
+
+fn find_driver(spec: &TargetSpec) -> Result<Driver, String> {
+    let Some(name) = &spec.driver else {
+        return DriverManager::get_output_driver_for_dataset_name(&spec.path, DriverType::Raster)
+            .ok_or_else(|| {
+                "its extension belongs to no raster format that GDAL writes: set `driver`"
+                    .to_owned()
+            });
+    };
+    let (driver, _) = cpl::watch(|| DriverManager::get_driver_by_name(name));
+    driver.map_err(|_| {
+        let names: Vec<_> = DriverManager::all().map(|d| d.short_name()).collect();
+        let near = names.iter().map(|n| {
+            (
+                strsim::jaro_winkler(&n.to_lowercase(), &name.to_lowercase()),
+                n,
+            )
+        });
+        match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((likeness, near)) if likeness > 0.8 => {
+                format!("GDAL has no driver \"{name}\"; do you mean \"{near}\"?")
+            }
+            _ => format!("GDAL has no driver \"{name}\""),
+        }
+    })
+}
+
+fn check_dtype(driver: &Driver, wanted: DType) -> Result<(), String> {
+    let Some(types) = driver.metadata_item("DMD_CREATIONDATATYPES", "") else {
+        return Ok(());
+    };
+    let own_name = dtype::name(dtype::to_gdal(wanted));
+    let signed_byte = wanted == DType::Int8 && !dtype::has_int8();
+    let signed_byte_option = || {
+        driver
+            .metadata_item("DMD_CREATIONOPTIONLIST", "")
+            .is_some_and(|list| list.contains("SIGNEDBYTE"))
+    };
+    if !types.split_whitespace().any(|t| t == own_name) || (signed_byte && !signed_byte_option()) {
+        return Err(format!(
+            "{} can't hold {} pixels, only {}",
+            driver.short_name(),
+            wanted.name(),
+            types.split_whitespace().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    Ok(())
+}
+
+fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
+    options
+        .iter()
+        .map(|option| match option.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok((key.trim().to_ascii_uppercase(), value.trim().to_owned()))
+            }
+            _ => Err(format!(
+                "the creation option \"{option}\" is not NAME=VALUE"
+            )),
+        })
+        .collect()
+}
+
+/// What tilefn sets where the user sets nothing.
+fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(String, String)> {
+    let given = |key: &str| user.iter().any(|(k, _)| k == key);
+    let value = |key: &str| {
+        user.iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.to_ascii_uppercase())
+    };
+    let threads = spec.threads.max(1).to_string();
+    let compress = value("COMPRESS").unwrap_or_else(|| "DEFLATE".into());
+    // Differences of neighbours compress better where values vary smoothly; classes don't.
+    let predicts = !spec.thematic
+        && spec.color_table.is_none()
+        && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD");
+    let mut all: Vec<(&str, String)> = Vec::new();
+    match driver {
+        "GTiff" => {
+            all.push(("COMPRESS", "DEFLATE".into()));
+            if predicts {
+                all.push((
+                    "PREDICTOR",
+                    if spec.dtype.is_float() { "3" } else { "2" }.into(),
+                ));
+            }
+            all.extend([
+                ("BIGTIFF", "IF_SAFER".into()),
+                ("NUM_THREADS", threads),
+                ("SPARSE_OK", "TRUE".into()),
+            ]);
+            if spec.bands > 1 {
+                all.push(("INTERLEAVE", "BAND".into()));
+            }
+            if given("BLOCKXSIZE") {
+                all.push(("TILED", "YES".into()));
+            } else if !given("TILED") && !given("BLOCKYSIZE") {
+                all.extend(blocks(spec));
+            }
+        }
+        "COG" => {
+            all.extend([
+                ("COMPRESS", "DEFLATE".into()),
+                ("BIGTIFF", "IF_SAFER".into()),
+                ("NUM_THREADS", threads),
+            ]);
+            if predicts {
+                all.push(("PREDICTOR", "YES".into()));
+            }
+            if spec.overviews == Overviews::None {
+                all.push(("OVERVIEWS", "NONE".into()));
+            }
+        }
+        "HFA" => all.push(("COMPRESSED", "YES".into())),
+        _ => {}
+    }
+    all.into_iter()
+        .filter(|(key, _)| !given(key))
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+/// GeoTIFF blocks that a tile is a whole multiple of, so that each is written once.
+fn blocks(spec: &TargetSpec) -> Vec<(&'static str, String)> {
+    let (rows, cols) = spec.tile;
+    let fits = |tile: u32, grid: u32, block: u32| tile.is_multiple_of(block) || tile >= grid;
+    let side = |tile: u32, grid: u32| {
+        let preferred = BLOCK_SIDES.into_iter().find(|b| fits(tile, grid, *b));
+        preferred.or((tile.is_multiple_of(16) && tile <= 2048).then_some(tile))
+    };
+    let tiled = |y: u32, x: u32| {
+        vec![
+            ("TILED", "YES".to_owned()),
+            ("BLOCKXSIZE", x.to_string()),
+            ("BLOCKYSIZE", y.to_string()),
+        ]
+    };
+    match (side(rows, spec.grid.rows), side(cols, spec.grid.cols)) {
+        (Some(y), Some(x)) => tiled(y, x),
+        _ if cols >= spec.grid.cols => vec![
+            ("TILED", "NO".into()),
+            ("BLOCKYSIZE", rows.min(spec.grid.rows).max(1).to_string()),
+        ],
+        _ => tiled(256, 256),
+    }
+}
+
+/// Refuses options that the driver doesn't know.
+fn validate(driver: &Driver, options: &[(String, String)]) -> Result<(), String> {
+    let list = list(options)?;
+    let (valid, messages) = cpl::watch(|| {
+        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+        // SAFETY: the driver lives as long as GDAL, the list until the call returns.
+        unsafe {
+            gdal_sys::GDALValidateCreationOptions(driver.c_driver(), list.as_ptr())
+        }
+    });
+    if valid == 0 {
+        Err(messages.reason("GDAL refuses the creation options"))
+    } else {
+        Ok(())
+    }
+}
+
+fn list(options: &[(String, String)]) -> Result<CslStringList, String> {
+    let mut list = CslStringList::new();
+    for (key, value) in options {
+        list.set_name_value(key, value)
+            .map_err(|_| format!("the creation option {key} is not a valid text"))?;
+    }
+    Ok(list)
+}
+
+/// GDAL's resampling methods for overviews.
+pub(super) const RESAMPLING: [(&str, &CStr); 9] = [
+    ("nearest", c"NEAREST"),
+    ("average", c"AVERAGE"),
+    ("rms", c"RMS"),
+    ("gauss", c"GAUSS"),
+    ("cubic", c"CUBIC"),
+    ("cubicspline", c"CUBICSPLINE"),
+    ("lanczos", c"LANCZOS"),
+    ("bilinear", c"BILINEAR"),
+    ("mode", c"MODE"),
+];

@@ -1,0 +1,64 @@
+//! Element types: GDAL's and ours.
+
+use gdal_sys::GDALDataType;
+use std::ffi::CStr;
+use std::sync::LazyLock;
+use tilefn_abi::DType;
+
+/// `GDT_Int8`, which GDAL has from 3.7 on. Before, it is a `Byte` band with `PIXELTYPE=SIGNEDBYTE`.
+pub(super) const GDT_INT8: GDALDataType::Type = 14;
+
+static HAS_INT8: LazyLock<bool> = LazyLock::new(|| {
+    gdal::version::VersionInfo::version_num()
+        .parse()
+        .is_ok_and(|v: u32| v >= 3_070_000)
+});
+
+/// Whether the GDAL that runs has a signed 8-bit type.
+pub(super) fn has_int8() -> bool {
+    *HAS_INT8
+}
+
+/// GDAL's number for a type; for int8, `GDT_Byte` where GDAL has no own type.
+pub(super) fn to_gdal(dtype: DType) -> GDALDataType::Type {
+    match dtype {
+        DType::UInt8 => GDALDataType::GDT_Byte,
+        DType::Int8 if has_int8() => GDT_INT8,
+        DType::Int8 => GDALDataType::GDT_Byte,
+        DType::UInt16 => GDALDataType::GDT_UInt16,
+        DType::Int16 => GDALDataType::GDT_Int16,
+        DType::UInt32 => GDALDataType::GDT_UInt32,
+        DType::Int32 => GDALDataType::GDT_Int32,
+        DType::UInt64 => GDALDataType::GDT_UInt64,
+        DType::Int64 => GDALDataType::GDT_Int64,
+        DType::Float32 => GDALDataType::GDT_Float32,
+        DType::Float64 => GDALDataType::GDT_Float64,
+    }
+}
+
+/// Our type for GDAL's number, if there is one. `signed_byte` is whether the band says `PIXELTYPE=SIGNEDBYTE`.
+pub(super) fn from_gdal(number: GDALDataType::Type, signed_byte: bool) -> Option<DType> {
+    match number {
+        GDALDataType::GDT_Byte if signed_byte => Some(DType::Int8),
+        GDALDataType::GDT_Byte => Some(DType::UInt8),
+        // `to_gdal` gives int8 the same number as uint8 in an old GDAL.
+        _ => DType::ALL
+            .into_iter()
+            .find(|d| *d != DType::Int8 && to_gdal(*d) == number)
+            .or_else(|| (number == GDT_INT8).then_some(DType::Int8)),
+    }
+}
+
+/// GDAL's name of a type.
+pub(super) fn name(number: GDALDataType::Type) -> String {
+    #[expect(unsafe_code, reason = "the gdal crate knows no complex types")]
+    // SAFETY: GDAL returns null or a static text with a closing zero.
+    unsafe {
+        let name = gdal_sys::GDALGetDataTypeName(number);
+        if name.is_null() {
+            format!("number {number}")
+        } else {
+            CStr::from_ptr(name).to_string_lossy().into_owned()
+        }
+    }
+}

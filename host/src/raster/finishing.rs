@@ -1,0 +1,195 @@
+//! What is done to an output once all its pixels are there: statistics, colours, overviews.
+
+use super::colors::ColorRamp;
+use super::cpl;
+use super::creation::RESAMPLING;
+use super::statistics::{self, Wanted};
+use super::target::{Overviews, TargetSpec};
+use gdal::Dataset;
+use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
+use gdal_sys::{CPLErr, GDALProgressFunc};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+
+/// An overview at most this large on both sides needs no further one.
+const SMALLEST_OVERVIEW: u32 = 256;
+
+/// Reports how far the work is, and asks whether to go on.
+pub(super) struct Progress<'a> {
+    report: &'a mut dyn FnMut(f64) -> bool,
+    done: f64,
+    share: f64,
+    stopped: bool,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(report: &'a mut dyn FnMut(f64) -> bool) -> Self {
+        Self {
+            report,
+            done: 0.0,
+            share: 0.0,
+            stopped: false,
+        }
+    }
+
+    /// The next step is this share of the whole.
+    fn step(&mut self, share: f64) {
+        self.done += self.share;
+        self.share = share;
+        self.at(0.0);
+    }
+
+    fn at(&mut self, part: f64) -> bool {
+        self.stopped |= !(self.report)((self.done + self.share * part).clamp(0.0, 1.0));
+        !self.stopped
+    }
+
+    /// Whether the caller asked to stop.
+    pub(super) const fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// A function and its argument for GDAL to call, valid as long as this is borrowed.
+    pub(super) fn callback(&mut self) -> (GDALProgressFunc, *mut c_void) {
+        #[expect(unsafe_code, reason = "GDAL calls back through C")]
+        unsafe extern "C" fn call(part: f64, _text: *const c_char, argument: *mut c_void) -> c_int {
+            // SAFETY: GDAL passes on the pointer that it was given with this function, from the same thread.
+            let progress = unsafe { &mut *argument.cast::<Progress>() };
+            c_int::from(progress.at(part))
+        }
+        (Some(call), ptr::from_mut(self).cast())
+    }
+}
+
+/// Adds what the job wants to the written pixels. The error has the step and the reason.
+pub(super) fn finish(
+    dataset: &mut Dataset,
+    spec: &TargetSpec,
+    progress: &mut Progress,
+) -> Result<(), (&'static str, String)> {
+    let levels = overview_levels(spec);
+    let computes = spec.statistics || spec.histogram || spec.color_table.is_some();
+    let parts = f64::from(u8::from(computes) + u8::from(!levels.is_empty())).max(1.0);
+    if computes {
+        let mut largest = 0.0f64;
+        for number in 1..=dataset.raster_count() {
+            progress.step(1.0 / parts / f64::from(spec.bands));
+            let failed = |reason| ("statistics", reason);
+            let mut band = dataset
+                .rasterband(number)
+                .map_err(|e| failed(e.to_string()))?;
+            let wanted = Wanted {
+                statistics: spec.statistics,
+                histogram: spec.histogram,
+                thematic: spec.thematic,
+                dtype: spec.dtype,
+            };
+            let range = statistics::compute(&mut band, wanted, progress).map_err(failed)?;
+            largest = range.map_or(largest, |(_, max)| largest.max(max));
+        }
+        if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
+            color(dataset, ramp, largest).map_err(|reason| ("colour table", reason))?;
+        }
+    }
+    if !levels.is_empty() {
+        progress.step(1.0 / parts);
+        build_overviews(dataset, spec, &levels, progress)
+            .map_err(|reason| ("overviews", reason))?;
+    }
+    progress.step(0.0);
+    Ok(())
+}
+
+/// Gives the values from 0 to `largest` the colours of the ramp.
+fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64) -> Result<(), String> {
+    let mut table = ColorTable::new(PaletteInterpretation::Rgba);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float is clamped to the type's range"
+    )]
+    let largest = largest as u16;
+    let count = usize::from(largest) + 1;
+    for value in 0..=largest {
+        let [r, g, b] = ramp.color(value.into(), count).map(i16::from);
+        table.set_color_entry(value, &ColorEntry::rgba(r, g, b, 255));
+    }
+    let (set, messages) = cpl::watch(|| {
+        dataset
+            .rasterband(1)
+            .map(|mut band| band.set_color_table(&table))
+    });
+    set.map_err(|e| e.to_string())?;
+    messages.failure().map_or(Ok(()), Err)
+}
+
+/// The factors of the overviews wanted, those that leave a pixel.
+fn overview_levels(spec: &TargetSpec) -> Vec<c_int> {
+    let (rows, cols) = (spec.grid.rows, spec.grid.cols);
+    match &spec.overviews {
+        Overviews::None => Vec::new(),
+        Overviews::Levels(levels) => levels
+            .iter()
+            .filter(|l| **l > 1 && **l <= rows.max(cols))
+            .filter_map(|l| c_int::try_from(*l).ok())
+            .collect(),
+        Overviews::Automatic => {
+            let mut levels = Vec::new();
+            let mut level = 1u32;
+            while rows.max(cols).div_ceil(level) > SMALLEST_OVERVIEW {
+                level *= 2;
+                levels.extend(c_int::try_from(level));
+            }
+            levels
+        }
+    }
+}
+
+fn build_overviews(
+    dataset: &Dataset,
+    spec: &TargetSpec,
+    levels: &[c_int],
+    progress: &mut Progress,
+) -> Result<(), String> {
+    let usual = if spec.thematic || spec.color_table.is_some() {
+        "nearest"
+    } else {
+        "average"
+    };
+    let name = spec
+        .overview_resampling
+        .as_deref()
+        .unwrap_or(usual)
+        .to_ascii_lowercase();
+    let (_, resampling) = RESAMPLING
+        .iter()
+        .find(|(n, _)| *n == name)
+        .ok_or_else(|| format!("no resampling method \"{name}\""))?;
+    let count = c_int::try_from(levels.len()).map_err(|e| e.to_string())?;
+    let (result, messages) = cpl::watch(|| {
+        let (function, argument) = progress.callback();
+        let build = || {
+            #[expect(unsafe_code, reason = "the gdal crate doesn't report progress")]
+            // SAFETY: the dataset is open, `levels` has `count` items, no bands stand for all, and what `argument`
+            // points to outlives the call.
+            unsafe {
+                gdal_sys::GDALBuildOverviews(
+                    dataset.c_dataset(),
+                    resampling.as_ptr(),
+                    count,
+                    levels.as_ptr(),
+                    0,
+                    ptr::null(),
+                    function,
+                    argument,
+                )
+            }
+        };
+        cpl::with_setting("GDAL_NUM_THREADS", &spec.threads.max(1).to_string(), build)
+    });
+    if result == CPLErr::CE_None && messages.failure().is_none() {
+        Ok(())
+    } else {
+        Err(messages.reason("GDAL gives no reason"))
+    }
+}

@@ -1,0 +1,184 @@
+//! What a raster file is, without reading its pixels.
+
+use super::nodata::{int_range, whole};
+use super::{Error, Nodata, Result, cpl, dtype, open};
+use crate::grid::{Crs, GeoTransform, Grid};
+use gdal::raster::RasterBand;
+use gdal::{Dataset, Metadata};
+use gdal_sys::GDALDataType;
+use tilefn_abi::DType;
+
+/// A raster file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Info {
+    /// CRS, geotransform and size; without georeferencing, pixels of size 1 from `(0, 0)` downwards.
+    pub grid: Grid,
+    /// Whether the file has a geotransform.
+    pub georeferenced: bool,
+    /// At least one.
+    pub bands: Vec<BandInfo>,
+    /// GDAL's short name of the format.
+    pub driver: String,
+}
+
+/// A band of a raster file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BandInfo {
+    /// Element type.
+    pub dtype: DType,
+    /// The nodata value; always one that the type can hold.
+    pub nodata: Option<Nodata>,
+    /// The band's description; may be empty.
+    pub name: String,
+    /// Rows and columns of the blocks that the file stores.
+    pub block: (u32, u32),
+    /// GDAL's name of what the band means: `"Gray"`, `"Red"`, `"Palette"`, `"Alpha"`, …
+    pub color: String,
+}
+
+impl Info {
+    /// The type that all of these bands (from 1) have.
+    ///
+    /// # Errors
+    /// When there is no such band, or their types differ; the text names the bands, not the file.
+    pub fn dtype_of(&self, bands: &[usize]) -> Result<DType, String> {
+        let mut first: Option<(usize, DType)> = None;
+        for &band in bands {
+            let info = band.checked_sub(1).and_then(|i| self.bands.get(i));
+            let dtype = info
+                .ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?
+                .dtype;
+            match first {
+                Some((other, other_dtype)) if other_dtype != dtype => {
+                    return Err(format!(
+                        "band {other} is {} and band {band} is {}; choose bands of one type, or let the function ask for a type",
+                        other_dtype.name(),
+                        dtype.name()
+                    ));
+                }
+                Some(_) => {}
+                None => first = Some((band, dtype)),
+            }
+        }
+        first
+            .map(|(_, dtype)| dtype)
+            .ok_or_else(|| "no band is chosen".to_owned())
+    }
+}
+
+/// What the file at `path` is.
+///
+/// # Errors
+/// When it can't be opened, isn't a raster or holds several, has complex pixels, or has ground control points instead
+/// of a geotransform.
+pub fn inspect(path: &str) -> Result<Info> {
+    let dataset = open::open(path)?;
+    let (info, _) = cpl::watch(|| describe(&dataset));
+    info.map_err(|reason| Error::Unsupported {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+fn describe(dataset: &Dataset) -> Result<Info, String> {
+    let (cols, rows) = dataset.raster_size();
+    let too_large = || format!("its size {rows} × {cols} is too large");
+    let transform = dataset.geo_transform().ok();
+    if transform.is_none() && has_gcps(dataset) {
+        return Err(
+            "it has ground control points but no geotransform: warp it first (gdalwarp)".into(),
+        );
+    }
+    let crs = dataset
+        .spatial_ref()
+        .and_then(|crs| crs.to_wkt())
+        .unwrap_or_default();
+    let bands: Result<Vec<_>, String> = (1..=dataset.raster_count())
+        .map(|n| band(dataset, n))
+        .collect();
+    Ok(Info {
+        grid: Grid {
+            transform: GeoTransform(transform.unwrap_or([0.0, 1.0, 0.0, 0.0, 0.0, -1.0])),
+            rows: u32::try_from(rows).map_err(|_| too_large())?,
+            cols: u32::try_from(cols).map_err(|_| too_large())?,
+            crs: Crs::from(crs.as_str()),
+        },
+        georeferenced: transform.is_some(),
+        bands: bands?,
+        driver: dataset.driver().short_name(),
+    })
+}
+
+fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
+    let band = dataset
+        .rasterband(number)
+        .map_err(|e| format!("band {number}: {e}"))?;
+    let dtype = band_dtype(&band).ok_or_else(|| {
+        format!(
+            "band {number} is {}, a type that tilefn can't process",
+            dtype::name(raw_type(&band))
+        )
+    })?;
+    let (block_cols, block_rows) = band.block_size();
+    let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+    Ok(BandInfo {
+        dtype,
+        nodata: nodata(&band, dtype),
+        name: band.description().unwrap_or_default(),
+        block: (side(block_rows), side(block_cols)),
+        color: band.color_interpretation().name(),
+    })
+}
+
+/// The element type of a band, if it is one of ours.
+pub(super) fn band_dtype(band: &RasterBand) -> Option<DType> {
+    let signed_byte = band
+        .metadata_item("PIXELTYPE", "IMAGE_STRUCTURE")
+        .as_deref()
+        == Some("SIGNEDBYTE");
+    dtype::from_gdal(raw_type(band), signed_byte)
+}
+
+fn raw_type(band: &RasterBand) -> GDALDataType::Type {
+    #[expect(
+        unsafe_code,
+        reason = "the gdal crate knows no type beyond those it was built with"
+    )]
+    // SAFETY: the handle is valid as long as `band` is.
+    unsafe {
+        gdal_sys::GDALGetRasterDataType(band.c_rasterband())
+    }
+}
+
+/// The band's nodata value; `None` also when its type can't hold it, since then no pixel has it.
+fn nodata(band: &RasterBand, dtype: DType) -> Option<Nodata> {
+    let value = match dtype {
+        DType::Int64 => Nodata::Int(band.no_data_value_i64()?.into()),
+        DType::UInt64 => Nodata::Int(band.no_data_value_u64()?.into()),
+        DType::Float32 | DType::Float64 => Nodata::Float(band.no_data_value()?),
+        _ => {
+            let value = band.no_data_value()?;
+            let (min, max) = int_range(dtype);
+            let Some(int) = whole(value).filter(|v| (min..=max).contains(v)) else {
+                tracing::debug!(
+                    "a {} band has the nodata value {value}, which no pixel can have",
+                    dtype.name()
+                );
+                return None;
+            };
+            Nodata::Int(int)
+        }
+    };
+    Some(value)
+}
+
+fn has_gcps(dataset: &Dataset) -> bool {
+    #[expect(
+        unsafe_code,
+        reason = "the gdal crate only offers the points themselves"
+    )]
+    // SAFETY: the handle is valid as long as `dataset` is.
+    unsafe {
+        gdal_sys::GDALGetGCPCount(dataset.c_dataset()) > 0
+    }
+}

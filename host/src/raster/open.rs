@@ -1,0 +1,102 @@
+//! Opening rasters, wherever they are.
+
+use super::{Error, Result, cpl};
+use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
+use std::borrow::Cow;
+
+/// The path that GDAL knows a file by: `s3://bucket/key` and `https://…` become GDAL's `/vsis3/…` and `/vsicurl/…`,
+/// everything else stays.
+pub fn gdal_path(path: &str) -> Cow<'_, str> {
+    if let Some(key) = path.strip_prefix("s3://") {
+        Cow::Owned(format!("/vsis3/{key}"))
+    } else if path.starts_with("https://") || path.starts_with("http://") {
+        Cow::Owned(format!("/vsicurl/{path}"))
+    } else {
+        Cow::Borrowed(path)
+    }
+}
+
+/// Opens a raster for reading.
+pub(super) fn open(path: &str) -> Result<Dataset> {
+    let name = gdal_path(path);
+    let (opened, messages) = cpl::watch(|| {
+        open_as(
+            &name,
+            GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+        )
+    });
+    let Some(dataset) = opened else {
+        let (vector, _) = cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_VECTOR));
+        return Err(match vector {
+            Some(_) => Error::Vector {
+                path: path.to_owned(),
+            },
+            None => Error::Open {
+                path: path.to_owned(),
+                reason: messages.reason("GDAL gives no reason"),
+            },
+        });
+    };
+    if dataset.raster_count() == 0 {
+        let names = subdatasets(&dataset);
+        return Err(if names.is_empty() {
+            Error::Unsupported {
+                path: path.to_owned(),
+                reason: "it has no raster bands".into(),
+            }
+        } else {
+            Error::Subdatasets {
+                path: path.to_owned(),
+                names,
+            }
+        });
+    }
+    Ok(dataset)
+}
+
+fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
+    let open = || {
+        Dataset::open_ex(
+            name,
+            DatasetOptions {
+                open_flags,
+                ..DatasetOptions::default()
+            },
+        )
+        .ok()
+    };
+    if name.starts_with("/vsi") && !name.starts_with("/vsimem/") {
+        // Listing the folder of a remote file, to find files beside it, may take longer than reading it.
+        cpl::with_setting("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR", open)
+    } else {
+        open()
+    }
+}
+
+/// The names of the rasters in a container, in its order.
+fn subdatasets(dataset: &Dataset) -> Vec<String> {
+    let items = dataset.metadata_domain("SUBDATASETS").unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| item.split_once('='))
+        .filter(|(key, _)| key.ends_with("_NAME"))
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_for_gdal() {
+        assert_eq!(gdal_path("s3://bucket/a/b.tif"), "/vsis3/bucket/a/b.tif");
+        assert_eq!(
+            gdal_path("https://example.org/a.tif?x=1"),
+            "/vsicurl/https://example.org/a.tif?x=1"
+        );
+        assert_eq!(gdal_path("NETCDF:\"x.nc\":B4"), "NETCDF:\"x.nc\":B4");
+        assert_eq!(gdal_path("/vsizip/a.zip/b.tif"), "/vsizip/a.zip/b.tif");
+        assert_eq!(gdal_path("a b.tif"), "a b.tif");
+    }
+}

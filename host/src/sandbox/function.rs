@@ -1,0 +1,114 @@
+//! A function of a module: starts instances, and joins and finishes accumulated states.
+
+use std::sync::Arc;
+
+use tilefn_abi::{FINISH_PREFIX, MERGE_PREFIX};
+
+use super::description::Description;
+use super::error::{Error, Result};
+use super::instance::{Instance, Running};
+use super::log::LogLine;
+use super::module::Inner;
+
+/// A function, ready to run from any number of threads. Cheap to clone.
+#[derive(Clone)]
+pub struct Function {
+    module: Arc<Inner>,
+    description: Arc<Description>,
+}
+
+/// A result of `merge` or `finish`, and what the function logged on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduced<T> {
+    /// The joined state, or the finished value.
+    pub value: T,
+    /// Log lines.
+    pub log: Vec<LogLine>,
+}
+
+impl Function {
+    pub(super) fn new(module: Arc<Inner>, description: Arc<Description>) -> Self {
+        Self {
+            module,
+            description,
+        }
+    }
+
+    /// What the function says of itself.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// A fresh instance for one tile.
+    ///
+    /// # Errors
+    /// All that running code can do: a module may run some before it is asked to. [`Error::Engine`] when there are more
+    /// instances at a time than the sandbox was made for.
+    pub fn instance(&self) -> Result<Instance> {
+        let sandbox = &self.module.sandbox;
+        let running = Running::start(sandbox, &self.module.pre, sandbox.limits.time)?;
+        Ok(Instance::new(Arc::clone(&self.description), running))
+    }
+
+    /// Joins the states of two parts of the grid, `a` from the earlier tiles.
+    ///
+    /// # Errors
+    /// [`Error::Guest`] when the function reports an error, and all that running code can do.
+    pub fn merge(&self, a: &[u8], b: &[u8]) -> Result<Reduced<Vec<u8>>> {
+        self.reduce(MERGE_PREFIX, "the state", |running, entry| {
+            let (a, b) = (running.put(a)?, running.put(b)?);
+            running.call(
+                entry,
+                (a.pointer(), a.guest_len(), b.pointer(), b.guest_len()),
+            )
+        })
+    }
+
+    /// Turns the state of the whole grid into the reduced result.
+    ///
+    /// # Errors
+    /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON, and
+    /// all that running code can do.
+    pub fn finish(&self, state: &[u8]) -> Result<Reduced<serde_json::Value>> {
+        let Reduced { value, log } =
+            self.reduce(FINISH_PREFIX, "the result", |running, entry| {
+                let state = running.put(state)?;
+                running.call(entry, (state.pointer(), state.guest_len()))
+            })?;
+        match serde_json::from_slice(&value) {
+            Ok(value) => Ok(Reduced { value, log }),
+            Err(error) => Err(Error::violation(
+                &self.entry(FINISH_PREFIX),
+                format!("its result isn't JSON: {error}"),
+            )),
+        }
+    }
+
+    fn reduce(
+        &self,
+        prefix: &str,
+        what: &str,
+        call: impl FnOnce(&mut Running, &str) -> Result<u32>,
+    ) -> Result<Reduced<Vec<u8>>> {
+        let entry = self.entry(prefix);
+        if !self.description().reduce {
+            return Err(Error::Engine(format!(
+                "there is no `{entry}`: the function doesn't accumulate"
+            )));
+        }
+        let sandbox = &self.module.sandbox;
+        let mut running = Running::start(sandbox, &self.module.pre, sandbox.limits.time)?;
+        let value = match call(&mut running, &entry)? {
+            0 => return Err(running.refusal(&entry)),
+            pointer => running.reader(&entry).state(what, pointer)?.to_vec(),
+        };
+        Ok(Reduced {
+            value,
+            log: running.take_log(),
+        })
+    }
+
+    fn entry(&self, prefix: &str) -> String {
+        format!("{prefix}{}", self.description().name)
+    }
+}

@@ -1,0 +1,161 @@
+//! The host's side of a running instance: what it is allowed, what it said, why it was stopped.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tilefn_abi::{IMPORT_MODULE, REPORT_IMPORT, Report};
+use wasmtime::{Caller, Extern, Linker, ResourceLimiter};
+
+use super::engine::Interrupt;
+use super::limits::Limits;
+use super::log::{Log, LogLevel};
+use super::text::sanitise;
+
+/// What belongs to one instance.
+pub(super) struct Host {
+    pub limits: Arc<Limits>,
+    pub log: Log,
+    /// The error the function reported last.
+    pub error: Option<String>,
+    /// The panic it reported last.
+    pub panic: Option<String>,
+    /// When the running call must end; `None` when that is too far away to count.
+    pub deadline: Option<Instant>,
+    pub interrupt: Interrupt,
+    /// Most bytes of linear memory so far.
+    pub peak_memory: usize,
+    /// State of the random numbers that WASI gives out: the same for every instance.
+    pub random: u64,
+}
+
+/// Why the host stopped a module; travels through wasmtime as an error.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stop {
+    #[error("deadline")]
+    Deadline,
+    #[error("interrupted")]
+    Interrupted,
+    #[error("memory limit")]
+    Memory { wanted: u64 },
+    #[error("table limit")]
+    Table { wanted: usize },
+    #[error("exit {0}")]
+    Exit(u32),
+    #[error("{0}")]
+    Abi(String),
+}
+
+impl Host {
+    pub fn new(limits: &Arc<Limits>, interrupt: &Interrupt) -> Self {
+        Self {
+            limits: Arc::clone(limits),
+            log: Log::new(limits.log_bytes),
+            error: None,
+            panic: None,
+            deadline: None,
+            interrupt: interrupt.clone(),
+            peak_memory: 0,
+            random: 0,
+        }
+    }
+
+    /// Asked at every tick while code runs.
+    pub fn may_go_on(&self) -> Result<(), Stop> {
+        if self.interrupt.is_stopped() {
+            return Err(Stop::Interrupted);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Stop::Deadline),
+            _ => Ok(()),
+        }
+    }
+
+    fn report(&mut self, kind: u32, text: &[u8]) -> Result<(), Stop> {
+        let message = |limits: &Limits| Some(sanitise(text, limits.message_bytes));
+        match Report::from_u32(kind) {
+            Some(Report::Info) => self.log.push(LogLevel::Info, text),
+            Some(Report::Warning) => self.log.push(LogLevel::Warning, text),
+            Some(Report::Error) => self.error = message(&self.limits),
+            Some(Report::Panic) => self.panic = message(&self.limits),
+            None => {
+                return Err(Stop::Abi(format!(
+                    "`report` was called with kind {kind}, which doesn't exist"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for Host {
+    /// An error instead of a refusal: the module traps where it wanted too much, with a backtrace.
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = desired as u64;
+        if wanted > self.limits.memory {
+            return Err(Stop::Memory { wanted }.into());
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.peak_memory = self.peak_memory.max(desired);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > self.limits.table_elements {
+            return Err(Stop::Table { wanted: desired }.into());
+        }
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// Defines `tilefn.report`.
+pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    linker.func_wrap(IMPORT_MODULE, REPORT_IMPORT, |mut caller: Caller<'_, Host>, kind: u32, text: u32, len: u32| {
+        let (memory, host) = memory_and_host(&mut caller)?;
+        let text = slice(memory, text, len).ok_or_else(|| {
+            Stop::Abi(format!("`report` was called with a text outside its memory (pointer {text}, {len} bytes)"))
+        })?;
+        host.report(kind, text)?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The calling instance's memory and the host's data.
+pub(super) fn memory_and_host<'a>(
+    caller: &'a mut Caller<'_, Host>,
+) -> Result<(&'a mut [u8], &'a mut Host), Stop> {
+    match caller.get_export("memory") {
+        Some(Extern::Memory(memory)) => Ok(memory.data_and_store_mut(caller)),
+        _ => Err(Stop::Abi("it exports no memory".to_owned())),
+    }
+}
+
+/// The `len` bytes at pointer `start`, if they are inside the memory.
+pub(super) fn slice(memory: &[u8], start: u32, len: u32) -> Option<&[u8]> {
+    let start = usize::try_from(start).ok()?;
+    memory.get(start..start.checked_add(usize::try_from(len).ok()?)?)
+}

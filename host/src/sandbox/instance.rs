@@ -1,0 +1,382 @@
+//! One instance of a module: memory for a tile, and one run over it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tilefn_abi::{ALLOC_EXPORT, PROCESS_PREFIX};
+use wasmtime::{InstancePre, Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
+
+use super::backtrace::GuestBacktrace;
+use super::description::Description;
+use super::engine::{Sandbox, engine_error};
+use super::error::{Error, Result};
+use super::host::{Host, Stop, slice};
+use super::log::LogLine;
+use super::outcome::{Outcome, Reader};
+
+/// Called first when a module exports it: constructors of a WASI reactor.
+pub(super) const GUEST_INIT: &str = "_initialize";
+/// Alignment of call blocks and states.
+const BLOCK_ALIGN: usize = 16;
+
+/// A part of an instance's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestRange {
+    start: u32,
+    len: u32,
+}
+
+impl GuestRange {
+    /// Only for a range that has been checked against the memory.
+    pub(super) const fn new(start: u32, len: u32) -> Self {
+        Self { start, len }
+    }
+
+    /// The pointer to its first byte, as the module sees it.
+    pub const fn pointer(self) -> u32 {
+        self.start
+    }
+
+    /// Its bytes.
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    pub(super) const fn guest_len(self) -> u32 {
+        self.len
+    }
+
+    fn bounds(self) -> std::ops::Range<usize> {
+        let start = self.start as usize;
+        start..start.saturating_add(self.len())
+    }
+
+    /// Whether it has no bytes.
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What an instance has used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Most bytes of linear memory it had.
+    pub peak_memory: usize,
+    /// Fuel it used; `None` when fuel isn't limited.
+    pub fuel: Option<u64>,
+}
+
+/// A fresh instance of a function's module, for one tile.
+///
+/// [`alloc`](Self::alloc) memory for the pixels, fill it, then [`process`](Self::process), once, and read the outputs
+/// where they are. After an error it can only be dropped.
+pub struct Instance {
+    function: Arc<Description>,
+    running: Running,
+    processed: bool,
+}
+
+impl Instance {
+    pub(super) fn new(function: Arc<Description>, running: Running) -> Self {
+        Self {
+            function,
+            running,
+            processed: false,
+        }
+    }
+
+    /// `len` bytes for the host to fill, at a multiple of `align`, a power of two. They are zero or hold what the module put there.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and all that running code can do.
+    pub fn alloc(&mut self, len: usize, align: usize) -> Result<GuestRange> {
+        self.running.alloc(len, align)
+    }
+
+    /// The bytes of a range of this instance.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the range is another instance's.
+    pub fn bytes(&self, range: GuestRange) -> Result<&[u8]> {
+        self.running
+            .memory()
+            .get(range.bounds())
+            .ok_or_else(foreign_range)
+    }
+
+    /// The bytes of a range of this instance, to be written.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the range is another instance's.
+    pub fn bytes_mut(&mut self, range: GuestRange) -> Result<&mut [u8]> {
+        self.running
+            .memory_mut()
+            .get_mut(range.bounds())
+            .ok_or_else(foreign_range)
+    }
+
+    /// Runs the function on one tile. `call` is the block that begins with [`tilefn_abi::Call`]; its offsets don't depend
+    /// on where it lies, its pointers are those of ranges from [`alloc`](Self::alloc).
+    ///
+    /// # Errors
+    /// [`Error::Guest`] when the function reports an error, and all that running code can do.
+    pub fn process(&mut self, call: &[u8]) -> Result<Outcome> {
+        if std::mem::replace(&mut self.processed, true) {
+            return Err(Error::Engine("an instance runs one tile only".to_owned()));
+        }
+        let function = &self.function;
+        let entry = format!("{PROCESS_PREFIX}{}", function.name);
+        let block = self.running.put(call)?;
+        let pointer: u32 = self.running.call(&entry, block.pointer())?;
+        match pointer {
+            0 => Err(self.running.refusal(&entry)),
+            pointer => self.running.reader(&entry).outcome(
+                pointer,
+                function.outputs.len(),
+                function.reduce,
+            ),
+        }
+    }
+
+    /// What it has used so far.
+    pub fn stats(&self) -> Stats {
+        self.running.stats()
+    }
+
+    /// The log lines since the last call of this, after an error too.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        self.running.take_log()
+    }
+}
+
+/// A store with an instance in it, and the rest of its time.
+pub(super) struct Running {
+    store: Store<Host>,
+    instance: wasmtime::Instance,
+    memory: Memory,
+    time_limit: Duration,
+    time_left: Duration,
+    failed: bool,
+}
+
+impl Running {
+    /// Instantiates and initialises, with `time` for that and all later calls together.
+    pub fn start(sandbox: &Sandbox, pre: &InstancePre<Host>, time: Duration) -> Result<Self> {
+        let mut store = Store::new(
+            &sandbox.engine,
+            Host::new(&sandbox.limits, &sandbox.interrupt),
+        );
+        store.limiter(|host| host);
+        store.epoch_deadline_callback(|store| {
+            store.data().may_go_on()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
+        if let Some(fuel) = sandbox.limits.fuel {
+            store.set_fuel(fuel).map_err(engine_error)?;
+        }
+        let entry = "instantiation";
+        let mut time_left = time;
+        let instance = timed(&mut store, &mut time_left, |store| pre.instantiate(store));
+        let instance = instance.map_err(|error| fault(&store, entry, time, error))?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| Error::Engine("a module without memory passed the checks".to_owned()))?;
+        let mut this = Self {
+            store,
+            instance,
+            memory,
+            time_limit: time,
+            time_left,
+            failed: false,
+        };
+        if pre.module().get_export(GUEST_INIT).is_some() {
+            this.call::<(), ()>(GUEST_INIT, ())?;
+        }
+        Ok(this)
+    }
+
+    /// Calls an export.
+    pub fn call<P: WasmParams, R: WasmResults>(&mut self, entry: &str, params: P) -> Result<R> {
+        let Self {
+            store,
+            instance,
+            time_left,
+            time_limit,
+            failed,
+            ..
+        } = self;
+        if *failed {
+            return Err(Error::Engine(format!(
+                "`{entry}` was called after an error"
+            )));
+        }
+        let function = instance
+            .get_typed_func::<P, R>(&mut *store, entry)
+            .map_err(engine_error)?;
+        let result = timed(store, time_left, |store| function.call(store, params));
+        result.map_err(|error| {
+            *failed = true;
+            fault(store, entry, *time_limit, error)
+        })
+    }
+
+    pub fn alloc(&mut self, len: usize, align: usize) -> Result<GuestRange> {
+        let too_big = || Error::OutOfMemory {
+            entry: ALLOC_EXPORT.to_owned(),
+            wanted: len as u64,
+            limit: u32::MAX.into(),
+            backtrace: GuestBacktrace::default(),
+        };
+        let guest_len = u32::try_from(len).map_err(|_| too_big())?;
+        let guest_align = u32::try_from(align).ok().filter(|a| a.is_power_of_two());
+        let guest_align = guest_align.ok_or_else(|| Error::Engine(format!("alignment {align}")))?;
+        if len == 0 {
+            // Any aligned pointer but null will do.
+            return Ok(GuestRange::new(guest_align, 0));
+        }
+        let start: u32 = self.call(ALLOC_EXPORT, (guest_len, guest_align))?;
+        let problem = if start == 0 {
+            format!("it has no memory for {len} bytes")
+        } else if !start.is_multiple_of(guest_align) {
+            format!("the pointer {start} isn't a multiple of {align}")
+        } else if self.slice(start, guest_len).is_none() {
+            format!("{len} bytes at pointer {start} aren't inside its memory")
+        } else {
+            return Ok(GuestRange::new(start, guest_len));
+        };
+        Err(Error::violation(ALLOC_EXPORT, problem))
+    }
+
+    /// Copies bytes into the instance.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<GuestRange> {
+        let range = self.alloc(bytes.len(), BLOCK_ALIGN)?;
+        if let Some(place) = self.memory_mut().get_mut(range.bounds()) {
+            place.copy_from_slice(bytes);
+        }
+        Ok(range)
+    }
+
+    pub fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory.data_mut(&mut self.store)
+    }
+
+    pub fn slice(&self, start: u32, len: u32) -> Option<&[u8]> {
+        slice(self.memory(), start, len)
+    }
+
+    /// What reads the result of `entry`.
+    pub fn reader<'a>(&'a self, entry: &'a str) -> Reader<'a> {
+        Reader::new(entry, self.memory(), &self.store.data().limits)
+    }
+
+    /// The error for a result of null: what the function reported.
+    pub fn refusal(&mut self, entry: &str) -> Error {
+        match self.store.data_mut().error.take() {
+            Some(message) => Error::Guest { message },
+            None => Error::violation(entry, "it returned null without an error report".to_owned()),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let limit = self.store.data().limits.fuel;
+        let fuel = limit
+            .zip(self.store.get_fuel().ok())
+            .map(|(limit, left)| limit.saturating_sub(left));
+        Stats {
+            peak_memory: self.store.data().peak_memory,
+            fuel,
+        }
+    }
+
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        self.store.data_mut().log.take()
+    }
+}
+
+/// Runs code with a deadline, and takes the time it took off what is left.
+fn timed<R>(
+    store: &mut Store<Host>,
+    left: &mut Duration,
+    run: impl FnOnce(&mut Store<Host>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
+    let start = Instant::now();
+    store.data_mut().deadline = start.checked_add(*left);
+    store.set_epoch_deadline(1);
+    // A call that is over before the first tick wouldn't be asked.
+    store.data().may_go_on()?;
+    let result = run(store);
+    *left = left.saturating_sub(start.elapsed());
+    result
+}
+
+/// The cause of an error that ended running code.
+fn fault(store: &Store<Host>, entry: &str, time: Duration, error: wasmtime::Error) -> Error {
+    let host = store.data();
+    let limits = &host.limits;
+    let backtrace = GuestBacktrace::of(&error);
+    let entry = entry.to_owned();
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return match stop {
+            Stop::Deadline => Error::Deadline {
+                entry,
+                limit: time,
+                backtrace,
+            },
+            Stop::Interrupted => Error::Interrupted { entry },
+            Stop::Memory { wanted } => Error::OutOfMemory {
+                entry,
+                wanted: *wanted,
+                limit: limits.memory,
+                backtrace,
+            },
+            Stop::Table { wanted } => Error::TableSize {
+                entry,
+                wanted: *wanted,
+                limit: limits.table_elements,
+                backtrace,
+            },
+            Stop::Exit(code) => Error::Exit {
+                entry,
+                code: *code,
+                stderr: host.log.stderr_tail(),
+            },
+            Stop::Abi(problem) => Error::AbiViolation {
+                entry,
+                problem: problem.clone(),
+                backtrace,
+            },
+        };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Error::Fuel {
+            entry,
+            limit: limits.fuel.unwrap_or_default(),
+            backtrace,
+        },
+        Some(Trap::StackOverflow) => Error::Stack {
+            entry,
+            limit: limits.stack,
+            backtrace,
+        },
+        Some(trap) => {
+            let text = trap.to_string();
+            let trap = text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
+            let panic = host.panic.clone().or_else(|| host.log.stderr_tail());
+            Error::Trap {
+                entry,
+                trap,
+                panic,
+                backtrace,
+            }
+        }
+        None => engine_error(error),
+    }
+}
+
+fn foreign_range() -> Error {
+    Error::Engine("a range of another instance's memory".to_owned())
+}

@@ -1,0 +1,42 @@
+//! Runs a module's functions where they can do no harm.
+//!
+//! A [`Sandbox`] compiles a [`Module`], whose [`Function`]s run in an [`Instance`] each time, under the [`Limits`]. It
+//! knows the guest ABI (crate `tilefn-abi`) but not what tiles or jobs are. Whatever a module returns is checked here
+//! against its memory and the limits; whether it is what the job wants is for the caller to check.
+//!
+//! ```text
+//! Sandbox::new → compile(wasm) → function(name) → instance() → alloc, bytes_mut … process(call) → bytes
+//! ```
+//!
+//! All calls block; run them on threads with [`Limits::thread_stack`] bytes of stack.
+
+mod backtrace;
+mod cache;
+mod description;
+mod engine;
+mod error;
+mod function;
+mod host;
+mod instance;
+mod limits;
+mod log;
+mod module;
+mod nan;
+mod outcome;
+mod text;
+mod value;
+mod wasi;
+
+pub use backtrace::{Frame, GuestBacktrace};
+pub use cache::user_cache_dir;
+pub use description::{Description, Halo, InputInfo, OutputInfo, ParamInfo};
+pub use engine::{Interrupt, Sandbox};
+pub use error::{Error, Result};
+pub use function::{Function, Reduced};
+pub use instance::{GuestRange, Instance, Stats};
+pub use limits::Limits;
+pub use log::{LogLevel, LogLine};
+pub use module::Module;
+pub use nan::canonicalise_nan;
+pub use outcome::{OutRaster, Outcome};
+pub use value::{Number, Value};

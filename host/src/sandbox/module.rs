@@ -1,0 +1,439 @@
+//! A compiled module: checked against the ABI, its functions known.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tilefn_abi::{
+    ALLOC_EXPORT, DESCRIBE_PREFIX, FINISH_PREFIX, IMPORT_MODULE, MERGE_PREFIX, PROCESS_PREFIX,
+    REPORT_IMPORT, VERSION, VERSION_EXPORT, VERSION_EXPORT_PREFIX,
+};
+use wasmtime::{Engine, ExternType, InstancePre, Linker, ValType};
+
+use super::description::{self, Description, is_name};
+use super::engine::{Sandbox, engine_error};
+use super::error::{Error, Result};
+use super::function::Function;
+use super::host::{self, Host};
+use super::instance::{GUEST_INIT, Running};
+use super::text::sanitise;
+use super::wasi;
+
+/// Most functions in a module.
+const MAX_FUNCTIONS: usize = 256;
+/// Longest import or export name shown, in bytes.
+const NAME_BYTES: usize = 200;
+/// Longest message of the compiler shown, in bytes: it may quote the module.
+const COMPILER_TEXT_BYTES: usize = 2000;
+
+/// A module whose functions can be run. Cheap to clone.
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub sandbox: Sandbox,
+    pub pre: InstancePre<Host>,
+    pub functions: Vec<Arc<Description>>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    size: usize,
+    sha256: String,
+}
+
+impl Module {
+    pub(super) fn compile(sandbox: &Sandbox, wasm: &[u8]) -> Result<Self> {
+        let limits = &sandbox.limits;
+        if wasm.len() > limits.module_bytes {
+            let (bytes, limit) = (wasm.len() as u64, limits.module_bytes as u64);
+            return Err(Error::TooBig {
+                what: "the module".to_owned(),
+                bytes,
+                limit,
+            });
+        }
+        check_header(wasm)?;
+        let module = compile(&sandbox.engine, wasm, limits.compile_time)?;
+        check_version(&module)?;
+        let pre = link(sandbox, &module)?;
+        let names = check_exports(&module)?;
+        let functions = describe(sandbox, &pre, &names)?;
+        let inner = Inner {
+            sandbox: sandbox.clone(),
+            pre,
+            functions,
+            imports: module
+                .imports()
+                .map(|i| shown(&format!("{}.{}", i.module(), i.name())))
+                .collect(),
+            exports: module.exports().map(|e| shown(e.name())).collect(),
+            size: wasm.len(),
+            sha256: Sha256::digest(wasm)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The descriptions of the module's functions, in the order of their exports.
+    pub fn functions(&self) -> &[Arc<Description>] {
+        &self.inner.functions
+    }
+
+    /// The function with this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownFunction`], with the names there are.
+    pub fn function(&self, name: &str) -> Result<Function> {
+        match self.inner.functions.iter().find(|f| f.name == name) {
+            Some(description) => Ok(Function::new(
+                Arc::clone(&self.inner),
+                Arc::clone(description),
+            )),
+            None => Err(Error::UnknownFunction {
+                name: name.to_owned(),
+                available: self
+                    .inner
+                    .functions
+                    .iter()
+                    .map(|f| f.name.clone())
+                    .collect(),
+            }),
+        }
+    }
+
+    /// The ABI version it speaks.
+    pub fn abi_version(&self) -> u32 {
+        VERSION
+    }
+
+    /// What it imports, as `module.name`.
+    pub fn imports(&self) -> &[String] {
+        &self.inner.imports
+    }
+
+    /// The names of what it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.inner.exports
+    }
+
+    /// Bytes of the `.wasm` file.
+    pub fn size(&self) -> usize {
+        self.inner.size
+    }
+
+    /// SHA-256 of the `.wasm` file, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.inner.sha256
+    }
+}
+
+fn shown(name: &str) -> String {
+    sanitise(name.as_bytes(), NAME_BYTES)
+}
+
+/// `\0asm`, then version 1 of the binary format and layer 0, a core module.
+fn check_header(wasm: &[u8]) -> Result<()> {
+    match wasm.split_at_checked(8) {
+        Some((b"\0asm\x01\0\0\0", _)) => Ok(()),
+        Some(([0, b'a', b's', b'm', _, _, 1, 0], _)) => Err(Error::NotWasm(
+            "it is a component; tilefn runs core modules (build for wasm32-unknown-unknown or wasm32-wasip1)",
+        )),
+        Some(([0, b'a', b's', b'm', ..], _)) => Err(Error::NotWasm(
+            "it has an unknown version of the binary format",
+        )),
+        _ => Err(Error::NotWasm("it doesn't begin with `\\0asm`")),
+    }
+}
+
+/// Compiles on another thread: Cranelift can't be interrupted, only left behind.
+fn compile(engine: &Engine, wasm: &[u8], limit: Duration) -> Result<wasmtime::Module> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let (engine, wasm) = (engine.clone(), wasm.to_vec());
+    let work = move || {
+        // Nobody listens any more after the time limit.
+        let _ = sender.send(wasmtime::Module::from_binary(&engine, &wasm));
+    };
+    if let Err(reason) = std::thread::Builder::new()
+        .name("tilefn-compile".to_owned())
+        .spawn(work)
+    {
+        return Err(Error::Engine(format!("can't start a thread: {reason}")));
+    }
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(module)) => Ok(module),
+        Ok(Err(error)) => Err(Error::Invalid(sanitise(
+            format!("{error:#}").as_bytes(),
+            COMPILER_TEXT_BYTES,
+        ))),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Error::CompileTime { limit }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(Error::Invalid("the compiler panicked".to_owned()))
+        }
+    }
+}
+
+fn check_version(module: &wasmtime::Module) -> Result<()> {
+    match module.get_export(VERSION_EXPORT) {
+        Some(ExternType::Func(_)) => return Ok(()),
+        Some(ty) => {
+            let problem = format!("must be a function, but is {}", type_text(&ty));
+            return Err(Error::Export {
+                name: VERSION_EXPORT.to_owned(),
+                problem,
+            });
+        }
+        None => {}
+    }
+    let versions = module
+        .exports()
+        .filter_map(|e| e.name().strip_prefix(VERSION_EXPORT_PREFIX).map(shown));
+    Err(Error::AbiVersion {
+        found: versions.take(8).collect(),
+    })
+}
+
+/// Gives the module its imports, having made sure that it wants nothing else.
+fn link(sandbox: &Sandbox, module: &wasmtime::Module) -> Result<InstancePre<Host>> {
+    let mut linker = Linker::new(&sandbox.engine);
+    host::add_to_linker(&mut linker)
+        .and_then(|()| wasi::add_to_linker(&mut linker))
+        .map_err(engine_error)?;
+    let mut scratch = wasmtime::Store::new(
+        &sandbox.engine,
+        Host::new(&sandbox.limits, &sandbox.interrupt),
+    );
+    for import in module.imports() {
+        let error = |problem: String| {
+            Err(Error::Import {
+                module: shown(import.module()),
+                name: shown(import.name()),
+                problem,
+            })
+        };
+        let Ok(defined) = linker.get(&mut scratch, import.module(), import.name()) else {
+            return error(format!(
+                ": tilefn offers only `{IMPORT_MODULE}.{REPORT_IMPORT}` and WASI preview 1"
+            ));
+        };
+        let (wanted, offered) = (import.ty(), defined.ty(&scratch));
+        if !same_function(&wanted, &offered) {
+            return error(format!(
+                " as {}, but it is {}",
+                type_text(&wanted),
+                type_text(&offered)
+            ));
+        }
+    }
+    linker.instantiate_pre(module).map_err(engine_error)
+}
+
+fn same_function(a: &ExternType, b: &ExternType) -> bool {
+    a.func()
+        .zip(b.func())
+        .is_some_and(|(a, b)| wasmtime::FuncType::eq(a, b))
+}
+
+/// Checks the types of what the ABI names, and returns the functions' names.
+fn check_exports(module: &wasmtime::Module) -> Result<Vec<String>> {
+    const MEMORY: &str = "memory";
+    let error = |name: &str, problem: String| {
+        Err(Error::Export {
+            name: shown(name),
+            problem,
+        })
+    };
+    match module.get_export(MEMORY) {
+        Some(ExternType::Memory(memory)) if !memory.is_64() && !memory.is_shared() => {}
+        Some(ty) => {
+            return error(
+                MEMORY,
+                format!("must be a 32-bit memory, but is {}", type_text(&ty)),
+            );
+        }
+        None => return error(MEMORY, "is missing".to_owned()),
+    }
+    if module.get_export(ALLOC_EXPORT).is_none() {
+        return error(ALLOC_EXPORT, "is missing".to_owned());
+    }
+    let mut names = Vec::new();
+    for export in module.exports() {
+        let Some((params, results)) = signature(export.name()) else {
+            continue;
+        };
+        let ty = export.ty();
+        if !ty
+            .func()
+            .is_some_and(|f| valtypes(f.params()) == params && valtypes(f.results()) == results)
+        {
+            let problem = format!(
+                "must be {}, but is {}",
+                signature_text(params, results),
+                type_text(&ty)
+            );
+            return error(export.name(), problem);
+        }
+        if let Some(name) = export.name().strip_prefix(DESCRIBE_PREFIX) {
+            if !is_name(name) {
+                return error(
+                    export.name(),
+                    format!("doesn't name a function: {}", description::NAME_RULE),
+                );
+            }
+            names.push(name.to_owned());
+        }
+    }
+    if names.is_empty() {
+        return error(
+            &format!("{DESCRIBE_PREFIX}…"),
+            "is missing: the module has no function".to_owned(),
+        );
+    }
+    if names.len() > MAX_FUNCTIONS {
+        return error(
+            &format!("{DESCRIBE_PREFIX}…"),
+            format!(
+                "is there {} times, the limit is {MAX_FUNCTIONS}",
+                names.len()
+            ),
+        );
+    }
+    check_pairs(module, &names)?;
+    Ok(names)
+}
+
+/// Each function has `describe` and `process`, and both or none of `merge` and `finish`.
+fn check_pairs(module: &wasmtime::Module, names: &[String]) -> Result<()> {
+    let has = |prefix: &str, name: &str| module.get_export(&format!("{prefix}{name}")).is_some();
+    let missing = |prefix: &str, name: &str, other: &str| {
+        let problem = format!("is missing, but `{other}{name}` is there");
+        Err(Error::Export {
+            name: format!("{prefix}{name}"),
+            problem,
+        })
+    };
+    for name in names {
+        if !has(PROCESS_PREFIX, name) {
+            return missing(PROCESS_PREFIX, name, DESCRIBE_PREFIX);
+        }
+        match (has(MERGE_PREFIX, name), has(FINISH_PREFIX, name)) {
+            (true, false) => return missing(FINISH_PREFIX, name, MERGE_PREFIX),
+            (false, true) => return missing(MERGE_PREFIX, name, FINISH_PREFIX),
+            _ => {}
+        }
+    }
+    for export in module.exports() {
+        for prefix in [PROCESS_PREFIX, MERGE_PREFIX, FINISH_PREFIX] {
+            let Some(name) = export.name().strip_prefix(prefix) else {
+                continue;
+            };
+            if !names.iter().any(|n| n == name) {
+                return missing(DESCRIBE_PREFIX, &shown(name), prefix);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Parameters and results that the ABI prescribes for an export (`i`: i32, `I`: i64); `None` for exports of no concern.
+fn signature(export: &str) -> Option<(&'static str, &'static str)> {
+    match export {
+        ALLOC_EXPORT => Some(("ii", "i")),
+        GUEST_INIT => Some(("", "")),
+        _ if export.starts_with(DESCRIBE_PREFIX) => Some(("", "I")),
+        _ if export.starts_with(PROCESS_PREFIX) => Some(("i", "i")),
+        _ if export.starts_with(MERGE_PREFIX) => Some(("iiii", "i")),
+        _ if export.starts_with(FINISH_PREFIX) => Some(("ii", "i")),
+        _ => None,
+    }
+}
+
+/// The types as letters; `?` for those that the ABI never uses.
+fn valtypes(types: impl Iterator<Item = ValType>) -> String {
+    types
+        .map(|ty| match ty {
+            ValType::I32 => 'i',
+            ValType::I64 => 'I',
+            _ => '?',
+        })
+        .collect()
+}
+
+fn signature_text(params: &str, results: &str) -> String {
+    let names = |letters: &str| {
+        let names: Vec<_> = letters
+            .chars()
+            .map(|c| if c == 'I' { "i64" } else { "i32" })
+            .collect();
+        names.join(", ")
+    };
+    format!("a function ({}) -> ({})", names(params), names(results))
+}
+
+fn type_text(ty: &ExternType) -> String {
+    /// A type with more parameters than these isn't worth reading to its end.
+    const MAX_SHOWN: usize = 16;
+    let list = |types: &mut dyn Iterator<Item = ValType>| {
+        types
+            .take(MAX_SHOWN)
+            .map(|ty| ty.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match ty {
+        ExternType::Func(f) => format!(
+            "a function ({}) -> ({})",
+            list(&mut f.params()),
+            list(&mut f.results())
+        ),
+        ExternType::Memory(_) => "a memory".to_owned(),
+        ExternType::Table(_) => "a table".to_owned(),
+        ExternType::Global(_) => "a global".to_owned(),
+        ExternType::Tag(_) => "a tag".to_owned(),
+    }
+}
+
+/// Asks every function for its description, all in one instance.
+fn describe(
+    sandbox: &Sandbox,
+    pre: &InstancePre<Host>,
+    names: &[String],
+) -> Result<Vec<Arc<Description>>> {
+    let limits = &sandbox.limits;
+    let mut running = Running::start(sandbox, pre, limits.describe_time)?;
+    names
+        .iter()
+        .map(|name| {
+            let entry = format!("{DESCRIBE_PREFIX}{name}");
+            let packed: i64 = running.call(&entry, ())?;
+            let (start, len) = description::unpack(packed);
+            if len as usize > limits.describe_bytes {
+                let (bytes, limit) = (u64::from(len), limits.describe_bytes as u64);
+                return Err(Error::TooBig {
+                    what: format!("the description of function `{name}`"),
+                    bytes,
+                    limit,
+                });
+            }
+            let Some(json) = running.slice(start, len) else {
+                let problem =
+                    format!("its description is outside its memory (pointer {start}, {len} bytes)");
+                return Err(Error::violation(&entry, problem));
+            };
+            let reduce = pre
+                .module()
+                .get_export(&format!("{MERGE_PREFIX}{name}"))
+                .is_some();
+            Description::parse(name, json, reduce)
+                .map(Arc::new)
+                .map_err(|problem| Error::Describe {
+                    function: name.clone(),
+                    problem,
+                })
+        })
+        .collect()
+}

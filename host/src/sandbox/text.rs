@@ -1,0 +1,58 @@
+//! Makes a guest's bytes safe to show: bounded, UTF-8, nothing that a terminal obeys.
+
+use std::fmt::Write;
+
+/// `bytes` as text of about `limit` bytes at most: invalid UTF-8 replaced, control characters escaped, an ellipsis where
+/// it was cut.
+pub(super) fn sanitise(bytes: &[u8], limit: usize) -> String {
+    let (kept, cut) = match bytes.get(..limit) {
+        Some(kept) if bytes.len() > limit => (kept, true),
+        _ => (bytes, false),
+    };
+    let mut text = String::with_capacity(kept.len());
+    for c in String::from_utf8_lossy(kept).chars() {
+        if is_obeyed(c) {
+            // Writing to a String can't fail.
+            let _ = write!(text, "{}", c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    if cut {
+        text.push('…');
+    }
+    text
+}
+
+/// Whether a terminal or viewer acts on the character: control characters, line separators, changes of text direction.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_stays() {
+        assert_eq!(sanitise("Größe: 3 µm".as_bytes(), 100), "Größe: 3 µm");
+    }
+
+    #[test]
+    fn escape_codes_and_line_ends_are_spelt_out() {
+        assert_eq!(sanitise(b"\x1b[2Jdone\r\n", 100), r"\u{1b}[2Jdone\r\n");
+        assert_eq!(
+            sanitise("a\u{202e}b\u{85}".as_bytes(), 100),
+            r"a\u{202e}b\u{85}"
+        );
+    }
+
+    #[test]
+    fn invalid_utf8_and_length() {
+        assert_eq!(sanitise(b"a\xffb", 100), "a\u{fffd}b");
+        assert_eq!(sanitise(b"abcdef", 4), "abcd…");
+        assert_eq!(sanitise("aé".as_bytes(), 2), "a\u{fffd}…");
+        assert_eq!(sanitise(b"abcd", 4), "abcd");
+    }
+}

@@ -1,0 +1,224 @@
+//! How a connection begins, on both sides: greeting, proof, terms.
+//!
+//! The worker speaks first. Until it has shown the secret the controller sends it nothing, not even a refusal.
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncRead, AsyncWrite, split};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::codec::Compression;
+use super::frame::{decode, decode_prefix};
+use super::limits::{
+    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, SILENT_HEARTBEATS, clip,
+};
+use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
+use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
+
+/// A worker that has shown the secret and waits for the controller's decision; dropping it closes the connection.
+pub struct Joining {
+    /// Who it says it is.
+    pub about: About,
+    /// Its network address.
+    pub peer: SocketAddr,
+    protocol: u16,
+    reader: Reader<FromWorker>,
+    writer: Writer<FromController>,
+}
+
+/// What a controller grants a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The worker's number in this job.
+    pub worker: u64,
+    /// Each side sends something at least this often; silence of [`SILENT_HEARTBEATS`] of them ends the connection.
+    pub heartbeat: Duration,
+    /// How payloads are compressed, both ways.
+    pub compression: Compression,
+}
+
+impl Joining {
+    /// Accepts the worker and sends it the task description. From here on results up to `limits` are taken.
+    ///
+    /// # Errors
+    /// The connection's errors.
+    pub async fn welcome(
+        mut self,
+        terms: Terms,
+        task: &[u8],
+        limits: PayloadLimits,
+    ) -> Result<(Reader<FromWorker>, Writer<FromController>), WireError> {
+        let welcome = Welcome {
+            worker: terms.worker,
+            protocol: self.protocol,
+            heartbeat_ms: u32::try_from(terms.heartbeat.as_millis()).unwrap_or(u32::MAX),
+            compression: terms.compression,
+            task_len: task.len() as u64,
+        };
+        self.writer.send(&FromController::Welcome(welcome), &[task]).await?;
+        self.writer.set_compression(terms.compression);
+        self.reader.set_limits(limits);
+        agree(&mut self.reader, &welcome);
+        Ok((self.reader, self.writer))
+    }
+
+    /// Turns the worker away and tells it why.
+    ///
+    /// # Errors
+    /// The connection's errors.
+    pub async fn refuse(mut self, reason: &str) -> Result<(), WireError> {
+        self.writer.send(&FromController::Refuse { reason: clip(reason, MAX_TEXT) }, &[]).await?;
+        self.writer.close().await
+    }
+}
+
+/// A connection to the controller that accepted this worker.
+pub struct Joined {
+    /// Receives from the controller.
+    pub reader: Reader<FromController>,
+    /// Sends to the controller.
+    pub writer: Writer<FromWorker>,
+    /// The terms.
+    pub welcome: Welcome,
+    /// One part: the task description.
+    pub task: Payload,
+}
+
+/// Connects a worker to the controller of its ticket: tries the addresses in turn until one accepts it.
+///
+/// # Errors
+/// An expired ticket; [`WireError::Refused`]; [`WireError::Version`]; else what happened at each address.
+pub async fn connect(
+    ticket: &Ticket,
+    about: &About,
+    pool: &Pool,
+    limits: PayloadLimits,
+) -> Result<Joined, WireError> {
+    ticket.check_valid(SystemTime::now())?;
+    let mut failures = Vec::new();
+    for address in &ticket.addresses {
+        match connect_to(address, ticket, about, pool, limits).await {
+            Ok(joined) => return Ok(joined),
+            Err(e @ (WireError::Refused(_) | WireError::Version(_))) => return Err(e),
+            Err(e) if ticket.addresses.len() == 1 && !matches!(e, WireError::Io(_) | WireError::Slow { .. }) => {
+                return Err(e);
+            }
+            Err(e) => failures.push(format!("{address}: {e}")),
+        }
+    }
+    Err(WireError::Unreachable(failures.join("; ")))
+}
+
+async fn connect_to(
+    address: &str,
+    ticket: &Ticket,
+    about: &About,
+    pool: &Pool,
+    limits: PayloadLimits,
+) -> Result<Joined, WireError> {
+    let tcp = within("connecting", CONNECT_TIMEOUT, async { Ok(TcpStream::connect(address).await?) }).await?;
+    tcp.set_nodelay(true)?;
+    let stream = within("the TLS handshake", HANDSHAKE_TIMEOUT, tls::connect(tcp, ticket.certificate_sha256)).await?;
+    join(stream, ticket.secret.clone(), about.clone(), pool.clone(), limits).await
+}
+
+/// The worker's part on a connection that is open and, outside tests, encrypted.
+///
+/// # Errors
+/// [`WireError::Refused`], [`WireError::NoAnswer`], [`WireError::Version`], or the connection's errors.
+pub async fn join(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    secret: Secret,
+    about: About,
+    pool: Pool,
+    limits: PayloadLimits,
+) -> Result<Joined, WireError> {
+    let (r, w) = split(stream);
+    let mut reader: Reader<FromController> = Reader::new(r, pool, limits);
+    let mut writer = Writer::new(w);
+    let hello = FromWorker::Hello(Hello { protocols: Protocols::OURS, secret, about });
+    within("the greeting", HANDSHAKE_TIMEOUT, writer.send(&hello, &[])).await?;
+    reader.set_silence(HANDSHAKE_TIMEOUT);
+    let (answer, task) = reader.recv().await.map_err(|e| match e {
+        WireError::Closed | WireError::Truncated | WireError::Io(_) => WireError::NoAnswer,
+        e => e,
+    })?;
+    let welcome = match answer {
+        FromController::Welcome(welcome) => welcome,
+        FromController::Refuse { reason } => return Err(WireError::Refused(reason)),
+        other => return Err(WireError::Unexpected { got: other.name(), wanted: "Welcome" }),
+    };
+    let ours = Protocols::OURS;
+    if !(ours.min..=ours.max).contains(&welcome.protocol) {
+        return Err(WireError::Version(format!(
+            "the controller chose protocol {}, this worker speaks {ours}: run the same tilefn version on both sides",
+            welcome.protocol
+        )));
+    }
+    writer.set_compression(welcome.compression);
+    agree(&mut reader, &welcome);
+    Ok(Joined { reader, writer, welcome, task })
+}
+
+/// The controller's part on a connection that is open and, outside tests, encrypted: reads the greeting and checks it.
+///
+/// A worker with the right secret and the wrong protocol is told so; any other failure ends without an answer.
+///
+/// # Errors
+/// Why the peer is not let in, for the log.
+pub async fn greet(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: SocketAddr,
+    secret: &Secret,
+    pool: Pool,
+) -> Result<Joining, WireError> {
+    let (r, w) = split(stream);
+    let mut reader: Reader<FromWorker> = Reader::new(r, pool, PayloadLimits::default());
+    let mut writer = Writer::new(w);
+    reader.set_max_header(MAX_HELLO);
+    let head = reader.next_header().await?;
+    let protocol = match judge(reader.header(), secret) {
+        Ok(protocol) => protocol,
+        Err(e) => {
+            if let WireError::Version(reason) = &e {
+                writer.send(&FromController::Refuse { reason: reason.clone() }, &[]).await?;
+                writer.close().await?;
+            }
+            return Err(e);
+        }
+    };
+    let message = decode(reader.header())?;
+    reader.take_header(message, head)?;
+    match reader.payload().await? {
+        (FromWorker::Hello(hello), _) => Ok(Joining { about: hello.about, peer, protocol, reader, writer }),
+        (other, _) => Err(WireError::Unexpected { got: other.name(), wanted: "Hello" }),
+    }
+}
+
+/// The protocol to use with the sender of these first bytes of a greeting, whatever version made the rest of them.
+pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, WireError> {
+    let ((number, protocols, shown), _): ((u32, Protocols, Secret), _) = decode_prefix(header)?;
+    if number != 0 {
+        return Err(WireError::Unexpected { got: "another message", wanted: "Hello" });
+    }
+    if !secret.matches(&shown) {
+        return Err(WireError::WrongSecret);
+    }
+    Protocols::OURS.choose(protocols)
+}
+
+fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {
+    reader.set_max_header(MAX_HEADER);
+    reader.set_compression(welcome.compression);
+    reader.set_silence(Duration::from_millis(welcome.heartbeat_ms.into()).saturating_mul(SILENT_HEARTBEATS));
+}
+
+/// `step`, but no longer than `limit`.
+pub(super) async fn within<T>(
+    what: &'static str,
+    limit: Duration,
+    step: impl Future<Output = Result<T, WireError>>,
+) -> Result<T, WireError> {
+    timeout(limit, step).await.map_err(|_| WireError::Slow { what, limit })?
+}

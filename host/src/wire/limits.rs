@@ -1,0 +1,53 @@
+//! The bounds of everything that crosses the wire, in one place, each with its reason.
+use std::time::Duration;
+
+/// Bytes of a message's header. Task, module and pixels travel as payload, so the largest header is a result with
+/// [`MAX_RASTERS`] rasters and a full log; a test holds it below this.
+pub const MAX_HEADER: u32 = 64 << 10;
+/// Bytes of the first header, from a peer that has not shown the secret: a `Hello` with all its names at full length.
+pub const MAX_HELLO: u32 = 2 << 10;
+/// Bytes of a host, worker, version or ECS task name: DNS names end at 253, task ARNs at about 180.
+pub const MAX_NAME: usize = 256;
+/// Bytes of a text for the user: a panic message with its backtrace.
+pub const MAX_TEXT: usize = 16 << 10;
+/// Lines of a tile's log.
+pub const MAX_LOG_LINES: usize = 256;
+/// Bytes of a tile's log lines together.
+pub const MAX_LOG_BYTES: usize = 16 << 10;
+/// Rasters in one payload: a list input of a few hundred dates, several times over.
+pub const MAX_RASTERS: usize = 1024;
+/// Bands of a raster: GDAL's own limit.
+pub const MAX_BANDS: usize = 65_536;
+/// Tiles given back in one message; a worker holds only a few.
+pub const MAX_LEASES: usize = 1024;
+/// Rasters start at multiples of this in a payload, as the guest ABI wants them.
+pub const ALIGN: u64 = 16;
+
+/// Opening a TCP connection: two lost packets and their retransmissions (1 s, then 2 s) fit.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// TLS and greeting together: three round trips, even between continents and with one lost packet, on a busy machine.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer is given up after this many heartbeats in which it sent nothing: two may be late on a busy machine.
+pub const SILENT_HEARTBEATS: u32 = 4;
+/// Unfinished handshakes held at a time. Each costs a socket and some 20 KiB; a fleet that starts at once fits.
+pub const MAX_HALF_OPEN: usize = 256;
+/// When all are taken, the oldest is dropped once it is older than this: an honest worker needs far less.
+pub const CROWDED_HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// The most payload a receiver takes, by kind, in bytes. The job sets them: what a tile can need is known from the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PayloadLimits {
+    /// The task description.
+    pub task: u64,
+    /// The module.
+    pub module: u64,
+    /// A tile's input rasters.
+    pub tile: u64,
+    /// A tile's output rasters and state.
+    pub result: u64,
+}
+
+/// `text` cut to at most `max` bytes, at a character's boundary.
+pub fn clip(text: &str, max: usize) -> String {
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,11 @@
+//! A worker's part: running a job's function on tiles, whoever hands them out and wherever their pixels come from.
+
+mod call;
+mod files;
+mod nodata;
+mod runner;
+mod task;
+
+pub use files::FilePixels;
+pub use runner::{Done, Error, Outcome, Pixels, Runner, working_set};
+pub use task::{Band, Input, Output, Raster, Task};

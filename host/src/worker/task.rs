@@ -1,0 +1,91 @@
+//! What a worker has to know to run any tile of a job: the part of the plan that travels.
+
+use crate::grid::{Grid, Tiling};
+use crate::raster::SourceSpec;
+use crate::sandbox::{Limits, Value};
+use serde::{Deserialize, Serialize};
+use tilefn_abi::DType;
+
+/// A job as a worker sees it. The same for every tile; made by the planner, sent once to each worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Name of the function in the module.
+    pub function: String,
+    /// SHA-256 of the module, lower-case hexadecimal.
+    pub module_sha256: String,
+    /// Parameter values, in the order of the function's description.
+    pub params: Vec<Value>,
+    /// Inputs, in the order of the function's description.
+    pub inputs: Vec<Input>,
+    /// Outputs, in the order of the function's description.
+    pub outputs: Vec<Output>,
+    /// Whether the function accumulates over the raster.
+    pub reduce: bool,
+    /// The working grid.
+    pub grid: Grid,
+    /// How the grid is cut.
+    pub tiling: Tiling,
+    /// Extra pixels on each side of every input.
+    pub halo: u32,
+    /// Whether tiles without any valid input pixel are left out.
+    pub skip_empty: bool,
+    /// What the function may use.
+    pub limits: Limits,
+}
+
+/// A named input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// The name in the job file and in the function.
+    pub name: String,
+    /// Its files, in order; none when the input is optional and absent.
+    pub rasters: Vec<Raster>,
+}
+
+/// One file of an input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Raster {
+    /// The path as the job file has it.
+    pub path: String,
+    /// Element type in which the function gets the pixels.
+    #[serde(with = "crate::dtype_name")]
+    pub dtype: DType,
+    /// The bands the function gets, in order.
+    pub bands: Vec<Band>,
+    /// How to read it.
+    pub source: SourceSpec,
+}
+
+impl Raster {
+    /// Bytes of this raster under a tile of `rows` × `cols` pixels, halo included; `None` when the sum overflows.
+    pub fn bytes(&self, rows: u32, cols: u32) -> Option<usize> {
+        usize::try_from(rows)
+            .ok()?
+            .checked_mul(usize::try_from(cols).ok()?)?
+            .checked_mul(self.bands.len())?
+            .checked_mul(self.dtype.size())
+    }
+}
+
+/// A band as the function sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Band {
+    /// The band's description in the file.
+    pub name: String,
+    /// Its nodata value as the ABI encodes it for the raster's dtype.
+    pub nodata: Option<u64>,
+}
+
+/// A named output.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Output {
+    /// The name in the job file and in the function.
+    pub name: String,
+    /// Element type.
+    #[serde(with = "crate::dtype_name")]
+    pub dtype: DType,
+    /// Number of files; 0 when the job leaves the output out.
+    pub rasters: u32,
+    /// What marks a pixel without a value in the file, as the ABI encodes it for `dtype`.
+    pub nodata: Option<u64>,
+}
