@@ -8,15 +8,9 @@ const RADIUS: usize = 2;
 
 /// A job with its files open.
 pub enum Job {
-    Ndvi {
-        red: Input<f32>,
-        nir: Input<f32>,
-    },
+    Ndvi { red: Input<f32>, nir: Input<f32> },
     Mean(Input<f32>),
-    Median12 {
-        dates: Vec<Input<f32>>,
-        masks: Vec<Input<u8>>,
-    },
+    Median12 { dates: Vec<Input<f32>>, masks: Vec<Input<u8>> },
     FocalMedian(Input<f32>),
     Copy(Input<f32>),
 }
@@ -24,22 +18,13 @@ pub enum Job {
 impl Job {
     pub fn open(name: &str, paths: &[String]) -> Result<Self, Failure> {
         Ok(match (name, paths) {
-            ("ndvi", [red, nir]) => Self::Ndvi {
-                red: Input::open(red)?,
-                nir: Input::open(nir)?,
-            },
+            ("ndvi", [red, nir]) => Self::Ndvi { red: Input::open(red)?, nir: Input::open(nir)? },
             ("mean", [band]) => Self::Mean(Input::open(band)?),
             ("median12", paths) if paths.len() % 2 == 0 => {
                 let (dates, masks) = paths.split_at(paths.len() / 2);
                 Self::Median12 {
-                    dates: dates
-                        .iter()
-                        .map(|p| Input::open(p))
-                        .collect::<gdal::errors::Result<_>>()?,
-                    masks: masks
-                        .iter()
-                        .map(|p| Input::open(p))
-                        .collect::<gdal::errors::Result<_>>()?,
+                    dates: dates.iter().map(|p| Input::open(p)).collect::<gdal::errors::Result<_>>()?,
+                    masks: masks.iter().map(|p| Input::open(p)).collect::<gdal::errors::Result<_>>()?,
                 }
             }
             ("focal-median", [band]) => Self::FocalMedian(Input::open(band)?),
@@ -51,27 +36,17 @@ impl Job {
     /// Reads a window's inputs and computes its result.
     pub fn run(&mut self, window: Window, result: &mut [f32]) -> Result<(), Failure> {
         match self {
-            Self::Ndvi { red, nir } => {
-                kernels::ndvi(red.read(window, 0)?, nir.read(window, 0)?, result)
-            }
-            Self::Mean(band) => {
-                kernels::focal_mean::<RADIUS>(band.read(window, RADIUS)?, window.cols, result)
-            }
+            Self::Ndvi { red, nir } => kernels::ndvi(red.read(window, 0)?, nir.read(window, 0)?, result),
+            Self::Mean(band) => kernels::focal_mean::<RADIUS>(band.read(window, RADIUS)?, window.cols, result),
             Self::Median12 { dates, masks } => {
                 for (date, mask) in dates.iter_mut().zip(&mut *masks) {
                     date.read(window, 0)?;
                     mask.read(window, 0)?;
                 }
-                let series: Vec<_> = dates
-                    .iter()
-                    .zip(masks)
-                    .map(|(d, m)| (&d.pixels[..], &m.pixels[..]))
-                    .collect();
+                let series: Vec<_> = dates.iter().zip(masks).map(|(d, m)| (&d.pixels[..], &m.pixels[..])).collect();
                 kernels::masked_median(&series, result);
             }
-            Self::FocalMedian(band) => {
-                kernels::focal_median::<RADIUS>(band.read(window, RADIUS)?, window.cols, result)
-            }
+            Self::FocalMedian(band) => kernels::focal_median::<RADIUS>(band.read(window, RADIUS)?, window.cols, result),
             Self::Copy(band) => result.copy_from_slice(band.read(window, 0)?),
         }
         Ok(())

@@ -8,11 +8,7 @@ const NODATA: f32 = 0.0;
 pub fn ndvi(red: &[f32], nir: &[f32], result: &mut [f32]) {
     for ((&r, &n), out) in red.iter().zip(nir).zip(result) {
         let value = (n - r) / (n + r);
-        *out = if r == NODATA || n == NODATA {
-            f32::NAN
-        } else {
-            value
-        };
+        *out = if r == NODATA || n == NODATA { f32::NAN } else { value };
     }
 }
 

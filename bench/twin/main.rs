@@ -88,12 +88,7 @@ fn main() -> Result<(), Failure> {
             for index in first..(first + RUN).min(across * down) {
                 let (row, col) = (index / across * args.tile, index % across * args.tile);
                 let (rows, cols) = (args.tile.min(rows - row), args.tile.min(cols - col));
-                let window = Window {
-                    row,
-                    col,
-                    rows,
-                    cols,
-                };
+                let window = Window { row, col, rows, cols };
                 result.resize(rows * cols, 0.0);
                 job.run(window, &mut result)?;
                 result = output.lock().map_err(|_| "a thread died")?.write(window, result)?;
@@ -102,9 +97,7 @@ fn main() -> Result<(), Failure> {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..args.threads).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .try_for_each(|t| t.join().map_err(|_| "a thread panicked")?)
+        threads.into_iter().try_for_each(|t| t.join().map_err(|_| "a thread panicked")?)
     })?;
     output.into_inner().map_err(|_| "a thread died")?.close()?;
     Ok(())

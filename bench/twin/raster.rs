@@ -28,11 +28,7 @@ pub struct Input<T> {
 
 impl<T: GdalType + Copy + Default> Input<T> {
     pub fn open(path: &str) -> Result<Self> {
-        Ok(Self {
-            dataset: Dataset::open(path)?,
-            pixels: Vec::new(),
-            part: Vec::new(),
-        })
+        Ok(Self { dataset: Dataset::open(path)?, pixels: Vec::new(), part: Vec::new() })
     }
 
     /// Reads a window and `halo` pixels around it; GDAL converts to `T`.
@@ -41,14 +37,9 @@ impl<T: GdalType + Copy + Default> Input<T> {
         let band = self.dataset.rasterband(1)?;
         let (wide, high) = (window.cols + 2 * halo, window.rows + 2 * halo);
         self.pixels.resize(wide * high, T::default());
-        let (row, col) = (
-            window.row.saturating_sub(halo),
-            window.col.saturating_sub(halo),
-        );
-        let size = (
-            (window.col + window.cols + halo).min(cols) - col,
-            (window.row + window.rows + halo).min(rows) - row,
-        );
+        let (row, col) = (window.row.saturating_sub(halo), window.col.saturating_sub(halo));
+        let size =
+            ((window.col + window.cols + halo).min(cols) - col, (window.row + window.rows + halo).min(rows) - row);
         let at = (col.cast_signed(), row.cast_signed());
         if size == (wide, high) {
             band.read_into_slice(at, size, size, &mut self.pixels, None)?;
@@ -57,12 +48,7 @@ impl<T: GdalType + Copy + Default> Input<T> {
             band.read_into_slice(at, size, size, &mut self.part, None)?;
             self.pixels.fill(T::default());
             let (down, right) = (row + halo - window.row, col + halo - window.col);
-            for (to, from) in self
-                .pixels
-                .chunks_exact_mut(wide)
-                .skip(down)
-                .zip(self.part.chunks_exact(size.0))
-            {
+            for (to, from) in self.pixels.chunks_exact_mut(wide).skip(down).zip(self.part.chunks_exact(size.0)) {
                 to[right..right + size.0].copy_from_slice(from);
             }
         }
@@ -100,11 +86,7 @@ impl Output {
         let size = (window.cols, window.rows);
         let mut buffer = Buffer::new(size, pixels);
         let mut band = self.0.rasterband(1)?;
-        band.write(
-            (window.col.cast_signed(), window.row.cast_signed()),
-            size,
-            &mut buffer,
-        )?;
+        band.write((window.col.cast_signed(), window.row.cast_signed()), size, &mut buffer)?;
         Ok(buffer.into_shape_and_vec().1)
     }
 
