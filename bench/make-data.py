@@ -7,25 +7,24 @@ Red is band 4. No package on a registry holds a near infrared of that scene, so 
 texture, and so its compression, is real. With --dates also a series of that many dates, and a cloud mask for each (1 is
 cloud, about a third of the pixels, in blobs). Everything is written twice, plain and DEFLATE (horizontal predictor),
 under $TILEFN_BENCH (default ~/.cache/tilefn/bench); what is already there is kept. Prints the directory.
-Needs GDAL's Python bindings (Debian: python3-gdal).
+Needs numpy and rasterio: bench/setup-competitors.sh makes an environment with them.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
 
 import numpy as np
-from osgeo import gdal
-
-gdal.UseExceptions()
-gdal.SetCacheMax(64 << 20)
+import rasterio
+from rasterio.windows import Window
 
 CACHE = Path.home() / ".cache" / "tilefn"
 SCENES = Path(os.environ.get("TILEFN_DATA", CACHE / "data")) / "landsat8"
 BENCH = Path(os.environ.get("TILEFN_BENCH", CACHE / "bench"))
 SCENE = "LC08_L1TP_224078_20200518_20200518_01_RT_B%d.TIF"
-CODECS = {"none": [], "deflate": ["COMPRESS=DEFLATE", "PREDICTOR=2", "NUM_THREADS=ALL_CPUS"]}
+CODECS = {"none": {}, "deflate": {"compress": "deflate", "predictor": 2, "num_threads": "all_cpus"}}
 STRIP = 512
 
 
@@ -42,9 +41,9 @@ class Rasters:
         paths = [SCENES / (SCENE % band) for band in (4, 3)]
         if not all(p.exists() for p in paths):
             sys.exit("make-data: the Landsat-8 scene is missing; run scripts/fetch-data.sh landsat8")
-        files = [gdal.Open(str(p)) for p in paths]
-        self.geotransform, self.crs = files[0].GetGeoTransform(), files[0].GetProjection()
-        self.red, self.green = (f.ReadAsArray() for f in files)
+        with rasterio.open(paths[0]) as red, rasterio.open(paths[1]) as green:
+            self.transform, self.crs = red.transform, red.crs
+            self.red, self.green = red.read(1), green.read(1)
         self.size = size
         rows, cols = self.red.shape
         self.row_of, self.col_of = mirrored(size, rows), mirrored(size, cols)
@@ -86,26 +85,32 @@ def make(directory, size, block, names):
         return
     rasters = Rasters(size)
     for name in missing:
-        byte = name.startswith("cloud")
-        out = {}
-        for codec, options in CODECS.items():
-            (directory / codec).mkdir(parents=True, exist_ok=True)
-            path = directory / codec / f"{name}.tif"
-            options = ["TILED=YES", f"BLOCKXSIZE={block}", f"BLOCKYSIZE={block}", *options]
-            ds = gdal.GetDriverByName("GTiff").Create(
-                f"{path}.part", size, size, 1, gdal.GDT_Byte if byte else gdal.GDT_UInt16, options
-            )
-            ds.SetGeoTransform(rasters.geotransform)
-            ds.SetProjection(rasters.crs)
-            if not byte:
-                ds.GetRasterBand(1).SetNoDataValue(0)
-            out[path] = ds
-        for row in range(0, size, STRIP):
-            strip = rasters.strip(name, row, min(STRIP, size - row))
-            for ds in out.values():
-                ds.GetRasterBand(1).WriteArray(strip, 0, row)
-        for path in out:
-            out[path] = ds = None  # closes the file
+        cloud = name.startswith("cloud")
+        profile = {
+            "driver": "GTiff",
+            "width": size,
+            "height": size,
+            "count": 1,
+            "dtype": "uint8" if cloud else "uint16",
+            "nodata": None if cloud else 0,
+            "transform": rasters.transform,
+            "crs": rasters.crs,
+            "tiled": True,
+            "blockxsize": block,
+            "blockysize": block,
+        }
+        paths = [directory / codec / f"{name}.tif" for codec in CODECS]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(rasterio.Env(GDAL_CACHEMAX=64))
+            out = []
+            for path, options in zip(paths, CODECS.values()):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                out.append(stack.enter_context(rasterio.open(f"{path}.part", "w", **profile, **options)))
+            for row in range(0, size, STRIP):
+                strip = rasters.strip(name, row, min(STRIP, size - row))
+                for dataset in out:
+                    dataset.write(strip, 1, window=Window(0, row, *strip.shape[::-1]))
+        for path in paths:
             os.rename(f"{path}.part", path)
 
 

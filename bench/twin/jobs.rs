@@ -9,8 +9,8 @@ const RADIUS: usize = 2;
 /// A job with its files open.
 pub enum Job {
     Ndvi { red: Input<f32>, nir: Input<f32> },
-    Mean(Input<f32>),
-    Median12 { dates: Vec<Input<f32>>, masks: Vec<Input<u8>> },
+    FocalMean(Input<f32>),
+    CloudFreeMedian { dates: Vec<Input<f32>>, masks: Vec<Input<u8>> },
     FocalMedian(Input<f32>),
     Copy(Input<f32>),
 }
@@ -19,10 +19,10 @@ impl Job {
     pub fn open(name: &str, paths: &[String]) -> Result<Self, Failure> {
         Ok(match (name, paths) {
             ("ndvi", [red, nir]) => Self::Ndvi { red: Input::open(red)?, nir: Input::open(nir)? },
-            ("mean", [band]) => Self::Mean(Input::open(band)?),
-            ("median12", paths) if paths.len() % 2 == 0 => {
+            ("focal-mean", [band]) => Self::FocalMean(Input::open(band)?),
+            ("cloud-free-median", paths) if paths.len() % 2 == 0 => {
                 let (dates, masks) = paths.split_at(paths.len() / 2);
-                Self::Median12 {
+                Self::CloudFreeMedian {
                     dates: dates.iter().map(|p| Input::open(p)).collect::<gdal::errors::Result<_>>()?,
                     masks: masks.iter().map(|p| Input::open(p)).collect::<gdal::errors::Result<_>>()?,
                 }
@@ -37,8 +37,8 @@ impl Job {
     pub fn run(&mut self, window: Window, result: &mut [f32]) -> Result<(), Failure> {
         match self {
             Self::Ndvi { red, nir } => kernels::ndvi(red.read(window, 0)?, nir.read(window, 0)?, result),
-            Self::Mean(band) => kernels::focal_mean::<RADIUS>(band.read(window, RADIUS)?, window.cols, result),
-            Self::Median12 { dates, masks } => {
+            Self::FocalMean(band) => kernels::focal_mean::<RADIUS>(band.read(window, RADIUS)?, window.cols, result),
+            Self::CloudFreeMedian { dates, masks } => {
                 for (date, mask) in dates.iter_mut().zip(&mut *masks) {
                     date.read(window, 0)?;
                     mask.read(window, 0)?;

@@ -12,7 +12,8 @@ pub fn ndvi(red: &[f32], nir: &[f32], result: &mut [f32]) {
     }
 }
 
-/// Mean of the valid pixels within `R` rows and columns. `pixels` has a halo of `R`, `result` rows of `cols`.
+/// Mean of the valid pixels within `R` rows and columns of each valid one. `pixels` has a halo of `R`, `result` rows of
+/// `cols`.
 ///
 /// Columns are summed first, then each sum is used for all the pixels that it is near to.
 pub fn focal_mean<const R: usize>(pixels: &[f32], cols: usize, result: &mut [f32]) {
@@ -28,10 +29,11 @@ pub fn focal_mean<const R: usize>(pixels: &[f32], cols: usize, result: &mut [f32
                 *count += if valid { 1.0 } else { 0.0 };
             }
         }
-        for (col, out) in out.iter_mut().enumerate() {
+        let centres = &pixels[(row + R) * wide + R..][..cols];
+        for (col, (out, &centre)) in out.iter_mut().zip(centres).enumerate() {
             let sum: f32 = sums[col..=col + 2 * R].iter().sum();
             let count: f32 = counts[col..=col + 2 * R].iter().sum();
-            *out = sum / count; // 0 / 0 is NaN
+            *out = if centre == NODATA { f32::NAN } else { sum / count };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A native program for each benchmark job, written as one would by hand: GDAL, two threads, no sandbox.
 //!
-//! `twin JOB OUT INPUT... [--codec none|deflate] [--tile N] [--threads N]`, JOB being `ndvi RED NIR`, `mean BAND`,
-//! `median12 DATE... MASK...`, `focal-median BAND` or `copy BAND` (no function).
+//! `twin JOB OUT INPUT... [--codec none|deflate] [--tile N] [--threads N]`, JOB being `ndvi RED NIR`,
+//! `focal-mean BAND`, `cloud-free-median DATE... MASK...`, `focal-median BAND` or `copy BAND` (no function).
 //!
 //! Every thread has its own datasets and takes the next few tiles from one counter; results go into one GeoTIFF under a
 //! lock. `docs/performance.md` has what was tried to make it fast.
