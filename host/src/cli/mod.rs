@@ -3,6 +3,7 @@
 mod build;
 mod console;
 mod inspect;
+mod preview;
 mod progress;
 mod run;
 mod schema;
@@ -41,6 +42,8 @@ enum Command {
     Build(build::Arguments),
     /// Show a module's functions, inputs, parameters, outputs and imports
     Inspect(inspect::Arguments),
+    /// Draw a raster as a PNG picture
+    Preview(preview::Arguments),
     /// Run a job on this machine
     Run(run::Arguments),
     /// Print the job file's JSON schema
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
+        Command::Preview(arguments) => preview::preview(&arguments, &console),
         Command::Run(arguments) => run::run(&arguments, &console),
         Command::Schema => schema::schema(),
     };
