@@ -1,11 +1,6 @@
 //! `tilefn preview`: its pictures, read back through GDAL, against numpy.
 
-// For clippy: helpers outside `#[test]` functions are tests too.
-#![cfg(test)]
-
-mod common;
-
-use common::{folder, python};
+use super::support::{folder, python};
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,0 +1,6 @@
+//! Functions for the end-to-end tests: each shows one thing that a job or a host can get wrong.
+
+mod fail;
+mod pixels;
+mod place;
+mod sums;
