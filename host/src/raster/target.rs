@@ -65,6 +65,18 @@ pub struct TargetSpec {
     pub threads: u32,
 }
 
+impl TargetSpec {
+    /// Refuses what can't work, before anything is written. How many bands there will be is not known yet.
+    ///
+    /// # Errors
+    /// As [`Target::create`].
+    pub fn check(&self) -> Result<()> {
+        let bands = u32::try_from(self.band_names.len()).unwrap_or(u32::MAX).max(1);
+        let spec = check(Self { bands, ..self.clone() })?;
+        Creation::plan(&spec).map(drop).map_err(|reason| Error::Create { path: spec.path, reason })
+    }
+}
+
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
