@@ -168,8 +168,10 @@ impl Ledger {
                 Err(AwsError { cause: Cause::Busy, .. }) if Instant::now() < deadline => {}
                 Err(e) => return Err(e),
             }
-            // A task that was still unknown before may be what holds it.
+            // What was still unknown before may be what holds it.
             self.stop_tasks(clients, name).await?;
+            #[cfg(feature = "ec2")]
+            super::ec2::deregister(clients, name, None).await?;
             sleep(clients.pace.poll).await;
         }
     }
@@ -190,7 +192,7 @@ impl Ledger {
         let mut ids = ec2::alive(&clients.ec2, &self.job).await?;
         ids.extend(self.instance_ids.iter().cloned());
         // An instance can register after this; it is terminated all the same, and deleting the cluster tries again.
-        let registered = ec2::deregister(clients, cluster, &ids).await;
+        let registered = ec2::deregister(clients, cluster, Some(&ids)).await;
         ec2::terminate(&clients.ec2, &ids).await?;
         registered?;
         self.instances = false;

@@ -3,6 +3,7 @@
 mod book;
 mod control;
 mod failure;
+pub mod fleet;
 mod plan;
 mod ranges;
 mod reduce;
