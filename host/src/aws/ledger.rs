@@ -7,7 +7,7 @@ use super::error::{AwsError, Cause};
 use super::s3::Store;
 use super::session::{Pace, Session};
 use super::tags;
-use aws_sdk_ecs::types::{DesiredStatus, TaskDefinitionStatus};
+use aws_sdk_ecs::types::TaskDefinitionStatus;
 use std::collections::BTreeSet;
 use tokio::time::{Instant, sleep};
 
@@ -203,8 +203,9 @@ impl Ledger {
 
 /// The job's tasks that ECS lists as meant to run, which includes those that are only being prepared.
 pub(super) async fn listed(clients: &Clients, cluster: &str, job: &str) -> Result<BTreeSet<String>, AwsError> {
+    // ECS takes no other filter beside this one.
     let request = clients.ecs.list_tasks().cluster(cluster).started_by(tags::started_by(job));
-    let mut pages = request.desired_status(DesiredStatus::Running).into_paginator().send();
+    let mut pages = request.into_paginator().send();
     let mut found = BTreeSet::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| AwsError::of(format!("list the tasks in cluster {cluster}"), e))?;
