@@ -14,6 +14,7 @@ use super::tags;
 use crate::controller::fleet::{FleetError, Roll};
 use crate::job::spec::{self, Spot};
 use crate::wire::Ticket;
+use aws_sdk_ecs::types::Task;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -201,7 +202,7 @@ impl Crew {
                     return;
                 }
             };
-            for task in answer.tasks().iter().filter(|t| t.last_status() == Some("STOPPED")) {
+            for task in answer.tasks().iter().filter(|t| is_ending(t)) {
                 self.strike_off(task.task_arn().unwrap_or_default(), &why(Said::of(task)));
             }
             for missing in answer.failures().iter().filter(|f| f.reason() == Some("MISSING")) {
@@ -380,6 +381,12 @@ impl Crew {
     pub fn left(&self) -> &[Left] {
         &self.left
     }
+}
+
+/// Whether a task has stopped, or is on its way there and has a reason: it will not come back, so why wait for its end.
+fn is_ending(task: &Task) -> bool {
+    let told = task.desired_status() == Some("STOPPED") && task.stopped_reason().is_some_and(|r| !r.is_empty());
+    told || task.last_status() == Some("STOPPED")
 }
 
 /// What decides whether a job without enough workers may go on.

@@ -173,7 +173,7 @@ impl AwsError {
         let said = DisplayErrorContext(&error).to_string();
         let cause = match &error {
             SdkError::ConstructionFailure(_) => Cause::Refused,
-            SdkError::DispatchFailure(_) if said.contains("credentials") => Cause::Denied,
+            SdkError::DispatchFailure(_) if said.contains("credential") => Cause::Denied,
             _ => Cause::Unclear,
         };
         Self { doing, cause, said }
@@ -188,6 +188,8 @@ impl AwsError {
         match self.cause {
             Cause::Denied => "; docs/aws.md lists the permissions that the controller needs",
             Cause::Throttled => "; the account makes too many calls at once",
+            // Only in a new account: AWS makes the role while it refuses.
+            Cause::Refused if self.said.contains("service linked role") => "; try again in a minute",
             Cause::Unclear => "; is the network up, and are region and endpoint right?",
             _ => "",
         }

@@ -9,12 +9,16 @@ use super::session::{Pace, Session};
 use super::tags;
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use std::collections::BTreeSet;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// Tasks, container instances or task definitions that one call describes or deletes.
 pub(super) const PAGE: usize = 100;
 /// Task definitions that one call deletes.
 const DELETE_PAGE: usize = 10;
+
+/// Calls at the same time where there are many to make.
+const AT_ONCE: usize = 10;
 
 /// The services that things are made and removed with.
 #[derive(Clone, Debug)]
@@ -117,7 +121,7 @@ impl Ledger {
 
     /// Stops all tasks of the job, and waits a bounded time until they have stopped.
     async fn stop_tasks(&mut self, clients: &Clients, cluster: &str) -> Result<(), AwsError> {
-        let Clients { ecs, pace, .. } = clients;
+        let pace = &clients.pace;
         let deadline = Instant::now() + pace.stop;
         let mut asked = BTreeSet::new();
         loop {
@@ -127,13 +131,7 @@ impl Ledger {
                 Err(e) => return Err(e),
             };
             running.append(&mut not_stopped(clients, cluster, &self.tasks).await?);
-            for task in running.difference(&asked) {
-                let stopped = ecs.stop_task().cluster(cluster).task(task).reason("the job has ended").send().await;
-                match stopped.map_err(|e| AwsError::of(format!("stop task {task}"), e)) {
-                    Ok(_) | Err(AwsError { cause: Cause::Gone, .. }) => {}
-                    Err(e) => return Err(e),
-                }
-            }
+            stop_each(clients, cluster, running.difference(&asked)).await?;
             let settled = self.unanswered.is_none_or(|since| since.elapsed() >= pace.settle);
             if running.is_empty() && settled {
                 self.tasks.clear();
@@ -199,6 +197,28 @@ impl Ledger {
         self.instance_ids.clear();
         Ok(())
     }
+}
+
+/// Tells tasks to stop, a few at a time.
+async fn stop_each(clients: &Clients, cluster: &str, tasks: impl Iterator<Item = &String>) -> Result<(), AwsError> {
+    let mut stopping = JoinSet::new();
+    let mut failed = Ok(());
+    for task in tasks.map(Some).chain([None; AT_ONCE]) {
+        if (task.is_none() || stopping.len() >= AT_ONCE)
+            && let Some(Ok(Err(e))) = stopping.join_next().await
+        {
+            failed = Err(e);
+        }
+        let Some(task) = task.cloned() else { continue };
+        let request = clients.ecs.stop_task().cluster(cluster).task(&task).reason("the job has ended");
+        stopping.spawn(async move {
+            match request.send().await.map_err(|e| AwsError::of(format!("stop task {task}"), e)) {
+                Ok(_) | Err(AwsError { cause: Cause::Gone, .. }) => Ok(()),
+                Err(e) => Err(e),
+            }
+        });
+    }
+    failed
 }
 
 /// The job's tasks that ECS lists as meant to run, which includes those that are only being prepared.

@@ -2,12 +2,16 @@
 
 use super::error::{AwsError, HiddenThrottling};
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
 use std::time::Duration;
 
 /// Tries of one call, with back-off and jitter between them, before the caller hears of a failure.
 const TRIES: u32 = 5;
+
+/// The longest that one try of a call to ECS or EC2 may take.
+const TRY: Duration = Duration::from_secs(30);
 
 /// What clients are made from.
 #[derive(Clone, Debug)]
@@ -57,13 +61,17 @@ impl Session {
     }
 
     pub(super) fn ecs(&self) -> aws_sdk_ecs::Client {
-        let config = aws_sdk_ecs::config::Builder::from(&self.config).retry_classifier(HiddenThrottling);
+        let config = aws_sdk_ecs::config::Builder::from(&self.config)
+            .retry_classifier(HiddenThrottling)
+            .timeout_config(patience(&self.config));
         aws_sdk_ecs::Client::from_conf(config.build())
     }
 
     #[cfg(feature = "ec2")]
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config).retry_classifier(HiddenThrottling);
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+            .retry_classifier(HiddenThrottling)
+            .timeout_config(patience(&self.config));
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
@@ -73,6 +81,12 @@ impl Session {
         let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(other);
         aws_sdk_s3::Client::from_conf(config.build())
     }
+}
+
+/// The configured timeouts, and one for each try: a connection that hangs must not keep a job's end waiting.
+fn patience(config: &SdkConfig) -> TimeoutConfig {
+    let configured = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    configured.operation_attempt_timeout(TRY).build()
 }
 
 /// How long to wait for what.

@@ -3,6 +3,7 @@
 mod ec2;
 mod fargate;
 mod inventory;
+mod moto;
 mod s3;
 mod sim;
 mod stage;
