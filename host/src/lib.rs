@@ -3,6 +3,8 @@
 //! `ARCHITECTURE.md` walks one tile through the modules. Each knows only those that follow it in the order
 //! `cli`, `job`, `controller`, `wire`, `worker`, `raster` and `sandbox`, `grid`.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cli;
 pub mod controller;
 mod dtype_name;

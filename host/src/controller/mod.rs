@@ -5,7 +5,7 @@ mod control;
 mod conversation;
 mod external;
 mod failure;
-mod fleet;
+pub mod fleet;
 mod journal;
 mod plan;
 mod processes;

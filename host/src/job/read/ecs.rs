@@ -50,6 +50,10 @@ fn ecs(r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<Ecs> {
     let cpu_architecture = s.read(r, "cpu_architecture", Reader::name);
     let spot = s.read(r, "spot", Reader::name);
     let log_group = s.read(r, "log_group", Reader::text);
+    let hourly_price = s.read(r, "hourly_price", |r, f| {
+        let value = r.number(f)?;
+        r.want(f, "a price of at least 0", Some(value).filter(|value| *value >= 0.0))
+    });
     let tags = s.read(r, "tags", tags);
     Some(Ecs {
         job_name,
@@ -64,6 +68,7 @@ fn ecs(r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<Ecs> {
         cpu_architecture: cpu_architecture.unwrap_or(CpuArchitecture::X86_64),
         spot: spot.unwrap_or(Spot::Never),
         log_group,
+        hourly_price,
         tags: tags.unwrap_or_default(),
     })
 }

@@ -85,7 +85,7 @@ pub struct S3 {
         example = "my-bucket"
     )]
     pub bucket: String,
-    /// What every key starts with; the job's id follows.
+    /// What every key starts with: `modules/` and `jobs/` follow.
     #[serde(default = "prefix")]
     pub prefix: String,
     /// The bucket's region. Default: the environment's.
@@ -156,6 +156,10 @@ pub struct Ecs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), example = "/tilefn/workers")]
     pub log_group: Option<String>,
+    /// USD for an hour of one task (Fargate) or instance (EC2), for the estimate of `--dry-run`. Default: AWS's list prices, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), example = 0.12)]
+    pub hourly_price: Option<f64>,
     /// Tags for everything made for the job.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(extend("maxProperties" = 40))]

@@ -414,7 +414,7 @@ fn ecs() {
         (
             "ec2",
             "cpu = 256",
-            "10:1: workers.ec2.cpu: unknown key\n  hint: known keys: job_name, region, cluster, image, task_role_arn, execution_role_arn, subnets, security_groups, assign_public_ip, cpu_architecture, spot, log_group, tags, instance_count, instance_types, instance_profile_arn, ami, memory_reservation, network_mode, shutdown_after",
+            "10:1: workers.ec2.cpu: unknown key\n  hint: known keys: job_name, region, cluster, image, task_role_arn, execution_role_arn, subnets, security_groups, assign_public_ip, cpu_architecture, spot, log_group, hourly_price, tags, instance_count, instance_types, instance_profile_arn, ami, memory_reservation, network_mode, shutdown_after",
         ),
     ] {
         let more = if section == "ec2" { instances } else { "" };

@@ -1,0 +1,31 @@
+//! Workers on AWS: starts ECS tasks, keeps them coming, and removes all that was made for the job.
+//!
+//! [`Fargate`] and [`Ec2`] are the two [fleets](crate::controller::fleet::Fleet). Both rest on the same parts: a
+//! [`Store`] for module and ticket in S3, a crew of ECS tasks, and a [`Ledger`] that is written before anything is
+//! created and undone whatever fails. What a killed controller left is found by its tags: [`gc`]. `docs/aws.md` is the
+//! user's page.
+
+mod backoff;
+pub mod cost;
+mod crew;
+#[cfg(feature = "ec2")]
+mod ec2;
+mod error;
+mod fargate;
+pub mod gc;
+mod ledger;
+mod request;
+mod s3;
+mod session;
+mod stopped;
+mod tags;
+
+#[cfg(feature = "ec2")]
+pub use ec2::Ec2;
+pub use error::{AwsError, Cause};
+pub use fargate::Fargate;
+pub use ledger::{Clients, Cluster, Ledger};
+pub use s3::{Store, fetch, upload};
+pub use session::{Pace, Session};
+pub use stopped::Left;
+pub use crew::Usage;
