@@ -3,7 +3,10 @@
 use super::console::Console;
 use super::prepare::{self, JobArguments, Prepared};
 use super::{Fatal, progress, report, signals};
-use crate::controller::{self, Control, External, Failure, Processes, Report, remote};
+#[cfg(feature = "aws")]
+use crate::aws;
+use crate::controller::remote::{self, Recruited};
+use crate::controller::{self, Control, External, Failure, Processes, Report};
 use crate::job::spec::{Reads, WorkerKind};
 use clap::Args;
 use serde_json::json;
@@ -34,7 +37,15 @@ pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 
 /// Runs the job with workers in other processes.
 pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
-    start(arguments, console, &[WorkerKind::Processes, WorkerKind::External], "submit")
+    let kinds = [
+        WorkerKind::Processes,
+        WorkerKind::External,
+        #[cfg(feature = "aws")]
+        WorkerKind::Fargate,
+        #[cfg(feature = "ec2")]
+        WorkerKind::Ec2,
+    ];
+    start(arguments, console, &kinds, "submit")
 }
 
 fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
@@ -84,9 +95,22 @@ fn work(
         WorkerKind::Processes => {
             let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
             let count = workers.count.unwrap_or_else(prepare::cores);
-            let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1));
+            let fleet = Processes::new(program, count, workers.threads.unwrap_or(1));
             let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
-            remote::run(&plan, module, function, &mut fleet, &options, control, journal, took)
+            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        #[cfg(feature = "aws")]
+        WorkerKind::Fargate => {
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Fargate::new).await;
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        #[cfg(feature = "ec2")]
+        WorkerKind::Ec2 => {
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Ec2::new).await;
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
         _ => {
             let ticket = workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
@@ -95,9 +119,10 @@ fn work(
                 "waiting",
                 || json!({ "ticket": ticket }),
             );
-            let mut fleet = External { ticket: ticket.into() };
+            let fleet = External { ticket: ticket.into() };
             let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
-            remote::run(&plan, module, function, &mut fleet, &options, control, journal, took)
+            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
     };
     result.map_err(|failure| failed(&failure))

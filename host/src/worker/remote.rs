@@ -5,10 +5,10 @@ use super::runner::{self, Done, Outcome, Runner, working_set};
 use super::task::Task;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
 use crate::wire::{
-    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, Payload,
-    PayloadLimits, Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
+    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, PayloadLimits, Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
 };
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -26,13 +26,18 @@ const MAX_SETUP: u64 = 256 << 20;
 /// Memory an instance keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 
+/// Fetches the bytes at a URL, at most so many.
+pub type Fetch = Arc<dyn Fn(String, u64) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
+
 /// How a worker runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Who it is; `threads` there is how many tiles it runs at the same time.
     pub about: About,
     /// The folder of compiled modules, if they are to be kept.
     pub cache: Option<PathBuf>,
+    /// Fetches the module from where the ticket says; without, the controller sends it.
+    pub fetch: Option<Fetch>,
 }
 
 /// Why a worker left without having been told that the job is done.
@@ -102,11 +107,14 @@ async fn session(ticket: &Ticket, settings: &Settings, mut leave: watch::Receive
     let Joined { mut reader, mut writer, welcome, task } = join(ticket, settings, &pool, &leave).await?;
     let heartbeat = Duration::from_millis(welcome.heartbeat_ms.into());
     let task = parse_task(task.part(0).unwrap_or_default())?;
-    let module = module(ticket, &task, &mut reader, &mut writer).await?;
+    let module = match fetched(ticket, settings).await {
+        Some(module) => module,
+        None => module(ticket, &task, &mut reader, &mut writer).await?,
+    };
     let task = Arc::new(task);
     let (runner, interrupt) = tokio::task::spawn_blocking({
         let (task, cache) = (task.clone(), settings.cache.clone());
-        move || prepare(task, module.part(0).unwrap_or_default(), threads, cache)
+        move || prepare(task, &module, threads, cache)
     })
     .await
     .map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??;
@@ -304,13 +312,24 @@ fn parse_task(bytes: &[u8]) -> Result<Task, Error> {
     Task::from_bytes(bytes).map_err(|e| Error::Task(format!("the controller's task description can't be read: {e}")))
 }
 
+/// The module from where the ticket says, if it says so and that goes well.
+async fn fetched(ticket: &Ticket, settings: &Settings) -> Option<Vec<u8>> {
+    let (url, fetch) = (ticket.module_url.clone()?, settings.fetch.as_ref()?);
+    match fetch(url.clone(), MAX_SETUP).await {
+        Ok(module) if Fingerprint::of(&module) == ticket.module_sha256 => return Some(module),
+        Ok(_) => tracing::warn!("{url} is not the module that the ticket names; asking the controller for it"),
+        Err(error) => tracing::warn!("can't fetch the module from {url}: {error}; asking the controller for it"),
+    }
+    None
+}
+
 /// Asks the controller for the module, and checks that it is the ticket's and the task's.
 async fn module(
     ticket: &Ticket,
     task: &Task,
     reader: &mut Reader<FromController>,
     writer: &mut Writer<FromWorker>,
-) -> Result<Payload, Error> {
+) -> Result<Vec<u8>, Error> {
     writer.send(&FromWorker::ModuleRequest, &[]).await?;
     loop {
         let (message, payload) = reader.recv().await?;
@@ -321,7 +340,7 @@ async fn module(
                 if found != ticket.module_sha256 {
                     return Err(Error::Task("the module is not the one that the ticket names".into()));
                 }
-                return Ok(payload);
+                return Ok(bytes.to_vec());
             }
             FromController::Heartbeat => {}
             FromController::Abort { reason } => return Err(Error::Aborted(reason)),
