@@ -10,7 +10,17 @@ use tilefn_abi::{DType, Report};
 #[test]
 fn exports_are_those_of_the_abi() {
     let names = [
-        "above", "context", "halved", "median", "ndvi", "panics", "params", "range", "same", "smooth", "split",
+        "above",
+        "context",
+        "halved",
+        "median",
+        "ndvi",
+        "panics",
+        "params",
+        "range",
+        "same",
+        "smooth",
+        "split",
         "wrong_size",
     ];
     let mut expected: Vec<String> = ["memory", "tilefn_abi_v1", "tilefn_alloc"].map(String::from).into();
@@ -96,9 +106,7 @@ fn inputs_and_outputs_are_described_by_their_types() {
 #[test]
 fn parameters_are_described_with_defaults_and_bounds() {
     let params = Module::new().describe("params")["params"].clone();
-    let param = |name: &str, kind: &str, list: bool, default, min, max| {
-        json!({"name": name, "type": kind, "list": list, "default": default, "min": min, "max": max, "doc": ""})
-    };
+    let param = |name: &str, kind: &str, list: bool, default, min, max| json!({"name": name, "type": kind, "list": list, "default": default, "min": min, "max": max, "doc": ""});
     assert_eq!(
         params,
         json!([
@@ -118,7 +126,8 @@ fn parameters_are_described_with_defaults_and_bounds() {
 fn each_band_has_its_own_nodata_and_floats_have_nan() {
     let red = Raster::f32([2, 1, 3], &[1.0, 2.0, f32::NAN, 1.0, 2.0, 3.0]).nodata(&[Some(2.0), None]);
     let nir = Raster::f32([2, 1, 3], &[3.0, 6.0, 1.0, 3.0, -1.0, 1.0]).nodata(&[None, Some(-1.0)]);
-    let result = Module::new().process("ndvi", Call::new(1, 3).input("red", [red]).input("nir", [nir]).output("ndvi", 1));
+    let result =
+        Module::new().process("ndvi", Call::new(1, 3).input("red", [red]).input("nir", [nir]).output("ndvi", 1));
     let ndvi = &result.unwrap().outputs[0][0];
     assert_eq!(ndvi.shape, [2, 1, 3]);
     assert_eq!(ndvi.f32(), [Some(0.5), None, None, Some(0.5), None, Some(-0.5)]);

@@ -28,7 +28,10 @@ impl Argument {
         let argument = match argument {
             FnArg::Typed(argument) => argument,
             FnArg::Receiver(receiver) => {
-                return Err(Error::new_spanned(receiver, "a tile function can't take `self`: write it outside of `impl`"));
+                return Err(Error::new_spanned(
+                    receiver,
+                    "a tile function can't take `self`: write it outside of `impl`",
+                ));
             }
         };
         let attributes = take_attributes(argument);

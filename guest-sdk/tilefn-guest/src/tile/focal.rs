@@ -66,7 +66,8 @@ impl<T: Element> Focal<'_, T> {
     /// The mean of the valid pixels.
     #[must_use]
     pub fn mean(self) -> Tile<T::Float> {
-        let finish = |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
+        let finish =
+            |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
         self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 }

@@ -138,12 +138,7 @@ impl<T: Element> Medians<T> {
 /// Takes the valid ones of the pixels, and counts them.
 // Not inlined for the same reason as `Network::run`.
 #[inline(never)]
-fn take_valid<T: Element>(
-    pixels: [T; LANES],
-    check: Check<T>,
-    lanes: &mut [T; LANES],
-    counts: &mut [u32; LANES],
-) {
+fn take_valid<T: Element>(pixels: [T; LANES], check: Check<T>, lanes: &mut [T; LANES], counts: &mut [u32; LANES]) {
     for ((lane, count), value) in lanes.iter_mut().zip(counts).zip(pixels) {
         let valid = check.is_valid(value);
         *lane = if valid { value } else { T::TOP };
