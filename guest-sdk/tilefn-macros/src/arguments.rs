@@ -18,7 +18,7 @@ pub struct Argument {
 /// What an argument is.
 pub enum Kind {
     Input,
-    Param(Param),
+    Param(Box<Param>),
     Context,
 }
 
@@ -68,7 +68,7 @@ fn kind(ty: &Type, attributes: &[Attribute]) -> Result<Kind> {
         if let Some(second) = params.next() {
             return Err(Error::new_spanned(second, "one #[param] is enough: write #[param(default = …, min = …)]"));
         }
-        return Param::parse(param, ty).map(Kind::Param);
+        return Param::parse(param, ty).map(|param| Kind::Param(Box::new(param)));
     }
     if let Type::Reference(reference) = ty {
         if reference.mutability.is_none() && is_named(&reference.elem, "Context") {

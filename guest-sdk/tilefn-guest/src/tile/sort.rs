@@ -53,6 +53,7 @@ impl Network {
 
     // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "the index counts the lanes")]
     fn run<T: Element>(&self, values: &mut [[T; LANES]]) {
         for &(i, j) in &self.steps {
             let (Some(&x), Some(&y)) = (values.get(i), values.get(j)) else { continue };
@@ -160,7 +161,7 @@ pub(super) fn select_median<T: Element>(values: &mut [T]) -> Option<T::Float> {
         return None;
     }
     let compare = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(core::cmp::Ordering::Equal);
-    let even = values.len() % 2 == 0;
+    let even = values.len().is_multiple_of(2);
     let (below, middle_value, _) = values.select_nth_unstable_by(half, compare);
     let other = if even { below.iter().copied().max_by(compare)? } else { *middle_value };
     Some(middle(other, *middle_value))

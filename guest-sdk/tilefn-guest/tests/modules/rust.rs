@@ -1,9 +1,6 @@
-//! The SDK in a real module: built for wasm32 as an author would, run by an interpreter that plays the host.
+//! The SDK in a real module, tests/module, built as an author would.
 
-#[path = "wasm/host.rs"]
-mod host;
-
-use host::{Band, Call, Failure, Module, Output, Param, Raster};
+use crate::host::{Band, Call, Failure, Module, Output, Param, Raster, build};
 use serde_json::json;
 use tilefn_abi::{DType, Report};
 
@@ -42,7 +39,7 @@ fn exports_are_those_of_the_abi() {
 #[test]
 fn a_division_of_tiles_runs_on_vectors() {
     // f32x4.div of the SIMD proposal; ndvi is the only function that divides two floats.
-    assert!(host::build().windows(3).any(|bytes| bytes == [0xfd, 0xe7, 0x01]));
+    assert!(build().windows(3).any(|bytes| bytes == [0xfd, 0xe7, 0x01]));
 }
 
 #[test]
@@ -287,7 +284,7 @@ fn a_panic_is_reported_with_its_place() {
     let call = Call::new(1, 1).input("image", [Raster::new(DType::UInt8, [1, 1, 1], [1u8])]).param(Param::Int(7));
     let failure = Module::new().process("panics", call.output("panics", 1)).unwrap_err();
     let Failure::Panicked(message) = failure else { panic!("{failure:?}") };
-    let line = include_str!("module/src/lib.rs").lines().position(|line| line.contains("assert!(divisor"));
+    let line = include_str!("../module/src/lib.rs").lines().position(|line| line.contains("assert!(divisor"));
     let place = format!("panicked at src/lib.rs:{}:5:\ndivisor is 7", line.unwrap() + 1);
     assert_eq!(message, place);
 }

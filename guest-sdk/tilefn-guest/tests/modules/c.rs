@@ -1,9 +1,6 @@
 //! The header's helpers and the C example, in a module made by clang.
 
-#[path = "wasm/host.rs"]
-mod host;
-
-use host::{Call, Failure, Module, Raster};
+use crate::host::{Call, Failure, Module, Raster};
 use serde_json::json;
 use std::{
     fs,

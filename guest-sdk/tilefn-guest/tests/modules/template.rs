@@ -1,9 +1,6 @@
 //! What `tilefn new` makes: tested natively, built, and called.
 
-#[path = "wasm/host.rs"]
-mod host;
-
-use host::{Call, Module, Param, Raster};
+use crate::host::{Call, Module, Param, Raster, build_crate, cargo};
 use std::{fs, path::Path};
 
 /// The template with its names filled in, as `tilefn new band-ratio` writes it.
@@ -27,10 +24,10 @@ fn a_new_crate_passes_its_tests_and_runs() {
     make(&folder);
     // The versions of this workspace, so that nothing newer is fetched.
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/module/Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    let tests = host::cargo(&folder, &folder.join("target")).args(["test", "--quiet"]).status();
+    let tests = cargo(&folder, &folder.join("target")).args(["test", "--quiet"]).status();
     assert!(tests.unwrap().success());
 
-    let wasm = host::build_crate(&folder, "band_ratio", &[]);
+    let wasm = build_crate(&folder, "band_ratio", &[]);
     // f32x4.div, which the crate's own .cargo/config.toml allows.
     assert!(wasm.windows(3).any(|bytes| bytes == [0xfd, 0xe7, 0x01]));
     let call = Call::new(1, 2)
