@@ -241,7 +241,8 @@ impl<T: Element> Focal<'_, T> {
         )
     }
 
-    /// `neutral` stands for invalid pixels: joining it changes nothing. What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
+    /// What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
+    /// `neutral` stands for invalid pixels: joining it changes nothing.
     ///
     /// The order of the steps is the same for every pixel, so the result doesn't depend on where tiles begin, as that of
     /// a running sum would.

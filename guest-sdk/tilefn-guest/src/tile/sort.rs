@@ -151,7 +151,8 @@ fn take_valid<T: Element>(pixels: [T; LANES], check: Check<T>, lanes: &mut [T; L
 #[inline]
 fn middle<T: Element>(a: T, b: T) -> T::Float {
     let (a, b): (f64, f64) = (a.as_(), b.as_());
-    T::Float::from_f64((a + b) / 2.0)
+    // Which of two equal zeros comes first depends on the steps taken; the sum makes either the positive one.
+    T::Float::from_f64((a + b) / 2.0 + 0.0)
 }
 
 /// The median of a pixel's values, none of them NaN; changes their order.

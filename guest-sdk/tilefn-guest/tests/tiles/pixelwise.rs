@@ -124,6 +124,14 @@ fn a_median_of_many_scenes_is_selected() {
 }
 
 #[test]
+fn a_median_of_zeros_has_no_sign() {
+    for scenes in [[0.0f32, -0.0, -0.0], [-0.0, -0.0, 0.0], [-0.0; 3]] {
+        let median = Tile::median(&scenes.map(|v| Tile::from_rows([[v]])));
+        assert_eq!(median[[0, 0, 0]].to_bits(), 0);
+    }
+}
+
+#[test]
 fn casts_clamp_and_cut() {
     let floats = Tile::from_rows([[-1.5f64, 0.9, 254.9, 300.0, f64::INFINITY]]);
     assert_eq!(floats.cast::<u8>().to_array(), array![[[0u8, 0, 254, 255, 255]]]);
