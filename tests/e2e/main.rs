@@ -1,0 +1,4 @@
+//! End-to-end tests: the built program on job files, its pixels against numpy's and GDAL's, its messages word by word.
+
+mod conformance;
+mod support;
