@@ -3,10 +3,13 @@
 mod build;
 mod console;
 mod inspect;
+mod prepare;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod signals;
+mod worker;
 
 use clap::{Args, Parser, Subcommand};
 use console::Console;
@@ -43,6 +46,10 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Run a job on this machine
     Run(run::Arguments),
+    /// Run a job with workers in other processes and on other machines
+    Submit(run::Arguments),
+    /// Work for a controller elsewhere: what a container or a cluster job runs
+    Worker(worker::Arguments),
     /// Print the job file's JSON schema
     Schema,
 }
@@ -77,6 +84,8 @@ pub fn main() -> ExitCode {
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
         Command::Run(arguments) => run::run(&arguments, &console),
+        Command::Submit(arguments) => run::submit(&arguments, &console),
+        Command::Worker(arguments) => worker::worker(&arguments),
         Command::Schema => schema::schema(),
     };
     match result {

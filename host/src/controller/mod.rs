@@ -2,18 +2,28 @@
 
 mod book;
 mod control;
+mod conversation;
+mod external;
 mod failure;
+mod fleet;
 mod plan;
+mod processes;
 mod ranges;
+mod reading;
 mod reduce;
+pub mod remote;
 mod report;
 mod run;
 mod schedule;
+mod server;
 mod threads;
 mod writer;
 
 pub use control::{Control, Progress};
+pub use external::External;
 pub use failure::Failure;
+pub use fleet::{Fleet, FleetError, Roll};
 pub use plan::Plan;
+pub use processes::Processes;
 pub use report::{Job, Report, Stages};
 pub use run::run;

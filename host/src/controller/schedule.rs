@@ -107,11 +107,6 @@ impl Schedule {
         Grant::Tile(tile)
     }
 
-    /// Whether `worker` holds `tile`: only then may it hand in a result.
-    pub fn holds(&self, worker: WorkerId, tile: u64) -> bool {
-        self.flight.get(&tile).is_some_and(|f| f.holders.contains(&worker))
-    }
-
     /// A result for `tile` has come; true for the first one, which is the one to write.
     pub fn claim(&mut self, tile: u64) -> bool {
         self.flight.get_mut(&tile).is_some_and(|f| !std::mem::replace(&mut f.claimed, true))
@@ -227,7 +222,6 @@ mod tests {
             assert_eq!(s.take(A, now), Grant::Tile(0));
             s.give_back(A, 0);
         }
-        assert!(!s.holds(A, 0));
     }
 
     #[test]
@@ -239,7 +233,6 @@ mod tests {
         assert_eq!(s.take(B, late), Grant::Tile(0));
         assert_eq!(s.take(WorkerId(3), late), Grant::Wait, "two workers are enough, and tile 1 is not late");
         assert!(s.complete(0));
-        assert!(!s.holds(A, 0) && !s.holds(B, 0));
         assert_eq!(s.lose(A), Ok(vec![]));
     }
 

@@ -112,7 +112,7 @@ mod tests {
                 prop_assert_eq!(u64::from(tile.row * tiling.matrix_cols() + tile.col), index);
                 for r in tile.window.row..tile.window.row_end() {
                     for c in tile.window.col..tile.window.col_end() {
-                        seen[(r * i64::from(gc) + c) as usize] += 1;
+                        seen[usize::try_from(r * i64::from(gc) + c).unwrap()] += 1;
                     }
                 }
             }

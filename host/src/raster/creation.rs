@@ -1,6 +1,7 @@
 //! The choice of a driver and its options, refused before any work when they can't do what is wanted.
 
-use super::target::{Overviews, TargetSpec};
+use super::finishing::overview_levels;
+use super::target::TargetSpec;
 use super::{cpl, dtype};
 use gdal::cpl::CslStringList;
 use gdal::{Driver, DriverManager, DriverType, Metadata};
@@ -77,8 +78,8 @@ impl Creation {
         list(&self.options)
     }
 
-    /// Whether blocks that were never written read as nodata by themselves.
-    pub(super) fn is_sparse(&self) -> bool {
+    /// Whether it makes a GeoTIFF, in which blocks that were never written read as nodata.
+    pub(super) fn is_geotiff(&self) -> bool {
         self.driver == "GTiff"
     }
 }
@@ -113,6 +114,10 @@ fn check_dtype(driver: &Driver, wanted: DType) -> Result<(), String> {
     let Some(types) = driver.metadata_item("DMD_CREATIONDATATYPES", "") else {
         return Ok(());
     };
+    if matches!(wanted, DType::Int64 | DType::UInt64) {
+        // Some drivers that can hold them don't list them; creation itself tells.
+        return Ok(());
+    }
     let own_name = dtype::name(dtype::to_gdal(wanted));
     let signed_byte = wanted == DType::Int8 && !dtype::has_int8();
     let signed_byte_option = || {
@@ -192,7 +197,7 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
             if predicts {
                 all.push(("PREDICTOR", "YES".into()));
             }
-            if spec.overviews == Overviews::None {
+            if overview_levels(spec).is_empty() {
                 all.push(("OVERVIEWS", "NONE".into()));
             }
         }

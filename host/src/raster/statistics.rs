@@ -2,8 +2,8 @@
 
 use super::cpl;
 use super::finishing::Progress;
-use gdal::Metadata;
 use gdal::raster::RasterBand;
+use gdal::{Dataset, Metadata};
 use gdal_sys::CPLErr;
 use std::ffi::c_int;
 use tilefn_abi::DType;
@@ -42,6 +42,23 @@ pub(super) fn compute(
         }
     }
     Ok(Some((min, max)))
+}
+
+/// What is stored of the statistics of all bands: number, key and value.
+pub(super) fn items(dataset: &Dataset) -> Result<Vec<(usize, String, String)>, String> {
+    let mut items = Vec::new();
+    for number in 1..=dataset.raster_count() {
+        let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+        for item in band.metadata_domain("").unwrap_or_default() {
+            match item.split_once('=') {
+                Some((key, value)) if key.starts_with("STATISTICS_") => {
+                    items.push((number, key.to_owned(), value.to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(items)
 }
 
 /// Smallest and largest valid value, with mean and standard deviation stored beside them if `statistics`.

@@ -9,10 +9,10 @@ use super::staging::Staging;
 use super::{Error, Nodata, Result, cpl, dtype, open};
 use crate::grid::{GeoTransform, Grid, Window};
 use gdal::spatial_ref::SpatialRef;
-use gdal::{Dataset, Metadata};
+use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use gdal_sys::CPLErr;
 use std::ffi::{CString, c_int};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tilefn_abi::DType;
 
 /// Which overviews an output gets.
@@ -50,7 +50,7 @@ pub struct TargetSpec {
     pub statistics: bool,
     /// Whether to store a histogram, and with statistics median and mode.
     pub histogram: bool,
-    /// Which overviews to build.
+    /// Which overviews to build. Formats that GDAL can't create step by step, such as PNG, get none; COG does.
     pub overviews: Overviews,
     /// How: one of GDAL's methods in lower case; default `"average"`, for classes `"nearest"`.
     pub overview_resampling: Option<String>,
@@ -83,9 +83,12 @@ pub struct Target {
     // Closed before the folder goes: fields are dropped in order.
     dataset: Dataset,
     staging: Staging,
+    /// What `dataset` is written to.
+    file: PathBuf,
     /// The driver that copies the temporary GeoTIFF, if the format needs one.
     copy_to: Option<Creation>,
-    sparse: bool,
+    /// Whether `file` is a GeoTIFF, in which blocks that were never written read as nodata.
+    geotiff: bool,
     bands: Vec<c_int>,
     block: (u32, u32),
 }
@@ -97,12 +100,16 @@ impl Target {
     /// # Errors
     /// [`Error::Create`] or [`Error::Nodata`], also for everything in `spec` that can't work.
     pub fn create(spec: TargetSpec) -> Result<Self> {
-        let spec = check(spec)?;
+        let mut spec = check(spec)?;
+        let path = spec.path.clone();
         let failed = |reason: String| Error::Create {
-            path: spec.path.clone(),
+            path: path.clone(),
             reason,
         };
         let creation = Creation::plan(&spec).map_err(failed)?;
+        if !creation.direct && creation.driver.short_name() != "COG" {
+            spec.overviews = Overviews::None;
+        }
         let staging = Staging::new(&open::gdal_path(&spec.path)).map_err(failed)?;
         let (written_by, file, copy_to) = if creation.direct {
             (creation, staging.file(), None)
@@ -122,13 +129,14 @@ impl Target {
             .block_size();
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let block = (side(block_rows), side(block_cols));
-        let sparse = written_by.is_sparse();
+        let geotiff = written_by.is_geotiff();
         Ok(Self {
             spec,
             dataset,
+            file,
             staging,
             copy_to,
-            sparse,
+            geotiff,
             bands,
             block,
         })
@@ -192,7 +200,7 @@ impl Target {
     /// # Errors
     /// As [`Target::write`].
     pub fn skip(&mut self, window: Window) -> Result<()> {
-        if self.sparse {
+        if self.geotiff {
             return Ok(());
         }
         let bits = self.nodata_bits()?;
@@ -212,8 +220,10 @@ impl Target {
         let Self {
             spec,
             mut dataset,
+            file,
             staging,
             copy_to,
+            geotiff,
             ..
         } = self;
         let mut progress = Progress::new(progress);
@@ -224,9 +234,20 @@ impl Target {
         };
         let stopped = || Error::Stopped { path: path.clone() };
 
-        let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
-        check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
-        if let Err((step, reason)) = finishing::finish(&mut dataset, &spec, &mut progress) {
+        if geotiff {
+            // The file is only complete, and every error known, once it is closed.
+            close(dataset).map_err(failed("writing the last blocks"))?;
+            dataset = reopen(&file).map_err(failed("opening it again"))?;
+        } else {
+            let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
+            check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
+        }
+        if let Err((step, reason)) = finishing::finish(
+            &mut dataset,
+            geotiff.then_some(&*file),
+            &spec,
+            &mut progress,
+        ) {
             return Err(if progress.stopped() {
                 stopped()
             } else {
@@ -306,6 +327,17 @@ fn check_call<T, E: std::fmt::Display>(
 fn close(dataset: Dataset) -> Result<(), String> {
     let (closed, messages) = cpl::watch(|| dataset.close());
     check_call(closed, &messages)
+}
+
+/// Opens a closed GeoTIFF to be completed.
+fn reopen(file: &Path) -> Result<Dataset, String> {
+    let open_flags = GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_UPDATE;
+    let options = DatasetOptions {
+        open_flags,
+        ..DatasetOptions::default()
+    };
+    let (opened, messages) = cpl::watch(|| Dataset::open_ex(file, options));
+    check_call(opened, &messages)
 }
 
 /// Refuses what can't work, and takes the nodata value as the type holds it.

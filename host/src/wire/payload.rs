@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::WireError;
 use super::limits::ALIGN;
 
-/// Where each part of a payload lies: every part starts at a multiple of [`ALIGN`], zeros between them.
+/// Where each part of a payload lies: every part that is not empty starts at a multiple of [`ALIGN`],
+/// zeros between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     parts: Vec<Range<u64>>,
@@ -21,7 +22,11 @@ impl Layout {
         let parts = sizes
             .iter()
             .map(|size| {
-                let start = end.checked_next_multiple_of(ALIGN)?;
+                let start = if *size == 0 {
+                    end
+                } else {
+                    end.checked_next_multiple_of(ALIGN)?
+                };
                 end = start.checked_add(*size)?;
                 Some(start..end)
             })
@@ -63,7 +68,9 @@ impl Pool {
     /// A pool for `budget` bytes of payloads (16 TiB at most).
     pub fn new(budget: u64) -> Self {
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-        let units = u32::try_from(budget / UNIT).unwrap_or(u32::MAX).clamp(1, most);
+        let units = u32::try_from(budget / UNIT)
+            .unwrap_or(u32::MAX)
+            .clamp(1, most);
         Self(Arc::new(Shared {
             budget: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX))),
             units,
@@ -75,9 +82,18 @@ impl Pool {
     pub(super) async fn take(&self, layout: &Layout) -> Result<Payload, WireError> {
         let total = layout.total();
         if total == 0 {
-            return Ok(Payload { buffer: Vec::new(), len: 0, parts: vec![0..0; layout.parts().len()], home: None });
+            return Ok(Payload {
+                buffer: Vec::new(),
+                len: 0,
+                parts: vec![0..0; layout.parts().len()],
+                home: None,
+            });
         }
-        let too_large = || WireError::TooLarge { what: "a payload", bytes: total, limit: usize::MAX as u64 };
+        let too_large = || WireError::TooLarge {
+            what: "a payload",
+            bytes: total,
+            limit: usize::MAX as u64,
+        };
         let len = usize::try_from(total).map_err(|_| too_large())?;
         let parts = layout
             .parts()
@@ -85,8 +101,13 @@ impl Pool {
             .map(|p| Some(usize::try_from(p.start).ok()?..usize::try_from(p.end).ok()?))
             .collect::<Option<_>>()
             .ok_or_else(too_large)?;
-        let units = u32::try_from(total.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.0.units);
-        let permit = Arc::clone(&self.0.budget).acquire_many_owned(units).await.map_err(|_| WireError::Closed)?;
+        let units = u32::try_from(total.div_ceil(UNIT))
+            .unwrap_or(u32::MAX)
+            .min(self.0.units);
+        let permit = Arc::clone(&self.0.budget)
+            .acquire_many_owned(units)
+            .await
+            .map_err(|_| WireError::Closed)?;
         let words = len.div_ceil(size_of::<u128>());
         let mut words_kept = self.kept(words);
         // A new buffer's zeros come from the system as it is filled, not from here.
@@ -96,14 +117,22 @@ impl Pool {
             words_kept.resize(words, 0);
             words_kept
         };
-        Ok(Payload { buffer, len, parts, home: Some((self.clone(), permit)) })
+        Ok(Payload {
+            buffer,
+            len,
+            parts,
+            home: Some((self.clone(), permit)),
+        })
     }
 
     /// A kept buffer that fits without wasting as much again; else an empty one.
     fn kept(&self, words: usize) -> Vec<u128> {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |b: &Vec<u128>| b.capacity() >= words && b.capacity() / 2 <= words;
-        kept.iter().position(fits).map(|i| kept.swap_remove(i)).unwrap_or_default()
+        kept.iter()
+            .position(fits)
+            .map(|i| kept.swap_remove(i))
+            .unwrap_or_default()
     }
 
     fn keep(&self, buffer: Vec<u128>) {
@@ -119,8 +148,12 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let free = u64::try_from(self.0.budget.available_permits()).unwrap_or(u64::MAX).saturating_mul(UNIT);
-        f.debug_struct("Pool").field("free_bytes", &free).finish_non_exhaustive()
+        let free = u64::try_from(self.0.budget.available_permits())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(UNIT);
+        f.debug_struct("Pool")
+            .field("free_bytes", &free)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +188,9 @@ impl Payload {
 
     /// Everything, for the reader to fill.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.buffer).get_mut(..self.len).unwrap_or_default()
+        bytemuck::cast_slice_mut(&mut self.buffer)
+            .get_mut(..self.len)
+            .unwrap_or_default()
     }
 }
 
@@ -179,13 +214,13 @@ mod tests {
 
     #[tokio::test]
     async fn parts_start_at_multiples_of_16_with_nothing_after_the_last() {
-        let layout = Layout::of(&[3, 16, 0, 1]).unwrap();
-        assert_eq!(layout.parts(), [0..3, 16..32, 32..32, 32..33]);
+        let layout = Layout::of(&[3, 16, 1, 0]).unwrap();
+        assert_eq!(layout.parts(), [0..3, 16..32, 32..33, 33..33]);
         assert_eq!(layout.total(), 33);
         let payload = Pool::new(1 << 20).take(&layout).await.unwrap();
-        for (part, len) in payload.parts().zip([3, 16, 0, 1]) {
+        for (part, len) in payload.parts().zip([3, 16, 1, 0]) {
             assert_eq!(part.len(), len);
-            assert_eq!(part.as_ptr().align_offset(16), 0);
+            assert!(len == 0 || part.as_ptr().align_offset(16) == 0);
         }
         assert_eq!(payload.part(4), None);
     }

@@ -2,7 +2,7 @@
 
 use super::call::{CallTemplate, TooLong};
 use super::nodata;
-use super::task::Task;
+use super::task::{Raster, Task};
 use crate::grid::{Tile, Window};
 use crate::sandbox::{self, Function, GuestRange, Instance, LogLine, OutRaster};
 use std::sync::Arc;
@@ -147,14 +147,7 @@ impl Runner {
                 pixels
                     .read(i, r, window, buffer)
                     .map_err(|source| Error::Read { input: input.name.clone(), source })?;
-                if !valid {
-                    let band_len = (buffer.len() / raster.bands.len().max(1)).max(1);
-                    valid = raster
-                        .bands
-                        .iter()
-                        .zip(buffer.chunks_exact(band_len))
-                        .any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata));
-                }
+                valid = valid || any_valid(raster, buffer);
                 read += reading.elapsed();
             }
         }
@@ -227,6 +220,13 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// Whether any pixel of these, `[bands, rows, cols]`, has a value.
+pub fn any_valid(raster: &Raster, pixels: &[u8]) -> bool {
+    let band_len = (pixels.len() / raster.bands.len().max(1)).max(1);
+    let mut bands = raster.bands.iter().zip(pixels.chunks_exact(band_len));
+    bands.any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata))
 }
 
 /// Bytes that a tile's inputs and outputs take in a module's memory, for sizing what an instance keeps.

@@ -33,6 +33,18 @@ pub struct Task {
     pub limits: Limits,
 }
 
+impl Task {
+    /// The task as the bytes that travel to workers.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    /// The task in these bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
 /// A named input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {

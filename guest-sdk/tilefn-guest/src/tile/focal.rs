@@ -53,21 +53,21 @@ impl<T: Element> Focal<'_, T> {
     /// The number of valid pixels.
     #[must_use]
     pub fn count(self) -> Tile<u32> {
-        self.separable((), |_| (), |(), ()| (), |_, (), count| count, Nodata::None)
+        self.separable(T::zeroed(), |_| (), |(), ()| (), |_, (), count| count, Nodata::None)
     }
 
     /// The sum of the valid pixels.
     #[must_use]
     pub fn sum(self) -> Tile<f64> {
         let finish = |_, sum, count| if count > 0 { sum } else { f64::NAN };
-        self.separable(0.0, AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
+        self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 
     /// The mean of the valid pixels.
     #[must_use]
     pub fn mean(self) -> Tile<T::Float> {
         let finish = |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
-        self.separable(0.0, AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
+        self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 }
 
@@ -145,17 +145,27 @@ impl<T: Element> Focal<'_, T> {
     pub fn convolve(self, weights: &[f64]) -> Tile<T::Float> {
         let len = self.window_len();
         assert!(weights.len() == len, "{} weights for a window of {len} pixels", weights.len());
-        let (frame, pixels) = self.line_by_line(|samples, out| {
-            let mut sums = vec![0.0; samples.len()];
-            for ((line, check), weight) in samples.lines().iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
-                for (sum, value) in sums.iter_mut().zip(*line) {
-                    let product = AsPrimitive::<f64>::as_(*value) * weight;
-                    *sum += if check.is_valid(*value) { product } else { f64::NAN };
+        let (frame, side) = (self.frame(), 2 * self.radius + 1);
+        let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
+        let mut sums = vec![0.0; frame.cols];
+        for band in 0..frame.bands {
+            // Invalid pixels as NaN make every sum NaN that they are part of, without a test in the inner loop.
+            let (plane, check) = (self.tile.plane(band), self.tile.check(band));
+            let value = |pixel: T| if check.is_valid(pixel) { pixel.as_() } else { f64::NAN };
+            let values: Vec<f64> = plane.lines().flatten().map(|pixel| value(*pixel)).collect();
+            let values = Plane::new(&values, self.tile.rows(), self.tile.cols(), self.tile.cols());
+            for row in 0..frame.rows {
+                sums.fill(0.0);
+                let lines = (row..row + side).flat_map(|row| (0..side).map(move |col| values.line(row).get(col..)));
+                for (line, weight) in lines.zip(weights).filter(|(_, weight)| **weight != 0.0) {
+                    for (sum, value) in sums.iter_mut().zip(line.unwrap_or_default()) {
+                        *sum += value * weight;
+                    }
                 }
+                out.extend(sums.iter().map(|sum| T::Float::from_f64(*sum)));
             }
-            out.extend(sums.into_iter().map(T::Float::from_f64));
-        });
-        Marker::new().finish(pixels, frame)
+        }
+        Marker::new().finish(out, frame)
     }
 
     /// `f` of the window around each pixel; none makes the pixel invalid.
@@ -219,10 +229,10 @@ impl<T: Element> Focal<'_, T> {
     }
 
     /// Minimum and maximum: invalid pixels keep the band's own nodata value, which no valid pixel has.
-    fn extreme(self, init: T, choose: impl Fn(T, T) -> T) -> Tile<T> {
+    fn extreme(self, neutral: T, choose: impl Fn(T, T) -> T) -> Tile<T> {
         let fill = |band| self.tile.nodata(band).unwrap_or(T::MARKER);
         self.separable(
-            init,
+            neutral,
             |value| value,
             choose,
             |band, value, count| if count > 0 { value } else { fill(band) },
@@ -230,13 +240,13 @@ impl<T: Element> Focal<'_, T> {
         )
     }
 
-    /// What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
+    /// `neutral` stands for invalid pixels: joining it changes nothing. What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
     ///
     /// The order of the steps is the same for every pixel, so the result doesn't depend on where tiles begin, as that of
     /// a running sum would.
     fn separable<A: Copy, V: Element>(
         self,
-        init: A,
+        neutral: T,
         lift: impl Fn(T) -> A,
         join: impl Fn(A, A) -> A,
         finish: impl Fn(usize, A, u32) -> V,
@@ -244,6 +254,7 @@ impl<T: Element> Focal<'_, T> {
     ) -> Tile<V> {
         let frame = self.frame();
         let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
+        let init = lift(neutral);
         let mut columns = Gathered::new(init, self.tile.cols());
         let mut windows = Gathered::new(init, frame.cols);
         for band in 0..frame.bands {
@@ -253,7 +264,7 @@ impl<T: Element> Focal<'_, T> {
             for row in 0..frame.rows {
                 columns.clear(init);
                 for line in (row..=row + 2 * self.radius).map(|row| plane.line(row)) {
-                    columns.take_pixels(line, (!all_valid).then_some(check), &lift, &join);
+                    columns.take_pixels(line, (!all_valid).then_some((check, neutral)), &lift, &join);
                 }
                 windows.clear(init);
                 for shift in 0..=2 * self.radius {
@@ -287,30 +298,31 @@ impl<A: Copy> Gathered<A> {
         self.counts.fill(0);
     }
 
+    /// Takes in a line of pixels; with a check, the neutral value in place of those that are invalid.
     #[inline]
     fn take_pixels<T: Element>(
         &mut self,
         line: &[T],
-        check: Option<Check<T>>,
+        check: Option<(Check<T>, T)>,
         lift: impl Fn(T) -> A,
         join: impl Fn(A, A) -> A,
     ) {
-        match check {
-            None => {
-                for (value, pixel) in self.values.iter_mut().zip(line) {
-                    *value = join(*value, lift(*pixel));
-                }
+        let Some((check, neutral)) = check else {
+            for (value, pixel) in self.values.iter_mut().zip(line) {
+                *value = join(*value, lift(*pixel));
             }
-            Some(check) => {
-                for ((value, count), pixel) in self.values.iter_mut().zip(&mut self.counts).zip(line) {
-                    let valid = check.is_valid(*pixel);
-                    *value = if valid { join(*value, lift(*pixel)) } else { *value };
-                    *count += u32::from(valid);
-                }
-            }
+            return;
+        };
+        // Two loops, and the choice made in the pixels' own type: mixed widths would not vectorise.
+        for (value, pixel) in self.values.iter_mut().zip(line) {
+            *value = join(*value, lift(if check.is_valid(*pixel) { *pixel } else { neutral }));
+        }
+        for (count, pixel) in self.counts.iter_mut().zip(line) {
+            *count += u32::from(check.is_valid(*pixel));
         }
     }
 
+    /// Takes in what was gathered for the columns, from the one at `shift` on.
     #[inline]
     fn take_columns(&mut self, columns: &Self, shift: usize, counts: bool, join: impl Fn(A, A) -> A) {
         for (value, column) in self.values.iter_mut().zip(columns.values.iter().skip(shift)) {

@@ -5,7 +5,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::samples::Samples;
+use super::{operands::Check, samples::Samples};
 use crate::Element;
 
 /// Pixels sorted at a time: a whole vector even of bytes.
@@ -51,13 +51,14 @@ impl Network {
         Self { steps }
     }
 
-    #[inline]
+    // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
+    #[inline(never)]
     fn run<T: Element>(&self, values: &mut [[T; LANES]]) {
         for &(i, j) in &self.steps {
+            let (Some(&x), Some(&y)) = (values.get(i), values.get(j)) else { continue };
             if let Ok([a, b]) = values.get_disjoint_mut([i, j]) {
-                for (a, b) in a.iter_mut().zip(b) {
-                    (*a, *b) = if *b < *a { (*b, *a) } else { (*a, *b) };
-                }
+                *a = core::array::from_fn(|l| if y[l] < x[l] { y[l] } else { x[l] });
+                *b = core::array::from_fn(|l| if y[l] < x[l] { x[l] } else { y[l] });
             }
         }
     }
@@ -70,6 +71,7 @@ pub(super) struct Medians<T> {
     /// For the others: invalid values sort to the end, the middle of the rest is somewhere in the first half.
     partial: Network,
     lanes: Vec<[T; LANES]>,
+    counts: [u32; LANES],
 }
 
 impl<T: Element> Medians<T> {
@@ -77,12 +79,13 @@ impl<T: Element> Medians<T> {
     pub(super) fn new(n: usize) -> Self {
         if n > MAX_NETWORK {
             let none = Network { steps: Vec::new() };
-            return Self { complete: none.clone(), partial: none, lanes: Vec::new() };
+            return Self { complete: none.clone(), partial: none, lanes: Vec::new(), counts: [0; LANES] };
         }
         Self {
             complete: Network::new(n, n.saturating_sub(1) / 2..=n / 2),
             partial: Network::new(n, 0..=n / 2),
             lanes: vec![[T::TOP; LANES]; n],
+            counts: [0; LANES],
         }
     }
 
@@ -94,27 +97,32 @@ impl<T: Element> Medians<T> {
             return;
         }
         for start in (0..samples.len()).step_by(LANES) {
-            let counts = self.load(samples, start);
-            let complete = counts.iter().all(|count| *count as usize == self.lanes.len());
+            self.load(samples, start);
+            let complete = self.counts.iter().all(|count| *count as usize == self.lanes.len());
             if complete { &self.complete } else { &self.partial }.run(&mut self.lanes);
-            let medians = counts.iter().enumerate().map(|(lane, count)| self.median(lane, *count as usize));
+            let medians = self.counts.iter().enumerate().map(|(lane, count)| self.median(lane, *count as usize));
             out.extend(medians.take(samples.len() - start));
         }
     }
 
-    /// Fills the lanes with the pixels from `start`; the number of valid values of each.
-    fn load(&mut self, samples: &Samples<'_, T>, start: usize) -> [u32; LANES] {
-        let mut counts = [0; LANES];
-        let len = LANES.min(samples.len() - start);
-        for (lanes, (line, check)) in self.lanes.iter_mut().zip(samples.lines()) {
-            let Some(line) = line.get(start..start + len) else { continue };
-            for ((lane, count), value) in lanes.iter_mut().zip(&mut counts).zip(line) {
-                let valid = check.is_valid(*value);
-                *lane = if valid { *value } else { T::TOP };
-                *count += u32::from(valid);
+    /// Fills the lanes with the pixels from `start`, and counts the valid values of each.
+    fn load(&mut self, samples: &Samples<'_, T>, start: usize) {
+        let certain = if samples.all_valid() { samples.lines().len() } else { 0 };
+        self.counts.fill(u32::try_from(certain).unwrap_or(u32::MAX));
+        for (lanes, &(line, check)) in self.lanes.iter_mut().zip(samples.lines()) {
+            let line = line.get(start..).unwrap_or_default();
+            let pixels = line.first_chunk().copied().unwrap_or_else(|| {
+                // The last pixels of a line, and anything after them.
+                let mut pixels = [T::TOP; LANES];
+                pixels.iter_mut().zip(line).for_each(|(pixel, value)| *pixel = *value);
+                pixels
+            });
+            if samples.all_valid() {
+                *lanes = pixels;
+            } else {
+                take_valid(pixels, check, lanes, &mut self.counts);
             }
         }
-        counts
     }
 
     /// The median of a lane whose first `count` values are in place.
@@ -124,6 +132,22 @@ impl<T: Element> Medians<T> {
             None => T::Float::MARKER,
             Some(last) => value(last / 2).zip(value(count / 2)).map_or(T::Float::MARKER, |(a, b)| middle(a, b)),
         }
+    }
+}
+
+/// Takes the valid ones of the pixels, and counts them.
+// Not inlined for the same reason as `Network::run`.
+#[inline(never)]
+fn take_valid<T: Element>(
+    pixels: [T; LANES],
+    check: Check<T>,
+    lanes: &mut [T; LANES],
+    counts: &mut [u32; LANES],
+) {
+    for ((lane, count), value) in lanes.iter_mut().zip(counts).zip(pixels) {
+        let valid = check.is_valid(value);
+        *lane = if valid { value } else { T::TOP };
+        *count += u32::from(valid);
     }
 }
 

@@ -1,0 +1,143 @@
+//! From a job's path to a plan that can run: reads the job file and the module, compiles, plans.
+
+use super::Fatal;
+use super::console::Console;
+use crate::controller::{Job, Plan};
+use crate::job::{self, Loaded};
+use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+/// Memory for GDAL's block cache, bytes: the blocks of a few tiles; more only delays writing.
+const GDAL_CACHE: u64 = 128 << 20;
+/// Pixels that an instance's memory keeps from tile to tile at most, bytes.
+const KEPT_MEMORY: u64 = 256 << 20;
+
+/// Which job, and what to change in it.
+#[derive(Debug, Args)]
+pub struct JobArguments {
+    /// The job file (TOML, or JSON by its extension); - reads it from standard input
+    job: String,
+    /// Override a key of the job file, e.g. --set params.radius=3 or --set outputs.ndvi.path=x.tif
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Who runs the tiles, e.g. threads:4 or processes:2; short for --set workers.kind=… and workers.count=…
+    #[arg(long, value_name = "KIND[:COUNT]")]
+    workers: Option<String>,
+    /// The module, in place of the job file's
+    #[arg(long, value_name = "FILE")]
+    module: Option<String>,
+    /// Replace outputs that exist, once the job is complete
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// A job ready to run.
+pub struct Prepared {
+    /// The job file.
+    pub loaded: Loaded,
+    /// The module's bytes.
+    pub module: Vec<u8>,
+    /// The sandbox that compiled it.
+    pub sandbox: Sandbox,
+    /// The function.
+    pub function: Function,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Compute threads when the job doesn't say: as many as there are processors.
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}
+
+/// Prepares the job; says its warnings.
+pub fn prepare(arguments: &JobArguments, console: &Console) -> Result<Prepared, Fatal> {
+    let loaded = job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)?;
+    let workers = &loaded.spec.workers;
+    let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
+    crate::raster::init(GDAL_CACHE);
+    let module = read_module(&loaded)?;
+    let limits = job::limits(&loaded.spec);
+    let sandbox = Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
+    let compiled = sandbox.compile(&module).map_err(|e| in_module(&loaded, &e))?;
+    let function = choose(&loaded, &compiled)?;
+    let identity = Job {
+        path: arguments.job.clone(),
+        sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
+        module: loaded.spec.function.module.clone(),
+        module_sha256: compiled.sha256().to_owned(),
+        function: function.description().name.clone(),
+    };
+    let options = job::Options { overwrite: arguments.overwrite, threads };
+    let mut plan = job::plan(&loaded, &function, identity, &options).map_err(mistakes)?;
+    plan.warnings.extend(sandbox.warnings().iter().cloned());
+    plan.warnings.iter().for_each(|w| console.warn(w));
+    Ok(Prepared { loaded, module, sandbox, function, plan })
+}
+
+/// All overrides, short forms written out.
+fn overrides(arguments: &JobArguments) -> Vec<String> {
+    let mut set = arguments.set.clone();
+    if let Some(workers) = &arguments.workers {
+        let (kind, count) = workers.split_once(':').map_or((workers.as_str(), None), |(kind, count)| (kind, Some(count)));
+        set.push(format!("workers.kind={kind}"));
+        set.extend(count.map(|count| format!("workers.count={count}")));
+    }
+    if let Some(module) = &arguments.module {
+        // As a text, whatever it looks like; relative to where the user is, as all file arguments are.
+        let path = std::path::absolute(module).map_or_else(|_| module.clone(), |p| p.display().to_string());
+        set.push(format!("function.module={path:?}"));
+    }
+    set
+}
+
+fn mistakes(mistakes: job::Mistakes) -> Fatal {
+    Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
+}
+
+/// The module's bytes, checked against the job's sha256.
+fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
+    let function = &loaded.spec.function;
+    let path = &function.module;
+    if path.contains("://") {
+        return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| {
+        let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
+        Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
+    })?;
+    let found = sha256(&bytes);
+    match &function.sha256 {
+        Some(wanted) if !wanted.eq_ignore_ascii_case(&found) => Err(Fatal::usage(format!(
+            "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
+        ))),
+        _ => Ok(bytes),
+    }
+}
+
+/// The function that the job names, or the module's only one.
+fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
+    let function = &loaded.spec.function;
+    let name = match (&function.name, module.functions()) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => only.name.clone(),
+        (None, several) => {
+            let names: Vec<_> = several.iter().map(|f| f.name.as_str()).collect();
+            return Err(Fatal::usage(format!(
+                "function.name: {} has several functions, name one of them: {}",
+                function.module,
+                names.join(", ")
+            )));
+        }
+    };
+    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function.module)))
+}
+
+fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
+    Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}

@@ -1,0 +1,192 @@
+//! The controller's side of the wire: lets workers in and gives each a conversation of its own.
+
+use super::book::Book;
+use super::conversation::{self, Left};
+use super::failure::Failure;
+use super::fleet::Roll;
+use super::reading::Readers;
+use super::schedule::WorkerId;
+use crate::wire::{Compression, Joining, Listener, PayloadLimits, Terms};
+use crate::worker::Task;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// How long workers have to say goodbye once all tiles are done.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Tiles that are read or on their way out at a time, whatever the number of workers: what bounds the memory.
+const OUTGOING_TILES: usize = 16;
+
+/// How the job ends for the workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Not yet.
+    Open,
+    /// All tiles are done.
+    Finished,
+    /// The job failed or was stopped; this is what workers are told.
+    Aborted(String),
+}
+
+/// What all conversations share.
+pub struct Server {
+    /// The job's state.
+    pub book: Arc<Book>,
+    /// The job for workers.
+    pub task: Arc<Task>,
+    /// The task as it travels.
+    pub task_bytes: Vec<u8>,
+    /// The module as it travels.
+    pub module: Vec<u8>,
+    /// Who reads tiles here; `None` when workers read for themselves.
+    pub readers: Option<Readers>,
+    /// How many tiles may be read and not yet sent.
+    pub outgoing: Arc<Semaphore>,
+    /// Who is connected.
+    pub roll: Roll,
+    /// How often each side says something at least.
+    pub heartbeat: Duration,
+    ending: watch::Sender<Ending>,
+    failure: Mutex<Option<Failure>>,
+    next_worker: AtomicU64,
+    next_lease: AtomicU64,
+    left: Mutex<Vec<Left>>,
+}
+
+impl Server {
+    /// A server for a job at its start.
+    pub fn new(
+        book: Arc<Book>,
+        task: Arc<Task>,
+        task_bytes: Vec<u8>,
+        module: Vec<u8>,
+        readers: Option<Readers>,
+        heartbeat: Duration,
+    ) -> Self {
+        let roll = Roll::default();
+        roll.set_tiles_left(book.tiles_left());
+        let ending = if book.tiles_left() == 0 { Ending::Finished } else { Ending::Open };
+        Self {
+            book,
+            task,
+            task_bytes,
+            module,
+            readers,
+            outgoing: Arc::new(Semaphore::new(OUTGOING_TILES)),
+            roll,
+            heartbeat,
+            ending: watch::Sender::new(ending),
+            failure: Mutex::default(),
+            next_worker: AtomicU64::new(1),
+            next_lease: AtomicU64::new(1),
+            left: Mutex::default(),
+        }
+    }
+
+    /// Accepts workers and serves them until the job ends one way or the other, then says goodbye to them.
+    pub async fn run(self: &Arc<Self>, mut listener: Listener) {
+        let mut ending = self.ending();
+        let mut conversations = JoinSet::new();
+        loop {
+            tokio::select! {
+                joining = listener.accept() => {
+                    let server = self.clone();
+                    conversations.spawn(async move { server.serve(joining).await });
+                }
+                Some(_) = conversations.join_next() => {}
+                Ok(_) = ending.wait_for(|e| *e != Ending::Open) => break,
+            }
+        }
+        drop(listener);
+        let all_gone = async { while conversations.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, all_gone).await.is_err() {
+            tracing::warn!("some workers did not say goodbye within {FAREWELL:?}");
+        }
+    }
+
+    async fn serve(self: Arc<Self>, joining: Joining) {
+        let about = joining.about.clone();
+        let peer = joining.peer;
+        if self.readers.is_none() && !about.reads {
+            let reason = "the job wants workers that read the inputs themselves (workers.reads = \"worker\"); this one has no GDAL";
+            // It is gone either way.
+            let _gone = joining.refuse(reason).await;
+            return;
+        }
+        let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
+        let terms = Terms { worker, heartbeat: self.heartbeat, compression: Compression::None };
+        let started = Instant::now();
+        let (reader, writer) = match joining.welcome(terms, &self.task_bytes, self.limits()).await {
+            Ok(halves) => halves,
+            Err(error) => {
+                tracing::warn!("worker {} at {peer}: {error}", about.name);
+                return;
+            }
+        };
+        tracing::info!("worker {worker} joined: {} on {} ({} threads)", about.name, about.host, about.threads);
+        self.roll.join(worker, about.clone());
+        let id = WorkerId(u32::try_from(worker).unwrap_or(u32::MAX));
+        let (work, why) = conversation::hold(&self, id, &about, reader, writer).await;
+        self.roll.leave(worker);
+        tracing::info!("worker {worker} left: {why}");
+        self.left().push(Left { worker: id, about, work, seconds: started.elapsed().as_secs_f64(), why });
+    }
+
+    /// The most payload that a worker may send: what the plan says that a tile's result can have.
+    fn limits(&self) -> PayloadLimits {
+        // Bands are known only from the first result, so the sandbox's own limit is the bound.
+        let state = self.task.limits.state_bytes as u64;
+        PayloadLimits { result: self.task.limits.output_bytes.saturating_add(state), ..PayloadLimits::default() }
+    }
+
+    /// Another lease.
+    pub fn next_lease(&self) -> u64 {
+        self.next_lease.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Ends the job with the first failure.
+    pub fn fail(&self, failure: Failure) {
+        let told = failure.to_string();
+        let first = {
+            let mut slot = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = slot.is_none();
+            slot.get_or_insert(failure);
+            first
+        };
+        if first {
+            self.ending.send_replace(Ending::Aborted(told));
+        }
+    }
+
+    /// After a tile is done: ends the job if it was the last.
+    pub fn progressed(&self) {
+        let left = self.book.tiles_left();
+        self.roll.set_tiles_left(left);
+        if left == 0 {
+            self.ending.send_if_modified(|e| {
+                let open = *e == Ending::Open;
+                if open {
+                    *e = Ending::Finished;
+                }
+                open
+            });
+        }
+    }
+
+    /// How the job ends, as soon as that is known.
+    pub fn ending(&self) -> watch::Receiver<Ending> {
+        self.ending.subscribe()
+    }
+
+    /// The failure that ended the job, if one did.
+    pub fn take_failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The workers that have left, all of them once [`Server::run`] is over.
+    pub fn left(&self) -> std::sync::MutexGuard<'_, Vec<Left>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
