@@ -1,6 +1,5 @@
 //! A whole run with workers in other processes: opens the door, has a fleet started, serves until all is done, cleans up.
 
-use super::book::Book;
 use super::control::Control;
 use super::failure::Failure;
 use super::fleet::Fleet;

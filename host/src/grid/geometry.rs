@@ -151,7 +151,6 @@ impl Grid {
 
     /// The grid of a window's pixels: same CRS and pixel size, another origin and size.
     pub fn crop(&self, window: &Window) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "positions stay far below 2^53")]
         let (x, y) = self.transform.to_map(window.row as f64, window.col as f64);
         let [_, dx, rx, _, ry, dy] = self.transform.0;
         Self {

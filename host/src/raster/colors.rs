@@ -85,7 +85,6 @@ impl ColorRamp {
             Kind::Gray => [u8::try_from(index * 255 / last).unwrap_or(u8::MAX); 3],
             Kind::Random => {
                 // A step of the golden angle around the colour wheel keeps neighbours apart.
-                #[expect(clippy::cast_precision_loss, reason = "an angle needs no more")]
                 let turn = (index as f64 * 0.618_033_988_749_894_9).fract();
                 colorous::SINEBOW.eval_continuous(turn).into_array()
             }

@@ -68,6 +68,11 @@ impl Creation {
         })
     }
 
+    /// GDAL's short name of the driver.
+    pub(super) fn driver_name(&self) -> &str {
+        &self.driver
+    }
+
     /// The driver itself.
     pub(super) fn driver(&self) -> Result<Driver, String> {
         DriverManager::get_driver_by_name(&self.driver).map_err(|e| e.to_string())

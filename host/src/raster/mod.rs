@@ -7,6 +7,7 @@ mod colors;
 mod cpl;
 mod creation;
 mod crs;
+mod dataset;
 mod dtype;
 mod edge;
 mod error;

@@ -55,11 +55,8 @@ impl Nodata {
     pub fn as_bits_for(self, dtype: DType) -> Result<u64, NotRepresentable> {
         let refused = NotRepresentable { value: self, dtype };
         if dtype.is_float() {
+            // Both roundings are those that pixels get.
             let value = match self {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "pixels are rounded in the same way"
-                )]
                 Self::Int(value) => value as f64,
                 Self::Float(value) => value,
             };

@@ -163,7 +163,6 @@ impl Bins {
         } else {
             (self.max - self.min) / f64::from(self.count)
         };
-        #[expect(clippy::cast_precision_loss, reason = "below 65536")]
         let value = bin as f64 * step + self.min;
         if integer { value.round() } else { value }
     }
