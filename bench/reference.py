@@ -50,7 +50,7 @@ def expected(job, inputs):
             dates = np.array([valid(path) for path in inputs[:half]])
             clouds = np.array([valid(path) for path in inputs[half:]])
             return np.nanmedian(np.where(clouds == 0, dates, np.nan), axis=0)
-    return np.nan_to_num(valid(inputs[0]))
+    return valid(inputs[0])
 
 
 def difference(a, b):
