@@ -2,10 +2,16 @@
 
 from statistics import median
 
-import run
+from suite import CODECS, JOBS, ratios, say
 
 START, END = "<!-- results: written by bench/run.py -->\n", "<!-- end of results -->\n"
-NAMES = {"twin": "native twin", "tilefn": "**tilefn**", "rasterio": "rasterio", "rios": "RIOS", "gdal_calc": "gdal_calc"}
+NAMES = {
+    "twin": "native twin",
+    "tilefn": "**tilefn**",
+    "rasterio": "rasterio",
+    "rios": "RIOS",
+    "gdal_calc": "gdal_calc",
+}
 COLOURS = {"twin": "#888888", "tilefn": "#1b7837", "rasterio": "#5e81b5", "rios": "#b5835e", "gdal_calc": "#c0a0c0"}
 
 
@@ -17,13 +23,13 @@ def table(head, rows):
 def job_table(runs):
     rows = []
     for tool, measured in runs.items():
-        wall = run.ratios(measured, runs["twin"], "wall")
+        wall = ratios(measured, runs["twin"], "wall")
         rows.append([
             NAMES[tool],
             f"{median(r.wall for r in measured):.2f}",
             f"{median(wall):.2f} ({min(wall):.2f}–{max(wall):.2f})",
             f"{median(r.cpu for r in measured):.2f}",
-            f"{median(run.ratios(measured, runs['twin'], 'cpu')):.2f}",
+            f"{median(ratios(measured, runs['twin'], 'cpu')):.2f}",
             f"{median(r.rss for r in measured):.0f}",
         ])  # fmt: skip
     return table(["", "wall s", "wall ÷ twin", "processor s", "processor ÷ twin", "peak MB"], rows)
@@ -32,7 +38,13 @@ def job_table(runs):
 def overhead_table(overhead):
     start = overhead["start"]
     rows = [
-        [f"{r['tile']}²", r["tiles"], f"{r['twin']['cpu']:.2f}", f"{r['tilefn']['cpu']:.2f}", f"{r['extra']['cpu']:.0f}"]
+        [
+            f"{r['tile']}²",
+            r["tiles"],
+            f"{r['twin']['cpu']:.2f}",
+            f"{r['tilefn']['cpu']:.2f}",
+            f"{r['extra']['cpu']:.0f}",
+        ]
         for r in overhead["rows"]
     ]
     return (
@@ -56,12 +68,12 @@ def draw(path, results):
             runs = results[name, codec]
             width = 0.8 / len(runs)
             for i, (tool, measured) in enumerate(runs.items()):
-                height = median(run.ratios(measured, runs["twin"], "wall"))
+                height = median(ratios(measured, runs["twin"], "wall"))
                 x = place + (i - (len(runs) - 1) / 2) * width
                 bar = axis.bar(x, height, width * 0.92, color=COLOURS[tool], label=NAMES[tool].strip("*"))
                 axis.bar_label(bar, fmt="%.1f", fontsize=7)
-        axis.set_xticks(range(len(jobs)), [run.JOBS[name].title.replace(" ", "\n", 1) for name in jobs], fontsize=8)
-        axis.set_title(run.CODECS[codec], fontsize=10)
+        axis.set_xticks(range(len(jobs)), [JOBS[name].title.replace(" ", "\n", 1) for name in jobs], fontsize=8)
+        axis.set_title(CODECS[codec], fontsize=10)
         axis.set_yscale("log")
         axis.axhline(1, color="black", linewidth=0.6)
     axes[0][0].set_ylabel("wall time ÷ native twin")
@@ -77,8 +89,8 @@ def write(docs, results, overhead, missing, machine, load, size, turns):
         text += f"\nNot measured: {NAMES[tool].strip('*')}, because {reason}.\n"
     text += "\n![Wall time relative to the native twin](performance.png)\n"
     for (name, codec), runs in results.items():
-        job = run.JOBS[name]
-        text += f"\n### {job.title}, {size // job.divisor}², {run.CODECS[codec]}\n\n{job_table(runs)}"
+        job = JOBS[name]
+        text += f"\n### {job.title}, {size // job.divisor}², {CODECS[codec]}\n\n{job_table(runs)}"
     if overhead:
         text += f"\n### What a tile costs\n\n{overhead_table(overhead)}"
     page = docs / "performance.md"
@@ -86,4 +98,4 @@ def write(docs, results, overhead, missing, machine, load, size, turns):
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{START}\n{text}\n{END}{after}")
     draw(docs / "performance.png", results)
-    run.say(f"wrote {page} and performance.png")
+    say(f"wrote {page} and performance.png")

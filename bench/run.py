@@ -10,7 +10,6 @@ at first use; its results are compared pixel by pixel. A tool that isn't there i
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import platform
@@ -21,50 +20,25 @@ import time
 from pathlib import Path
 from statistics import median
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-BENCH = Path(os.environ.get("TILEFN_BENCH", Path.home() / ".cache" / "tilefn" / "bench"))
-THREADS = 2
-BLOCK = 256
-CODECS = {"none": "uncompressed", "deflate": "DEFLATE"}
-CREATION = ["TILED=YES", f"BLOCKXSIZE={BLOCK}", f"BLOCKYSIZE={BLOCK}", "BIGTIFF=IF_SAFER", f"NUM_THREADS={THREADS}"]
-TOOLS = ("twin", "tilefn", "rasterio", "rios", "gdal_calc")
+from suite import (
+    BENCH,
+    CODECS,
+    COPY,
+    CREATION,
+    HERE,
+    JOBS,
+    ROOT,
+    THREADS,
+    TOOLS,
+    Run,
+    inputs_of,
+    make_data,
+    ratios,
+    say,
+)
+
 # Relative; means of float32 sums are rounded differently by the tools, everything else is equal to the last bit.
 TOLERANCE = 1e-6
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    title: str
-    crate: str  # the guest function's folder
-    output: str  # its output's name
-    divisor: int  # the raster's side is the benchmark's size over this
-
-
-JOBS = {
-    "ndvi": Job("J1 NDVI", "examples/ndvi", "ndvi", 1),
-    "focal-mean": Job("J2 focal mean 5 × 5", "examples/focal-mean", "focal_mean", 1),
-    "cloud-free-median": Job("J3 median of 12 dates", "examples/cloud-free-median", "cloud_free_median", 2),
-    "focal-median": Job("J4 focal median 5 × 5", "bench/functions/focal-median", "focal_median", 2),
-}
-COPY = Job("copy", "bench/functions/copy", "copy", 1)
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def inputs_of(job, directory):
-    """The job's input files, in the order that every tool takes them."""
-    if job == "cloud-free-median":
-        return sorted(directory.glob("date*.tif")) + sorted(directory.glob("cloud*.tif"))
-    return [directory / f"{name}.tif" for name in (("red", "nir") if job == "ndvi" else ("red",))]
-
-
-def make_data(size, dates=12):
-    """The directory of the benchmark rasters of this size, made if need be."""
-    command = [sys.executable, HERE / "make-data.py", "--size", size, "--block", BLOCK, "--dates", dates]
-    return Path(subprocess.run(map(str, command), check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 class Tools:
@@ -134,15 +108,6 @@ def report_of(out):
     return out.with_suffix(".json")
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One process: seconds by the clock, processor seconds, and megabytes at its largest."""
-
-    wall: float
-    cpu: float
-    rss: float
-
-
 def run(command, out):
     """Runs a command to its end, its output file removed before."""
     for old in (out, report_of(out)):
@@ -178,7 +143,7 @@ def measure_job(tools, name, size, codec, turns):
     from reference import difference
 
     job = JOBS[name]
-    inputs = inputs_of(name, make_data(size // job.divisor) / codec)
+    inputs = inputs_of(name, make_data(size // job.divisor, 12 if name == "cloud-free-median" else 0) / codec)
     out = BENCH / "out" / "out.tif"
     commands = {tool: tools.command(tool, name, job, codec, out, inputs) for tool in TOOLS}
     commands = {tool: command for tool, command in commands.items() if command}
@@ -205,7 +170,7 @@ def measure_overhead(tools, size, turns):
     out = BENCH / "out" / "out.tif"
 
     def both(side, tile):
-        inputs = inputs_of("copy", make_data(side, 0) / "none")
+        inputs = inputs_of("copy", make_data(side) / "none")
         commands = {t: tools.command(t, "copy", COPY, "none", out, inputs, tile) for t in ("twin", "tilefn")}
         runs = take_turns(commands, out, turns)
         return {t: {f: median(getattr(r, f) for r in runs[t]) for f in ("wall", "cpu")} for t in runs}
@@ -224,10 +189,6 @@ def measure_overhead(tools, size, turns):
         rows.append({"tile": tile, "tiles": tiles, **result, "extra": extra})
         say(f"copy, tiles of {tile}²: {extra['cpu']:.0f} µs of processor time a tile more than native")
     return {"start": start, "rows": rows}
-
-
-def ratios(runs, base, field):
-    return [getattr(a, field) / getattr(b, field) for a, b in zip(runs, base)]
 
 
 def machine():
@@ -257,7 +218,9 @@ def main():
     turns = args.turns or (1 if args.quick else 5)
 
     # The environment with numpy, rasterio and the rest, whatever Python started this.
-    venv = Path(subprocess.run([HERE / "setup-competitors.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+    venv = Path(
+        subprocess.run([HERE / "setup-competitors.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    )
     if Path(sys.prefix).resolve() != venv.resolve():
         python = str(venv / "bin" / "python")
         os.execv(python, [python, __file__, *sys.argv[1:]])
