@@ -15,6 +15,7 @@ use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
 use inputs::Opened;
 use std::sync::Arc;
+use tilefn_abi::DType;
 
 /// What the caller decides beyond the job file.
 #[derive(Clone, Debug)]
@@ -130,6 +131,8 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
         spec::Edge::Reflect => Edge::Reflect,
         spec::Edge::Nearest => Edge::Nearest,
     };
+    // What stands for pixels beyond a file without nodata; `check_fill` sees to the integers.
+    let nan = |dtype: DType| dtype.is_float().then(|| f64::NAN.to_bits());
     let of_input = |(input, offsets): (&Opened, &Vec<crate::grid::Offset>)| worker::Input {
         name: input.name.clone(),
         rasters: input
@@ -152,7 +155,7 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
                     path: file.path.clone(),
                     bands: file.bands.clone(),
                     dtype: file.dtype,
-                    fill: file.nodata_bits.clone(),
+                    fill: file.nodata_bits.iter().map(|bits| bits.or_else(|| nan(file.dtype))).collect(),
                     offset: *offset,
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),

@@ -46,6 +46,9 @@ fn endless() -> ! {
 
 fn deep(n: u8) -> u8 {
     let room = core::hint::black_box([n; 4096]);
+    if room[8] == 255 {
+        return n;
+    }
     deep(room[7]).wrapping_add(room[9])
 }
 
