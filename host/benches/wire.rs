@@ -31,11 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let raster = RasterHead { dtype, bands: 1, rows: 1, cols, nodata: None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     println!("{} bytes in a tile", pixels.len());
-    for (name, tls, compression) in [
-        ("TCP", false, Compression::None),
-        ("TLS", true, Compression::None),
-        ("TLS + LZ4", true, Compression::Lz4),
-    ] {
+    for (name, tls, compression) in
+        [("TCP", false, Compression::None), ("TLS", true, Compression::None), ("TLS + LZ4", true, Compression::Lz4)]
+    {
         let mut best = (Duration::MAX, 0.0);
         for _ in 0..RUNS {
             let (reader, writer, _keep) = runtime.block_on(open(tls, compression))?;
@@ -136,7 +134,8 @@ fn smooth() -> Vec<u8> {
 /// User and system time of this process, in seconds.
 fn cpu_seconds() -> Result<f64, Box<dyn std::error::Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let ticks: Result<Vec<f64>, _> = stat.rsplit(") ").next().unwrap_or("").split(' ').skip(11).take(2).map(str::parse).collect();
+    let ticks: Result<Vec<f64>, _> =
+        stat.rsplit(") ").next().unwrap_or("").split(' ').skip(11).take(2).map(str::parse).collect();
     // Linux reports in hundredths of a second, whatever its own tick.
     Ok(ticks?.iter().sum::<f64>() / 100.0)
 }

@@ -21,11 +21,7 @@ pub enum Compression {
 impl Compression {
     /// What pays for a peer: nothing on the same machine, where the wire is faster than the compressor.
     pub fn for_peer(peer: IpAddr) -> Self {
-        if peer.is_loopback() {
-            Self::None
-        } else {
-            Self::Lz4
-        }
+        if peer.is_loopback() { Self::None } else { Self::Lz4 }
     }
 }
 
@@ -45,15 +41,10 @@ impl Codec {
     /// `block`, whose elements have `width` bytes, in its stored form; `None` when that would not be shorter.
     pub fn pack(&mut self, block: &[u8], width: u8) -> Option<&[u8]> {
         self.planes.resize(block.len(), 0);
-        self.packed
-            .resize(lz4_flex::block::get_maximum_output_size(block.len()), 0);
+        self.packed.resize(lz4_flex::block::get_maximum_output_size(block.len()), 0);
         split(block, width, &mut self.planes);
         let len = lz4_flex::block::compress_into(&self.planes, &mut self.packed).ok()?;
-        if len < block.len() {
-            self.packed.get(..len)
-        } else {
-            None
-        }
+        if len < block.len() { self.packed.get(..len) } else { None }
     }
 
     /// Room for a stored block of `len` bytes, to be filled before [`Self::unpack`].
@@ -70,9 +61,7 @@ impl Codec {
                 join(&self.planes, width, block);
                 Ok(())
             }
-            _ => Err(WireError::Malformed(
-                "a compressed block does not give its pixels".into(),
-            )),
+            _ => Err(WireError::Malformed("a compressed block does not give its pixels".into())),
         }
     }
 }
@@ -138,9 +127,7 @@ mod tests {
     use super::*;
 
     fn ramp(len: usize) -> Vec<u8> {
-        (0..len)
-            .map(|i| u8::try_from((i / 3) % 256).unwrap())
-            .collect()
+        (0..len).map(|i| u8::try_from((i / 3) % 256).unwrap()).collect()
     }
 
     #[test]
@@ -170,9 +157,7 @@ mod tests {
     fn noise_is_not_packed() {
         let mut x = 1_u64;
         let noise: Vec<u8> = std::iter::repeat_with(|| {
-            x = x
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             x.to_be_bytes()[0]
         })
         .take(BLOCK)
@@ -187,22 +172,13 @@ mod tests {
         for wrong in [9_999, 10_001] {
             codec.stored(stored.len()).copy_from_slice(&stored);
             let error = codec.unpack(&mut vec![0; wrong], 1).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "malformed message: a compressed block does not give its pixels"
-            );
+            assert_eq!(error.to_string(), "malformed message: a compressed block does not give its pixels");
         }
     }
 
     #[test]
     fn the_same_machine_is_not_compressed_for() {
-        assert_eq!(
-            Compression::for_peer([127, 0, 0, 1].into()),
-            Compression::None
-        );
-        assert_eq!(
-            Compression::for_peer([10, 0, 0, 1].into()),
-            Compression::Lz4
-        );
+        assert_eq!(Compression::for_peer([127, 0, 0, 1].into()), Compression::None);
+        assert_eq!(Compression::for_peer([10, 0, 0, 1].into()), Compression::Lz4);
     }
 }
