@@ -181,9 +181,10 @@ fn land_cover_histogram() {
             r#"
             classes = read('NETCDF:"demo/data/romania/sentinel2_cube_subset_romania_10m.nc":SCL')
             ids, counts = np.unique(classes[classes != 0], return_counts=True)
-            result = {
-                str(id): {'pixels': int(n), 'area': float(n), 'share': float(n / counts.sum())} for id, n in zip(ids, counts)
-            }
+            result = [
+                {'class': int(c), 'pixels': int(n), 'area': float(n), 'share': float(n / counts.sum())}
+                for c, n in zip(ids, counts)
+            ]
             "#,
         );
         assert_eq!(example.report()["result"], expected);

@@ -2,4 +2,12 @@
 
 mod conformance;
 mod examples;
+mod failures;
+mod files;
+mod interrupt;
+mod large;
+mod mistakes;
+mod outputs;
+mod pixels;
+mod report;
 mod support;

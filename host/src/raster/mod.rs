@@ -12,6 +12,7 @@ mod dtype;
 mod edge;
 mod error;
 mod finishing;
+mod hdf5;
 mod inspect;
 mod int8;
 mod io;

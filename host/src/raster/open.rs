@@ -1,6 +1,6 @@
 //! Opening rasters, wherever they are.
 
-use super::{Error, Result, cpl};
+use super::{Error, Result, cpl, hdf5};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::borrow::Cow;
 
@@ -18,6 +18,7 @@ pub fn gdal_path(path: &str) -> Cow<'_, str> {
 
 /// Opens a raster for reading.
 pub(super) fn open(path: &str) -> Result<Dataset> {
+    hdf5::silence();
     let name = gdal_path(path);
     let (opened, messages) =
         cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
