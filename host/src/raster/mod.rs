@@ -25,7 +25,7 @@ mod thumbnail;
 
 pub use colors::ColorRamp;
 pub use cpl::init;
-pub use crs::same_crs;
+pub use crs::{crs_from_user, same_crs};
 pub use edge::Edge;
 pub use error::Error;
 pub use inspect::{BandInfo, Info, inspect};
