@@ -67,3 +67,9 @@ pub mod prelude {
         AnyTile, Context, DType, Element, Error, Outputs, Reduce, Reduced, Tile, log, tile_function, with_tile,
     };
 }
+
+// The Rust in these pages is compiled and run as this crate's examples are.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/from-rios.md")]
+struct Pages;

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often controller and workers say something at least: three of these without a word and a worker counts as dead.
+/// How often controller and workers say something at least: several of these without a word and the connection is given up.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
