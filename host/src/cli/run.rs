@@ -12,9 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often controller and workers say something at least: three of these without a word and a worker counts as dead.
-const HEARTBEAT: Duration = Duration::from_secs(2);
-
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -84,7 +81,7 @@ fn work(
         WorkerKind::Processes => {
             let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
             let count = workers.count.unwrap_or_else(prepare::cores);
-            let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1));
+            let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1), workers.start_timeout.duration());
             let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
             remote::run(&plan, module, function, &mut fleet, &options, control, took)
         }
@@ -95,7 +92,7 @@ fn work(
                 "waiting",
                 || json!({ "ticket": ticket }),
             );
-            let mut fleet = External { ticket: ticket.into() };
+            let mut fleet = External::new(ticket.into());
             let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
             remote::run(&plan, module, function, &mut fleet, &options, control, took)
         }
@@ -119,7 +116,7 @@ fn remote_options(spec: &crate::job::Spec, listen: &str, job_sha256: &str) -> Re
         advertise: workers.advertise.iter().cloned().collect(),
         controller_reads: workers.reads == Reads::Controller,
         max_attempts: workers.max_attempts,
-        heartbeat: HEARTBEAT,
+        heartbeat: workers.heartbeat.duration(),
         job: format!("{id}-{}", std::process::id()),
     })
 }

@@ -32,6 +32,9 @@ pub fn workers(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Workers> {
     let start_timeout = s.read(r, "start_timeout", |r, f| {
         r.time(f, Time::seconds(1)..=Time::seconds(86_400))
     });
+    let heartbeat = s.read(r, "heartbeat", |r, f| {
+        r.time(f, Time::millis(100)..=Time::seconds(60))
+    });
     let listen = s.read(r, "listen", |r, f| {
         r.text_like(
             f,
@@ -71,6 +74,7 @@ pub fn workers(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Workers> {
         reads: reads.unwrap_or(default.reads),
         max_attempts: max_attempts.unwrap_or(default.max_attempts),
         start_timeout: start_timeout.unwrap_or(default.start_timeout),
+        heartbeat: heartbeat.unwrap_or(default.heartbeat),
         listen,
         advertise,
         ticket,

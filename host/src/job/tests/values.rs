@@ -65,7 +65,7 @@ fn defaults() {
         (WorkerKind::Threads, None, None, Reads::Controller)
     );
     assert_eq!(
-        (w.max_attempts, w.min_count, w.start_timeout),
+        (w.max_attempts, w.min_count, w.start_timeout, w.heartbeat),
         (4, 1, Time::seconds(300))
     );
     assert_eq!(loaded.base, std::path::Path::new("/jobs"));
