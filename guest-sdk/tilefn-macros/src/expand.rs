@@ -25,7 +25,7 @@ pub fn tile_function(options: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#item #glue)
 }
 
-/// Compiled natively too, so that `cargo test` and editors show what is wrong with a signature.
+/// Its own names begin with `__tilefn_`, so that they hide none of the author's. Compiled natively too, so that `cargo test` and editors show what is wrong with a signature.
 fn glue(function: &Function, item: &ItemFn) -> TokenStream {
     let ident = &item.sig.ident;
     let name = ident.unraw().to_string();

@@ -4,6 +4,7 @@ mod build;
 mod console;
 mod inspect;
 mod prepare;
+mod preview;
 mod progress;
 mod report;
 mod run;
@@ -44,6 +45,8 @@ enum Command {
     Build(build::Arguments),
     /// Show a module's functions, inputs, parameters, outputs and imports
     Inspect(inspect::Arguments),
+    /// Draw a raster as a PNG picture
+    Preview(preview::Arguments),
     /// Run a job on this machine
     Run(run::Arguments),
     /// Run a job with workers in other processes and on other machines
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
+        Command::Preview(arguments) => preview::preview(&arguments, &console),
         Command::Run(arguments) => run::run(&arguments, &console),
         Command::Submit(arguments) => run::submit(&arguments, &console),
         Command::Worker(arguments) => worker::worker(&arguments),

@@ -2,11 +2,12 @@
 
 use super::Fatal;
 use super::console::Console;
-use crate::controller::{Job, Plan};
+use crate::controller::{Job, Journal, Plan};
 use crate::job::{self, Loaded};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use clap::Args;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// Memory for GDAL's block cache, bytes: the blocks of a few tiles; more only delays writing.
 const GDAL_CACHE: u64 = 128 << 20;
@@ -30,6 +31,9 @@ pub struct JobArguments {
     /// Replace outputs that exist, once the job is complete
     #[arg(long)]
     overwrite: bool,
+    /// Go on with what an interrupted run of the same job has done
+    #[arg(long)]
+    resume: bool,
 }
 
 /// A job ready to run.
@@ -44,6 +48,8 @@ pub struct Prepared {
     pub function: Function,
     /// The plan.
     pub plan: Plan,
+    /// The journal of the run; a dry run has none.
+    pub journal: Option<Journal>,
 }
 
 /// Compute threads when the job doesn't say: as many as there are processors.
@@ -51,9 +57,9 @@ pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }
 
-/// Prepares the job; says its warnings.
-pub fn prepare(arguments: &JobArguments, console: &Console) -> Result<Prepared, Fatal> {
-    let loaded = job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)?;
+/// Prepares the job; says its warnings. With `start` false nothing is touched.
+pub fn prepare(arguments: &JobArguments, console: &Console, start: bool) -> Result<Prepared, Fatal> {
+    let mut loaded = job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)?;
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     crate::raster::init(GDAL_CACHE);
@@ -69,11 +75,49 @@ pub fn prepare(arguments: &JobArguments, console: &Console) -> Result<Prepared, 
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
+    let journal = if start { Some(open_journal(arguments, &mut loaded, &identity, console)?) } else { None };
     let options = job::Options { overwrite: arguments.overwrite, threads };
-    let mut plan = job::plan(&loaded, &function, identity, &options).map_err(mistakes)?;
+    let planned = job::plan(&loaded, &function, identity, &options).map_err(mistakes);
+    let mut plan = match (planned, journal.as_ref().is_some_and(|j| j.progress().done.len() == 0)) {
+        (Ok(plan), _) => plan,
+        (Err(fatal), fresh) => {
+            // Nothing was begun, so nothing is to be gone on with.
+            journal.filter(|_| fresh).into_iter().for_each(Journal::remove);
+            return Err(fatal);
+        }
+    };
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
-    Ok(Prepared { loaded, module, sandbox, function, plan })
+    Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// Opens the run's journal, and lets the grid be cut as an earlier run has done.
+fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, console: &Console) -> Result<Journal, Fatal> {
+    let files = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice());
+    let local = files.map(Path::new).find(|p| !p.starts_with("/vsi") && !p.to_string_lossy().contains("://"));
+    let beside = local.map_or_else(|| loaded.base.join(Path::new(&arguments.job).file_name().unwrap_or_default()), Path::to_owned);
+    // Who does the work, and how the grid is cut, doesn't change the pixels.
+    let mut what = loaded.spec.clone();
+    what.workers = job::spec::Workers::default();
+    let cut = what.grid.tile.take();
+    let what = serde_json::to_string(&what).map_err(Fatal::failed)?;
+    let identity = sha256(format!("{what} {} {}", job.function, job.module_sha256).as_bytes());
+    let journal = Journal::open(Journal::path_for(&beside), &identity, arguments.resume)
+        .map_err(|e| Fatal { code: 2, text: e.to_string(), detail: None })?;
+    let before = journal.progress();
+    if before.done.len() > 0 {
+        if cut.is_some_and(|cut| cut != before.tile) {
+            return Err(Fatal::usage(format!(
+                "grid.tile: the unfinished run has tiles of {} × {}; leave grid.tile away to go on with it",
+                before.tile[0], before.tile[1]
+            )));
+        }
+        loaded.spec.grid.tile = Some(before.tile);
+        console.say(&format!("going on with a run that has done {} tiles", before.done.len()), "resume", || {
+            serde_json::json!({ "done": before.done.len() })
+        });
+    }
+    Ok(journal)
 }
 
 /// All overrides, short forms written out.

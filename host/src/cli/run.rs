@@ -36,7 +36,7 @@ pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 
 fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
     let started = Instant::now();
-    let prepared = prepare::prepare(&arguments.job, console)?;
+    let prepared = prepare::prepare(&arguments.job, console, !arguments.dry_run)?;
     let kind = prepared.loaded.spec.workers.kind;
     if !kinds.contains(&kind) {
         let kinds: Vec<_> = kinds.iter().map(|k| k.name()).collect();
@@ -74,16 +74,16 @@ fn work(
     took: Duration,
     console: &Console,
 ) -> Result<Report, Fatal> {
-    let Prepared { loaded, module, sandbox, function, plan } = prepared;
+    let Prepared { loaded, module, sandbox, function, plan, journal } = prepared;
     let workers = &loaded.spec.workers;
     let result = match kind {
-        WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, took),
+        WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
         WorkerKind::Processes => {
             let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
             let count = workers.count.unwrap_or_else(prepare::cores);
             let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1), workers.start_timeout.duration());
             let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
-            remote::run(&plan, module, function, &mut fleet, &options, control, took)
+            remote::run(&plan, module, function, &mut fleet, &options, control, journal, took)
         }
         _ => {
             let ticket = workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
@@ -94,7 +94,7 @@ fn work(
             );
             let mut fleet = External::new(ticket.into());
             let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
-            remote::run(&plan, module, function, &mut fleet, &options, control, took)
+            remote::run(&plan, module, function, &mut fleet, &options, control, journal, took)
         }
     };
     result.map_err(|failure| failed(&failure))

@@ -5,6 +5,7 @@
 
 use super::control::Control;
 use super::failure::Failure;
+use super::journal::{self, Journal};
 use super::reduce::Reducer;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::Writer;
@@ -23,6 +24,9 @@ pub struct Book {
     changes: watch::Sender<()>,
     control: Arc<Control>,
     warnings: Mutex<Vec<String>>,
+    /// None when the outputs can't be gone on with after a crash.
+    journal: Mutex<Option<Journal>>,
+    tile: [u32; 2],
 }
 
 /// Warnings kept for the report; a function that warns on every tile would fill it.
@@ -32,9 +36,18 @@ const MAX_WARNINGS: usize = 100;
 pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
 
 impl Book {
-    /// A job at its start.
-    pub fn new(writer: Writer, reducer: Option<Reducer>, schedule: Schedule, control: Arc<Control>) -> Self {
+    /// A job at its start. `tile` is the columns and rows of a tile, for the journal.
+    pub fn new(
+        writer: Writer,
+        reducer: Option<Reducer>,
+        schedule: Schedule,
+        control: Arc<Control>,
+        journal: Option<Journal>,
+        tile: [u32; 2],
+    ) -> Self {
         Self {
+            journal: Mutex::new(journal),
+            tile,
             writer,
             reducer: reducer.map(Mutex::new),
             schedule: Mutex::new(schedule),
@@ -105,6 +118,7 @@ impl Book {
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
         self.complete(tile.index);
+        self.checkpoint_if_due()?;
         Ok(true)
     }
 
@@ -162,6 +176,54 @@ impl Book {
         let Some(reducer) = &self.reducer else { return Ok(None) };
         let reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
         reducer.finish().map(Some).map_err(Failure::Reduce)
+    }
+
+    /// Brings to the disk what is done, from time to time, so that a later run can go on from there.
+    fn checkpoint_if_due(&self) -> Result<(), Failure> {
+        // Whoever finds it locked need not wait: a checkpoint is being made.
+        let Ok(mut journal) = self.journal.try_lock() else { return Ok(()) };
+        match &mut *journal {
+            Some(due) if due.is_due() => self.checkpoint(&mut journal, false),
+            _ => Ok(()),
+        }
+    }
+
+    fn checkpoint(&self, slot: &mut Option<Journal>, publishing: bool) -> Result<(), Failure> {
+        let Some(journal) = slot else { return Ok(()) };
+        let started = Instant::now();
+        // In this order: a tile that is done was written and added up before, so what follows has it.
+        let done = self.schedule().done().clone();
+        let Some(files) = self.writer.checkpoint()? else {
+            slot.take().map(Journal::remove);
+            return Ok(());
+        };
+        let reduction = self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
+        let progress = journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
+        journal.write(progress, started).map_err(Failure::Journal)
+    }
+
+    /// Notes that all tiles are done and the files get their names now.
+    pub fn note_publishing(&self) -> Result<(), Failure> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        self.checkpoint(&mut journal, true)
+    }
+
+    /// Ends the journal: the job is complete, or not worth to be gone on with.
+    pub fn close_journal(&self) {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        journal.into_iter().for_each(Journal::remove);
+    }
+
+    /// Leaves all that is done for a later run; true if there is something to go on from.
+    pub fn suspend(&self) -> bool {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let worth = self.schedule().done().len() > 0;
+        if worth && self.checkpoint(&mut journal, false).is_ok() && journal.is_some() {
+            self.writer.keep();
+            return true;
+        }
+        journal.take().map(Journal::remove);
+        false
     }
 
     /// Wakes whoever waits for a tile: to look again, or to see that the job is stopped.

@@ -47,8 +47,9 @@ impl Control {
         }
     }
 
-    pub(super) fn start(&self, total: u64) {
+    pub(super) fn start(&self, total: u64, done: u64) {
         self.total.store(total, Ordering::Relaxed);
+        self.done.store(done, Ordering::Relaxed);
     }
 
     pub(super) fn tile_done(&self, bytes_out: u64) {

@@ -1,6 +1,7 @@
 //! Why a job failed, with what, where and what to do, and which exit code and whether trying again can help.
 
 use super::fleet::FleetError;
+use super::journal::JournalError;
 use super::schedule::Poisonous;
 use super::writer::WriteError;
 use crate::grid::Tile;
@@ -58,9 +59,22 @@ pub enum Failure {
         /// The system's reason.
         reason: String,
     },
+    /// The journal that would make the job resumable can't be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The user, or the system, asked to stop.
     #[error("interrupted; nothing was written under the outputs' names")]
     Interrupted,
+    /// The job ended early, and what is done is kept.
+    #[error("{cause}; {done} of {total} tiles are kept: --resume goes on from there")]
+    Suspended {
+        /// Why it ended.
+        cause: Box<Failure>,
+        /// Tiles that are done.
+        done: u64,
+        /// All tiles.
+        total: u64,
+    },
     /// The system has no thread for a worker.
     #[error("can't start a worker thread: {0}; use fewer (workers.count)")]
     Thread(std::io::Error),
@@ -70,10 +84,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the same job may go well when it is run again: then what is done is worth keeping.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Poisonous { .. } | Self::Fleet(_) | Self::Thread(_) | Self::Write(_) => true,
+            Self::Tile { source, .. } => matches!(source, worker::Error::Read { .. }),
+            _ => false,
+        }
+    }
+
     /// The process's exit code: 1 the job failed, 3 infrastructure failed, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
+            Self::Suspended { cause, .. } => cause.exit_code(),
+            Self::Journal(_) => 3,
             Self::Poisonous { .. } | Self::Fleet(_) | Self::Listen { .. } | Self::Panicked(_) | Self::Thread(_) => 3,
             Self::Tile { .. } | Self::Remote { .. } | Self::Write(_) | Self::Reduce(_) | Self::Sandbox(_) => 1,
         }

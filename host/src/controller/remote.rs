@@ -3,6 +3,7 @@
 use super::control::Control;
 use super::failure::Failure;
 use super::fleet::Fleet;
+use super::journal::Journal;
 use super::plan::Plan;
 use super::reading::Readers;
 use super::report::{Report, Spent, Worker};
@@ -50,12 +51,13 @@ pub fn run<F: Fleet>(
     fleet: &mut F,
     options: &Options,
     control: &Arc<Control>,
+    journal: Option<Journal>,
     prepared: Duration,
 ) -> Result<Report, Failure> {
     let started = Instant::now();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
-    let book = Arc::new(run::open_book(plan, function, policy, control));
+    let book = Arc::new(run::open_book(plan, function, policy, control, journal)?);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let readers = match options.controller_reads {
         true => Some(Readers::start(&task, threads).map_err(Failure::Thread)?),
@@ -75,7 +77,7 @@ pub fn run<F: Fleet>(
     runtime.shutdown_timeout(Duration::from_secs(5));
     warnings.into_iter().for_each(|w| book.warn(w));
     if let Some(failure) = server.take_failure() {
-        return Err(failure);
+        return Err(run::end_early(&book, failure));
     }
     let left = std::mem::take(&mut *server.left());
     let mut totals = Totals::default();

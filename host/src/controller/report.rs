@@ -88,8 +88,8 @@ pub struct Tiles {
     pub skipped: u64,
     /// Handed out more than once.
     pub retried: u64,
-    /// Failed.
-    pub failed: u64,
+    /// Done by an earlier run, which this one went on from.
+    pub resumed: u64,
 }
 
 /// Seconds by stage, summed over threads.

@@ -3,8 +3,8 @@
 use super::book::Book;
 use super::control::Control;
 use super::failure::Failure;
+use super::journal::Journal;
 use super::plan::Plan;
-use super::ranges::Ranges;
 use super::reduce::Reducer;
 use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker, peak_memory};
 use super::schedule::{Policy, Schedule};
@@ -45,6 +45,7 @@ pub fn run(
     function: Function,
     interrupt: &Interrupt,
     control: &Arc<Control>,
+    journal: Option<Journal>,
     prepared: Duration,
 ) -> Result<Report, Failure> {
     let started = Instant::now();
@@ -54,8 +55,8 @@ pub fn run(
     })?;
     // Threads don't get lost, so nothing is tried twice.
     let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
-    let book = open_book(plan, function, policy, control);
-    let works = threads::run(&book, &runner, interrupt, plan.threads)?;
+    let book = open_book(plan, function, policy, control, journal)?;
+    let works = threads::run(&book, &runner, interrupt, plan.threads).map_err(|failure| end_early(&book, failure))?;
     let seconds = started.elapsed().as_secs_f64();
     let mut totals = Totals::default();
     for work in &works {
@@ -76,15 +77,35 @@ pub fn run(
     complete(plan, &book, totals, workers.collect(), prepared, started)
 }
 
-/// The book of a job at its start.
-pub fn open_book(plan: &Plan, function: Function, policy: Policy, control: &Arc<Control>) -> Book {
+/// The book of a job at its start, or where the journal says that an earlier run stopped.
+pub fn open_book(
+    plan: &Plan,
+    function: Function,
+    policy: Policy,
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+) -> Result<Book, Failure> {
     let task = &plan.task;
     let names = task.outputs.iter().map(|o| o.name.clone());
     let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
+    let before = journal.as_ref().map(|j| j.progress().clone()).unwrap_or_default();
+    writer.resume(&before.files, &before.done, before.publishing)?;
     let count = task.tiling.count();
-    control.start(count);
-    let reducer = task.reduce.then(|| Reducer::new(function));
-    Book::new(writer, reducer, Schedule::new(count, Ranges::default(), policy), control.clone())
+    control.start(count, before.done.len());
+    let reducer = task.reduce.then(|| Reducer::new(function, before.reduction.unwrap_or_default()));
+    let schedule = Schedule::new(count, before.done, policy);
+    let (rows, cols) = task.tiling.tile_size();
+    Ok(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]))
+}
+
+/// What is done is kept when the same job may go well another time, and removed otherwise.
+pub fn end_early(book: &Book, failure: Failure) -> Failure {
+    if failure.may_pass() && book.suspend() {
+        let progress = book.control().progress();
+        return Failure::Suspended { cause: Box::new(failure), done: progress.done, total: progress.total };
+    }
+    book.close_journal();
+    failure
 }
 
 /// Completes the outputs of a job whose tiles are all done, and reports.
@@ -99,16 +120,18 @@ pub fn complete(
     let task = &plan.task;
     let finishing = Instant::now();
     let result = book.reduced()?;
+    book.note_publishing()?;
     let outputs = book.writer().finish(&mut || !book.control().stopped()).map_err(|e| match e {
         WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
         e => Failure::Write(e),
     })?;
+    book.close_journal();
     let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
     Ok(Report {
         tilefn: env!("CARGO_PKG_VERSION"),
         job: plan.job.clone(),
         grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
-        tiles: Tiles { total: task.tiling.count(), done, skipped, retried: book.retried(), failed: 0 },
+        tiles: Tiles { total: task.tiling.count(), resumed: task.tiling.count() - done - skipped, done, skipped, retried: book.retried() },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {
             prepare: prepared.as_secs_f64(),

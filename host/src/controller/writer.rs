@@ -1,5 +1,6 @@
 //! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
 
+use super::journal::Unfinished;
 use super::ranges::Ranges;
 use super::report::OutputFile;
 use crate::grid::{Tile, Tiling};
@@ -10,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 enum Slot {
     Planned { spec: TargetSpec, skipped: Ranges },
     Open { bands: u32, target: Target },
+    /// Complete, under its final name.
     Closed,
 }
 
@@ -50,6 +52,60 @@ impl Writer {
         let planned = |spec| Mutex::new(Slot::Planned { spec, skipped: Ranges::default() });
         let outputs = outputs.into_iter().map(|(name, specs)| (name, specs.into_iter().map(planned).collect()));
         Self { outputs: outputs.collect(), tiling }
+    }
+
+    /// Goes on with the files that an earlier run left, which had `done`.
+    pub fn resume(&self, files: &[Vec<Unfinished>], done: &Ranges, publishing: bool) -> Result<(), WriteError> {
+        for ((name, slots), files) in self.outputs.iter().zip(files) {
+            for (slot, file) in slots.iter().zip(files) {
+                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                let Slot::Planned { spec, skipped } = &mut *slot else { continue };
+                match &file.folder {
+                    // It got its name before the earlier run ended.
+                    Some(folder) if publishing && !folder.exists() => *slot = Slot::Closed,
+                    Some(folder) => {
+                        let spec = TargetSpec { bands: file.bands, ..spec.clone() };
+                        let target = Target::resume(spec, folder).map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        *slot = Slot::Open { bands: file.bands, target };
+                    }
+                    // Whatever was done so far had no valid pixel.
+                    None => *skipped = done.clone(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings all files to the disk. Returns where they are; `None` if one of them can't be resumed from.
+    pub fn checkpoint(&self) -> Result<Option<Vec<Vec<Unfinished>>>, WriteError> {
+        let mut all = Vec::new();
+        for (name, slots) in &self.outputs {
+            let mut files = Vec::new();
+            for slot in slots {
+                files.push(match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
+                    Slot::Planned { .. } | Slot::Closed => Unfinished::default(),
+                    Slot::Open { bands, target } => {
+                        let folder = target.checkpoint().map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        if folder.is_none() {
+                            return Ok(None);
+                        }
+                        Unfinished { folder, bands: *bands }
+                    }
+                });
+            }
+            all.push(files);
+        }
+        Ok(Some(all))
+    }
+
+    /// Leaves all unfinished files for a later run.
+    pub fn keep(&self) {
+        for slot in self.outputs.iter().flat_map(|(_, slots)| slots) {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
+                target.keep();
+            }
+        }
     }
 
     /// Writes one raster of a tile: `pixels` are `[bands, rows, cols]` of the file's dtype.

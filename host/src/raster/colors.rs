@@ -56,6 +56,9 @@ const GRADIENTS: [(&str, Gradient); 38] = [
 ];
 
 impl ColorRamp {
+    /// From black to white.
+    pub const GRAY: Self = Self(Kind::Gray);
+
     /// The ramp with this name, whatever its case: `"viridis"`, `"gray"`, ColorBrewer's `"YlGnBu"`, `"random"`, ….
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();

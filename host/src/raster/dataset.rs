@@ -41,6 +41,18 @@ pub(super) fn reopen(file: &Path) -> Result<Dataset, String> {
     check_call(opened, &messages)
 }
 
+/// Opens a closed GeoTIFF to write more tiles into it, compressing with `threads` threads.
+pub(super) fn reopen_for_writing(file: &Path, threads: u32) -> Result<Dataset, String> {
+    let threads = format!("NUM_THREADS={}", threads.max(1));
+    let options = DatasetOptions {
+        open_flags: GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_UPDATE,
+        open_options: Some(&[&threads]),
+        ..DatasetOptions::default()
+    };
+    let (opened, messages) = cpl::watch(|| Dataset::open_ex(file, options));
+    check_call(opened, &messages)
+}
+
 /// Creates the dataset and sets all that must be known before the first pixel.
 pub(super) fn create(
     spec: &TargetSpec,

@@ -11,7 +11,7 @@ use crate::grid::{Grid, Window};
 use gdal::Dataset;
 use gdal_sys::CPLErr;
 use std::ffi::c_int;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tilefn_abi::DType;
 
 /// Which overviews an output gets.
@@ -65,6 +65,18 @@ pub struct TargetSpec {
     pub threads: u32,
 }
 
+impl TargetSpec {
+    /// Refuses what can't work, before anything is written. How many bands there will be is not known yet.
+    ///
+    /// # Errors
+    /// As [`Target::create`].
+    pub fn check(&self) -> Result<()> {
+        let bands = u32::try_from(self.band_names.len()).unwrap_or(u32::MAX).max(1);
+        let spec = check(Self { bands, ..self.clone() })?;
+        Creation::plan(&spec).map(drop).map_err(|reason| Error::Create { path: spec.path, reason })
+    }
+}
+
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -80,7 +92,8 @@ pub struct Written {
 pub struct Target {
     spec: TargetSpec,
     // Closed before the folder goes: fields are dropped in order.
-    dataset: Dataset,
+    /// None only after a failed checkpoint.
+    dataset: Option<Dataset>,
     staging: Staging,
     /// What `dataset` is written to.
     file: PathBuf,
@@ -121,24 +134,24 @@ impl Target {
             )
         };
         let dataset = dataset::create(&spec, &written_by, &file).map_err(failed)?;
+        let geotiff = written_by.is_geotiff();
+        Self::of(spec, dataset, file, staging, copy_to, geotiff)
+    }
+
+    fn of(
+        spec: TargetSpec,
+        dataset: Dataset,
+        file: PathBuf,
+        staging: Staging,
+        copy_to: Option<Creation>,
+        geotiff: bool,
+    ) -> Result<Self> {
         let bands = (1..=c_int::try_from(spec.bands).unwrap_or_default()).collect();
-        let (block_cols, block_rows) = dataset
-            .rasterband(1)
-            .map_err(|e| failed(e.to_string()))?
-            .block_size();
+        let first = dataset.rasterband(1).map_err(|e| Error::Create { path: spec.path.clone(), reason: e.to_string() })?;
+        let (block_cols, block_rows) = first.block_size();
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let block = (side(block_rows), side(block_cols));
-        let geotiff = written_by.is_geotiff();
-        Ok(Self {
-            spec,
-            dataset,
-            file,
-            staging,
-            copy_to,
-            geotiff,
-            bands,
-            block,
-        })
+        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, block })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -172,7 +185,7 @@ impl Target {
         let layout = Layout::packed(window.rows, window.cols, pixel)
             .ok_or_else(|| shape("too large".into()))?;
         io::write(
-            &self.dataset,
+            self.dataset()?,
             &self.bands,
             &window,
             dtype::to_gdal(self.spec.dtype),
@@ -209,6 +222,61 @@ impl Target {
         self.write(window, &data)
     }
 
+    fn dataset(&self) -> Result<&Dataset> {
+        self.dataset.as_ref().ok_or_else(|| Error::Shape {
+            path: self.spec.path.clone(),
+            reason: "an earlier checkpoint failed".into(),
+        })
+    }
+
+    /// Brings all that has been written to the disk, so that [`Target::resume`] finds it after any crash. Returns the
+    /// folder to resume from; `None` where the format can't be opened again before it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Finish`]; the output can't be written any more then.
+    pub fn checkpoint(&mut self) -> Result<Option<PathBuf>> {
+        if !self.geotiff {
+            return Ok(None);
+        }
+        let path = self.spec.path.clone();
+        let failed = |reason: String| Error::Finish { path: path.clone(), step: "writing a checkpoint", reason };
+        let dataset = self.dataset.take().ok_or_else(|| failed("an earlier one failed".into()))?;
+        // GDAL writes where the blocks are only when it closes a GeoTIFF.
+        dataset::close(dataset).map_err(failed)?;
+        let synced = std::fs::File::open(&self.file).and_then(|f| f.sync_all());
+        synced.map_err(|e| failed(e.to_string()))?;
+        self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
+        Ok(Some(self.staging.folder().to_owned()))
+    }
+
+    /// Goes on with an output of which an earlier run left a checkpoint in `folder`.
+    ///
+    /// # Errors
+    /// As [`Target::create`]; also when what is there isn't what `spec` wants.
+    pub fn resume(spec: TargetSpec, folder: &Path) -> Result<Self> {
+        let spec = check(spec)?;
+        let path = spec.path.clone();
+        let failed = |reason: String| Error::Create { path: path.clone(), reason };
+        let creation = Creation::plan(&spec).map_err(failed)?;
+        let staging = Staging::adopt(&open::gdal_path(&spec.path), folder).map_err(failed)?;
+        let (file, copy_to) = match creation.direct {
+            true => (staging.file(), None),
+            false => (staging.scratch("pixels.tif").map_err(failed)?, Some(creation)),
+        };
+        let dataset = dataset::reopen_for_writing(&file, spec.threads).map_err(failed)?;
+        let (cols, rows) = dataset.raster_size();
+        let found = (u32::try_from(rows), u32::try_from(cols), u32::try_from(dataset.raster_count()));
+        if found != (Ok(spec.grid.rows), Ok(spec.grid.cols), Ok(spec.bands)) {
+            return Err(failed(format!("the unfinished file has {rows} rows × {cols} columns × {} bands, not the job's", dataset.raster_count())));
+        }
+        Self::of(spec, dataset, file, staging, copy_to, true)
+    }
+
+    /// Leaves the unfinished output for [`Target::resume`].
+    pub fn keep(mut self) {
+        self.staging.keep();
+    }
+
     /// Completes the output: statistics, overviews and so on, then its final name. `progress` is called with the part
     /// done, from 0 to 1, and returns whether to go on.
     ///
@@ -218,7 +286,7 @@ impl Target {
     pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
         let Self {
             spec,
-            mut dataset,
+            dataset,
             file,
             staging,
             copy_to,
@@ -232,6 +300,7 @@ impl Target {
             move |reason: String| Error::Finish { path, step, reason }
         };
         let stopped = || Error::Stopped { path: path.clone() };
+        let mut dataset = dataset.ok_or_else(|| failed("opening it again")("an earlier checkpoint failed".into()))?;
 
         if geotiff {
             // The file is only complete, and every error known, once it is closed.
@@ -295,9 +364,10 @@ impl Target {
     /// Hands complete blocks on for compression now, so that an error shows with the tile that it belongs to, and no
     /// reader's thread has to make room for itself by writing them.
     fn flush_bands(&self) -> Result<(), String> {
+        let dataset = self.dataset().map_err(|e| e.to_string())?;
         let (result, messages) = cpl::watch(|| {
             for number in 1..=self.bands.len() {
-                let band = self.dataset.rasterband(number).map_err(|e| e.to_string())?;
+                let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
                 #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
                 // SAFETY: the handle is valid as long as `band` is.
                 let result = unsafe { gdal_sys::GDALFlushRasterCache(band.c_rasterband()) };

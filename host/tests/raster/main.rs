@@ -11,6 +11,7 @@
 mod faults;
 mod formats;
 mod inspection;
+mod preview;
 mod source;
 mod statistics;
 mod support;

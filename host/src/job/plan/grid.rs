@@ -133,7 +133,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     // A grid of the job's own: what it doesn't say is the reference's.
     let crs = match &spec.crs {
         None => named.as_ref().map(|r| r.grid.crs.clone()),
-        Some(text) => match Ok::<_, String>(Crs::from(text.as_str())) {
+        Some(text) => match raster::crs_from_user(text) {
             Ok(crs) => Some(crs),
             Err(error) => {
                 mistakes.add(loaded.position("grid.crs"), "grid.crs", error.to_string());

@@ -34,7 +34,7 @@ pub struct OpenedFile {
 }
 
 /// Opens every input that the function wants, in its order.
-pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes) -> Vec<Opened> {
+pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes, warnings: &mut Vec<String>) -> Vec<Opened> {
     let given = &loaded.spec.inputs;
     let names: Vec<_> = description.inputs.iter().map(|i| i.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
@@ -44,7 +44,7 @@ pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes)
     for wanted in &description.inputs {
         let key = format!("inputs.{}", wanted.name);
         let files = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => open_input(loaded, &key, wanted, input, mistakes),
+            Some(Input::Raster(input)) => open_input(loaded, &key, wanted, input, mistakes, warnings),
             Some(Input::Vector(_)) => {
                 mistakes
                     .add(loaded.position(&key), key, "vector inputs are not supported by this version of tilefn")
@@ -70,6 +70,7 @@ fn open_input(
     wanted: &InputInfo,
     input: &RasterInput,
     mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
 ) -> Vec<OpenedFile> {
     let paths = input.files.as_slice();
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
@@ -88,7 +89,7 @@ fn open_input(
                 continue;
             }
         };
-        if let Some(file) = describe(loaded, key, wanted, input, (written, path, info), mistakes) {
+        if let Some(file) = describe(loaded, key, wanted, input, (written, path, info), mistakes, warnings) {
             files.push(file);
         }
     }
@@ -121,6 +122,7 @@ fn describe(
     input: &RasterInput,
     (written, path, info): (&str, String, Info),
     mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
 ) -> Option<OpenedFile> {
     let bands: Vec<usize> = match &input.bands {
         Some(bands) => bands.iter().map(|b| usize::try_from(*b).unwrap_or(usize::MAX)).collect(),
@@ -136,6 +138,14 @@ fn describe(
     };
     let dtype = wanted.dtype.unwrap_or(own);
     let nodata = nodata_of(loaded, key, input, &info, &bands, mistakes)?;
+    if own.is_float() && !dtype.is_float() && nodata.iter().any(Option::is_none) {
+        warnings.push(format!(
+            "input {:?}: {written} has {}, the function asks for {}: fractions are rounded, and NaN becomes 0",
+            wanted.name,
+            own.name(),
+            dtype.name()
+        ));
+    }
     let mut nodata_bits = Vec::new();
     for value in &nodata {
         match value.map(|v| v.as_bits_for(dtype)).transpose() {

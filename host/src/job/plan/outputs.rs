@@ -79,6 +79,9 @@ pub fn plan(
                 .iter()
                 .map(|path| target(output, path, grid, dtype, nodata, options))
                 .collect();
+            for error in targets.iter().filter_map(|t| t.check().err()) {
+                mistakes.add(loaded.position(&key), key.clone(), error.to_string());
+            }
         }
         let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         planned.push(Planned {

@@ -66,7 +66,7 @@ fn defaults() {
     );
     assert_eq!(
         (w.max_attempts, w.min_count, w.start_timeout, w.heartbeat),
-        (4, 1, Time::seconds(300))
+        (4, 1, Time::seconds(300), Time::seconds(2))
     );
     assert_eq!(loaded.base, std::path::Path::new("/jobs"));
     assert_eq!(loaded.text(), text);
