@@ -15,9 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often controller and workers say something at least: several of these without a word and the connection is given up.
-const HEARTBEAT: Duration = Duration::from_secs(2);
-
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -96,7 +93,8 @@ fn work(
             let program =
                 std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
             let count = workers.count.unwrap_or_else(prepare::cores);
-            let fleet = Processes::new(program, count, workers.threads.unwrap_or(1));
+            let (threads, start_timeout) = (workers.threads.unwrap_or(1), workers.start_timeout.duration());
+            let fleet = Processes::new(program, count, threads, start_timeout);
             let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
             let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
@@ -120,7 +118,7 @@ fn work(
                 "waiting",
                 || json!({ "ticket": ticket }),
             );
-            let fleet = External { ticket: ticket.into() };
+            let fleet = External::new(ticket.into());
             let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
             let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
@@ -145,7 +143,7 @@ fn remote_options(spec: &crate::job::Spec, listen: &str, job_sha256: &str) -> Re
         advertise: workers.advertise.iter().cloned().collect(),
         controller_reads: workers.reads == Reads::Controller,
         max_attempts: workers.max_attempts,
-        heartbeat: HEARTBEAT,
+        heartbeat: workers.heartbeat.duration(),
         job: format!("{id}-{}", std::process::id()),
     })
 }

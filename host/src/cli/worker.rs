@@ -64,7 +64,10 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
     let handle = signals.handle();
     let catching = std::thread::spawn(move || {
-        for _ in signals.forever() {
+        for (n, _) in signals.forever().enumerate() {
+            if n > 0 {
+                std::process::exit(130);
+            }
             tracing::info!("told to leave; giving back what is not done");
             leave.send_replace(true);
         }
@@ -73,11 +76,15 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     handle.close();
     // The thread only loops over signals; it can't have panicked.
     let _ended = catching.join();
-    result.map_err(|e| Fatal {
-        code: if matches!(e, remote::Error::Wire(_)) { 3 } else { 1 },
-        text: e.to_string(),
-        detail: None,
-    })
+    match result {
+        // The controller is on the same terminal, and says it.
+        Err(remote::Error::Aborted(_)) if matches!(arguments.kind, Kind::Process) => Ok(()),
+        result => result.map_err(|e| Fatal {
+            code: if matches!(e, remote::Error::Join(_) | remote::Error::Wire(_)) { 3 } else { 1 },
+            text: e.to_string(),
+            detail: None,
+        }),
+    }
 }
 
 #[cfg(not(feature = "aws"))]

@@ -88,26 +88,27 @@ impl Book {
         self.changes.subscribe()
     }
 
-    /// `tile` was not run, since no input has a valid pixel there.
-    pub fn skipped(&self, tile: &Tile) -> Result<(), Failure> {
-        if self.schedule().claim(tile.index) {
-            self.writer.skip(tile)?;
-            self.reduce(tile.index, &[])?;
-            self.control.tile_skipped();
-            self.complete(tile.index);
+    /// `tile` was not run, since no input has a valid pixel there. False if it was done already.
+    pub fn skipped(&self, tile: &Tile) -> Result<bool, Failure> {
+        if !self.schedule().claim(tile.index, Instant::now()) {
+            return Ok(false);
         }
-        Ok(())
+        self.writer.skip(tile)?;
+        self.reduce(tile.index, &[])?;
+        self.control.tile_skipped();
+        self.complete(tile.index);
+        Ok(true)
     }
 
-    /// Takes a tile's result. Only the first counts; a later one has the same pixels and is dropped.
+    /// Takes a tile's result. Only the first counts; a later one has the same pixels and is dropped (false).
     pub fn done<'a>(
         &self,
         tile: &Tile,
         rasters: impl IntoIterator<Item = ResultRaster<'a>>,
         state: &[u8],
-    ) -> Result<(), Failure> {
-        if !self.schedule().claim(tile.index) {
-            return Ok(());
+    ) -> Result<bool, Failure> {
+        if !self.schedule().claim(tile.index, Instant::now()) {
+            return Ok(false);
         }
         let mut bytes = 0;
         for (output, raster, bands, pixels) in rasters {
@@ -117,27 +118,28 @@ impl Book {
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
         self.complete(tile.index);
-        self.checkpoint_if_due()
+        self.checkpoint_if_due()?;
+        Ok(true)
+    }
+
+    /// Whether `tile` is under way and no result has come yet.
+    pub fn is_open(&self, tile: u64) -> bool {
+        self.schedule().is_open(tile)
     }
 
     /// `worker` hands `tile` back unfinished, by its own will.
     pub fn give_back(&self, worker: WorkerId, tile: u64) {
-        self.schedule().give_back(worker, tile);
-        self.wake();
+        self.change(|schedule| schedule.give_back(worker, tile));
     }
 
     /// `worker` failed at `tile` for a reason that another worker may not have.
     pub fn retry(&self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
-        let result = self.schedule().retry(worker, tile);
-        self.wake();
-        result
+        self.change(|schedule| schedule.retry(worker, tile))
     }
 
     /// `worker` is gone; its tiles are handed out again. Returns them.
     pub fn lose(&self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
-        let result = self.schedule().lose(worker);
-        self.wake();
-        result
+        self.change(|schedule| schedule.lose(worker))
     }
 
     /// Something the user should know of; said now and in the report.
@@ -235,9 +237,20 @@ impl Book {
     }
 
     fn complete(&self, tile: u64) {
-        self.schedule().complete(tile);
-        self.changed.notify_all();
-        self.changes.send_replace(());
+        self.change(|schedule| schedule.complete(tile));
+    }
+
+    /// Changes the schedule, and wakes those who wait if there may be something for them.
+    fn change<T>(&self, change: impl FnOnce(&mut Schedule) -> T) -> T {
+        let (result, stirred) = {
+            let mut schedule = self.schedule();
+            (change(&mut schedule), schedule.stirred())
+        };
+        if stirred {
+            self.changed.notify_all();
+            self.changes.send_replace(());
+        }
+        result
     }
 
     fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {

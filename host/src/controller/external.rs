@@ -7,12 +7,25 @@ use std::path::PathBuf;
 /// Starts nobody.
 pub struct External {
     /// Where the ticket is written.
-    pub ticket: PathBuf,
+    ticket: PathBuf,
+    /// The ticket that was written there.
+    written: Option<Vec<u8>>,
+}
+
+impl External {
+    /// Workers come with the ticket that will be written to this path.
+    pub fn new(ticket: PathBuf) -> Self {
+        Self { ticket, written: None }
+    }
 }
 
 impl Fleet for External {
     async fn start(&mut self, ticket: &Ticket, _roll: &Roll) -> Result<(), FleetError> {
-        ticket.write(&self.ticket).map_err(|e| FleetError(format!("workers.ticket: {e}")))
+        let failed = |e| FleetError(format!("workers.ticket: {e}"));
+        let bytes = ticket.to_json().map_err(failed)?;
+        ticket.write(&self.ticket).map_err(failed)?;
+        self.written = Some(bytes);
+        Ok(())
     }
 
     async fn keep(&mut self, _roll: &Roll) -> FleetError {
@@ -21,7 +34,15 @@ impl Fleet for External {
     }
 
     async fn stop(&mut self) -> Vec<String> {
-        match std::fs::remove_file(&self.ticket) {
+        let Some(ours) = self.written.take() else { return Vec::new() };
+        // Another job may have written its own there in the meantime.
+        let found = std::fs::read(&self.ticket);
+        let removed = match found {
+            Ok(found) if found == ours => std::fs::remove_file(&self.ticket),
+            Ok(_) => Ok(()),
+            Err(e) => Err(e),
+        };
+        match removed {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 vec![format!("the ticket {} could not be removed: {e}", self.ticket.display())]
             }

@@ -2,10 +2,9 @@
 
 use super::fleet::{Fleet, FleetError, Roll};
 use crate::wire::Ticket;
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 /// How long a process has to leave by itself before it is killed.
@@ -15,21 +14,29 @@ const RESTARTS: u32 = 8;
 /// Pause before a process that died is replaced, so that one which can't start doesn't spin.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A fixed number of worker processes, each replaced when it dies.
+/// A fixed number of worker processes, each replaced when it dies or is out of touch for too long.
 pub struct Processes {
     program: PathBuf,
     count: u32,
     threads: u32,
+    start_timeout: Duration,
     restarts_left: u32,
     ticket: Option<tempfile::TempDir>,
-    children: VecDeque<Child>,
+    children: Vec<Running>,
+}
+
+struct Running {
+    child: Child,
+    /// When it was connected last, or started.
+    seen: Instant,
 }
 
 impl Processes {
-    /// `count` processes of `program`, with `threads` compute threads each.
-    pub fn new(program: PathBuf, count: u32, threads: u32) -> Self {
+    /// `count` processes of `program`, with `threads` compute threads each. One that isn't connected for
+    /// `start_timeout` is replaced.
+    pub fn new(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {
         let restarts_left = count.saturating_mul(RESTARTS);
-        Self { program, count, threads, restarts_left, ticket: None, children: VecDeque::new() }
+        Self { program, count, threads, start_timeout, restarts_left, ticket: None, children: Vec::new() }
     }
 
     fn spawn(&mut self) -> Result<(), FleetError> {
@@ -45,21 +52,31 @@ impl Processes {
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
             .kill_on_drop(true);
-        let child =
-            command.spawn().map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
-        self.children.push_back(child);
+        let child = command
+            .spawn()
+            .map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
+        self.children.push(Running { child, seen: Instant::now() });
         Ok(())
     }
 
-    /// Waits until one of the processes ends, and takes it off the list.
-    async fn next_end(&mut self) -> String {
+    /// Waits until one of the processes has ended or has to be ended, takes it off the list, and says what happened.
+    async fn next_end(&mut self, roll: &Roll) -> String {
         loop {
-            for n in 0..self.children.len() {
-                let ended = self.children.get_mut(n).and_then(|c| c.try_wait().ok().flatten());
-                if let Some(status) = ended {
-                    self.children.remove(n);
-                    return status.to_string();
+            let connected: Vec<u32> = roll.connected().iter().map(|about| about.pid).collect();
+            let mut ended = None;
+            for (n, Running { child, seen }) in self.children.iter_mut().enumerate() {
+                if let Ok(Some(status)) = child.try_wait() {
+                    ended = Some((n, format!("ended with {status}")));
+                } else if child.id().is_some_and(|pid| connected.contains(&pid)) {
+                    *seen = Instant::now();
+                } else if seen.elapsed() > self.start_timeout {
+                    // What remains of it ends when it is dropped.
+                    ended = Some((n, format!("has not been connected for {:?}", self.start_timeout)));
                 }
+            }
+            if let Some((n, what)) = ended {
+                self.children.remove(n);
+                return what;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -81,20 +98,18 @@ impl Fleet for Processes {
 
     async fn keep(&mut self, roll: &Roll) -> FleetError {
         loop {
-            let ended = self.next_end().await;
+            let ended = self.next_end(roll).await;
             if roll.tiles_left() == 0 {
                 continue;
             }
             if self.restarts_left == 0 {
                 if self.children.is_empty() {
-                    return FleetError(format!(
-                        "no worker process is left, the last one ended with {ended}; too many have died"
-                    ));
+                    return FleetError(format!("no worker process is left, the last one {ended}; too many have died"));
                 }
                 continue;
             }
             self.restarts_left -= 1;
-            tracing::warn!("a worker process ended with {ended}; starting another");
+            tracing::warn!("a worker process {ended}; starting another");
             if let Err(error) = self.spawn() {
                 return error;
             }
@@ -103,13 +118,13 @@ impl Fleet for Processes {
 
     async fn stop(&mut self) -> Vec<String> {
         let leave = async {
-            for child in &mut self.children {
+            for Running { child, .. } in &mut self.children {
                 // Its status is of no interest any more.
                 let _status = child.wait().await;
             }
         };
         if tokio::time::timeout(LEAVE, leave).await.is_err() {
-            for child in &mut self.children {
+            for Running { child, .. } in &mut self.children {
                 let _gone = child.kill().await;
             }
         }

@@ -65,7 +65,7 @@ pub fn run<F: Fleet>(
 ) -> Result<Report, Failure> {
     let started = Instant::now();
     let task = plan.task.clone();
-    let policy = Policy { max_attempts: options.max_attempts, window: run::WINDOW, straggler: STRAGGLER };
+    let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
     let book = Arc::new(run::open_book(plan, function, policy, control, journal)?);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let readers = match options.controller_reads {
@@ -76,6 +76,8 @@ pub fn run<F: Fleet>(
     let server = Arc::new(Server::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.clamp(2, 8))
+        // They write results: more of them would only wait for each other at the files.
+        .max_blocking_threads(threads.clamp(2, 8))
         .enable_all()
         .build()
         .map_err(Failure::Thread)?;

@@ -12,13 +12,15 @@ use super::threads;
 use super::writer::{WriteError, Writer};
 use crate::raster;
 use crate::sandbox::{Function, Interrupt};
-use crate::worker::{self, Runner};
+use crate::worker::{self, Runner, Task};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Tiles that may be started past the first unfinished one: enough that one slow tile holds nobody up for long, few
-/// enough that the contributions waiting for it stay small.
-pub const WINDOW: u64 = 4096;
+/// Tiles that may be started past the first unfinished one: enough for thousands of workers with one slow tile among
+/// theirs; where tiles' contributions wait for it, few enough that these stay small.
+pub fn window(task: &Task) -> u64 {
+    if task.reduce { 1 << 12 } else { 1 << 20 }
+}
 
 /// What all workers did together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +54,7 @@ pub fn run(
         e => Failure::Panicked(e.to_string()),
     })?;
     // Threads don't get lost, so nothing is tried twice.
-    let policy = Policy { max_attempts: 1, window: WINDOW, straggler: Duration::MAX };
+    let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
     let book = open_book(plan, function, policy, control, journal)?;
     let works = threads::run(&book, &runner, interrupt, plan.threads).map_err(|failure| end_early(&book, failure))?;
     let seconds = started.elapsed().as_secs_f64();

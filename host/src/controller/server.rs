@@ -6,7 +6,8 @@ use super::failure::Failure;
 use super::fleet::Roll;
 use super::reading::Readers;
 use super::schedule::WorkerId;
-use crate::wire::{Compression, Joining, Listener, PayloadLimits, Terms};
+use crate::grid::Tile;
+use crate::wire::{ALIGN, Compression, Joining, Listener, MAX_RASTERS, PayloadLimits, Terms};
 use crate::worker::Task;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +15,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How long workers have to say goodbye once all tiles are done.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// Tiles that are read or on their way out at a time, whatever the number of workers: what bounds the memory.
-const OUTGOING_TILES: usize = 16;
+/// How long workers have to say goodbye once all tiles are done: longer than each conversation waits by itself.
+const FAREWELL: Duration = Duration::from_secs(8);
+/// Pixels that are read or on their way out at a time, bytes, whatever the number of workers: what bounds the memory.
+/// A tile that is larger has all of it to itself.
+const OUTGOING_BUDGET: usize = 256 << 20;
+/// The budget is counted in units of this many bytes.
+const OUTGOING_UNIT: usize = 4 << 10;
 
 /// How the job ends for the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct Server {
     pub module: Vec<u8>,
     /// Who reads tiles here; `None` when workers read for themselves.
     pub readers: Option<Readers>,
-    /// How many tiles may be read and not yet sent.
+    /// Room for tiles that are read and not yet sent.
     pub outgoing: Arc<Semaphore>,
     /// Who is connected.
     pub roll: Roll,
@@ -74,7 +78,7 @@ impl Server {
             task_bytes,
             module,
             readers,
-            outgoing: Arc::new(Semaphore::new(OUTGOING_TILES)),
+            outgoing: Arc::new(Semaphore::new(OUTGOING_BUDGET / OUTGOING_UNIT)),
             roll,
             heartbeat,
             ending: watch::Sender::new(ending),
@@ -95,14 +99,25 @@ impl Server {
                     let server = self.clone();
                     conversations.spawn(async move { server.serve(joining).await });
                 }
-                Some(_) = conversations.join_next() => {}
+                Some(ended) = conversations.join_next() => self.look_at(ended),
                 Ok(_) = ending.wait_for(|e| *e != Ending::Open) => break,
             }
         }
         drop(listener);
-        let all_gone = async { while conversations.join_next().await.is_some() {} };
+        let all_gone = async {
+            while let Some(ended) = conversations.join_next().await {
+                self.look_at(ended);
+            }
+        };
         if tokio::time::timeout(FAREWELL, all_gone).await.is_err() {
             tracing::warn!("some workers did not say goodbye within {FAREWELL:?}");
+        }
+    }
+
+    /// A conversation that panicked has its worker's tiles with it, so the job can't go on.
+    fn look_at(&self, ended: Result<(), tokio::task::JoinError>) {
+        if let Err(panic) = ended {
+            self.fail(Failure::Panicked(panic.to_string()));
         }
     }
 
@@ -116,7 +131,7 @@ impl Server {
             return;
         }
         let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
-        let terms = Terms { worker, heartbeat: self.heartbeat, compression: Compression::None };
+        let terms = Terms { worker, heartbeat: self.heartbeat, compression: Compression::for_peer(peer.ip()) };
         let started = Instant::now();
         let (reader, writer) = match joining.welcome(terms, &self.task_bytes, self.limits()).await {
             Ok(halves) => halves,
@@ -138,7 +153,15 @@ impl Server {
     fn limits(&self) -> PayloadLimits {
         // Bands are known only from the first result, so the sandbox's own limit is the bound.
         let state = self.task.limits.state_bytes as u64;
-        PayloadLimits { result: self.task.limits.output_bytes.saturating_add(state), ..PayloadLimits::default() }
+        let between = ALIGN.saturating_mul(MAX_RASTERS as u64);
+        let result = self.task.limits.output_bytes.saturating_add(state).saturating_add(between);
+        PayloadLimits { result, ..PayloadLimits::default() }
+    }
+
+    /// What `tile`'s pixels take of the room for outgoing tiles.
+    pub fn outgoing_units(&self, tile: &Tile) -> u32 {
+        let bytes = usize::try_from(self.task.bytes_in(tile)).unwrap_or(usize::MAX);
+        u32::try_from((bytes / OUTGOING_UNIT).clamp(1, OUTGOING_BUDGET / OUTGOING_UNIT)).unwrap_or(u32::MAX)
     }
 
     /// Another lease.

@@ -80,12 +80,12 @@ fn run_tile(
         worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
         source => Failure::Tile { tile: *tile, source },
     })?;
-    work.bytes_in += runner.bytes_in(tile);
+    work.bytes_in += runner.task().bytes_in(tile);
     match outcome {
         Outcome::Skipped { read } => {
             work.spent.read += read;
             work.skipped += 1;
-            book.skipped(tile)
+            book.skipped(tile).map(|_first| ())
         }
         Outcome::Done(mut done) => {
             log(book, tile, done.take_log());
@@ -103,7 +103,8 @@ fn run_tile(
 
 fn hand_in(book: &Book, tile: &Tile, done: &Done) -> Result<(), Failure> {
     let rasters = done.rasters().map_err(Failure::Sandbox)?;
-    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?)
+    // There is no other worker that could have done it before.
+    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?).map(|_first| ())
 }
 
 /// Passes on what the function said about a tile.

@@ -87,6 +87,11 @@ impl Queue {
         state.jobs.drain(..).map(|j| j.lease).collect()
     }
 
+    /// Whether no more tiles are taken.
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     /// Tiles being run, and tiles waiting.
     pub fn load(&self) -> (usize, usize) {
         let state = self.state();

@@ -5,13 +5,16 @@ use super::runner::{self, Done, Outcome, Runner, working_set};
 use super::task::Task;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
 use crate::wire::{
-    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, PayloadLimits, Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
+    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, Payload,
+    PayloadLimits, Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
 };
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 /// How long a worker goes on trying to reach its controller, when it starts or after the connection broke.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(500);
 /// How long running tiles may go on once the worker has been told to leave; Fargate kills after 30 s by default.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long threads may take to end once they were told to; one that reads from a dead file server never does.
+const STUCK: Duration = Duration::from_secs(5);
 /// Tiles asked for beyond those being run, so that no thread waits for the network.
 const PREFETCH: usize = 2;
 /// Most bytes that are taken for a task description or a module.
@@ -43,7 +48,10 @@ pub struct Settings {
 /// Why a worker left without having been told that the job is done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The connection could not be made, or broke and could not be made again.
+    /// The controller could not be joined.
+    #[error(transparent)]
+    Join(WireError),
+    /// The connection broke.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// The controller told it to stop.
@@ -66,40 +74,30 @@ pub enum Error {
 /// When the controller can't be reached for 30 seconds, refuses this worker or aborts the job.
 pub fn run(ticket: &Ticket, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         loop {
             match session(ticket, settings, leave.clone()).await {
-                Err(Error::Wire(error)) if passes(&error) && !*leave.borrow() => {
+                Err(Error::Wire(error)) if error.is_transient() && !*leave.borrow() => {
                     tracing::warn!("{error}; connecting again");
+                    tokio::time::sleep(RETRY).await;
                 }
                 result => return result,
             }
         }
-    })
-}
-
-/// Whether a broken connection may be made again: anything but a refusal.
-fn passes(error: &WireError) -> bool {
-    matches!(error, WireError::Closed | WireError::Truncated | WireError::Io(_) | WireError::Silent(_))
+    });
+    // What can't be stopped ends with the process.
+    runtime.shutdown_background();
+    result
 }
 
 /// Connects, trying for a while: the controller may not listen yet, or the network be away.
-async fn join(
-    ticket: &Ticket,
-    settings: &Settings,
-    pool: &Pool,
-    leave: &watch::Receiver<bool>,
-) -> Result<Joined, WireError> {
+async fn join(ticket: &Ticket, settings: &Settings, pool: &Pool) -> Result<Joined, Error> {
     let limits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
     let started = Instant::now();
     loop {
         match wire::connect(ticket, &settings.about, pool, limits).await {
-            Err(WireError::Unreachable(_) | WireError::Io(_) | WireError::Slow { .. })
-                if started.elapsed() < PATIENCE && !*leave.borrow() =>
-            {
-                tokio::time::sleep(RETRY).await;
-            }
-            result => return result,
+            Err(error) if error.is_transient() && started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+            result => return result.map_err(Error::Join),
         }
     }
 }
@@ -109,105 +107,171 @@ async fn session(ticket: &Ticket, settings: &Settings, mut leave: watch::Receive
     let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
     // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
     let pool = Pool::new(MAX_SETUP);
-    let Joined { mut reader, mut writer, welcome, task } = join(ticket, settings, &pool, &leave).await?;
-    let heartbeat = Duration::from_millis(welcome.heartbeat_ms.into());
-    let task = parse_task(task.part(0).unwrap_or_default())?;
-    let module = match fetched(ticket, settings).await {
-        Some(module) => module,
-        None => module(ticket, &task, &mut reader, &mut writer).await?,
+    let Joined { mut reader, writer, welcome, task } = tokio::select! {
+        joined = join(ticket, settings, &pool) => joined?,
+        Ok(_) = leave.wait_for(|leave| *leave) => return Ok(()),
     };
-    let task = Arc::new(task);
-    let (runner, interrupt) = tokio::task::spawn_blocking({
-        let (task, cache) = (task.clone(), settings.cache.clone());
-        move || prepare(task, &module, threads, cache)
-    })
-    .await
-    .map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??;
-    writer.send(&FromWorker::Ready, &[]).await?;
-    let wanted = u32::try_from(threads.saturating_add(PREFETCH)).unwrap_or(u32::MAX);
-    writer.send(&FromWorker::Want { tiles: wanted }, &[]).await?;
-
     let queue = Arc::new(Queue::default());
     let (reports, from_threads) = mpsc::channel(threads);
+    let (messages, to_send) = mpsc::unbounded_channel();
+    let heartbeat = Duration::from_millis(welcome.heartbeat_ms.into());
+    // From here on heartbeats go out, however long the module takes to come and to compile.
+    let mut sending = tokio::spawn(send(writer, from_threads, to_send, queue.clone(), heartbeat));
+
+    let task = Arc::new(parse_task(task.part(0).unwrap_or_default())?);
+    let prepared = tokio::select! {
+        prepared = set_up(ticket, settings, &task, &mut reader, &messages) => prepared,
+        Ok(_) = leave.wait_for(|leave| *leave) => {
+            drop(reports);
+            // Bye is all there is to say.
+            let _late = tokio::time::timeout(STUCK, sending).await;
+            return Ok(());
+        }
+        sent = &mut sending => Err(broken(sent)),
+    };
+    let (runner, interrupt) = prepared.inspect_err(|_| sending.abort())?;
     let running = compute::start(threads, &Arc::new(runner), &queue, &reports)?;
     drop(reports);
-    let (messages, to_send) = mpsc::unbounded_channel();
-    let sending = tokio::spawn(send(writer, from_threads, to_send, queue.clone(), heartbeat));
-    let result = receive(&mut reader, &queue, &messages, &task, &interrupt, &mut leave).await;
-    let returned = queue.close();
-    if result.is_ok() {
-        if !returned.is_empty() {
-            let _gone = messages.send(FromWorker::Returned { tiles: returned, why: "the worker leaves".into() });
-        }
-    } else {
-        interrupt.stop();
+    let wanted = u32::try_from(threads.saturating_add(PREFETCH)).unwrap_or(u32::MAX);
+    for message in [FromWorker::Ready, FromWorker::Want { tiles: wanted }] {
+        let _gone = messages.send(message);
     }
-    drop(messages);
-    if result.is_ok() {
-        // Ends when the threads have reported their last tiles.
-        if tokio::time::timeout(GRACE, sending).await.is_err() {
+
+    let work = Work { queue: &queue, messages: &messages, task: &task, interrupt: &interrupt };
+    let result = tokio::select! {
+        result = work.receive(&mut reader, &mut leave) => result,
+        sent = &mut sending => Err(broken(sent)),
+    };
+    match &result {
+        Ok(end) => work.wind_up(end, &mut reader, &mut sending).await,
+        Err(_) => {
+            queue.close();
             interrupt.stop();
         }
-    } else {
-        sending.abort();
     }
-    let joined = tokio::task::spawn_blocking(move || running.into_iter().all(|t| t.join().is_ok())).await;
-    match (result, joined) {
+    sending.abort();
+    let joining = tokio::task::spawn_blocking(move || running.into_iter().all(|t| t.join().is_ok()));
+    match (result, tokio::time::timeout(STUCK, joining).await) {
+        (Err(Error::Wire(error)), Err(_)) => Err(Error::Task(format!("{error}, and a tile under way can't be stopped"))),
         (Err(error), _) => Err(error),
-        (Ok(()), Ok(true)) => Ok(()),
-        (Ok(()), _) => Err(Error::Task("a worker thread panicked; this is a bug in tilefn".into())),
+        (Ok(_), Ok(Ok(false) | Err(_))) => Err(Error::Task("a worker thread panicked; this is a bug in tilefn".into())),
+        (Ok(_), Ok(Ok(true)) | Err(_)) => Ok(()),
     }
 }
 
-/// Takes what the controller sends, until it says that all is done or `leave` does.
-async fn receive(
+/// Why the sending half has ended before its time.
+fn broken(sent: Result<Result<(), WireError>, tokio::task::JoinError>) -> Error {
+    match sent {
+        Ok(Err(error)) => Error::Wire(error),
+        Ok(Ok(())) => Error::Wire(WireError::Closed),
+        Err(panic) => Error::Task(format!("sending failed: {panic}")),
+    }
+}
+
+/// Fetches the module and compiles it.
+async fn set_up(
+    ticket: &Ticket,
+    settings: &Settings,
+    task: &Arc<Task>,
     reader: &mut Reader<FromController>,
-    queue: &Queue,
     messages: &mpsc::UnboundedSender<FromWorker>,
-    task: &Task,
-    interrupt: &Interrupt,
-    leave: &mut watch::Receiver<bool>,
-) -> Result<(), Error> {
-    let reads = task.inputs.iter().all(|i| i.rasters.is_empty());
-    loop {
-        let (message, payload) = tokio::select! {
-            message = reader.recv() => message?,
-            Ok(_) = leave.wait_for(|leave| *leave) => return Ok(()),
-        };
-        match message {
-            FromController::Tile { lease, .. } => {
-                let Some(tile) = task.tiling.tile(lease.tile) else {
-                    return Err(Error::Task(format!(
-                        "the controller sent tile {}, which the grid doesn't have",
-                        lease.tile
-                    )));
-                };
-                let pixels = (!payload.is_empty() || reads).then_some(payload);
-                if let Err(job) = queue.push(Job { lease, tile, pixels }) {
-                    let _gone =
-                        messages.send(FromWorker::Returned { tiles: vec![job.lease], why: "the worker leaves".into() });
+) -> Result<(Runner, Interrupt), Error> {
+    let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
+    let module = match fetched(ticket, settings).await {
+        Some(module) => module,
+        None => module(ticket, task, reader, messages).await?,
+    };
+    let (task, cache) = (task.clone(), settings.cache.clone());
+    tokio::task::spawn_blocking(move || prepare(task, &module, threads, cache))
+        .await
+        .map_err(|e| Error::Task(format!("preparing the module failed: {e}")))?
+}
+
+/// How a worker's part ends when nothing is wrong.
+enum End {
+    /// The controller has no more tiles.
+    Finished,
+    /// The worker was told to leave.
+    Left,
+}
+
+/// What the receiving half works with.
+struct Work<'a> {
+    queue: &'a Queue,
+    messages: &'a mpsc::UnboundedSender<FromWorker>,
+    task: &'a Task,
+    interrupt: &'a Interrupt,
+}
+
+impl Work<'_> {
+    /// Takes what the controller sends, until it says that all is done or `leave` does.
+    async fn receive(&self, reader: &mut Reader<FromController>, leave: &mut watch::Receiver<bool>) -> Result<End, Error> {
+        let no_inputs = self.task.inputs.iter().all(|i| i.rasters.is_empty());
+        loop {
+            let (message, payload) = tokio::select! {
+                message = reader.recv() => message?,
+                Ok(_) = leave.wait_for(|leave| *leave) => return Ok(End::Left),
+            };
+            match message {
+                FromController::Tile { lease, .. } => {
+                    let Some(tile) = self.task.tiling.tile(lease.tile) else {
+                        return Err(Error::Task(format!("the controller sent tile {}, which the grid doesn't have", lease.tile)));
+                    };
+                    let pixels = (!payload.is_empty() || no_inputs).then_some(payload);
+                    if let Err(job) = self.queue.push(Job { lease, tile, pixels }) {
+                        self.give_back(vec![job.lease]);
+                    }
                 }
-            }
-            FromController::Cancel(lease) => {
-                if queue.cancel(lease) {
-                    let _gone = messages.send(FromWorker::Want { tiles: 1 });
+                FromController::Cancel(lease) => {
+                    if self.queue.cancel(lease) {
+                        let _gone = self.messages.send(FromWorker::Want { tiles: 1 });
+                    }
                 }
-            }
-            FromController::Finish => {
-                // What still runs here was done elsewhere first.
-                interrupt.stop();
-                return Ok(());
-            }
-            FromController::Abort { reason } => return Err(Error::Aborted(reason)),
-            FromController::Heartbeat => {}
-            other @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
-                return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Tile" }.into());
+                FromController::Finish => return Ok(End::Finished),
+                FromController::Abort { reason } => return Err(Error::Aborted(reason)),
+                FromController::Heartbeat => {}
+                other @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
+                    return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Tile" }.into());
+                }
             }
         }
     }
+
+    /// Lets the threads end, hands back what was not begun, and says goodbye.
+    async fn wind_up(&self, end: &End, reader: &mut Reader<FromController>, sending: &mut JoinHandle<Result<(), WireError>>) {
+        let unbegun = self.queue.close();
+        match end {
+            // What still runs here was done elsewhere first.
+            End::Finished => self.interrupt.stop(),
+            // Said even when there is nothing to give back, so that no more tiles come.
+            End::Left => self.give_back(unbegun),
+        }
+        let told_to_stop = async {
+            loop {
+                match reader.recv().await {
+                    Ok((FromController::Tile { lease, .. }, _)) => self.give_back(vec![lease]),
+                    Ok((FromController::Finish | FromController::Abort { .. }, _)) | Err(_) => return,
+                    Ok(_) => {}
+                }
+            }
+        };
+        tokio::select! {
+            // Ends when the threads have reported their last tiles.
+            _ = &mut *sending => return,
+            () = told_to_stop => {}
+            () = tokio::time::sleep(GRACE) => {}
+        }
+        self.interrupt.stop();
+        let _late = tokio::time::timeout(STUCK, sending).await;
+    }
+
+    fn give_back(&self, tiles: Vec<Lease>) {
+        // A closed channel shows as the end of the connection.
+        let _gone = self.messages.send(FromWorker::Returned { tiles, why: "the worker leaves".into() });
+    }
 }
 
-/// Sends results, messages and heartbeats, until the threads are done and nobody has anything more to say.
+/// Sends results, messages and heartbeats until the threads are done, then says goodbye.
 async fn send(
     mut writer: Writer<FromWorker>,
     mut reports: mpsc::Receiver<Report>,
@@ -216,22 +280,19 @@ async fn send(
     heartbeat: Duration,
 ) -> Result<(), WireError> {
     let mut beat = tokio::time::interval(heartbeat);
-    let (mut threads_left, mut messages_left) = (true, true);
-    while threads_left || messages_left {
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
         tokio::select! {
-            report = reports.recv(), if threads_left => match report {
+            report = reports.recv() => match report {
                 Some(report) => {
                     send_report(&mut writer, report).await?;
-                    if messages_left {
+                    if !queue.is_closed() {
                         writer.send(&FromWorker::Want { tiles: 1 }, &[]).await?;
                     }
                 }
-                None => threads_left = false,
+                None => break,
             },
-            message = messages.recv(), if messages_left => match message {
-                Some(message) => writer.send(&message, &[]).await?,
-                None => messages_left = false,
-            },
+            Some(message) = messages.recv() => writer.send(&message, &[]).await?,
             _ = beat.tick() => {
                 let (busy, queued) = queue.load();
                 let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
@@ -239,25 +300,36 @@ async fn send(
             }
         }
     }
+    while let Ok(message) = messages.try_recv() {
+        writer.send(&message, &[]).await?;
+    }
     writer.send(&FromWorker::Bye { why: "finished".into() }, &[]).await?;
     writer.close().await
 }
 
 async fn send_report(writer: &mut Writer<FromWorker>, report: Report) -> Result<(), WireError> {
     match report {
-        Report::Finished { lease, outcome } => match *outcome {
-            Outcome::Skipped { read } => {
-                let cost = Cost { read_ns: nanos(read), ..Cost::default() };
-                let result = TileResult { lease, outcome: wire::Outcome::Skipped, cost, log: wire::Log::default() };
-                writer.send(&FromWorker::Result(result), &[]).await
+        Report::Finished { lease, outcome } => {
+            let sent = match *outcome {
+                Outcome::Skipped { read } => {
+                    let cost = Cost { read_ns: nanos(read), ..Cost::default() };
+                    let result = TileResult { lease, outcome: wire::Outcome::Skipped, cost, log: wire::Log::default() };
+                    writer.send(&FromWorker::Result(result), &[]).await
+                }
+                Outcome::Done(done) => send_done(writer, lease, done).await,
+            };
+            match sent {
+                // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.
+                Err(error @ (WireError::Malformed(_) | WireError::TooLarge { .. })) => {
+                    let text = format!("the function's result can't be sent: {error}");
+                    send_failure(writer, lease, FailureKind::Output, false, &text, Vec::new()).await
+                }
+                sent => sent,
             }
-            Outcome::Done(done) => send_done(writer, lease, done).await,
-        },
+        }
         Report::Failed { lease, error, log } => {
             let (kind, retryable) = classify(&error);
-            let text = clip(&error.to_string(), MAX_TEXT);
-            let failure = TileFailure { lease, kind, text, retryable, cost: Cost::default(), log: wire_log(log) };
-            writer.send(&FromWorker::Failed(failure), &[]).await
+            send_failure(writer, lease, kind, retryable, &error.to_string(), log).await
         }
         Report::Stopped(lease) => {
             let returned = FromWorker::Returned { tiles: vec![lease], why: "stopped".into() };
@@ -266,17 +338,23 @@ async fn send_report(writer: &mut Writer<FromWorker>, report: Report) -> Result<
     }
 }
 
+async fn send_failure(
+    writer: &mut Writer<FromWorker>,
+    lease: Lease,
+    kind: FailureKind,
+    retryable: bool,
+    text: &str,
+    log: Vec<LogLine>,
+) -> Result<(), WireError> {
+    let failure = TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
+    writer.send(&FromWorker::Failed(failure), &[]).await
+}
+
 /// Sends a tile's pixels straight from the memory of the instance that made them.
 async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
     let log = wire_log(done.take_log());
     let heads = done.outputs().iter().map(|rasters| {
-        let head = |r: &sandbox::OutRaster| RasterHead {
-            dtype: r.dtype,
-            bands: r.bands,
-            rows: r.rows,
-            cols: r.cols,
-            nodata: r.nodata,
-        };
+        let head = |r: &sandbox::OutRaster| RasterHead { dtype: r.dtype, bands: r.bands, rows: r.rows, cols: r.cols, nodata: r.nodata };
         rasters.iter().map(head).collect::<Vec<_>>()
     });
     let heads: Vec<_> = heads.collect();
@@ -343,9 +421,10 @@ async fn module(
     ticket: &Ticket,
     task: &Task,
     reader: &mut Reader<FromController>,
-    writer: &mut Writer<FromWorker>,
+    messages: &mpsc::UnboundedSender<FromWorker>,
 ) -> Result<Vec<u8>, Error> {
-    writer.send(&FromWorker::ModuleRequest, &[]).await?;
+    // A closed channel shows as the end of the connection.
+    let _gone = messages.send(FromWorker::ModuleRequest);
     loop {
         let (message, payload) = reader.recv().await?;
         match message {
@@ -366,12 +445,7 @@ async fn module(
 }
 
 /// Compiles the module and makes it ready for the task.
-fn prepare(
-    task: Arc<Task>,
-    module: &[u8],
-    threads: usize,
-    cache: Option<PathBuf>,
-) -> Result<(Runner, Interrupt), Error> {
+fn prepare(task: Arc<Task>, module: &[u8], threads: usize, cache: Option<PathBuf>) -> Result<(Runner, Interrupt), Error> {
     let (rows, cols) = task.tiling.tile_size();
     let kept = working_set(&task, rows, cols).min(KEPT_MEMORY);
     // Results keep their instance until they have been sent.

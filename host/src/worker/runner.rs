@@ -126,13 +126,6 @@ impl Runner {
         &self.function
     }
 
-    /// Bytes of all inputs under `tile`, halo included.
-    pub fn bytes_in(&self, tile: &Tile) -> u64 {
-        let Some(window) = tile.window.padded(self.task.halo) else { return 0 };
-        let rasters = self.task.inputs.iter().flat_map(|i| &i.rasters);
-        rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
-    }
-
     /// Runs the function on `tile`.
     pub fn run(&self, tile: &Tile, pixels: &mut dyn Pixels) -> Result<Outcome, Error> {
         let started = Instant::now();

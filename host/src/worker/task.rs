@@ -1,6 +1,6 @@
 //! What a worker has to know to run any tile of a job: the part of the plan that travels.
 
-use crate::grid::{Grid, Tiling};
+use crate::grid::{Grid, Tile, Tiling};
 use crate::raster::SourceSpec;
 use crate::sandbox::{Limits, Value};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,13 @@ pub struct Task {
 }
 
 impl Task {
+    /// Bytes of all inputs under `tile`, halo included.
+    pub fn bytes_in(&self, tile: &Tile) -> u64 {
+        let Some(window) = tile.window.padded(self.halo) else { return 0 };
+        let rasters = self.inputs.iter().flat_map(|i| &i.rasters);
+        rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
+    }
+
     /// The task as the bytes that travel to workers.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)

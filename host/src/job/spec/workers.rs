@@ -32,6 +32,8 @@ pub struct Workers {
     pub max_attempts: u32,
     /// A worker that has not connected after this time is replaced.
     pub start_timeout: Time,
+    /// How often controller and workers send at least a sign of life; one that is silent for four times as long counts as lost.
+    pub heartbeat: Time,
     /// Address and port on which the controller listens for remote workers. Default: every address, any free port.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = "0.0.0.0:7400")]
@@ -65,6 +67,7 @@ impl Default for Workers {
             reads: Reads::Controller,
             max_attempts: 4,
             start_timeout: Time::seconds(300),
+            heartbeat: Time::seconds(2),
             listen: None,
             advertise: None,
             ticket: None,
