@@ -74,7 +74,10 @@ fn place_of_each_tile() {
         assert!(tile["crs"].as_str().unwrap().contains("28355"));
     }
 
-    f.job("places", "[inputs.image]\npath = 'a.tif'\n[outputs.index]\npath = 'index.tif'\n[outputs.tile]\npath = 'tile.tif'\n");
+    f.job(
+        "places",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.index]\npath = 'index.tif'\n[outputs.tile]\npath = 'tile.tif'\n",
+    );
     f.run("--set grid.tile=[256,256]").ok();
     f.python(
         "
@@ -134,7 +137,9 @@ fn coordinates_and_points() {
     assert_eq!(points(&tiles), [json!([112, 112]), json!(null), json!(null), json!(null)]);
 
     // On the border of two tiles a point belongs to the right and lower one, and to no pixel beyond the last.
-    let at = |x: u32, y: u32| points(&context(&f, "a.tif", &format!("--set grid.tile=[256,256] --set params.x={x} --set params.y={y}")));
+    let at = |x: u32, y: u32| {
+        points(&context(&f, "a.tif", &format!("--set grid.tile=[256,256] --set params.x={x} --set params.y={y}")))
+    };
     assert_eq!(at(502560, 6997440), [json!(null), json!(null), json!(null), json!([0, 0])]);
     assert_eq!(at(500000, 7000000), [json!([0, 0]), json!(null), json!(null), json!(null)]);
     assert_eq!(at(505000, 7000000), vec![json!(null); 4]);

@@ -24,7 +24,8 @@ impl Example {
     }
 
     fn run(&self, arguments: &str) -> Run {
-        self.folder.tilefn(["run", &self.job, "--report", "report.json"].into_iter().chain(arguments.split_whitespace()))
+        self.folder
+            .tilefn(["run", &self.job, "--report", "report.json"].into_iter().chain(arguments.split_whitespace()))
     }
 
     fn report(&self) -> Value {
@@ -32,7 +33,8 @@ impl Example {
     }
 }
 
-const TILES: [&str; 3] = ["", "--overwrite --set grid.tile=[64,64]", "--overwrite --set grid.tile=[97,31] --workers threads:3"];
+const TILES: [&str; 3] =
+    ["", "--overwrite --set grid.tile=[64,64]", "--overwrite --set grid.tile=[97,31] --workers threads:3"];
 
 #[test]
 fn ndvi() {
@@ -111,7 +113,9 @@ fn slope_and_hillshade() {
         check("srtm/srtm_ref.tif", "-s 111120");
     }
     assert_eq!(
-        example.folder.python("result = band('demo/hillshade.tif').GetOverviewCount(), band('demo/slope.tif').GetOverviewCount()"),
+        example.folder.python(
+            "result = band('demo/hillshade.tif').GetOverviewCount(), band('demo/slope.tif').GetOverviewCount()"
+        ),
         json!([2, 0])
     );
     let other_dem = "--overwrite --set inputs.dem.path=demo/data/olinda/olinda_dem_utm25s.tif";
@@ -139,7 +143,10 @@ fn cloud_free_median() {
     };
     for tiles in ["", "--overwrite --set grid.tile=[33,20] --workers threads:3"] {
         example.run(tiles).ok();
-        example.folder.python(&format!("{}\n            same('demo/median-red.tif', median, nodata=np.nan)", expected(":", "[4, 5, 6, 7, 11]")));
+        example.folder.python(&format!(
+            "{}\n            same('demo/median-red.tif', median, nodata=np.nan)",
+            expected(":", "[4, 5, 6, 7, 11]")
+        ));
     }
 
     // The same dates as files of their own.

@@ -98,7 +98,10 @@ fn full_disk() {
         return;
     };
     f.python("write('a.tif', np.random.default_rng(1).integers(0, 255, (3000, 3000), 'u1'))");
-    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'disk/copy.tif'\n[grid]\ntile = [512, 512]\n");
+    f.job(
+        "copy",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'disk/copy.tif'\n[grid]\ntile = [512, 512]\n",
+    );
     let run = f.run("--workers threads:2");
     check_full(&f, &run);
     // What is kept for --resume is removed by the next run that doesn't resume; here the input is small enough.

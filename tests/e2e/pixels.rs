@@ -9,7 +9,9 @@ fn halo_at_the_edges() {
     let f = Folder::new();
     f.python("write('a.tif', (np.arange(40 * 30) % 251).reshape(40, 30).astype('f4'))");
     f.job("moved", "[inputs.image]\npath = 'a.tif'\n[outputs.moved]\npath = 'moved.tif'\n");
-    for (edge, mode) in [("nodata", "'constant', constant_values=np.nan"), ("reflect", "'symmetric'"), ("nearest", "'edge'")] {
+    for (edge, mode) in
+        [("nodata", "'constant', constant_values=np.nan"), ("reflect", "'symmetric'"), ("nearest", "'edge'")]
+    {
         for tile in ["[4,3]", "[16,16]", "[100,100]"] {
             for (reach, down, right) in [(1, -1, 1), (7, 7, -7), (35, -35, 20)] {
                 f.run(&format!(
@@ -78,7 +80,8 @@ fn lists_of_files() {
         ",
     );
     // A pattern stands for its files in the order of their names.
-    f.run("--set inputs.images.paths=['in-*.tif'] --overwrite --set outputs.doubled.paths=['a.tif','b.tif','c.tif']").ok();
+    f.run("--set inputs.images.paths=['in-*.tif'] --overwrite --set outputs.doubled.paths=['a.tif','b.tif','c.tif']")
+        .ok();
     f.python("same('b.tif', np.where(read('in-1.tif') == -100, -1, read('in-1.tif') * 2).astype('i2'))");
     assert_message(
         &f,
@@ -183,9 +186,13 @@ fn empty_tiles() {
         write('a.tif', a, nodata=-1)
         ",
     );
-    f.job("seven", "[inputs.image]\npath = 'a.tif'\n[outputs.seven]\npath = 'seven.tif'\nnodata = -5\n[grid]\ntile = [100, 100]\n");
+    f.job(
+        "seven",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.seven]\npath = 'seven.tif'\nnodata = -5\n[grid]\ntile = [100, 100]\n",
+    );
     for (path, driver) in [("seven.tif", "GTiff"), ("seven.img", "HFA"), ("seven.tif", "COG")] {
-        let report = f.report(&format!("--overwrite --set outputs.seven.path={path} --set outputs.seven.driver={driver}"));
+        let report =
+            f.report(&format!("--overwrite --set outputs.seven.path={path} --set outputs.seven.driver={driver}"));
         assert_eq!((&report["tiles"]["done"], &report["tiles"]["skipped"]), (&json!(2), &json!(7)));
         f.python(&format!("e = np.full((300, 300), -5, 'f4'); e[100:, :100] = 7; same('{path}', e, nodata=-5)"));
     }
@@ -233,7 +240,10 @@ fn several_outputs() {
     f.run("").ok();
     assert_eq!(f.files(), ["a.tif", "job.toml", "tile.tif"]);
     f.python("r, c = np.mgrid[:100, :100]; same('tile.tif', (r // 50 * 2 + c // 50).astype('u4'))");
-    f.job("copy_and_sum", "[inputs.image]\npath = 'a.tif'\n[outputs.copy_and_sum]\npath = 'copy.tif'\n[grid]\ntile = [30, 30]\n");
+    f.job(
+        "copy_and_sum",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.copy_and_sum]\npath = 'copy.tif'\n[grid]\ntile = [30, 30]\n",
+    );
     let report = f.report("--workers threads:3");
     let sum = f.python("same('copy.tif', ramp(100, 100).astype('f8')); result = int(ramp(100, 100).sum())");
     assert_eq!((report["result"][0].as_f64(), &report["result"][1]), (sum.as_f64(), &json!(10000)));

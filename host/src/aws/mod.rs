@@ -20,6 +20,7 @@ mod session;
 mod stopped;
 mod tags;
 
+pub use crew::Usage;
 #[cfg(feature = "ec2")]
 pub use ec2::Ec2;
 pub use error::{AwsError, Cause};
@@ -28,7 +29,6 @@ pub use ledger::{Clients, Cluster, Ledger};
 pub use s3::{Store, fetch, upload};
 pub use session::{Pace, Session};
 pub use stopped::Left;
-pub use crew::Usage;
 
 use crate::controller::FleetError;
 use crate::controller::remote::Recruited;
@@ -46,7 +46,9 @@ pub async fn recruit<F>(
     let failed = |e: AwsError| FleetError(e.to_string());
     let settings = workers.s3.as_ref();
     let session =
-        Session::load(settings.and_then(|s| s.region.as_deref()), settings.and_then(|s| s.endpoint.as_deref())).await.map_err(failed)?;
+        Session::load(settings.and_then(|s| s.region.as_deref()), settings.and_then(|s| s.endpoint.as_deref()))
+            .await
+            .map_err(failed)?;
     let fleet = fleet(&session, workers).map_err(failed)?;
     let module_url = match settings {
         Some(settings) => Some(Store::new(&session, settings).put_module(module).await.map_err(failed)?),

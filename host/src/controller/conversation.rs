@@ -8,7 +8,8 @@ use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
 use crate::wire::{
-    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError, Writer,
+    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
+    Writer,
 };
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -68,7 +69,11 @@ enum Out {
     /// The module, as the payload.
     Module,
     /// A tile with its pixels; its room is free again once they are sent.
-    Tile { lease: Lease, read: Read, _room: (OwnedSemaphorePermit, OwnedSemaphorePermit) },
+    Tile {
+        lease: Lease,
+        read: Read,
+        _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    },
 }
 
 /// What happens here beside the worker's messages.
@@ -136,7 +141,10 @@ pub async fn hold(
     talk.give_back_unbegun();
     let work = talk.work;
     if let Err(poisonous) = server.book.lose(worker) {
-        server.fail(Failure::Poisonous { what: poisonous, last: format!("worker {} ({}): {why}", worker.0, describe(about)) });
+        server.fail(Failure::Poisonous {
+            what: poisonous,
+            last: format!("worker {} ({}): {why}", worker.0, describe(about)),
+        });
     }
     drop(talk);
     sending.abort();
@@ -182,7 +190,11 @@ struct Written {
 }
 
 impl Talk<'_> {
-    async fn go_on(&mut self, mut receiving: Receiving, sending: &mut JoinHandle<Result<(), WireError>>) -> Result<String, WireError> {
+    async fn go_on(
+        &mut self,
+        mut receiving: Receiving,
+        sending: &mut JoinHandle<Result<(), WireError>>,
+    ) -> Result<String, WireError> {
         let mut ending = self.server.ending();
         let mut changes = self.server.book.changes();
         loop {
@@ -292,7 +304,11 @@ impl Talk<'_> {
         let TileResult { lease, outcome, cost, log } = result;
         let asked = self.leases.get(&lease.tile).is_some_and(|held| held.lease == lease.lease);
         let Some(tile) = self.server.task.tiling.tile(lease.tile).filter(|_| asked) else {
-            tracing::warn!("worker {} sent a result for tile {}, which it doesn't hold; ignored", self.worker.0, lease.tile);
+            tracing::warn!(
+                "worker {} sent a result for tile {}, which it doesn't hold; ignored",
+                self.worker.0,
+                lease.tile
+            );
             return Ok(());
         };
         if let wire::Outcome::Done { outputs, .. } = &outcome {
@@ -337,7 +353,10 @@ impl Talk<'_> {
                 return wrong(format!("{} rasters of {} instead of {}", rasters.len(), output.name, output.rasters));
             }
             for raster in rasters {
-                if raster.dtype != output.dtype || (raster.rows, raster.cols) != (tile.window.rows, tile.window.cols) || raster.bands == 0 {
+                if raster.dtype != output.dtype
+                    || (raster.rows, raster.cols) != (tile.window.rows, tile.window.cols)
+                    || raster.bands == 0
+                {
                     return wrong(format!("a raster of {} with another type or shape than the tile's", output.name));
                 }
             }
@@ -348,7 +367,11 @@ impl Talk<'_> {
     fn failed(&mut self, failure: &TileFailure) {
         let TileFailure { lease, text, retryable, .. } = failure;
         if !self.take_back(*lease) {
-            tracing::warn!("worker {} reports tile {} failed, which it doesn't hold; ignored", self.worker.0, lease.tile);
+            tracing::warn!(
+                "worker {} reports tile {} failed, which it doesn't hold; ignored",
+                self.worker.0,
+                lease.tile
+            );
             return;
         }
         let Some(tile) = self.server.task.tiling.tile(lease.tile) else { return };
@@ -452,7 +475,10 @@ async fn ended(ending: &mut watch::Receiver<Ending>) -> Ending {
 }
 
 fn hand_in(book: &Book, tile: &Tile, outputs: &[Vec<RasterHead>], payload: &Payload) -> Result<bool, Failure> {
-    let heads = outputs.iter().enumerate().flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
+    let heads = outputs
+        .iter()
+        .enumerate()
+        .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
     let rasters = heads.zip(payload.parts()).map(|((o, r, bands), pixels)| (o, r, bands, pixels));
     let state = payload.len().checked_sub(1).and_then(|last| payload.part(last)).unwrap_or_default();
     book.done(tile, rasters, state)
@@ -494,7 +520,11 @@ async fn read_and_send(
 }
 
 /// Sends what is to go out, and heartbeats.
-async fn send(server: Arc<Server>, mut writer: Writer<FromController>, mut out: mpsc::UnboundedReceiver<Out>) -> Result<(), WireError> {
+async fn send(
+    server: Arc<Server>,
+    mut writer: Writer<FromController>,
+    mut out: mpsc::UnboundedReceiver<Out>,
+) -> Result<(), WireError> {
     let mut beat = tokio::time::interval(server.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

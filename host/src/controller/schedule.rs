@@ -213,7 +213,8 @@ impl Schedule {
     /// `worker` is gone: its tiles are handed out again, and each counts as lost once.
     pub fn lose(&mut self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
         self.waiting.remove(&worker);
-        let tiles: Vec<u64> = self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
+        let tiles: Vec<u64> =
+            self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
         for tile in &tiles {
             self.retry(worker, *tile)?;
         }

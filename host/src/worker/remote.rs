@@ -5,8 +5,8 @@ use super::runner::{self, Done, Outcome, Runner, working_set};
 use super::task::Task;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
 use crate::wire::{
-    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, Payload,
-    PayloadLimits, Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
+    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, PayloadLimits,
+    Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
 };
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -32,7 +32,8 @@ const MAX_SETUP: u64 = 256 << 20;
 const KEPT_MEMORY: u64 = 256 << 20;
 
 /// Fetches the bytes at a URL, at most so many.
-pub type Fetch = Arc<dyn Fn(String, u64) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
+pub type Fetch =
+    Arc<dyn Fn(String, u64) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
 
 /// How a worker runs.
 #[derive(Clone)]
@@ -152,7 +153,9 @@ async fn session(ticket: &Ticket, settings: &Settings, mut leave: watch::Receive
     sending.abort();
     let joining = tokio::task::spawn_blocking(move || running.into_iter().all(|t| t.join().is_ok()));
     match (result, tokio::time::timeout(STUCK, joining).await) {
-        (Err(Error::Wire(error)), Err(_)) => Err(Error::Task(format!("{error}, and a tile under way can't be stopped"))),
+        (Err(Error::Wire(error)), Err(_)) => {
+            Err(Error::Task(format!("{error}, and a tile under way can't be stopped")))
+        }
         (Err(error), _) => Err(error),
         (Ok(_), Ok(Ok(false) | Err(_))) => Err(Error::Task("a worker thread panicked; this is a bug in tilefn".into())),
         (Ok(_), Ok(Ok(true)) | Err(_)) => Ok(()),
@@ -205,7 +208,11 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Takes what the controller sends, until it says that all is done or `leave` does.
-    async fn receive(&self, reader: &mut Reader<FromController>, leave: &mut watch::Receiver<bool>) -> Result<End, Error> {
+    async fn receive(
+        &self,
+        reader: &mut Reader<FromController>,
+        leave: &mut watch::Receiver<bool>,
+    ) -> Result<End, Error> {
         let no_inputs = self.task.inputs.iter().all(|i| i.rasters.is_empty());
         loop {
             let (message, payload) = tokio::select! {
@@ -215,7 +222,10 @@ impl Work<'_> {
             match message {
                 FromController::Tile { lease, .. } => {
                     let Some(tile) = self.task.tiling.tile(lease.tile) else {
-                        return Err(Error::Task(format!("the controller sent tile {}, which the grid doesn't have", lease.tile)));
+                        return Err(Error::Task(format!(
+                            "the controller sent tile {}, which the grid doesn't have",
+                            lease.tile
+                        )));
                     };
                     let pixels = (!payload.is_empty() || no_inputs).then_some(payload);
                     if let Err(job) = self.queue.push(Job { lease, tile, pixels }) {
@@ -230,7 +240,8 @@ impl Work<'_> {
                 FromController::Finish => return Ok(End::Finished),
                 FromController::Abort { reason } => return Err(Error::Aborted(reason)),
                 FromController::Heartbeat => {}
-                other @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
+                other
+                @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
                     return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Tile" }.into());
                 }
             }
@@ -238,7 +249,12 @@ impl Work<'_> {
     }
 
     /// Lets the threads end, hands back what was not begun, and says goodbye.
-    async fn wind_up(&self, end: &End, reader: &mut Reader<FromController>, sending: &mut JoinHandle<Result<(), WireError>>) {
+    async fn wind_up(
+        &self,
+        end: &End,
+        reader: &mut Reader<FromController>,
+        sending: &mut JoinHandle<Result<(), WireError>>,
+    ) {
         let unbegun = self.queue.close();
         match end {
             // What still runs here was done elsewhere first.
@@ -346,7 +362,8 @@ async fn send_failure(
     text: &str,
     log: Vec<LogLine>,
 ) -> Result<(), WireError> {
-    let failure = TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
+    let failure =
+        TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
     writer.send(&FromWorker::Failed(failure), &[]).await
 }
 
@@ -354,7 +371,13 @@ async fn send_failure(
 async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
     let log = wire_log(done.take_log());
     let heads = done.outputs().iter().map(|rasters| {
-        let head = |r: &sandbox::OutRaster| RasterHead { dtype: r.dtype, bands: r.bands, rows: r.rows, cols: r.cols, nodata: r.nodata };
+        let head = |r: &sandbox::OutRaster| RasterHead {
+            dtype: r.dtype,
+            bands: r.bands,
+            rows: r.rows,
+            cols: r.cols,
+            nodata: r.nodata,
+        };
         rasters.iter().map(head).collect::<Vec<_>>()
     });
     let heads: Vec<_> = heads.collect();
@@ -445,7 +468,12 @@ async fn module(
 }
 
 /// Compiles the module and makes it ready for the task.
-fn prepare(task: Arc<Task>, module: &[u8], threads: usize, cache: Option<PathBuf>) -> Result<(Runner, Interrupt), Error> {
+fn prepare(
+    task: Arc<Task>,
+    module: &[u8],
+    threads: usize,
+    cache: Option<PathBuf>,
+) -> Result<(Runner, Interrupt), Error> {
     let (rows, cols) = task.tiling.tile_size();
     let kept = working_set(&task, rows, cols).min(KEPT_MEMORY);
     // Results keep their instance until they have been sent.
