@@ -9,8 +9,9 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// Memory for GDAL's block cache, bytes: the blocks of a few tiles; more only delays writing.
-const GDAL_CACHE: u64 = 128 << 20;
+/// Memory for GDAL's block cache, bytes: the blocks of a few tiles. A larger one is slower: every block
+/// comes into memory that the kernel has to find and clear first.
+const GDAL_CACHE: u64 = 64 << 20;
 /// Pixels that an instance's memory keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 

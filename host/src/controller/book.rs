@@ -68,16 +68,27 @@ impl Book {
         self.schedule().take(worker, Instant::now())
     }
 
-    /// A tile for `worker`; waits until there is one, or all are done (`None`), or the job is stopped.
-    pub fn wait_for_tile(&self, worker: WorkerId) -> Result<Option<u64>, Failure> {
+    /// Tiles for `worker`, at most `most`; waits until there is one, or all are done (then none), or the job is stopped.
+    ///
+    /// They are neighbours where possible: what one decodes beyond its edge is the next one's. Near the end fewer are
+    /// given, so that no thread is left without while another has several.
+    pub fn wait_for_tiles(&self, worker: WorkerId, most: u64, threads: u64) -> Result<Vec<u64>, Failure> {
         let mut schedule = self.schedule();
         loop {
             if self.control.stopped() {
                 return Err(Failure::Interrupted);
             }
             match schedule.take(worker, Instant::now()) {
-                Grant::Tile(tile) => return Ok(Some(tile)),
-                Grant::Finished => return Ok(None),
+                Grant::Tile(first) => {
+                    let most = (schedule.left() / threads.saturating_mul(4).max(1)).clamp(1, most);
+                    let mut tiles = vec![first];
+                    while (tiles.len() as u64) < most {
+                        let Grant::Tile(next) = schedule.take(worker, Instant::now()) else { break };
+                        tiles.push(next);
+                    }
+                    return Ok(tiles);
+                }
+                Grant::Finished => return Ok(Vec::new()),
                 Grant::Wait => schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
             }
         }

@@ -9,6 +9,10 @@ use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
 use crate::worker::{self, Done, FilePixels, Outcome, Runner};
 use std::time::Instant;
 
+/// Tiles that a thread takes at a time. Each thread has its own dataset and so decodes for itself the blocks that a halo
+/// reaches into: with single tiles in turn, nearly all of them twice.
+const NEIGHBOURS: u64 = 4;
+
 /// What one thread did.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
@@ -33,7 +37,7 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
                 std::thread::Builder::new()
                     .name(format!("tile-{n}"))
                     .stack_size(stack)
-                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n)))
+                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n), threads as u64))
             })
             .collect();
         running.into_iter().map(|thread| thread.map(std::thread::ScopedJoinHandle::join)).collect::<Vec<_>>()
@@ -53,17 +57,30 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
     interrupted.map_or(Ok(works), Err)
 }
 
-fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId) -> Result<Work, Failure> {
+fn work(
+    book: &Book,
+    runner: &Runner,
+    interrupt: &Interrupt,
+    worker: WorkerId,
+    threads: u64,
+) -> Result<Work, Failure> {
     let stop_all = StopOnDrop { book, interrupt };
     let mut work = Work::default();
     let mut pixels = FilePixels::new(runner.task().clone());
     loop {
         let waiting = Instant::now();
-        let next = book.wait_for_tile(worker)?;
+        let tiles = book.wait_for_tiles(worker, NEIGHBOURS, threads)?;
         work.spent.wait += waiting.elapsed();
+        if tiles.is_empty() {
+            break;
+        }
         // The schedule counts the same tiles as the tiling.
-        let Some(tile) = next.and_then(|index| runner.task().tiling.tile(index)) else { break };
-        run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+        for tile in tiles.into_iter().filter_map(|index| runner.task().tiling.tile(index)) {
+            if book.control().stopped() {
+                return Err(Failure::Interrupted);
+            }
+            run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+        }
     }
     std::mem::forget(stop_all);
     Ok(work)
