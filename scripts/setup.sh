@@ -10,7 +10,7 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates)
-[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy clang lld procps)
+[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps)
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()
