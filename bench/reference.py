@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+
 from suite import inputs_of, make_data
 
 RADIUS = 2

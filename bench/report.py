@@ -1,5 +1,6 @@
 """Writes the benchmark's results into docs/performance.md, between its marks, and draws docs/performance.png."""
 
+import textwrap
 from statistics import median
 
 from suite import CODECS, JOBS, ratios, say
@@ -72,14 +73,14 @@ def draw(path, results):
                 x = place + (i - (len(runs) - 1) / 2) * width
                 bar = axis.bar(x, height, width * 0.92, color=COLOURS[tool], label=NAMES[tool].strip("*"))
                 axis.bar_label(bar, fmt="%.1f", fontsize=7)
-        axis.set_xticks(range(len(jobs)), [JOBS[name].title.replace(" ", "\n", 1) for name in jobs], fontsize=8)
+        axis.set_xticks(range(len(jobs)), [textwrap.fill(JOBS[name].title, 12) for name in jobs], fontsize=8)
         axis.set_title(CODECS[codec], fontsize=10)
         axis.set_yscale("log")
         axis.axhline(1, color="black", linewidth=0.6)
     axes[0][0].set_ylabel("wall time ÷ native twin")
     labels = {label: handle for a in axes[0] for handle, label in zip(*a.get_legend_handles_labels())}
-    axes[0][0].legend(labels.values(), labels.keys(), fontsize=8, frameon=False)
-    figure.tight_layout()
+    figure.legend(labels.values(), labels.keys(), ncols=len(labels), loc="lower center", fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path, dpi=150)
 
 

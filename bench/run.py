@@ -4,9 +4,9 @@
     bench/run.py --tilefn target/release/tilefn           everything; writes docs/performance.md and .png
     bench/run.py --tilefn target/release/tilefn --quick   small rasters, one codec: a smoke test that writes nothing
 
-The tools take turns (A B C, A B C, …), so a machine that is slow for a while is slow for all, and each run's ratio to the
-twin's run of the same turn is what counts. A first turn, not counted, fills the page cache and compiles what is compiled
-at first use; its results are compared pixel by pixel. A tool that isn't there is skipped, loudly.
+The tools take turns (A B C, A B C, …), so a machine that is slow for a while is slow for all, and each run's ratio to
+the twin's run of the same turn is what counts. A first turn, not counted, fills the page cache and compiles what is
+compiled at first use; its results are compared pixel by pixel. A tool that isn't there is skipped, loudly.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 
@@ -113,15 +112,12 @@ def run(command, out):
     for old in (out, report_of(out)):
         old.unlink(missing_ok=True)
     log = BENCH / "out" / "log"
-    with log.open("wb") as sink:
-        start = time.perf_counter()
-        process = subprocess.Popen([str(word) for word in command], stdout=sink, stderr=sink)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"bench: {' '.join(map(str, command))}\nfailed with {process.returncode}:\n{log.read_text()}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    words = [sys.executable, "-I", "-S", HERE / "measure.py", log, *command]
+    printed = subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE).stdout
+    code, *figures = json.loads(printed)
+    if code:
+        sys.exit(f"bench: {' '.join(map(str, command))}\nfailed with {code}:\n{log.read_text()}")
+    return Run(*figures)
 
 
 def take_turns(commands, out, turns, first=None):
@@ -140,6 +136,7 @@ def take_turns(commands, out, turns, first=None):
 def measure_job(tools, name, size, codec, turns):
     """The runs of every tool that can do the job, and each one's largest difference from the twin."""
     import rasterio
+
     from reference import difference
 
     job = JOBS[name]
@@ -163,7 +160,7 @@ def measure_job(tools, name, size, codec, turns):
 
 
 def measure_overhead(tools, size, turns):
-    """What a tile costs beyond the native program, by tile size: microseconds of processor time, and the start-up's seconds.
+    """What a tile costs beyond the native program, by tile size, in microseconds; and what the start costs, in seconds.
 
     Both copy an uncompressed raster. A run of one small tile is taken off, so that the start doesn't count.
     """

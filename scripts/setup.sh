@@ -16,7 +16,7 @@ case "$what" in
 esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
-[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy clang lld procps)
+[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps)
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()
