@@ -42,7 +42,9 @@ fn report_of_a_run() {
     assert_eq!(report["job"]["module_sha256"], sha256);
     assert_eq!(report["grid"]["geotransform"], json!([500000.0, 10.0, 0.0, 7000000.0, 0.0, -10.0]));
     assert_eq!((&report["grid"]["rows"], &report["grid"]["cols"], &report["grid"]["halo"]), (&json!(100), &json!(80), &json!(1)));
-    assert_eq!(report["tiles"], json!({ "total": 6, "done": 6, "skipped": 0, "retried": 0, "failed": 0 }));
+    for (what, tiles) in [("total", 6), ("done", 6), ("skipped", 0), ("retried", 0)] {
+        assert_eq!(report["tiles"][what], tiles, "{what}");
+    }
     assert_eq!(report["bytes_out"], 4 * 100 * 80);
     let size = std::fs::metadata(f.path().join("out.tif")).unwrap().len();
     assert_eq!(report["outputs"][0]["bytes"], size);
@@ -75,8 +77,7 @@ fn events_for_programs() {
 fn a_report_that_cannot_be_written() {
     let f = job();
     let run = f.run("--report nowhere/report.json");
-    let message = run.error(2);
-    assert!(message.contains("nowhere/report.json"), "{message}");
+    assert_eq!(run.error(2), "--report nowhere/report.json: the folder nowhere doesn't exist");
     assert_eq!(f.files(), ["a.tif", "job.toml"]);
 }
 

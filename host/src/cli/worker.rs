@@ -72,6 +72,11 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     handle.close();
     // The thread only loops over signals; it can't have panicked.
     let _ended = catching.join();
+    if let (Kind::Process, Err(remote::Error::Aborted(reason))) = (arguments.kind, &result) {
+        // The controller says why, on the same terminal.
+        tracing::info!("the controller stopped the job: {reason}");
+        return Ok(());
+    }
     result.map_err(|e| Fatal {
         code: if matches!(e, remote::Error::Wire(_)) { 3 } else { 1 },
         text: e.to_string(),

@@ -34,7 +34,7 @@ pub(super) fn open(path: &str) -> Result<Dataset> {
             },
             None => Error::Open {
                 path: path.to_owned(),
-                reason: messages.reason("GDAL gives no reason"),
+                reason: without_name(&messages.reason("GDAL gives no reason"), &name),
             },
         });
     };
@@ -53,6 +53,12 @@ pub(super) fn open(path: &str) -> Result<Dataset> {
         });
     }
     Ok(dataset)
+}
+
+/// GDAL's reason without the file's name in front, which the message has already.
+fn without_name(reason: &str, name: &str) -> String {
+    let rest = reason.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(reason).to_owned()
 }
 
 fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
