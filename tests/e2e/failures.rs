@@ -5,17 +5,14 @@ use crate::support::{Folder, assert_message};
 fn failing() -> Folder {
     let f = Folder::new();
     f.python("write('a.tif', ramp(100, 100)); write('out.tif', ramp(5, 5))");
-    f.job(
-        "fail",
-        "[inputs.image]\npath = 'a.tif'\n[outputs.fail]\npath = 'out.tif'\n[params]\nat = 3\n[grid]\ntile = [50, 50]\n",
-    );
+    f.job("fail", "[inputs.image]\npath = 'a.tif'\n[outputs.fail]\npath = 'out.tif'\n[params]\nat = 3\n[grid]\ntile = [50, 50]\n");
     f
 }
 
 /// Runs the function that fails in this way; the file that was there must be as it was, and nothing else be left.
 #[track_caller]
 fn message(f: &Folder, how: &str, arguments: &str) -> String {
-    let run = f.run(&format!("--overwrite --workers threads:2 --set params.how={how} {arguments}"));
+    let run = f.run(&format!("--overwrite --set workers.count=2 --set params.how={how} {arguments}"));
     let message = run.error(1).to_owned();
     f.python("same('out.tif', ramp(5, 5))");
     assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
@@ -37,7 +34,7 @@ fn an_error_of_the_function() {
         "tile 3 (row 1, column 1; pixels 50..100 × 50..100): no sensor called \"WV-9\""
     );
     assert_eq!(
-        message(&f, "error", "--set params.at=1 --workers threads:1"),
+        message(&f, "error", "--set params.at=1"),
         "tile 1 (row 0, column 1; pixels 0..50 × 50..100): no sensor called \"WV-9\""
     );
 }
@@ -51,7 +48,7 @@ fn a_panic() {
     assert_eq!(
         head,
         format!(
-            "tile 3 (row 1, column 1; pixels 50..100 × 50..100): `process:fail` panicked: src/fail.rs:{line}: gain must be positive"
+            "tile 3 (row 1, column 1; pixels 50..100 × 50..100): `process:fail` panicked: gain must be positive, at src/fail.rs:{line}:20"
         )
     );
     assert!(own.contains(&format!("src/fail.rs:{line}")), "{text}");
@@ -71,7 +68,7 @@ fn a_trap() {
         head,
         "tile 3 (row 1, column 1; pixels 50..100 × 50..100): `process:fail` trapped: wasm `unreachable` instruction executed"
     );
-    assert!(own.contains(&format!("src/fail.rs:{}", line_of("core::arch::wasm32::unreachable()"))), "{text}");
+    assert!(own.contains(&format!("src/fail.rs:{}", line_of("\"trap\" => trap()"))), "{text}");
 }
 
 #[test]
@@ -86,10 +83,7 @@ fn limits() {
     assert_eq!(split(&text).0, format!("{tile}`process:fail` used up its fuel of 100000000"));
     let text = message(&f, "greedy", "--set limits.memory=64MiB");
     let head = split(&text).0;
-    assert!(
-        head.starts_with(&format!("{tile}`process:fail` wants 1")) && head.ends_with(", the limit is 67108864"),
-        "{head}"
-    );
+    assert!(head.starts_with(&format!("{tile}`process:fail` wants 1")) && head.ends_with(", the limit is 67108864"), "{head}");
     let text = message(&f, "deep", "--set limits.time=60s");
     assert!(text.starts_with(&format!("{tile}`process:fail` ")) && text.contains("src/fail.rs:"), "{text}");
 }
@@ -131,27 +125,12 @@ fn modules_that_are_none() {
     f.python("write('a.tif', ramp(10, 10)); open('empty.wasm', 'wb').close()");
     f.job("nothing", "[inputs.image]\npath = 'a.tif'\n[outputs.nothing]\npath = 'out.tif'\n");
     let message = f.run("").error(2).replace(crate::support::probe().to_str().unwrap(), "PROBE");
-    assert!(
-        message.starts_with(
-            "function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `context`, "
-        ),
-        "{message}"
-    );
+    assert!(message.starts_with("function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `context`, "), "{message}");
     f.write("job.toml", "[function]\nmodule = 'empty.wasm'\n");
-    assert_message(
-        &f,
-        f.run("").error(2),
-        "function.module: ~/empty.wasm: not a WebAssembly module: the file is empty",
-    );
+    assert_message(&f, f.run("").error(2), "function.module: ~/empty.wasm: not a WebAssembly module: it doesn't begin with `\\0asm`");
     f.write("job.toml", "[function]\nmodule = 'a.tif'\n");
     let run = f.run("");
-    assert!(
-        run.error(2)
-            .replace(f.path().to_str().unwrap(), "~")
-            .starts_with("function.module: ~/a.tif: not a WebAssembly module: "),
-        "{}",
-        run.stderr
-    );
+    assert!(run.error(2).replace(f.path().to_str().unwrap(), "~").starts_with("function.module: ~/a.tif: not a WebAssembly module: "), "{}", run.stderr);
     f.write("job.toml", "[function]\nmodule = 'gone.wasm'\n");
     assert_message(
         &f,
@@ -172,10 +151,7 @@ fn modules_that_are_none() {
 fn words_of_the_function() {
     let f = Folder::new();
     f.python("write('a.tif', ramp(100, 100))");
-    f.job(
-        "talkative",
-        "[inputs.image]\npath = 'a.tif'\n[outputs.talkative]\npath = 'out.tif'\n[grid]\ntile = [50, 50]\n",
-    );
+    f.job("talkative", "[inputs.image]\npath = 'a.tif'\n[outputs.talkative]\npath = 'out.tif'\n[grid]\ntile = [50, 50]\n");
     let run = f.run("-v");
     run.ok();
     for tile in 0..4 {

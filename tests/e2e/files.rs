@@ -10,9 +10,15 @@ fn inputs_that_cannot_be_read() {
     f.python("write('a.tif', ramp(10, 10))");
     f.write("text.tif", "no raster").write("fields.geojson", r#"{"type":"FeatureCollection","features":[]}"#);
     f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n");
-    for (name, expected) in [("gone.tif", ""), ("text.tif", ""), ("fields.geojson", ""), (".", "")] {
+    for (name, expected) in [
+        ("gone.tif", "can't open ~/gone.tif: No such file or directory"),
+        ("text.tif", "can't open ~/text.tif: `~/text.tif' not recognized as a supported file format."),
+        ("fields.geojson", "~/fields.geojson is a vector file, not a raster: give it with `vector = …`, not `path = …`"),
+        (".", "can't open ~/.: `~/.' not recognized as a supported file format."),
+    ] {
         let run = f.run(&format!("--set inputs.image.path={name}"));
-        assert_message(&f, run.error(2), expected);
+        let expected = format!("--set inputs.image.path={name}: inputs.image.path: {expected}\n1 mistake in the job");
+        assert_message(&f, run.error(2), &expected);
         assert_eq!(f.files(), ["a.tif", "fields.geojson", "job.toml", "text.tif"]);
     }
 }
@@ -48,7 +54,7 @@ fn an_output_that_exists() {
     assert_message(
         &f,
         f.run("").error(2),
-        "job.toml:6:1: outputs.copy.path: ~/copy.tif exists
+        "job.toml:7:8: outputs.copy.path: ~/copy.tif exists
   hint: add --overwrite to replace it once the job is complete
 1 mistake in the job",
     );

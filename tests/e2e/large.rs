@@ -24,7 +24,7 @@ fn planning_takes_no_memory() {
     f.job("copy", "[inputs.image]\npath = 'huge.vrt'\n[outputs.copy]\npath = 'copy.tif'\n");
     let run = f.tilefn(["run", "job.toml", "--dry-run", "--json", "--set", "grid.tile=[256,256]"]);
     run.ok();
-    let plan: serde_json::Value = serde_json::from_str(run.stdout.trim()).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
     assert_eq!((&plan["event"], &plan["tiles"]), (&json!("plan"), &json!(3125 * 3125)));
     assert_eq!((&plan["grid"]["rows"], &plan["grid"]["cols"]), (&json!(800_000), &json!(800_000)));
     assert_eq!(f.files(), ["huge.vrt", "job.toml", "small.tif"]);

@@ -33,9 +33,9 @@ fn overviews() {
         f.python(
             "
             write('gdal.tif', ramp(700, 600))
-            theirs = gdal.Open('gdal.tif', gdal.GA_Update)
-            theirs.BuildOverviews('AVERAGE', [3, 8])
-            theirs, mine = theirs.GetRasterBand(1), band('copy.tif')
+            dataset = gdal.Open('gdal.tif', gdal.GA_Update)
+            dataset.BuildOverviews('AVERAGE', [3, 8])
+            theirs, mine = dataset.GetRasterBand(1), band('copy.tif')
             assert mine.GetOverviewCount() == 2
             for n in range(2):
                 a, b = mine.GetOverview(n).ReadAsArray(), theirs.GetOverview(n).ReadAsArray()
@@ -44,7 +44,7 @@ fn overviews() {
         );
     }
     f.run("--overwrite --set outputs.copy.levels=[2] --set outputs.copy.overview_resampling=nearest").ok();
-    f.python("assert (band('copy.tif').GetOverview(0).ReadAsArray() == ramp(700, 600)[::2, ::2]).all()");
+    f.python("b = band('copy.tif'); assert (b.GetOverview(0).ReadAsArray() == ramp(700, 600)[::2, ::2]).all()");
 }
 
 /// Blocks suit the tiles, compression is on, and creation options of the job go before tilefn's own.

@@ -52,9 +52,9 @@ fn nothing_to_fill_with() {
     assert_message(
         &f,
         f.run("").error(2),
-        "job.toml:4:1: inputs.image: the halo reaches beyond ~/a.tif, and its type, uint8, has no nodata value to fill with
+        "job.toml:4:9: inputs.image: the halo reaches beyond ~/a.tif, and its type, uint8, has no nodata value to fill with
   hint: set nodata of this input; or let the function take float32; or set grid.edge to \"reflect\" or \"nearest\"
-job.toml:6:1: inputs.others: the halo reaches beyond ~/b.tif, and its type, uint8, has no nodata value to fill with
+job.toml:6:9: inputs.others: the halo reaches beyond ~/b.tif, and its type, uint8, has no nodata value to fill with
   hint: set nodata of this input; or let the function take float32; or set grid.edge to \"reflect\" or \"nearest\"
 2 mistakes in the job",
     );
@@ -146,7 +146,7 @@ fn types_and_nodata_of_inputs() {
     assert_message(
         &f,
         run.error(2),
-        "job.toml:4:1: inputs.image: ~/a.tif: -1 can't be the nodata value of uint8, the type that the function asks for
+        "job.toml:4:9: inputs.image: ~/a.tif: nodata value -1 does not fit uint8, the type that the function asks for
   hint: set nodata of this input to a value of that type, or let the function take a larger type
 1 mistake in the job",
     );
@@ -156,8 +156,9 @@ fn types_and_nodata_of_inputs() {
 #[test]
 fn chosen_bands() {
     let f = Folder::new();
-    f.python("write('a.tif', np.stack([ramp() + n for n in range(3)]), nodata=[None, 7, None], names=['r', 'g', 'b'])");
-    f.job("copy", "[inputs.image]\npath = 'a.tif'\nbands = [3, 1, 3]\n[outputs.copy]\npath = 'copy.tif'\nband_names = ['x', 'y', 'z']\n");
+    // A GeoTIFF has one nodata value for all its bands, this format one for each.
+    f.python("write('a.img', np.stack([ramp() + n for n in range(3)]), nodata=[None, 7, None], names=['r', 'g', 'b'], driver='HFA')");
+    f.job("copy", "[inputs.image]\npath = 'a.img'\nbands = [3, 1, 3]\n[outputs.copy]\npath = 'copy.tif'\nband_names = ['x', 'y', 'z']\n");
     f.run("--set grid.tile=[128,128]").ok();
     f.python(
         "
@@ -168,7 +169,7 @@ fn chosen_bands() {
     assert_message(
         &f,
         f.run("--overwrite --set inputs.image.bands=[1,4]").error(2),
-        "--set inputs.image.bands=[1,4]: inputs.image.bands: ~/a.tif: it has no band 4, only 3\n1 mistake in the job",
+        "--set inputs.image.bands=[1,4]: inputs.image.bands: ~/a.img: there is no band 4: it has 3\n1 mistake in the job",
     );
     // Each band has its own nodata value.
     f.run("--overwrite --set inputs.image.bands=[1,2] --set outputs.copy.nodata=255 --set outputs.copy.band_names=['x','y']").ok();
@@ -225,7 +226,7 @@ fn invalid_pixels_of_integer_outputs() {
     assert_message(
         &f,
         f.run("--overwrite --set outputs.above.nodata=256").error(2),
-        "--set outputs.above.nodata=256: outputs.above.nodata: 256 can't be the nodata value of uint8, the type that the function returns
+        "--set outputs.above.nodata=256: outputs.above.nodata: nodata value 256 does not fit uint8, the type that the function returns
 1 mistake in the job",
     );
     f.python("same('above.tif', np.array([[0, 1, 9]], 'u1'), nodata=9)");
@@ -273,15 +274,15 @@ fn parameters() {
              --set params.numbers=[1.5] --set params.words=a --set params.colour=red",
         )
         .error(2),
-        "--set params.flag=1: params.flag: expected true or false, found 1
---set params.number=11: params.number: 11 is more than the largest allowed, 10
---set params.small=256: params.small: 256 is more than the largest allowed, 255
---set params.share=-0.1: params.share: -0.1 is less than the smallest allowed, 0
+        "--set params.colour=red: params.colour: the function params has no parameter of this name
+  hint: it has: flag, number, small, share, text, numbers, words, required
+--set params.flag=1: params.flag: expected true or false, found 1
+--set params.number=11: params.number: is 11, above the maximum 10
+--set params.small=256: params.small: is 256, above the maximum 255
+--set params.share=-0.1: params.share: is -0.1, below the minimum 0
 --set params.text=3: params.text: expected a text, found 3
 --set params.numbers=[1.5]: params.numbers: expected a list of integers, found [1.5]
 --set params.words=a: params.words: expected a list of texts, found \"a\"
---set params.colour=red: params.colour: the function params has no parameter of this name
-  hint: it has: flag, number, small, share, text, numbers, words, required
 8 mistakes in the job",
     );
     f.job("params", "[inputs.image]\npath = 'a.tif'\n");

@@ -23,10 +23,7 @@ fn dry_run() {
     let run = f.run("--dry-run --json --workers threads:3");
     let plan: Value = serde_json::from_str(run.stdout.trim()).unwrap();
     assert_eq!(plan["event"], "plan");
-    assert_eq!(
-        (&plan["function"], &plan["tile"], &plan["tiles"], &plan["halo"]),
-        (&json!("moved"), &json!([32, 50]), &json!(6), &json!(1))
-    );
+    assert_eq!((&plan["function"], &plan["tile"], &plan["tiles"], &plan["halo"]), (&json!("moved"), &json!([32, 50]), &json!(6), &json!(1)));
     assert_eq!(plan["inputs"][0]["files"][0]["bands"], json!([1]));
     assert_eq!(plan["outputs"][0]["dtype"], "float32");
     // Inputs with their halo, and outputs.
@@ -41,15 +38,13 @@ fn report_of_a_run() {
     assert_eq!(report["job"]["function"], "moved");
     assert_eq!(report["job"]["path"], "job.toml");
     let module = probe();
-    let sha256 =
-        f.python(&format!("import hashlib; result = hashlib.sha256(open({module:?}, 'rb').read()).hexdigest()"));
+    let sha256 = f.python(&format!("import hashlib; result = hashlib.sha256(open({module:?}, 'rb').read()).hexdigest()"));
     assert_eq!(report["job"]["module_sha256"], sha256);
     assert_eq!(report["grid"]["geotransform"], json!([500000.0, 10.0, 0.0, 7000000.0, 0.0, -10.0]));
-    assert_eq!(
-        (&report["grid"]["rows"], &report["grid"]["cols"], &report["grid"]["halo"]),
-        (&json!(100), &json!(80), &json!(1))
-    );
-    assert_eq!(report["tiles"], json!({ "total": 6, "done": 6, "skipped": 0, "retried": 0, "failed": 0 }));
+    assert_eq!((&report["grid"]["rows"], &report["grid"]["cols"], &report["grid"]["halo"]), (&json!(100), &json!(80), &json!(1)));
+    for (what, tiles) in [("total", 6), ("done", 6), ("skipped", 0), ("retried", 0)] {
+        assert_eq!(report["tiles"][what], tiles, "{what}");
+    }
     assert_eq!(report["bytes_out"], 4 * 100 * 80);
     let size = std::fs::metadata(f.path().join("out.tif")).unwrap().len();
     assert_eq!(report["outputs"][0]["bytes"], size);
@@ -59,9 +54,7 @@ fn report_of_a_run() {
     for stage in ["prepare", "read", "run", "write", "finish", "wait"] {
         assert!(report["seconds"][stage].as_f64().unwrap() >= 0.0, "{stage}");
     }
-    assert!(
-        report["peak_memory"].as_u64().unwrap() > 1 << 20 && report["function_peak_memory"].as_u64().unwrap() > 1 << 16
-    );
+    assert!(report["peak_memory"].as_u64().unwrap() > 1 << 20 && report["function_peak_memory"].as_u64().unwrap() > 1 << 16);
     assert_eq!(report["tilefn"], env!("CARGO_PKG_VERSION"));
 }
 
@@ -84,8 +77,7 @@ fn events_for_programs() {
 fn a_report_that_cannot_be_written() {
     let f = job();
     let run = f.run("--report nowhere/report.json");
-    let message = run.error(2);
-    assert!(message.contains("nowhere/report.json"), "{message}");
+    assert_eq!(run.error(2), "--report nowhere/report.json: the folder nowhere doesn't exist");
     assert_eq!(f.files(), ["a.tif", "job.toml"]);
 }
 

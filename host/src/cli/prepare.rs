@@ -58,9 +58,13 @@ pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }
 
+/// Reads the job file, overrides put in.
+pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
+    job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
+}
+
 /// Prepares the job; says its warnings. With `start` false nothing is touched.
-pub fn prepare(arguments: &JobArguments, console: &Console, start: bool) -> Result<Prepared, Fatal> {
-    let mut loaded = job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)?;
+pub fn prepare(arguments: &JobArguments, mut loaded: Loaded, console: &Console, start: bool) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     crate::raster::init(GDAL_CACHE);

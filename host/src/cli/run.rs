@@ -47,8 +47,11 @@ pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 
 fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
     let started = Instant::now();
-    let prepared = prepare::prepare(&arguments.job, console, !arguments.dry_run)?;
-    let kind = prepared.loaded.spec.workers.kind;
+    if let Some(path) = &arguments.report {
+        report::check_place(path)?;
+    }
+    let loaded = prepare::load(&arguments.job)?;
+    let kind = loaded.spec.workers.kind;
     if !kinds.contains(&kind) {
         let kinds: Vec<_> = kinds.iter().map(|k| k.name()).collect();
         return Err(Fatal::usage(format!(
@@ -57,6 +60,7 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
             kinds.join(" or ")
         )));
     }
+    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
     let text = report::plan_text(&prepared.plan);
     if arguments.dry_run {
         console.result(&text, "plan", || report::plan_json(&prepared.plan));

@@ -4,7 +4,7 @@ use super::journal::Unfinished;
 use super::ranges::Ranges;
 use super::report::OutputFile;
 use crate::grid::{Tile, Tiling};
-use crate::raster::{Error, Target, TargetSpec};
+use crate::raster::{Complete, Error, Target, TargetSpec};
 use std::sync::{Mutex, PoisonError};
 
 /// An output file: not yet begun, since its number of bands is seen from the first tile, or open.
@@ -162,7 +162,7 @@ impl Writer {
 
     /// Completes all files, and only then gives them their final names. `go_on` is asked from time to time.
     pub fn finish(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<OutputFile>, WriteError> {
-        let mut written = Vec::new();
+        let mut complete = Vec::new();
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
             for slot in slots {
@@ -170,12 +170,15 @@ impl Writer {
                 // Not one tile had data: the file is all nodata.
                 self.open(&mut slot, 1).map_err(fail)?;
                 if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
-                    let file = target.finish(&mut |_| go_on()).map_err(fail)?;
-                    written.push(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes });
+                    complete.push((name, target.complete(&mut |_| go_on()).map_err(fail)?));
                 }
             }
         }
-        Ok(written)
+        let publish = |(name, file): (&String, Complete)| match file.publish() {
+            Ok(file) => Ok(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes }),
+            Err(source) => Err(WriteError::Raster { output: name.clone(), source }),
+        };
+        complete.into_iter().map(publish).collect()
     }
 
     fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {

@@ -44,7 +44,8 @@ pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -
     let mut warnings = Vec::new();
     let params = params::check(loaded, description, &mut mistakes);
     let opened = inputs::open(loaded, description, &mut mistakes, &mut warnings);
-    // Without parameters and inputs there is no grid, and whatever is found then would only be a consequence.
+    outputs::check(loaded, description, options, &mut mistakes);
+    // Without all that there is no grid, and whatever is found then would only be a consequence.
     let placed = if mistakes.is_empty() { grid::place(loaded, &opened, &mut mistakes) } else { None };
     let Some(placed) = placed else { return Err(mistakes) };
     let outputs = outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);

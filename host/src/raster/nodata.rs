@@ -39,6 +39,7 @@ impl fmt::Display for Nodata {
         match self {
             Self::Int(value) => write!(f, "{value}"),
             Self::Float(value) if value.is_nan() => f.write_str("nan"),
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value:?}"),
         }
     }

@@ -25,8 +25,13 @@ pub(super) fn open(path: &str) -> Result<Dataset> {
     let Some(dataset) = opened else {
         let (vector, _) = cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_VECTOR));
         return Err(match vector {
-            Some(_) => Error::Vector { path: path.to_owned() },
-            None => Error::Open { path: path.to_owned(), reason: messages.reason("GDAL gives no reason") },
+            Some(_) => Error::Vector {
+                path: path.to_owned(),
+            },
+            None => Error::Open {
+                path: path.to_owned(),
+                reason: without_name(&messages.reason("GDAL gives no reason"), &name),
+            },
         });
     };
     if dataset.raster_count() == 0 {
@@ -38,6 +43,12 @@ pub(super) fn open(path: &str) -> Result<Dataset> {
         });
     }
     Ok(dataset)
+}
+
+/// GDAL's reason without the file's name in front, which the message has already.
+fn without_name(reason: &str, name: &str) -> String {
+    let rest = reason.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(reason).to_owned()
 }
 
 fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {

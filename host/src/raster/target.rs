@@ -77,6 +77,27 @@ impl TargetSpec {
     }
 }
 
+/// An output that is complete but for its name; dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Complete {
+    path: String,
+    staging: Staging,
+}
+
+impl Complete {
+    /// Gives the output its final name, in exchange for what is there.
+    ///
+    /// # Errors
+    /// [`Error::Finish`].
+    pub fn publish(self) -> Result<Written> {
+        let Self { path, staging } = self;
+        match staging.publish() {
+            Ok(bytes) => Ok(Written { path, bytes }),
+            Err(reason) => Err(Error::Finish { path, step: "giving it its name", reason }),
+        }
+    }
+}
+
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -249,14 +270,30 @@ impl Target {
         self.staging.keep();
     }
 
-    /// Completes the output: statistics, overviews and so on, then its final name. `progress` is called with the part
-    /// done, from 0 to 1, and returns whether to go on.
+    /// Completes the output and gives it its final name: [`Target::complete`] and [`Complete::publish`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
+        self.complete(progress)?.publish()
+    }
+
+    /// Completes the output but for its name: statistics, overviews and so on. `progress` is called with the part done,
+    /// from 0 to 1, and returns whether to go on.
     ///
     /// # Errors
     /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
     /// was there before is as it was.
-    pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
-        let Self { spec, dataset, file, staging, copy_to, geotiff, .. } = self;
+    pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
+        let Self {
+            spec,
+            dataset,
+            file,
+            staging,
+            copy_to,
+            geotiff,
+            ..
+        } = self;
         let mut progress = Progress::new(progress);
         let path = spec.path.clone();
         let failed = |step: &'static str| {
@@ -291,8 +328,7 @@ impl Target {
                 .map_err(failed("copying to its format"))?;
         }
         dataset::close(dataset).map_err(failed("closing the file"))?;
-        let bytes = staging.publish().map_err(failed("giving it its name"))?;
-        Ok(Written { path, bytes })
+        Ok(Complete { path, staging })
     }
 
     fn nodata_bits(&self) -> Result<u64> {

@@ -285,7 +285,7 @@ fn a_panic_is_reported_with_its_place() {
     let failure = Module::new().process("panics", call.output("panics", 1)).unwrap_err();
     let Failure::Panicked(message) = failure else { panic!("{failure:?}") };
     let line = include_str!("../module/src/lib.rs").lines().position(|line| line.contains("assert!(divisor"));
-    let place = format!("panicked at src/lib.rs:{}:5:\ndivisor is 7", line.unwrap() + 1);
+    let place = format!("divisor is 7, at src/lib.rs:{}:5", line.unwrap() + 1);
     assert_eq!(message, place);
 }
 
