@@ -1,16 +1,23 @@
-//! The SDK in a real module: built for wasm32 as an author would, run by an interpreter that plays the host.
+//! The SDK in a real module, tests/module, built as an author would.
 
-#[path = "wasm/host.rs"]
-mod host;
-
-use host::{Band, Call, Failure, Module, Output, Param, Raster};
+use crate::host::{Band, Call, Failure, Module, Output, Param, Raster, build};
 use serde_json::json;
 use tilefn_abi::{DType, Report};
 
 #[test]
 fn exports_are_those_of_the_abi() {
     let names = [
-        "above", "context", "halved", "median", "ndvi", "panics", "params", "range", "same", "smooth", "split",
+        "above",
+        "context",
+        "halved",
+        "median",
+        "ndvi",
+        "panics",
+        "params",
+        "range",
+        "same",
+        "smooth",
+        "split",
         "wrong_size",
     ];
     let mut expected: Vec<String> = ["memory", "tilefn_abi_v1", "tilefn_alloc"].map(String::from).into();
@@ -32,7 +39,7 @@ fn exports_are_those_of_the_abi() {
 #[test]
 fn a_division_of_tiles_runs_on_vectors() {
     // f32x4.div of the SIMD proposal; ndvi is the only function that divides two floats.
-    assert!(host::build().windows(3).any(|bytes| bytes == [0xfd, 0xe7, 0x01]));
+    assert!(build().windows(3).any(|bytes| bytes == [0xfd, 0xe7, 0x01]));
 }
 
 #[test]
@@ -96,9 +103,7 @@ fn inputs_and_outputs_are_described_by_their_types() {
 #[test]
 fn parameters_are_described_with_defaults_and_bounds() {
     let params = Module::new().describe("params")["params"].clone();
-    let param = |name: &str, kind: &str, list: bool, default, min, max| {
-        json!({"name": name, "type": kind, "list": list, "default": default, "min": min, "max": max, "doc": ""})
-    };
+    let param = |name: &str, kind: &str, list: bool, default, min, max| json!({"name": name, "type": kind, "list": list, "default": default, "min": min, "max": max, "doc": ""});
     assert_eq!(
         params,
         json!([
@@ -118,7 +123,8 @@ fn parameters_are_described_with_defaults_and_bounds() {
 fn each_band_has_its_own_nodata_and_floats_have_nan() {
     let red = Raster::f32([2, 1, 3], &[1.0, 2.0, f32::NAN, 1.0, 2.0, 3.0]).nodata(&[Some(2.0), None]);
     let nir = Raster::f32([2, 1, 3], &[3.0, 6.0, 1.0, 3.0, -1.0, 1.0]).nodata(&[None, Some(-1.0)]);
-    let result = Module::new().process("ndvi", Call::new(1, 3).input("red", [red]).input("nir", [nir]).output("ndvi", 1));
+    let result =
+        Module::new().process("ndvi", Call::new(1, 3).input("red", [red]).input("nir", [nir]).output("ndvi", 1));
     let ndvi = &result.unwrap().outputs[0][0];
     assert_eq!(ndvi.shape, [2, 1, 3]);
     assert_eq!(ndvi.f32(), [Some(0.5), None, None, Some(0.5), None, Some(-0.5)]);
@@ -278,7 +284,7 @@ fn a_panic_is_reported_with_its_place() {
     let call = Call::new(1, 1).input("image", [Raster::new(DType::UInt8, [1, 1, 1], [1u8])]).param(Param::Int(7));
     let failure = Module::new().process("panics", call.output("panics", 1)).unwrap_err();
     let Failure::Panicked(message) = failure else { panic!("{failure:?}") };
-    let line = include_str!("module/src/lib.rs").lines().position(|line| line.contains("assert!(divisor"));
+    let line = include_str!("../module/src/lib.rs").lines().position(|line| line.contains("assert!(divisor"));
     let place = format!("panicked at src/lib.rs:{}:5:\ndivisor is 7", line.unwrap() + 1);
     assert_eq!(message, place);
 }

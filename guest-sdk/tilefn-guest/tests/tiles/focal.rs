@@ -1,8 +1,6 @@
 //! Moving windows against the same said window by window.
 
-mod common;
-
-use common::{floats, ints, naive_of};
+use crate::naive::{floats, ints, naive_of};
 use proptest::prelude::*;
 use tilefn_guest::prelude::*;
 
@@ -12,7 +10,7 @@ where
     T: Element,
     S: Strategy<Value = Tile<T>>,
 {
-    (common::shape(3).prop_flat_map(tiles), 0usize..4).prop_map(|(tile, radius)| (tile.with_halo(3), radius))
+    (crate::naive::shape(3).prop_flat_map(tiles), 0usize..4).prop_map(|(tile, radius)| (tile.with_halo(3), radius))
 }
 
 /// The valid pixels of a window, row by row; `(row, col)` is a place in the result.
@@ -39,7 +37,7 @@ proptest! {
         prop_assert_eq!(focal.mean(), naive(&tile, radius, |v| some(&v).then(|| (sum(&v) / v.len() as f64) as f32)));
         prop_assert_eq!(focal.min(), naive(&tile, radius, |v| v.into_iter().reduce(f32::min)));
         prop_assert_eq!(focal.max(), naive(&tile, radius, |v| v.into_iter().reduce(f32::max)));
-        prop_assert_eq!(focal.median(), naive(&tile, radius, common::median));
+        prop_assert_eq!(focal.median(), naive(&tile, radius, crate::naive::median));
         prop_assert_eq!(focal.count(), naive(&tile, radius, |v| Some(v.len() as u32)));
     }
 
@@ -48,7 +46,7 @@ proptest! {
         let focal = tile.focal(radius);
         prop_assert_eq!(focal.min(), naive(&tile, radius, |v| v.into_iter().min()));
         prop_assert_eq!(focal.max(), naive(&tile, radius, |v| v.into_iter().max()));
-        prop_assert_eq!(focal.median(), naive(&tile, radius, common::median));
+        prop_assert_eq!(focal.median(), naive(&tile, radius, crate::naive::median));
         let spread = |least: u16, greatest: u16| i32::from(greatest) - i32::from(least);
         let folded = focal.fold(
             (u16::MAX, u16::MIN),

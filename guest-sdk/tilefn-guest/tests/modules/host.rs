@@ -50,26 +50,44 @@ impl Output {
 pub fn build() -> &'static [u8] {
     static WASM: OnceLock<Vec<u8>> = OnceLock::new();
     WASM.get_or_init(|| {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/module/Cargo.toml");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("module");
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--locked", "--target", "wasm32-unknown-unknown", "--manifest-path"])
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(&target)
-            .args(["--config", "target.wasm32-unknown-unknown.rustflags=['-Ctarget-feature=+simd128']"])
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status();
-        assert!(status.unwrap().success(), "the test module doesn't build; the wasm32-unknown-unknown target is needed");
-        std::fs::read(target.join("wasm32-unknown-unknown/release/module.wasm")).unwrap()
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/module");
+        // The test module has no .cargo/config.toml, which an author's crate has.
+        let flags = "target.wasm32-unknown-unknown.rustflags=['-Ctarget-feature=+simd128']";
+        build_crate(&folder, "module", &["--locked", "--config", flags])
     })
 }
 
+/// Builds a crate for wasm32 as an author would; the module.
+pub fn build_crate(folder: &Path, name: &str, arguments: &[&str]) -> Vec<u8> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let status = cargo(folder, &target)
+        .args(["build", "--release", "--target", "wasm32-unknown-unknown"])
+        .args(arguments)
+        .status();
+    assert!(status.unwrap().success(), "the crate doesn't build; the target wasm32-unknown-unknown is needed");
+    std::fs::read(target.join(format!("wasm32-unknown-unknown/release/{name}.wasm"))).unwrap()
+}
+
+/// Cargo in another crate, without the flags that this test run was given.
+pub fn cargo(folder: &Path, target: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo
+}
+
 impl Module {
+    /// An instance of the module in tests/module.
     pub fn new() -> Self {
+        Self::of(build())
+    }
+
+    pub fn of(wasm: &[u8]) -> Self {
         let engine = Engine::default();
-        let module = wasmi::Module::new(&engine, build()).unwrap();
+        let module = wasmi::Module::new(&engine, wasm).unwrap();
         let mut linker = Linker::new(&engine);
         let report = |mut caller: Caller<'_, Vec<(Report, String)>>, kind: u32, text: u32, len: u32| {
             let Some(Extern::Memory(memory)) = caller.get_export("memory") else { panic!("no memory") };
@@ -156,7 +174,7 @@ impl Module {
     fn write(&mut self, bytes: &[u8], align: u32) -> u32 {
         let alloc: TypedFunc<(u32, u32), u32> = self.function("tilefn_alloc");
         let address = alloc.call(&mut self.store, (bytes.len() as u32, align)).unwrap();
-        assert!(address != 0 && address % align == 0);
+        assert!(address != 0 && address.is_multiple_of(align));
         let memory = self.instance.get_memory(&self.store, "memory").unwrap();
         memory.write(&mut self.store, address as usize, bytes).unwrap();
         address
@@ -314,8 +332,7 @@ impl Call {
             })
             .collect();
         header.inputs = block.items(&inputs);
-        let output =
-            |(name, files): &(&str, u32)| abi::Output { name: block.text(name), rasters: *files, reserved: 0 };
+        let output = |(name, files): &(&str, u32)| abi::Output { name: block.text(name), rasters: *files, reserved: 0 };
         let outputs: Vec<_> = self.outputs.iter().map(output).collect();
         header.outputs = block.items(&outputs);
         header.size = block.0.len() as u32;

@@ -1,8 +1,6 @@
 //! Maps, zips and lists of tiles against the same said pixel by pixel.
 
-mod common;
-
-use common::{floats, ints, naive, same_tiles, shape};
+use crate::naive::{floats, ints, naive, shape};
 use proptest::prelude::*;
 use tilefn_guest::prelude::*;
 
@@ -88,7 +86,7 @@ proptest! {
             (values.len() > 1).then(|| values.iter().map(|v| u32::from(*v)).sum::<u32>())
         });
         prop_assert_eq!(Tile::fold(&tiles, 0, |sum, v| sum + u32::from(v), |sum, n| (n > 1).then_some(sum)), sum);
-        let median = naive(first, |b, r, c| common::median(values(b, r, c)));
+        let median = naive(first, |b, r, c| crate::naive::median(values(b, r, c)));
         prop_assert_eq!(Tile::median(&tiles), median);
     }
 
@@ -110,7 +108,7 @@ proptest! {
         let again = tile.map_valid(|v| v);
         prop_assert_eq!(&tile, &again);
         prop_assert_eq!(tile == tile.map_valid(|v| v + 1.0), tile.count_valid() == 0);
-        same_tiles(&tile, &AnyTile::from(tile.clone()).into_tile().unwrap());
+        prop_assert_eq!(&AnyTile::from(tile.clone()).into_tile::<f32>().unwrap(), &tile);
     }
 }
 
@@ -120,9 +118,17 @@ fn a_median_of_many_scenes_is_selected() {
     let scene = |k: u16| Tile::from_rows([[k, k % 7, if k < 120 { 0 } else { 1000 - k }]]).with_nodata(0);
     let scenes: Vec<_> = (0..130).rev().map(scene).collect();
     let values = |col| scenes.iter().filter_map(|scene: &Tile<u16>| scene.get(0, 0, col)).collect::<Vec<_>>();
-    let expected = [0, 1, 2].map(|col| common::median(values(col)).unwrap());
+    let expected = [0, 1, 2].map(|col| crate::naive::median(values(col)).unwrap());
     assert_eq!(expected, [65.0, 3.0, 875.5]);
     assert_eq!(Tile::median(&scenes), Tile::from_rows([expected]));
+}
+
+#[test]
+fn a_median_of_zeros_has_no_sign() {
+    for scenes in [[0.0f32, -0.0, -0.0], [-0.0, -0.0, 0.0], [-0.0; 3]] {
+        let median = Tile::median(&scenes.map(|v| Tile::from_rows([[v]])));
+        assert_eq!(median[[0, 0, 0]].to_bits(), 0);
+    }
 }
 
 #[test]

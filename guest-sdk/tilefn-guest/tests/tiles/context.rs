@@ -88,5 +88,8 @@ fn a_context_for_a_test_says_what_it_was_told() {
     assert_eq!((ctx.index(), ctx.count(), ctx.matrix(), ctx.matrix_size()), (6, 12, (1, 2), (3, 4)));
     assert_eq!((ctx.is_first(), ctx.is_last(), ctx.crs()), (false, false, "LOCAL_CS[\"x\"]"));
     let only = Context::for_test(4, 5).with_geotransform([0.0, 0.5, 0.0, 0.0, 0.0, -2.0]);
-    assert_eq!((only.is_first(), only.is_last(), only.grid_size(), only.pixel_size()), (true, true, (4, 5), (0.5, 2.0)));
+    assert_eq!(
+        (only.is_first(), only.is_last(), only.grid_size(), only.pixel_size()),
+        (true, true, (4, 5), (0.5, 2.0))
+    );
 }

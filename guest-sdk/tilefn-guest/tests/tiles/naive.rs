@@ -1,5 +1,4 @@
 //! Random tiles, and results made the slow way.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use proptest::{prelude::*, sample::select};
 use tilefn_guest::{Element, Tile};
@@ -39,13 +38,13 @@ pub fn naive<T: Element, V: Element>(like: &Tile<T>, f: impl Fn(usize, usize, us
 
 /// A tile whose pixels are said one by one.
 pub fn naive_of<V: Element>(shape: [usize; 3], f: impl Fn(usize, usize, usize) -> Option<V>) -> Tile<V> {
-    let places = ndarray_indices(shape);
+    let places = places_of(shape);
     let pixels = places.map(|(b, r, c)| f(b, r, c).unwrap_or(V::MARKER)).collect();
     let tile = Tile::from_vec(shape, pixels);
     if V::DTYPE.is_float() { tile } else { tile.with_nodata(V::MARKER) }
 }
 
-fn ndarray_indices([bands, rows, cols]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
+fn places_of([bands, rows, cols]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..bands).flat_map(move |b| (0..rows).flat_map(move |r| (0..cols).map(move |c| (b, r, c))))
 }
 
@@ -55,9 +54,4 @@ pub fn median<T: Element>(mut values: Vec<T>) -> Option<T::Float> {
     let last = values.len().checked_sub(1)?;
     let middle = |place: usize| -> f64 { num_traits::AsPrimitive::as_(values[place]) };
     Some(T::Float::from_f64((middle(last / 2) + middle(values.len() / 2)) / 2.0))
-}
-
-/// Panics unless the tiles are equal, shape and valid pixels.
-pub fn same_tiles<T: Element>(a: &Tile<T>, b: &Tile<T>) {
-    assert_eq!(a, b);
 }
