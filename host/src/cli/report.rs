@@ -21,7 +21,14 @@ pub fn plan_text(plan: &Plan) -> String {
     }
     for input in &task.inputs {
         for raster in &input.rasters {
-            let _ok = write!(text, "\n  {:<12} <- {} ({} bands as {})", input.name, raster.path, raster.bands.len(), raster.dtype.name());
+            let _ok = write!(
+                text,
+                "\n  {:<12} <- {} ({} bands as {})",
+                input.name,
+                raster.path,
+                raster.bands.len(),
+                raster.dtype.name()
+            );
         }
     }
     for (output, targets) in task.outputs.iter().zip(&plan.outputs) {

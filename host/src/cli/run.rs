@@ -82,7 +82,8 @@ fn work(
     let result = match kind {
         WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
         WorkerKind::Processes => {
-            let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+            let program =
+                std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
             let count = workers.count.unwrap_or_else(prepare::cores);
             let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1));
             let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;

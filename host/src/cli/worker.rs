@@ -60,7 +60,8 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     #[cfg(feature = "gdal")]
     crate::raster::init(GDAL_CACHE);
     let (leave, left) = watch::channel(false);
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
     let handle = signals.handle();
     let catching = std::thread::spawn(move || {
         for _ in signals.forever() {

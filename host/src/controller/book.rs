@@ -195,8 +195,10 @@ impl Book {
             slot.take().map(Journal::remove);
             return Ok(());
         };
-        let reduction = self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
-        let progress = journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
+        let reduction =
+            self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
+        let progress =
+            journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
         journal.write(progress, started).map_err(Failure::Journal)
     }
 

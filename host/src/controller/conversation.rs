@@ -8,7 +8,8 @@ use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
 use crate::wire::{
-    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError, Writer,
+    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
+    Writer,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,7 +61,11 @@ enum Out {
     /// The module, as the payload.
     Module,
     /// A tile with its pixels; the permit is given back once they are sent.
-    Tile { lease: Lease, read: Read, _permit: OwnedSemaphorePermit },
+    Tile {
+        lease: Lease,
+        read: Read,
+        _permit: OwnedSemaphorePermit,
+    },
 }
 
 /// What happens here beside the worker's messages.
@@ -103,7 +108,10 @@ pub async fn hold(
     }
     let work = talk.work;
     if let Err(poisonous) = server.book.lose(worker) {
-        server.fail(Failure::Poisonous { what: poisonous, last: format!("worker {} ({}): {why}", worker.0, describe(about)) });
+        server.fail(Failure::Poisonous {
+            what: poisonous,
+            last: format!("worker {} ({}): {why}", worker.0, describe(about)),
+        });
     }
     drop(talk);
     sending.abort();
@@ -211,7 +219,11 @@ impl Talk<'_> {
         let TileResult { lease, outcome, cost, log } = result;
         let asked = self.leases.get(&lease.tile) == Some(&lease.lease);
         let Some(tile) = self.server.task.tiling.tile(lease.tile).filter(|_| asked) else {
-            tracing::warn!("worker {} sent a result for tile {}, which it doesn't hold; ignored", self.worker.0, lease.tile);
+            tracing::warn!(
+                "worker {} sent a result for tile {}, which it doesn't hold; ignored",
+                self.worker.0,
+                lease.tile
+            );
             return Ok(());
         };
         if let wire::Outcome::Done { outputs, .. } = &outcome {
@@ -263,7 +275,10 @@ impl Talk<'_> {
                 return wrong(format!("{} rasters of {} instead of {}", rasters.len(), output.name, output.rasters));
             }
             for raster in rasters {
-                if raster.dtype != output.dtype || (raster.rows, raster.cols) != (tile.window.rows, tile.window.cols) || raster.bands == 0 {
+                if raster.dtype != output.dtype
+                    || (raster.rows, raster.cols) != (tile.window.rows, tile.window.cols)
+                    || raster.bands == 0
+                {
                     return wrong(format!("a raster of {} with another type or shape than the tile's", output.name));
                 }
             }
@@ -274,7 +289,11 @@ impl Talk<'_> {
     fn failed(&mut self, failure: &TileFailure) {
         let TileFailure { lease, text, retryable, .. } = failure;
         if self.leases.get(&lease.tile) != Some(&lease.lease) {
-            tracing::warn!("worker {} reports tile {} failed, which it doesn't hold; ignored", self.worker.0, lease.tile);
+            tracing::warn!(
+                "worker {} reports tile {} failed, which it doesn't hold; ignored",
+                self.worker.0,
+                lease.tile
+            );
             return;
         }
         self.leases.remove(&lease.tile);
@@ -353,7 +372,10 @@ async fn ended(ending: &mut watch::Receiver<Ending>) -> Ending {
 }
 
 fn hand_in(book: &Book, tile: &Tile, outputs: &[Vec<RasterHead>], payload: &Payload) -> Result<(), Failure> {
-    let heads = outputs.iter().enumerate().flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
+    let heads = outputs
+        .iter()
+        .enumerate()
+        .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
     let rasters = heads.zip(payload.parts()).map(|((o, r, bands), pixels)| (o, r, bands, pixels));
     let state = payload.len().checked_sub(1).and_then(|last| payload.part(last)).unwrap_or_default();
     book.done(tile, rasters, state)
@@ -390,7 +412,11 @@ async fn read_and_send(
 }
 
 /// Sends what is to go out, and heartbeats.
-async fn send(server: Arc<Server>, mut writer: Writer<FromController>, mut out: mpsc::UnboundedReceiver<Out>) -> Result<(), WireError> {
+async fn send(
+    server: Arc<Server>,
+    mut writer: Writer<FromController>,
+    mut out: mpsc::UnboundedReceiver<Out>,
+) -> Result<(), WireError> {
     let mut beat = tokio::time::interval(server.heartbeat);
     loop {
         tokio::select! {

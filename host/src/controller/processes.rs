@@ -45,9 +45,8 @@ impl Processes {
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
             .kill_on_drop(true);
-        let child = command
-            .spawn()
-            .map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
+        let child =
+            command.spawn().map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
         self.children.push_back(child);
         Ok(())
     }
@@ -88,7 +87,9 @@ impl Fleet for Processes {
             }
             if self.restarts_left == 0 {
                 if self.children.is_empty() {
-                    return FleetError(format!("no worker process is left, the last one ended with {ended}; too many have died"));
+                    return FleetError(format!(
+                        "no worker process is left, the last one ended with {ended}; too many have died"
+                    ));
                 }
                 continue;
             }

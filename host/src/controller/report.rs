@@ -73,7 +73,14 @@ pub struct GridReport {
 impl GridReport {
     /// Describes a grid and how it is cut.
     pub fn new(grid: &Grid, tile: (u32, u32), halo: u32) -> Self {
-        Self { rows: grid.rows, cols: grid.cols, geotransform: grid.transform.0, crs: grid.crs.0.to_string(), tile: tile.into(), halo }
+        Self {
+            rows: grid.rows,
+            cols: grid.cols,
+            geotransform: grid.transform.0,
+            crs: grid.crs.0.to_string(),
+            tile: tile.into(),
+            halo,
+        }
     }
 }
 

@@ -129,7 +129,13 @@ pub fn complete(
         tilefn: env!("CARGO_PKG_VERSION"),
         job: plan.job.clone(),
         grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
-        tiles: Tiles { total: task.tiling.count(), resumed: task.tiling.count() - done - skipped, done, skipped, retried: book.retried() },
+        tiles: Tiles {
+            total: task.tiling.count(),
+            resumed: task.tiling.count() - done - skipped,
+            done,
+            skipped,
+            retried: book.retried(),
+        },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {
             prepare: prepared.as_secs_f64(),

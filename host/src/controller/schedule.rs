@@ -103,7 +103,11 @@ impl Schedule {
     }
 
     fn start(&mut self, tile: u64, worker: WorkerId, now: Instant) -> Grant {
-        self.flight.entry(tile).or_insert_with(|| Flight { holders: Vec::new(), since: now, claimed: false }).holders.push(worker);
+        self.flight
+            .entry(tile)
+            .or_insert_with(|| Flight { holders: Vec::new(), since: now, claimed: false })
+            .holders
+            .push(worker);
         Grant::Tile(tile)
     }
 
@@ -130,7 +134,8 @@ impl Schedule {
 
     /// `worker` is gone: its tiles are handed out again, and each counts as lost once.
     pub fn lose(&mut self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
-        let tiles: Vec<u64> = self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
+        let tiles: Vec<u64> =
+            self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
         for tile in &tiles {
             self.retry(worker, *tile)?;
         }

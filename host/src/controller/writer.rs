@@ -9,8 +9,14 @@ use std::sync::{Mutex, PoisonError};
 
 /// An output file: not yet begun, since its number of bands is seen from the first tile, or open.
 enum Slot {
-    Planned { spec: TargetSpec, skipped: Ranges },
-    Open { bands: u32, target: Target },
+    Planned {
+        spec: TargetSpec,
+        skipped: Ranges,
+    },
+    Open {
+        bands: u32,
+        target: Target,
+    },
     /// Complete, under its final name.
     Closed,
 }
@@ -65,7 +71,8 @@ impl Writer {
                     Some(folder) if publishing && !folder.exists() => *slot = Slot::Closed,
                     Some(folder) => {
                         let spec = TargetSpec { bands: file.bands, ..spec.clone() };
-                        let target = Target::resume(spec, folder).map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        let target = Target::resume(spec, folder)
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
                         *slot = Slot::Open { bands: file.bands, target };
                     }
                     // Whatever was done so far had no valid pixel.
@@ -85,7 +92,9 @@ impl Writer {
                 files.push(match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
                     Slot::Planned { .. } | Slot::Closed => Unfinished::default(),
                     Slot::Open { bands, target } => {
-                        let folder = target.checkpoint().map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        let folder = target
+                            .checkpoint()
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
                         if folder.is_none() {
                             return Ok(None);
                         }
@@ -109,7 +118,14 @@ impl Writer {
     }
 
     /// Writes one raster of a tile: `pixels` are `[bands, rows, cols]` of the file's dtype.
-    pub fn write(&self, output: usize, raster: usize, tile: &Tile, bands: u32, pixels: &[u8]) -> Result<(), WriteError> {
+    pub fn write(
+        &self,
+        output: usize,
+        raster: usize,
+        tile: &Tile,
+        bands: u32,
+        pixels: &[u8],
+    ) -> Result<(), WriteError> {
         let found = self.outputs.get(output).and_then(|(name, slots)| Some((name, slots.get(raster)?)));
         // An output that the job leaves out has no files.
         let Some((name, slot)) = found else { return Ok(()) };
@@ -133,7 +149,9 @@ impl Writer {
                         skipped.insert(tile.index);
                     }
                     Slot::Open { target, .. } => {
-                        target.skip(tile.window).map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        target
+                            .skip(tile.window)
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
                     }
                     Slot::Closed => {}
                 }

@@ -79,7 +79,12 @@ fn passes(error: &WireError) -> bool {
 }
 
 /// Connects, trying for a while: the controller may not listen yet, or the network be away.
-async fn join(ticket: &Ticket, settings: &Settings, pool: &Pool, leave: &watch::Receiver<bool>) -> Result<Joined, WireError> {
+async fn join(
+    ticket: &Ticket,
+    settings: &Settings,
+    pool: &Pool,
+    leave: &watch::Receiver<bool>,
+) -> Result<Joined, WireError> {
     let limits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
     let started = Instant::now();
     loop {
@@ -164,11 +169,15 @@ async fn receive(
         match message {
             FromController::Tile { lease, .. } => {
                 let Some(tile) = task.tiling.tile(lease.tile) else {
-                    return Err(Error::Task(format!("the controller sent tile {}, which the grid doesn't have", lease.tile)));
+                    return Err(Error::Task(format!(
+                        "the controller sent tile {}, which the grid doesn't have",
+                        lease.tile
+                    )));
                 };
                 let pixels = (!payload.is_empty() || reads).then_some(payload);
                 if let Err(job) = queue.push(Job { lease, tile, pixels }) {
-                    let _gone = messages.send(FromWorker::Returned { tiles: vec![job.lease], why: "the worker leaves".into() });
+                    let _gone =
+                        messages.send(FromWorker::Returned { tiles: vec![job.lease], why: "the worker leaves".into() });
                 }
             }
             FromController::Cancel(lease) => {
@@ -253,7 +262,13 @@ async fn send_report(writer: &mut Writer<FromWorker>, report: Report) -> Result<
 async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
     let log = wire_log(done.take_log());
     let heads = done.outputs().iter().map(|rasters| {
-        let head = |r: &sandbox::OutRaster| RasterHead { dtype: r.dtype, bands: r.bands, rows: r.rows, cols: r.cols, nodata: r.nodata };
+        let head = |r: &sandbox::OutRaster| RasterHead {
+            dtype: r.dtype,
+            bands: r.bands,
+            rows: r.rows,
+            cols: r.cols,
+            nodata: r.nodata,
+        };
         rasters.iter().map(head).collect::<Vec<_>>()
     });
     let heads: Vec<_> = heads.collect();
@@ -332,7 +347,12 @@ async fn module(
 }
 
 /// Compiles the module and makes it ready for the task.
-fn prepare(task: Arc<Task>, module: &[u8], threads: usize, cache: Option<PathBuf>) -> Result<(Runner, Interrupt), Error> {
+fn prepare(
+    task: Arc<Task>,
+    module: &[u8],
+    threads: usize,
+    cache: Option<PathBuf>,
+) -> Result<(Runner, Interrupt), Error> {
     let (rows, cols) = task.tiling.tile_size();
     let kept = working_set(&task, rows, cols).min(KEPT_MEMORY);
     // Results keep their instance until they have been sent.

@@ -37,7 +37,11 @@ pub fn plan(
     }
     if given.is_empty() && !description.reduce {
         mistakes
-            .add(loaded.position("outputs"), "outputs", format!("the function {} makes outputs, the job writes none", description.name))
+            .add(
+                loaded.position("outputs"),
+                "outputs",
+                format!("the function {} makes outputs, the job writes none", description.name),
+            )
             .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
     }
     check_paths(loaded, options, mistakes);
@@ -71,14 +75,14 @@ pub fn plan(
         let mut targets = Vec::new();
         if let Some(output) = output {
             if !wanted.list && output.files.is_list() {
-                mistakes.add(loaded.position(&key), format!("{key}.paths"), "the function makes one raster here, not a list");
+                mistakes.add(
+                    loaded.position(&key),
+                    format!("{key}.paths"),
+                    "the function makes one raster here, not a list",
+                );
             }
-            targets = output
-                .files
-                .as_slice()
-                .iter()
-                .map(|path| target(output, path, grid, dtype, nodata, options))
-                .collect();
+            targets =
+                output.files.as_slice().iter().map(|path| target(output, path, grid, dtype, nodata, options)).collect();
             for error in targets.iter().filter_map(|t| t.check().err()) {
                 mistakes.add(loaded.position(&key), key.clone(), error.to_string());
             }
@@ -100,7 +104,11 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
         for written in output.files.as_slice() {
             let path = written.to_owned();
             if let Some(other) = seen.insert(path.clone(), name.clone()) {
-                mistakes.add(loaded.position(&key), key.clone(), format!("{written} is written by output {other:?} as well"));
+                mistakes.add(
+                    loaded.position(&key),
+                    key.clone(),
+                    format!("{written} is written by output {other:?} as well"),
+                );
             }
             // What isn't a local path is for GDAL to judge, when it creates the file.
             if path.contains("://") || path.starts_with("/vsi") {
@@ -114,7 +122,11 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
             }
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {
-                mistakes.add(loaded.position(&key), key.clone(), format!("the folder {} doesn't exist", folder.display()));
+                mistakes.add(
+                    loaded.position(&key),
+                    key.clone(),
+                    format!("the folder {} doesn't exist", folder.display()),
+                );
             }
         }
     }
