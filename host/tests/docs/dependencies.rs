@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest: toml::Table = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap().parse().unwrap();
-    let used: BTreeSet<&str> = manifest["workspace"]["dependencies"].as_table().unwrap().keys().map(String::as_str).collect();
+    let used: BTreeSet<&str> =
+        manifest["workspace"]["dependencies"].as_table().unwrap().keys().map(String::as_str).collect();
     let page = Page::read("docs/dependencies.md");
     let rows = page.text.lines().filter(|l| l.starts_with("| `"));
     let documented: BTreeSet<&str> =

@@ -28,7 +28,8 @@ impl Page {
     /// The page at a path from the repository's root.
     pub fn read(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
-        let text = fs::read_to_string(Path::new(ROOT).join(&path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let text =
+            fs::read_to_string(Path::new(ROOT).join(&path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         Self { path, text }
     }
 
@@ -83,7 +84,11 @@ impl Page {
 }
 
 fn anchor(heading: &str) -> String {
-    let kept = heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>();
+    let kept = heading
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .collect::<String>();
     kept.replace(' ', "-")
 }
 

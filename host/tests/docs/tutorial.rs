@@ -42,10 +42,8 @@ fn run(home: &Path, block: &Block) -> String {
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     // Every command with the same folder, as in a terminal; `cd` lasts until the next block.
     let place = home.join(".place");
-    let script = format!(
-        "set -eu\nexec 2>&1\n[ ! -e {place:?} ] || cd \"$(cat {place:?})\"\n{}\npwd > {place:?}\n",
-        block.text
-    );
+    let script =
+        format!("set -eu\nexec 2>&1\n[ ! -e {place:?} ] || cd \"$(cat {place:?})\"\n{}\npwd > {place:?}\n", block.text);
     let guests = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
     let output = Command::new("bash")
         .args(["-c", &script])
@@ -65,7 +63,11 @@ fn run(home: &Path, block: &Block) -> String {
 fn compare(block: &Block, printed: &str) {
     let mut lines = printed.lines();
     for expected in block.text.lines().filter(|l| !l.trim().is_empty()) {
-        assert!(lines.any(|line| fits(expected, line)), "{}: not printed: {expected}\n\nprinted:\n{printed}", block.place);
+        assert!(
+            lines.any(|line| fits(expected, line)),
+            "{}: not printed: {expected}\n\nprinted:\n{printed}",
+            block.place
+        );
     }
 }
 
