@@ -51,6 +51,12 @@ pub use {ndarray, serde};
 #[doc = include_str!("../../../docs/function-authors-guide.md")]
 struct Guide;
 
+/// So is the code in these pages.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/from-rios.md")]
+struct Pages;
+
 /// So is the ABI's example.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/abi.md")]
@@ -67,9 +73,3 @@ pub mod prelude {
         AnyTile, Context, DType, Element, Error, Outputs, Reduce, Reduced, Tile, log, tile_function, with_tile,
     };
 }
-
-// The Rust in these pages is compiled and run as this crate's examples are.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-#[doc = include_str!("../../../docs/from-rios.md")]
-struct Pages;

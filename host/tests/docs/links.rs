@@ -89,3 +89,13 @@ fn tests_named_as_evidence_exist() {
     let missing: Vec<_> = names.iter().filter(|(_, test)| !sources.contains(&format!("fn {test}("))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// The book's table of contents has every page and every decision.
+#[test]
+fn the_book_is_complete() {
+    let contents = Page::read("docs/README.md").text;
+    let pages = Page::all();
+    let pages = pages.iter().filter_map(|p| p.path.strip_prefix("docs").ok()).filter(|p| *p != Path::new("README.md"));
+    let missing: Vec<_> = pages.filter(|p| !contents.contains(&format!("]({})", p.display()))).collect();
+    assert!(missing.is_empty(), "docs/README.md has no link to {missing:?}");
+}

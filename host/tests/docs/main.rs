@@ -1,6 +1,6 @@
 //! The documentation is true: its links lead somewhere, its commands exist, its examples load, its tutorial runs.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod commands;
 mod dependencies;
