@@ -5,7 +5,10 @@ use crate::support::{Folder, assert_message};
 fn failing() -> Folder {
     let f = Folder::new();
     f.python("write('a.tif', ramp(100, 100)); write('out.tif', ramp(5, 5))");
-    f.job("fail", "[inputs.image]\npath = 'a.tif'\n[outputs.fail]\npath = 'out.tif'\n[params]\nat = 3\n[grid]\ntile = [50, 50]\n");
+    f.job(
+        "fail",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.fail]\npath = 'out.tif'\n[params]\nat = 3\n[grid]\ntile = [50, 50]\n",
+    );
     f
 }
 
@@ -83,7 +86,10 @@ fn limits() {
     assert_eq!(split(&text).0, format!("{tile}`process:fail` used up its fuel of 100000000"));
     let text = message(&f, "greedy", "--set limits.memory=64MiB");
     let head = split(&text).0;
-    assert!(head.starts_with(&format!("{tile}`process:fail` wants 1")) && head.ends_with(", the limit is 67108864"), "{head}");
+    assert!(
+        head.starts_with(&format!("{tile}`process:fail` wants 1")) && head.ends_with(", the limit is 67108864"),
+        "{head}"
+    );
     let text = message(&f, "deep", "--set limits.time=60s");
     assert!(text.starts_with(&format!("{tile}`process:fail` ")) && text.contains("src/fail.rs:"), "{text}");
 }
@@ -125,12 +131,27 @@ fn modules_that_are_none() {
     f.python("write('a.tif', ramp(10, 10)); open('empty.wasm', 'wb').close()");
     f.job("nothing", "[inputs.image]\npath = 'a.tif'\n[outputs.nothing]\npath = 'out.tif'\n");
     let message = f.run("").error(2).replace(crate::support::probe().to_str().unwrap(), "PROBE");
-    assert!(message.starts_with("function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `context`, "), "{message}");
+    assert!(
+        message.starts_with(
+            "function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `context`, "
+        ),
+        "{message}"
+    );
     f.write("job.toml", "[function]\nmodule = 'empty.wasm'\n");
-    assert_message(&f, f.run("").error(2), "function.module: ~/empty.wasm: not a WebAssembly module: it doesn't begin with `\\0asm`");
+    assert_message(
+        &f,
+        f.run("").error(2),
+        "function.module: ~/empty.wasm: not a WebAssembly module: it doesn't begin with `\\0asm`",
+    );
     f.write("job.toml", "[function]\nmodule = 'a.tif'\n");
     let run = f.run("");
-    assert!(run.error(2).replace(f.path().to_str().unwrap(), "~").starts_with("function.module: ~/a.tif: not a WebAssembly module: "), "{}", run.stderr);
+    assert!(
+        run.error(2)
+            .replace(f.path().to_str().unwrap(), "~")
+            .starts_with("function.module: ~/a.tif: not a WebAssembly module: "),
+        "{}",
+        run.stderr
+    );
     f.write("job.toml", "[function]\nmodule = 'gone.wasm'\n");
     assert_message(
         &f,
@@ -151,7 +172,10 @@ fn modules_that_are_none() {
 fn words_of_the_function() {
     let f = Folder::new();
     f.python("write('a.tif', ramp(100, 100))");
-    f.job("talkative", "[inputs.image]\npath = 'a.tif'\n[outputs.talkative]\npath = 'out.tif'\n[grid]\ntile = [50, 50]\n");
+    f.job(
+        "talkative",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.talkative]\npath = 'out.tif'\n[grid]\ntile = [50, 50]\n",
+    );
     let run = f.run("-v");
     run.ok();
     for tile in 0..4 {

@@ -13,7 +13,10 @@ fn inputs_that_cannot_be_read() {
     for (name, expected) in [
         ("gone.tif", "can't open ~/gone.tif: No such file or directory"),
         ("text.tif", "can't open ~/text.tif: `~/text.tif' not recognized as a supported file format."),
-        ("fields.geojson", "~/fields.geojson is a vector file, not a raster: give it with `vector = …`, not `path = …`"),
+        (
+            "fields.geojson",
+            "~/fields.geojson is a vector file, not a raster: give it with `vector = …`, not `path = …`",
+        ),
         (".", "can't open ~/.: `~/.' not recognized as a supported file format."),
     ] {
         let run = f.run(&format!("--set inputs.image.path={name}"));

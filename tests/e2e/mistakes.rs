@@ -99,7 +99,10 @@ job.toml:19:2: worker: unknown key
     assert_eq!(run.code, 2);
     let event: serde_json::Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
     let first = &event["detail"][0];
-    assert_eq!((&event["event"], &first["key"], &first["line"], &first["column"]), (&"error".into(), &"function.nam".into(), &3.into(), &1.into()));
+    assert_eq!(
+        (&event["event"], &first["key"], &first["line"], &first["column"]),
+        (&"error".into(), &"function.nam".into(), &3.into(), &1.into())
+    );
 }
 
 #[test]
@@ -109,7 +112,11 @@ fn not_toml() {
     let run = f.run("");
     assert!(run.error(2).starts_with("job.toml:1:10: "), "{}", run.stderr);
     let run = f.tilefn(["run", "gone.toml"]);
-    assert_message(&f, run.error(2), "gone.toml: cannot read the job file: No such file or directory (os error 2)\n1 mistake in the job");
+    assert_message(
+        &f,
+        run.error(2),
+        "gone.toml: cannot read the job file: No such file or directory (os error 2)\n1 mistake in the job",
+    );
     let run = f.tilefn(["run"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("<JOB>"), "{}", run.stderr);
@@ -180,7 +187,10 @@ fn grids_that_do_not_fit() {
         write('far.tif', ramp(10, 10), gt=(600000, 10, 0, 7000000, 0, -10))
         ",
     );
-    f.job("add", "[inputs.image]\npath = 'a.tif'\n[inputs.other]\npath = 'fine.tif'\n[outputs.add]\npath = 'add.tif'\n");
+    f.job(
+        "add",
+        "[inputs.image]\npath = 'a.tif'\n[inputs.other]\npath = 'fine.tif'\n[outputs.add]\npath = 'add.tif'\n",
+    );
     let outline = |size: u32, x: u32, zone: u32| {
         format!("10 rows × 10 columns of {size} × {size} from ({x}, 7000000) in GDA94 / MGA zone {zone}")
     };

@@ -23,7 +23,10 @@ fn dry_run() {
     let run = f.run("--dry-run --json --workers threads:3");
     let plan: Value = serde_json::from_str(run.stdout.trim()).unwrap();
     assert_eq!(plan["event"], "plan");
-    assert_eq!((&plan["function"], &plan["tile"], &plan["tiles"], &plan["halo"]), (&json!("moved"), &json!([32, 50]), &json!(6), &json!(1)));
+    assert_eq!(
+        (&plan["function"], &plan["tile"], &plan["tiles"], &plan["halo"]),
+        (&json!("moved"), &json!([32, 50]), &json!(6), &json!(1))
+    );
     assert_eq!(plan["inputs"][0]["files"][0]["bands"], json!([1]));
     assert_eq!(plan["outputs"][0]["dtype"], "float32");
     // Inputs with their halo, and outputs.
@@ -38,10 +41,14 @@ fn report_of_a_run() {
     assert_eq!(report["job"]["function"], "moved");
     assert_eq!(report["job"]["path"], "job.toml");
     let module = probe();
-    let sha256 = f.python(&format!("import hashlib; result = hashlib.sha256(open({module:?}, 'rb').read()).hexdigest()"));
+    let sha256 =
+        f.python(&format!("import hashlib; result = hashlib.sha256(open({module:?}, 'rb').read()).hexdigest()"));
     assert_eq!(report["job"]["module_sha256"], sha256);
     assert_eq!(report["grid"]["geotransform"], json!([500000.0, 10.0, 0.0, 7000000.0, 0.0, -10.0]));
-    assert_eq!((&report["grid"]["rows"], &report["grid"]["cols"], &report["grid"]["halo"]), (&json!(100), &json!(80), &json!(1)));
+    assert_eq!(
+        (&report["grid"]["rows"], &report["grid"]["cols"], &report["grid"]["halo"]),
+        (&json!(100), &json!(80), &json!(1))
+    );
     for (what, tiles) in [("total", 6), ("done", 6), ("skipped", 0), ("retried", 0)] {
         assert_eq!(report["tiles"][what], tiles, "{what}");
     }
@@ -54,7 +61,9 @@ fn report_of_a_run() {
     for stage in ["prepare", "read", "run", "write", "finish", "wait"] {
         assert!(report["seconds"][stage].as_f64().unwrap() >= 0.0, "{stage}");
     }
-    assert!(report["peak_memory"].as_u64().unwrap() > 1 << 20 && report["function_peak_memory"].as_u64().unwrap() > 1 << 16);
+    assert!(
+        report["peak_memory"].as_u64().unwrap() > 1 << 20 && report["function_peak_memory"].as_u64().unwrap() > 1 << 16
+    );
     assert_eq!(report["tilefn"], env!("CARGO_PKG_VERSION"));
 }
 

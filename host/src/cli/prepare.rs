@@ -64,7 +64,12 @@ pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
 }
 
 /// Prepares the job; says its warnings. With `start` false nothing is touched.
-pub fn prepare(arguments: &JobArguments, mut loaded: Loaded, console: &Console, start: bool) -> Result<Prepared, Fatal> {
+pub fn prepare(
+    arguments: &JobArguments,
+    mut loaded: Loaded,
+    console: &Console,
+    start: bool,
+) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     crate::raster::init(GDAL_CACHE);

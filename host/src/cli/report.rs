@@ -74,7 +74,11 @@ pub fn check_place(path: &Path) -> Result<(), Fatal> {
         return Err(Fatal::usage(format!("--report {}: it is a folder", path.display())));
     }
     if !folder.is_dir() {
-        return Err(Fatal::usage(format!("--report {}: the folder {} doesn't exist", path.display(), folder.display())));
+        return Err(Fatal::usage(format!(
+            "--report {}: the folder {} doesn't exist",
+            path.display(),
+            folder.display()
+        )));
     }
     Ok(())
 }

@@ -57,13 +57,7 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
     interrupted.map_or(Ok(works), Err)
 }
 
-fn work(
-    book: &Book,
-    runner: &Runner,
-    interrupt: &Interrupt,
-    worker: WorkerId,
-    threads: u64,
-) -> Result<Work, Failure> {
+fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId, threads: u64) -> Result<Work, Failure> {
     let stop_all = StopOnDrop { book, interrupt };
     let mut work = Work::default();
     let mut pixels = FilePixels::new(runner.task().clone());

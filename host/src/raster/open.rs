@@ -25,9 +25,7 @@ pub(super) fn open(path: &str) -> Result<Dataset> {
     let Some(dataset) = opened else {
         let (vector, _) = cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_VECTOR));
         return Err(match vector {
-            Some(_) => Error::Vector {
-                path: path.to_owned(),
-            },
+            Some(_) => Error::Vector { path: path.to_owned() },
             None => Error::Open {
                 path: path.to_owned(),
                 reason: without_name(&messages.reason("GDAL gives no reason"), &name),

@@ -285,15 +285,7 @@ impl Target {
     /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
     /// was there before is as it was.
     pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
-        let Self {
-            spec,
-            dataset,
-            file,
-            staging,
-            copy_to,
-            geotiff,
-            ..
-        } = self;
+        let Self { spec, dataset, file, staging, copy_to, geotiff, .. } = self;
         let mut progress = Progress::new(progress);
         let path = spec.path.clone();
         let failed = |step: &'static str| {

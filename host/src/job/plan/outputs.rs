@@ -29,13 +29,21 @@ pub fn check(loaded: &Loaded, description: &Description, options: &Options, mist
     }
     if given.is_empty() && !description.reduce {
         mistakes
-            .add(loaded.position("outputs"), "outputs", format!("the function {} makes outputs, the job writes none", description.name))
+            .add(
+                loaded.position("outputs"),
+                "outputs",
+                format!("the function {} makes outputs, the job writes none", description.name),
+            )
             .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
     }
     for wanted in description.outputs.iter().filter(|wanted| !wanted.list) {
         if given.get(&wanted.name).is_some_and(|output| output.files.is_list()) {
             let key = format!("outputs.{}", wanted.name);
-            mistakes.add(loaded.position(&key), format!("{key}.paths"), "the function makes one raster here, not a list");
+            mistakes.add(
+                loaded.position(&key),
+                format!("{key}.paths"),
+                "the function makes one raster here, not a list",
+            );
         }
     }
     check_paths(loaded, options, mistakes);
@@ -81,14 +89,11 @@ pub fn plan(
         };
         let mut targets = Vec::new();
         if let Some(output) = output {
-            targets = output
-                .files
-                .as_slice()
-                .iter()
-                .map(|path| target(output, path, grid, dtype, nodata, options))
-                .collect();
+            targets =
+                output.files.as_slice().iter().map(|path| target(output, path, grid, dtype, nodata, options)).collect();
             // A nodata value that doesn't fit has been said above.
-            let errors = targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
+            let errors =
+                targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
             for error in errors {
                 mistakes.add(loaded.position(&key), key.clone(), error.to_string());
             }
