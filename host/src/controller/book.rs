@@ -10,6 +10,7 @@ use super::reduce::Reducer;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::Writer;
 use crate::grid::Tile;
+use crate::worker::ResultRaster;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -31,9 +32,6 @@ pub struct Book {
 
 /// Warnings kept for the report; a function that warns on every tile would fill it.
 const MAX_WARNINGS: usize = 100;
-
-/// One raster of a result: which output, which of its files, how many bands, the pixels.
-pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
 
 impl Book {
     /// A job at its start. `tile` is the columns and rows of a tile, for the journal.
@@ -205,7 +203,7 @@ impl Book {
         // In this order: a tile that is done was written and added up before, so what follows has it.
         let done = self.schedule().done().clone();
         let Some(files) = self.writer.checkpoint()? else {
-            slot.take().map(Journal::remove);
+            slot.take().into_iter().for_each(Journal::remove);
             return Ok(());
         };
         let reduction =
@@ -235,7 +233,7 @@ impl Book {
             self.writer.keep();
             return true;
         }
-        journal.take().map(Journal::remove);
+        journal.take().into_iter().for_each(Journal::remove);
         false
     }
 

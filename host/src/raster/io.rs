@@ -68,7 +68,6 @@ pub(super) fn write(
     transfer(dataset, GDALRWFlag::GF_Write, bands, window, dtype, data.as_ptr().cast_mut(), data.len(), layout)
 }
 
-#[expect(clippy::too_many_arguments, reason = "GDAL's call has more")]
 fn transfer(
     dataset: &Dataset,
     direction: GDALRWFlag::Type,

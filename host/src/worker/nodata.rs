@@ -14,8 +14,6 @@ trait Element: Pod + PartialEq {
 macro_rules! integers {
     ($($t:ty),*) => {$(
         impl Element for $t {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::allow_attributes,
-                reason = "the ABI extends integers to 64 bits; cutting them off again is exact")]
             fn from_bits(bits: u64) -> Self {
                 bits as $t
             }

@@ -66,6 +66,9 @@ pub enum Outcome {
     Done(Done),
 }
 
+/// One raster of a result: which output, which of its files, how many bands, the pixels.
+pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
+
 /// A tile's results, still in the instance that made them.
 pub struct Done {
     instance: Instance,
@@ -84,7 +87,7 @@ impl Done {
     }
 
     /// All rasters to be written: which output, which of its files, how many bands, the pixels.
-    pub fn rasters(&self) -> Result<Vec<(usize, usize, u32, &[u8])>, sandbox::Error> {
+    pub fn rasters(&self) -> Result<Vec<ResultRaster<'_>>, sandbox::Error> {
         let all = self
             .outputs
             .iter()
