@@ -183,7 +183,9 @@ mod tests {
 
     fn some_progress(folder: &Path) -> Progress {
         let mut done = Ranges::default();
-        [0, 1, 5].map(|t| done.insert(t));
+        for tile in [0, 1, 5] {
+            done.insert(tile);
+        }
         let unfinished = Unfinished { folder: Some(folder.join(".x.tif.tilefn-abc")), bands: 3 };
         Progress { tile: [512, 256], done, files: vec![vec![unfinished]], ..Progress::default() }
     }

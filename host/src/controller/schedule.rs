@@ -351,7 +351,9 @@ mod tests {
     #[test]
     fn done_tiles_of_a_former_run_are_not_handed_out() {
         let mut done = Ranges::default();
-        [0, 2].map(|t| done.insert(t));
+        for tile in [0, 2] {
+            done.insert(tile);
+        }
         let policy = Policy { max_attempts: 1, window: 100, straggler: Duration::ZERO };
         let (mut s, now) = (Schedule::new(4, done, policy), Instant::now());
         assert_eq!((s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(3)));

@@ -15,7 +15,8 @@ macro_rules! integers {
     ($($t:ty),*) => {$(
         impl Element for $t {
             fn from_bits(bits: u64) -> Self {
-                bits as $t
+                // The ABI extends integers to 64 bits; cutting them off again is exact.
+                bits.to_le_bytes().first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
             }
             fn is_nan(self) -> bool {
                 false
