@@ -1,0 +1,11 @@
+//! Tests of remote runs: workers in processes of their own, on connections that break, beside peers that lie.
+
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests' support; what is not needed here is needed there")]
+#[path = "../e2e/support/mod.rs"]
+mod support;
+
+mod chaos;
+mod labour;
+mod processes;
+mod proxy;
+mod running;
