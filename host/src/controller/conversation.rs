@@ -4,6 +4,7 @@ use super::book::Book;
 use super::failure::Failure;
 use super::reading::Read;
 use super::report::Spent;
+use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
@@ -54,6 +55,13 @@ pub struct Work {
     pub bytes_in: u64,
 }
 
+impl From<Work> for Totals {
+    fn from(work: Work) -> Self {
+        let Work { tiles, skipped, spent, function_peak_memory, bytes_in } = work;
+        Self { done: tiles - skipped, skipped, spent, function_peak_memory, bytes_in }
+    }
+}
+
 /// What goes out to the worker.
 enum Out {
     Message(FromController),
@@ -101,6 +109,7 @@ pub async fn hold(
     while let Some(result) = talk.writing.join_next().await {
         talk.written(result);
     }
+    talk.show();
     let work = talk.work;
     if let Err(poisonous) = server.book.lose(worker) {
         server.fail(Failure::Poisonous { what: poisonous, last: format!("worker {} ({}): {why}", worker.0, describe(about)) });
@@ -144,6 +153,7 @@ impl Talk<'_> {
         let mut changes = self.server.book.changes();
         loop {
             self.hand_out();
+            self.show();
             tokio::select! {
                 message = reader.recv(), if self.writing.len() < WRITING => {
                     let (message, payload) = message?;
@@ -157,6 +167,13 @@ impl Talk<'_> {
                 () = tokio::time::sleep(LOOK_AGAIN), if self.wanted > 0 => {}
                 end = ended(&mut ending) => return self.say_goodbye(reader, end).await,
             }
+        }
+    }
+
+    /// Tells the dashboard what the worker has done so far.
+    fn show(&self) {
+        if let Some(watch) = self.server.book.control().watch() {
+            watch.update(self.worker.0, self.work.into());
         }
     }
 
@@ -194,7 +211,12 @@ impl Talk<'_> {
             FromWorker::ModuleRequest => {
                 let _gone = self.out.send(Out::Module);
             }
-            FromWorker::Ready | FromWorker::Heartbeat { .. } => {}
+            FromWorker::Ready => {}
+            FromWorker::Heartbeat { memory, .. } => {
+                if let Some(watch) = self.server.book.control().watch() {
+                    watch.memory(self.worker.0, memory);
+                }
+            }
             FromWorker::Bye { why } => {
                 for tile in std::mem::take(&mut self.leases).into_keys() {
                     self.server.book.give_back(self.worker, tile);
