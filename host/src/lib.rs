@@ -9,6 +9,7 @@ pub mod dashboard;
 mod dtype_name;
 pub mod grid;
 pub mod job;
+mod memory;
 pub mod raster;
 pub mod sandbox;
 pub mod wire;

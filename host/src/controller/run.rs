@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reduce::Reducer;
-use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker, peak_memory};
+use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker};
 use super::schedule::{Policy, Schedule};
 use super::threads;
 use super::writer::{WriteError, Writer};
@@ -156,7 +156,7 @@ pub fn complete(
         },
         bytes_in,
         bytes_out: book.control().progress().bytes_out,
-        peak_memory: peak_memory(),
+        peak_memory: crate::memory::peak(),
         function_peak_memory,
         workers,
         outputs,

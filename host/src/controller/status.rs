@@ -1,6 +1,6 @@
 //! A running job in numbers, as the dashboard shows them. `docs/dashboard.md` lists the keys.
 
-use super::report::{Job, Stages, peak_memory};
+use super::report::{Job, Stages};
 use super::run::Totals;
 use super::watch::{Member, Watch};
 use serde::Serialize;
@@ -165,8 +165,8 @@ impl Status {
             },
             bytes_in: totals.bytes_in,
             bytes_out: progress.bytes_out,
-            memory: super::report::memory(),
-            peak_memory: peak_memory(),
+            memory: crate::memory::resident(),
+            peak_memory: crate::memory::peak(),
             workers_here,
             workers,
             warnings: watch.warnings.iter().chain(&warnings).map(|w| clip(w)).collect(),
@@ -227,5 +227,57 @@ fn clip(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::book::Book;
+    use crate::controller::schedule::{Grant, Policy, Schedule, WorkerId};
+    use crate::controller::watch::Identity;
+    use crate::controller::writer::Writer;
+    use crate::controller::{Control, ranges::Ranges};
+    use crate::grid::Tiling;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn ten_million_tiles_and_a_thousand_workers_make_a_small_status() {
+        let tiling = Tiling::new(2500, 4000, 1, 1).unwrap();
+        let (watch, control) = (Arc::new(Watch::of(tiling, Job::default(), Vec::new(), Duration::ZERO)), Arc::new(Control::default()));
+        control.watch_with(watch.clone());
+        control.start(tiling.count(), 0);
+        let policy = Policy { max_attempts: 3, window: 4096, straggler: Duration::MAX };
+        let schedule = Schedule::new(tiling.count(), Ranges::default(), policy);
+        let book = Arc::new(Book::new(Writer::new([], tiling), None, schedule, control.clone(), None, [1, 1]));
+        watch.begin(&book);
+        let name = "<script>alert(1)</script>".repeat(100);
+        for id in 1..=1000 {
+            watch.join(id, Identity { kind: "external", name: name.clone(), host: String::new(), threads: 1 });
+            // Each holds two tiles and has done one and left one out.
+            for n in 0..4 {
+                let Grant::Tile(tile) = book.take(WorkerId(id)) else { panic!("a tile") };
+                match n {
+                    0 => book.done(&tiling.tile(tile).unwrap(), [], &[]).unwrap(),
+                    1 => book.skipped(&tiling.tile(tile).unwrap()).unwrap(),
+                    _ => {}
+                }
+            }
+        }
+        book.lose(WorkerId(1)).unwrap();
+        watch.leave(1, "gone");
+        let status = Status::of(&watch, &control);
+        let tiles = status.tiles;
+        assert_eq!((tiles.done, tiles.skipped, tiles.in_flight, tiles.retried), (1000, 1000, 1998, 2));
+        assert_eq!(tiles.fresh, 10_000_000 - 1000 - 1000 - 1998);
+        let sum = |cells: &[u64]| cells.iter().sum::<u64>();
+        let map = &status.map;
+        assert_eq!((map.rows, map.cols, map.tiles.len()), (64, 64, 64 * 64));
+        assert_eq!((sum(&map.tiles), sum(&map.done), sum(&map.skipped)), (10_000_000, 1000, 1000));
+        assert_eq!((sum(&map.in_flight), sum(&map.retried)), (1998, 2));
+        assert_eq!((status.workers_here, status.workers.len()), (999, MAX_WORKERS));
+        let bytes = serde_json::to_string(&status).unwrap().len();
+        assert!(bytes < 500_000, "{bytes} bytes, with names of the greatest length");
     }
 }

@@ -83,12 +83,16 @@ pub struct Crew {
 impl Watch {
     /// For a job that is about to run. `prepared` is how long planning took.
     pub fn new(plan: &Plan, prepared: Duration) -> Self {
+        Self::of(plan.task.tiling, plan.job.clone(), plan.warnings.clone(), prepared)
+    }
+
+    pub(super) fn of(tiling: Tiling, job: Job, warnings: Vec<String>, prepared: Duration) -> Self {
         Self {
-            job: plan.job.clone(),
-            warnings: plan.warnings.clone(),
+            job,
+            warnings,
             prepared,
             started: Instant::now(),
-            map: Map::new(plan.task.tiling),
+            map: Map::new(tiling),
             book: OnceLock::new(),
             resumed: AtomicU64::new(0),
             crew: Mutex::default(),

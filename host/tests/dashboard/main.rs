@@ -67,7 +67,8 @@ fn a_running_job_in_numbers() {
 
 #[test]
 fn lost_workers_and_their_tiles_are_seen() {
-    let job = Job::start(&["submit", "--workers", "processes:1"]);
+    // Two threads: one hangs, and the other does what may come after.
+    let job = Job::start(&["submit", "--workers", "processes:1", "--set", "workers.threads=2"]);
     // Memory comes with the worker's heartbeat.
     let status = until(job.address, |s| hangs(s) && s["workers"][0]["memory"].is_u64());
     assert_eq!(status["map"], expected_map());
