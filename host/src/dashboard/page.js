@@ -111,9 +111,10 @@ function draw() {
       from += share;
     }
     if (map.retried[n]) {
-      const dot = Math.max(3, size / 3);
-      pen.fillStyle = colour.retried;
-      pen.fillRect(x + (side - dot) / 2, y + (side - dot) / 2, dot, dot);
+      for (const [dot, fill] of [[Math.ceil(size / 2) + 2, "#fff"], [Math.ceil(size / 2), colour.retried]]) {
+        pen.fillStyle = fill;
+        pen.fillRect(x + (side - dot) / 2, y + (side - dot) / 2, dot, dot);
+      }
     }
   }
 }
