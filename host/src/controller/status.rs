@@ -245,7 +245,8 @@ mod tests {
     #[test]
     fn ten_million_tiles_and_a_thousand_workers_make_a_small_status() {
         let tiling = Tiling::new(2500, 4000, 1, 1).unwrap();
-        let (watch, control) = (Arc::new(Watch::of(tiling, Job::default(), Vec::new(), Duration::ZERO)), Arc::new(Control::default()));
+        let (watch, control) =
+            (Arc::new(Watch::of(tiling, Job::default(), Vec::new(), Duration::ZERO)), Arc::new(Control::default()));
         control.watch_with(watch.clone());
         control.start(tiling.count(), 0);
         let policy = Policy { max_attempts: 3, window: 4096, straggler: Duration::MAX };

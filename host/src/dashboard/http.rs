@@ -68,7 +68,9 @@ pub async fn serve(mut stream: TcpStream, answer: impl FnOnce(&Request) -> Reply
     let Reply { status, content_type, body } = reply;
     let allow = if status.starts_with("405") { "Allow: GET\r\n" } else { "" };
     let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}{HEADERS}\r\n");
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}{HEADERS}\r\n"
+    );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     stream.shutdown().await?;
@@ -143,10 +145,14 @@ mod tests {
 
     #[test]
     fn only_addresses_and_our_own_names_are_here() {
-        for host in ["127.0.0.1:8080", "127.0.0.1", "[::1]:8080", "[::1]", "localhost", "LocalHost:1", "10.1.2.3:80", "box:80"] {
+        for host in
+            ["127.0.0.1:8080", "127.0.0.1", "[::1]:8080", "[::1]", "localhost", "LocalHost:1", "10.1.2.3:80", "box:80"]
+        {
             assert!(is_here(host, "box"), "{host}");
         }
-        for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", ":80", "[evil]", "localhost.evil:1"] {
+        for host in
+            ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", ":80", "[evil]", "localhost.evil:1"]
+        {
             assert!(!is_here(host, "box"), "{host}");
         }
     }

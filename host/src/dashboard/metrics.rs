@@ -9,7 +9,12 @@ pub fn text(status: &Status) -> String {
     let job = &status.job;
     page.family("tilefn_job_info", "gauge", "What is run; the value is 1.");
     page.sample(
-        &[("version", status.tilefn), ("job", &job.path), ("function", &job.function), ("module_sha256", &job.module_sha256)],
+        &[
+            ("version", status.tilefn),
+            ("job", &job.path),
+            ("function", &job.function),
+            ("module_sha256", &job.module_sha256),
+        ],
         1,
     );
     page.family("tilefn_state_info", "gauge", "What the job is at; the value is 1.");
@@ -28,7 +33,12 @@ pub fn text(status: &Status) -> String {
     ] {
         page.sample(&[("state", state)], n);
     }
-    page.single("tilefn_tiles_retried_total", "counter", "Tiles handed out again because they were lost.", Some(tiles.retried));
+    page.single(
+        "tilefn_tiles_retried_total",
+        "counter",
+        "Tiles handed out again because they were lost.",
+        Some(tiles.retried),
+    );
     let stages = &status.stages;
     page.family("tilefn_stage_seconds_total", "counter", "Time by stage, summed over threads.");
     for (stage, seconds) in [
@@ -44,7 +54,12 @@ pub fn text(status: &Status) -> String {
     page.single("tilefn_input_bytes_total", "counter", "Input pixels handed to the function.", Some(status.bytes_in));
     page.single("tilefn_output_bytes_total", "counter", "Output pixels the function returned.", Some(status.bytes_out));
     page.single("tilefn_memory_bytes", "gauge", "Resident memory of the controller.", Some(status.memory));
-    page.single("tilefn_peak_memory_bytes", "gauge", "Highest resident memory of the controller.", Some(status.peak_memory));
+    page.single(
+        "tilefn_peak_memory_bytes",
+        "gauge",
+        "Highest resident memory of the controller.",
+        Some(status.peak_memory),
+    );
     page.single("tilefn_warnings", "gauge", "Different warnings so far.", Some(status.warnings.len()));
     page.single("tilefn_workers", "gauge", "Workers that are here.", Some(status.workers_here));
     let here: Vec<_> = status.workers.iter().filter(|w| w.left.is_none()).collect();

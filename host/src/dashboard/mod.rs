@@ -48,7 +48,12 @@ impl Bound {
             (_, Some((name, port))) if !name.is_empty() && port.parse::<u16>().is_ok() => {
                 (name, TcpListener::bind(text.to_socket_addrs()?.collect::<Vec<_>>().as_slice())?)
             }
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a port nor an address with a port, like 127.0.0.1:8080")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "it is neither a port nor an address with a port, like 127.0.0.1:8080",
+                ));
+            }
         };
         listener.set_nonblocking(true)?;
         Ok(Self { address: listener.local_addr()?, name: name.to_owned(), listener })
@@ -145,7 +150,10 @@ impl Site {
     fn answer(&self, request: &Request) -> Reply {
         if !http::is_here(&request.host, &self.name) {
             // A foreign name may have been pointed here so that its owner's pages can read ours.
-            return Reply::error("421 Misdirected Request", "use the dashboard's IP address, or the name given to --dashboard");
+            return Reply::error(
+                "421 Misdirected Request",
+                "use the dashboard's IP address, or the name given to --dashboard",
+            );
         }
         match request.path.as_str() {
             "/" => Reply::text("text/html; charset=utf-8", PAGE),

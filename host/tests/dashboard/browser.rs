@@ -8,8 +8,20 @@ use std::process::Command;
 
 fn chromium(profile: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("TILEFN_TEST_CHROMIUM").unwrap_or_else(|| "chromium".into()));
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]);
-    command.args(["--disable-component-update", "--disable-sync", "--window-size=1200,800", "--virtual-time-budget=3000"]);
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]);
+    command.args([
+        "--disable-component-update",
+        "--disable-sync",
+        "--window-size=1200,800",
+        "--virtual-time-budget=3000",
+    ]);
     command.arg(format!("--user-data-dir={}", profile.display()));
     command
 }
@@ -27,7 +39,9 @@ fn count(picture: &Path, colour: [u8; 3]) -> usize {
 fn the_page_shows_the_job_and_takes_nothing_for_markup() {
     let folder = tempfile::tempdir().unwrap();
     if chromium(folder.path()).arg("--version").output().is_err() {
-        eprintln!("SKIPPED: the dashboard's page in a browser: there is no chromium; TILEFN_TEST_CHROMIUM can name one");
+        eprintln!(
+            "SKIPPED: the dashboard's page in a browser: there is no chromium; TILEFN_TEST_CHROMIUM can name one"
+        );
         return;
     }
     let job = Job::start(&["run", "--workers", "threads:1"]);

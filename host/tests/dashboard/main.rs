@@ -43,7 +43,10 @@ fn a_running_job_in_numbers() {
     assert_eq!((&status["bytes_out"], &status["bytes_in"]), (&json!(10 * 16 * 16 * 4), &json!(11 * 16 * 16 * 4)));
     assert_eq!(status["warnings"], json!([format!("the function says: {}", job::WARNING)]));
     let worker = &status["workers"][0];
-    assert_eq!((&worker["name"], &worker["kind"], &worker["tiles"]), (&json!("thread 1"), &json!("thread"), &json!(11)));
+    assert_eq!(
+        (&worker["name"], &worker["kind"], &worker["tiles"]),
+        (&json!("thread 1"), &json!("thread"), &json!(11))
+    );
     assert_eq!((&worker["memory"], &worker["left"], &status["workers_here"]), (&Value::Null, &Value::Null, &json!(1)));
 
     let metrics = get(job.address, "/metrics");
@@ -92,7 +95,9 @@ fn only_good_requests_get_an_answer() {
     let job = Job::start(&["run", "--workers", "threads:1"]);
     let page = get(job.address, "/?x=1");
     assert!(page.head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"), "{}", page.head);
-    for header in ["Content-Security-Policy: default-src 'none'; script-src 'self';", "X-Content-Type-Options: nosniff\r\n"] {
+    for header in
+        ["Content-Security-Policy: default-src 'none'; script-src 'self';", "X-Content-Type-Options: nosniff\r\n"]
+    {
         assert!(page.head.contains(header), "{}", page.head);
     }
     // Nothing is inline and nothing comes from elsewhere, so the policy can forbid both.
