@@ -1,5 +1,7 @@
 //! The dashboard of the built program: what it serves while a job runs, to whom, and how the page looks in a browser.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests are tests")]
+
 mod browser;
 mod client;
 mod job;
