@@ -11,6 +11,8 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates)
 [ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy clang lld procps)
+# 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
+[ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()
