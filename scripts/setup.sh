@@ -17,6 +17,8 @@ esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
 [ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps)
+# 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
+[ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()

@@ -6,7 +6,8 @@ use super::{Fatal, progress, report, signals};
 #[cfg(feature = "aws")]
 use crate::aws;
 use crate::controller::remote::{self, Recruited};
-use crate::controller::{self, Control, External, Failure, Processes, Report};
+use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
+use crate::dashboard::{Bound, Dashboard};
 use crate::job::spec::{Reads, WorkerKind};
 use clap::Args;
 use serde_json::json;
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// Write the run's report to a file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Show the run on a page at this port of 127.0.0.1, or at this address and port; there also are /status.json and /metrics
+    #[arg(long, value_name = "[HOST:]PORT")]
+    dashboard: Option<String>,
 }
 
 /// Runs the job on this machine.
@@ -50,6 +54,8 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     if let Some(path) = &arguments.report {
         report::check_place(path)?;
     }
+    // Before anything is begun: a wrong address is no reason to leave something behind.
+    let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
     let loaded = prepare::load(&arguments.job)?;
     let kind = loaded.spec.workers.kind;
     if !kinds.contains(&kind) {
@@ -68,9 +74,11 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     }
     console.say(&text, "plan", || report::plan_json(&prepared.plan));
     let control = Arc::new(Control::default());
+    let dashboard = dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
     let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
     let result = progress::show(console, &control, || work(prepared, kind, &control, started.elapsed(), console));
     drop(catcher);
+    drop(dashboard);
     let finished = result?;
     if let Some(path) = &arguments.report {
         let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
@@ -80,6 +88,24 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     }
     console.result(&report::text(&finished), "report", || json!({ "report": finished }));
     Ok(())
+}
+
+fn bind(address: &str) -> Result<Bound, Fatal> {
+    Bound::new(address).map_err(|e| Fatal::usage(format!("--dashboard {address}: {e}")))
+}
+
+/// Serves the dashboard from now on, and says where.
+fn show(bound: Bound, plan: &Plan, control: &Arc<Control>, prepared: Duration, console: &Console) -> Result<Dashboard, Fatal> {
+    let url = bound.url();
+    if bound.is_open() {
+        console.warn(&format!("whoever can reach {url} can see this job's dashboard, which asks for no password"));
+    }
+    let watch = Arc::new(Watch::new(plan, prepared));
+    control.watch_with(watch.clone());
+    let control = control.clone();
+    let dashboard = bound.serve(move || Status::of(&watch, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+    console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
+    Ok(dashboard)
 }
 
 fn work(

@@ -106,6 +106,9 @@ impl Book {
         self.reduce(tile.index, &[])?;
         self.control.tile_skipped();
         self.complete(tile.index);
+        if let Some(watch) = self.control.watch() {
+            watch.map.skipped(tile.index);
+        }
         Ok(true)
     }
 
@@ -127,6 +130,9 @@ impl Book {
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
         self.complete(tile.index);
+        if let Some(watch) = self.control.watch() {
+            watch.map.done(tile.index);
+        }
         self.checkpoint_if_due()?;
         Ok(true)
     }
@@ -163,6 +169,12 @@ impl Book {
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tiles that workers hold, and those that were lost at least once.
+    pub fn unsettled(&self) -> (Vec<u64>, Vec<u64>) {
+        let schedule = self.schedule();
+        (schedule.in_flight().collect(), schedule.lost().collect())
     }
 
     /// Tiles that are not done.

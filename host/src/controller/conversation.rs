@@ -4,6 +4,7 @@ use super::book::Book;
 use super::failure::Failure;
 use super::reading::Read;
 use super::report::Spent;
+use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
@@ -61,6 +62,13 @@ pub struct Work {
     pub function_peak_memory: u64,
     /// Input pixels sent, bytes.
     pub bytes_in: u64,
+}
+
+impl From<Work> for Totals {
+    fn from(work: Work) -> Self {
+        let Work { tiles, skipped, spent, function_peak_memory, bytes_in } = work;
+        Self { done: tiles - skipped, skipped, spent, function_peak_memory, bytes_in }
+    }
 }
 
 /// What goes out to the worker.
@@ -139,6 +147,7 @@ pub async fn hold(
         talk.written(result);
     }
     talk.give_back_unbegun();
+    talk.show();
     let work = talk.work;
     if let Err(poisonous) = server.book.lose(worker) {
         server.fail(Failure::Poisonous {
@@ -199,6 +208,7 @@ impl Talk<'_> {
         let mut changes = self.server.book.changes();
         loop {
             self.hand_out();
+            self.show();
             tokio::select! {
                 (reader, message) = &mut receiving, if self.writing.len() < WRITING => {
                     let (message, payload) = message?;
@@ -220,6 +230,13 @@ impl Talk<'_> {
                     return sent.unwrap_or(Err(WireError::Closed)).map(|()| "the connection ended".to_owned());
                 }
             }
+        }
+    }
+
+    /// Tells the dashboard what the worker has done so far.
+    fn show(&self) {
+        if let Some(watch) = self.server.book.control().watch() {
+            watch.update(self.worker.0, self.work.into());
         }
     }
 
@@ -262,7 +279,12 @@ impl Talk<'_> {
             FromWorker::ModuleRequest => {
                 let _gone = self.out.send(Out::Module);
             }
-            FromWorker::Ready | FromWorker::Heartbeat { .. } => {}
+            FromWorker::Ready => {}
+            FromWorker::Heartbeat { memory, .. } => {
+                if let Some(watch) = self.server.book.control().watch() {
+                    watch.memory(self.worker.0, memory);
+                }
+            }
             FromWorker::Bye { why } => {
                 for tile in std::mem::take(&mut self.leases).into_keys() {
                     self.server.book.give_back(self.worker, tile);

@@ -17,7 +17,9 @@ mod report;
 mod run;
 mod schedule;
 mod server;
+mod status;
 mod threads;
+mod watch;
 mod writer;
 
 pub use control::{Control, Progress};
@@ -29,3 +31,5 @@ pub use plan::Plan;
 pub use processes::Processes;
 pub use report::{Job, Report, Stages};
 pub use run::run;
+pub use status::Status;
+pub use watch::Watch;

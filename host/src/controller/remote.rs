@@ -6,7 +6,7 @@ use super::fleet::{Fleet, FleetError};
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reading::Readers;
-use super::report::{Report, Spent, Worker};
+use super::report::{Report, Worker};
 use super::run::{self, Totals};
 use super::schedule::Policy;
 use super::server::Server;
@@ -66,7 +66,7 @@ pub fn run<F: Fleet>(
     let started = Instant::now();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
-    let book = Arc::new(run::open_book(plan, function, policy, control, journal)?);
+    let book = run::open_book(plan, function, policy, control, journal)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let readers = match options.controller_reads {
         true => Some(Readers::start(&task, threads).map_err(Failure::Thread)?),
@@ -96,13 +96,7 @@ pub fn run<F: Fleet>(
     let left = std::mem::take(&mut *server.left());
     let mut totals = Totals::default();
     for worker in &left {
-        totals.skipped += worker.work.skipped;
-        totals.done += worker.work.tiles - worker.work.skipped;
-        totals.bytes_in += worker.work.bytes_in;
-        totals.function_peak_memory = totals.function_peak_memory.max(worker.work.function_peak_memory);
-        let mut spent = Spent::default();
-        spent.add(worker.work.spent);
-        totals.spent.add(spent);
+        totals.add(worker.work.into());
     }
     let workers = left.iter().map(|l| Worker {
         id: l.worker.0,
@@ -115,7 +109,7 @@ pub fn run<F: Fleet>(
     run::complete(plan, &book, totals, workers.collect(), prepared, started)
 }
 
-fn kind_name(kind: WorkerKind) -> &'static str {
+pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
     match kind {
         WorkerKind::Process => "process",
         WorkerKind::External => "external",

@@ -144,16 +144,6 @@ pub struct OutputFile {
     pub bytes: u64,
 }
 
-/// Highest resident memory of this process so far, bytes; 0 where the system doesn't tell.
-pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
-        .and_then(|v| v.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
-        .map_or(0, |kib| kib.saturating_mul(1024))
-}
-
 /// Time spent in a stage, added up by threads that work on their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {

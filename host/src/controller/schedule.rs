@@ -251,6 +251,16 @@ impl Schedule {
         &self.done
     }
 
+    /// The tiles that workers hold.
+    pub fn in_flight(&self) -> impl Iterator<Item = u64> {
+        self.flight.keys().copied()
+    }
+
+    /// The tiles that were lost at least once.
+    pub fn lost(&self) -> impl Iterator<Item = u64> {
+        self.lost.keys().copied()
+    }
+
     /// Tiles that are not done.
     pub fn left(&self) -> u64 {
         self.count - self.done.len()

@@ -2,8 +2,9 @@
 
 use super::book::Book;
 use super::failure::Failure;
-use super::report::Spent;
+use super::run::Totals;
 use super::schedule::WorkerId;
+use super::watch::Identity;
 use crate::grid::Tile;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
 use crate::worker::{self, Done, FilePixels, Outcome, Runner};
@@ -13,23 +14,8 @@ use std::time::Instant;
 /// reaches into: with single tiles in turn, nearly all of them twice.
 const NEIGHBOURS: u64 = 4;
 
-/// What one thread did.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
-    /// Tiles run.
-    pub done: u64,
-    /// Tiles left out.
-    pub skipped: u64,
-    /// Time by stage.
-    pub spent: Spent,
-    /// Highest memory of a call, bytes.
-    pub function_peak_memory: u64,
-    /// Input pixels, bytes.
-    pub bytes_in: u64,
-}
-
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all.
-pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Work>, Failure> {
+pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Totals>, Failure> {
     let stack = runner.task().limits.thread_stack();
     let joined = std::thread::scope(|scope| {
         let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
@@ -57,10 +43,15 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
     interrupted.map_or(Ok(works), Err)
 }
 
-fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId, threads: u64) -> Result<Work, Failure> {
+fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId, threads: u64) -> Result<Totals, Failure> {
     let stop_all = StopOnDrop { book, interrupt };
-    let mut work = Work::default();
+    let mut work = Totals::default();
     let mut pixels = FilePixels::new(runner.task().clone());
+    let watch = book.control().watch();
+    if let Some(watch) = watch {
+        let name = format!("thread {}", worker.0);
+        watch.join(worker.0, Identity { kind: "thread", name, host: String::new(), threads: 1 });
+    }
     loop {
         let waiting = Instant::now();
         let tiles = book.wait_for_tiles(worker, NEIGHBOURS, threads)?;
@@ -74,7 +65,13 @@ fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId, t
                 return Err(Failure::Interrupted);
             }
             run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+            if let Some(watch) = watch {
+                watch.update(worker.0, work);
+            }
         }
+    }
+    if let Some(watch) = watch {
+        watch.leave(worker.0, "finished");
     }
     std::mem::forget(stop_all);
     Ok(work)
@@ -85,7 +82,7 @@ fn run_tile(
     runner: &Runner,
     tile: &Tile,
     pixels: &mut FilePixels,
-    work: &mut Work,
+    work: &mut Totals,
 ) -> Result<(), Failure> {
     let outcome = runner.run(tile, pixels).map_err(|source| match source {
         worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,

@@ -312,7 +312,8 @@ async fn send(
             _ = beat.tick() => {
                 let (busy, queued) = queue.load();
                 let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
-                writer.send(&FromWorker::Heartbeat { busy: number(busy), queued: number(queued), memory: 0 }, &[]).await?;
+                let beat = FromWorker::Heartbeat { busy: number(busy), queued: number(queued), memory: crate::memory::resident() };
+                writer.send(&beat, &[]).await?;
             }
         }
     }
