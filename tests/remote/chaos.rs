@@ -54,7 +54,10 @@ fn run(seed: u64) {
     // Silence is noticed after a second. Tiles are lost on purpose here, more often than by chance.
     let f = labour::folder(
         8_000_000,
-        &format!("reads = '{reads}'\nheartbeat = '250ms'\nmax_attempts = 100\nlisten = '{controller_at}'\nadvertise = '{}'", proxy.address),
+        &format!(
+            "reads = '{reads}'\nheartbeat = '250ms'\nmax_attempts = 100\nlisten = '{controller_at}'\nadvertise = '{}'",
+            proxy.address
+        ),
     );
     let mut command = f.command();
     command.args(["run", "job.toml", "--report", "report.json", "--workers", "processes:3"]);
@@ -121,7 +124,9 @@ fn a_full_disk_ends_the_job_and_resume_goes_on() {
     }
     let run = |arguments: &str| {
         let mut command = f.command();
-        command.args("run job.toml --workers processes:2 --report report.json --set outputs.added.path=out/added.tif".split(' '));
+        command.args(
+            "run job.toml --workers processes:2 --report report.json --set outputs.added.path=out/added.tif".split(' '),
+        );
         // Nothing that shrinks: two outputs of 512 × 512 take 1.5 MiB.
         command.args(["--set", "outputs.added.options=[\"COMPRESS=NONE\"]"]).args(arguments.split_whitespace());
         Running::start(&f, "controller", command).wait()

@@ -35,7 +35,10 @@ fn any_number_of_workers_gives_the_same_as_threads() {
 fn tiles_without_data_are_skipped_by_whoever_reads() {
     let f = Folder::new();
     f.python("a = ramp(256, 256); a[:128] = 255; write('a.tif', a, nodata=255)");
-    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\nnodata = 255\n[grid]\ntile = [64, 64]\n");
+    f.job(
+        "copy",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\nnodata = 255\n[grid]\ntile = [64, 64]\n",
+    );
     for reads in ["controller", "worker"] {
         let report = f.report(&format!("--overwrite --workers processes:2 --set workers.reads={reads}"));
         assert_eq!((&report["tiles"]["done"], &report["tiles"]["skipped"]), (&8.into(), &8.into()), "reads = {reads}");
@@ -128,14 +131,18 @@ fn a_tile_that_kills_its_workers_is_named() {
     command.args("run job.toml --workers processes:1 --set limits.time=1h --set grid.tile=[512,512]".split(' '));
     let mut controller = Running::start(&f, "controller", command);
     for _ in 0..2 {
-        controller.until("a worker counts", |_| workers(f.path()).into_iter().any(|pid| processor_ticks(pid) > COUNTING));
+        controller
+            .until("a worker counts", |_| workers(f.path()).into_iter().any(|pid| processor_ticks(pid) > COUNTING));
         let pid = workers(f.path())[0];
         signal(pid, "KILL");
         controller.until("it is gone", |_| !workers(f.path()).contains(&pid));
     }
     let run = controller.wait();
     let message = run.error(3);
-    assert!(message.starts_with("tile 0 was lost 2 times with the worker that ran it; the last time on worker 2 ("), "{message}");
+    assert!(
+        message.starts_with("tile 0 was lost 2 times with the worker that ran it; the last time on worker 2 ("),
+        "{message}"
+    );
     assert!(message.ends_with("Look at that tile's inputs, or raise workers.max_attempts"), "{message}");
     assert_tidy(&f, &["a.tif", "job.toml"]);
 }
@@ -169,11 +176,21 @@ fn idle() -> std::process::Command {
 fn established(pid: u32) -> bool {
     let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     let sockets: Vec<_> = entries
-        .filter_map(|e| std::fs::read_link(e.ok()?.path()).ok()?.to_str()?.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned))
+        .filter_map(|e| {
+            std::fs::read_link(e.ok()?.path())
+                .ok()?
+                .to_str()?
+                .strip_prefix("socket:[")?
+                .strip_suffix(']')
+                .map(str::to_owned)
+        })
         .collect();
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     // Column 3 is the state (01: established), column 9 the socket.
-    table.lines().map(|l| l.split_whitespace().collect::<Vec<_>>()).any(|row| row.get(3) == Some(&"01") && sockets.iter().any(|s| row.get(9) == Some(&s.as_str())))
+    table
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>())
+        .any(|row| row.get(3) == Some(&"01") && sockets.iter().any(|s| row.get(9) == Some(&s.as_str())))
 }
 
 /// Processor time of a process, hundredths of a second.

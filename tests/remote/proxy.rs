@@ -82,7 +82,8 @@ pub enum How {
 
 impl Link {
     fn pump(&self, to_controller: bool) {
-        let (mut from, mut to) = if to_controller { (&self.worker, &self.controller) } else { (&self.controller, &self.worker) };
+        let (mut from, mut to) =
+            if to_controller { (&self.worker, &self.controller) } else { (&self.controller, &self.worker) };
         let mut buffer = vec![0; 64 << 10];
         while let Ok(n) = from.read(&mut buffer) {
             while self.held.load(Ordering::Relaxed) {

@@ -49,7 +49,11 @@ impl Running {
     pub fn until(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         while !condition(self) {
-            assert!(started.elapsed() < FOR_EVER && !self.ended(), "waiting until {what}; it has said:\n{}", self.stderr());
+            assert!(
+                started.elapsed() < FOR_EVER && !self.ended(),
+                "waiting until {what}; it has said:\n{}",
+                self.stderr()
+            );
             std::thread::sleep(LOOK);
         }
     }
@@ -92,7 +96,8 @@ impl Drop for Running {
 
 /// Sends a signal, such as `KILL`; false when there is no such process any more.
 pub fn signal(pid: u32, signal: &str) -> bool {
-    let status = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(std::process::Stdio::null()).status();
+    let status =
+        Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(std::process::Stdio::null()).status();
     status.unwrap().success()
 }
 

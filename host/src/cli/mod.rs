@@ -9,6 +9,7 @@ mod preview;
 mod progress;
 mod report;
 mod run;
+mod sample;
 mod schema;
 mod signals;
 mod worker;

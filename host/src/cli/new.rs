@@ -2,6 +2,7 @@
 
 use super::Fatal;
 use super::console::Console;
+use super::sample;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,6 @@ const TEXTS: [(&str, &str); 6] = [
     ("job.toml", include_str!("../../templates/function/job.toml")),
     ("README.md", include_str!("../../templates/function/README.md")),
 ];
-/// A small raster that the new crate's job reads, so that it runs at once. A function's own files have no - in their names.
-const SAMPLE: &[u8] = include_bytes!("../../templates/function/landsat-7.tif");
 /// Names that Rust keeps for itself, or that belong to a crate which a function needs.
 const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
     false final fn for gen if impl in let loop macro match mod move mut override priv proc_macro pub ref \
@@ -63,7 +62,7 @@ pub fn new(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         let text = text.replace("{{name}}", name).replace("{{function}}", &function);
         write(path, text.replace("{{sdk}}", &sdk).as_bytes())?;
     }
-    write("landsat-7.tif", SAMPLE)?;
+    sample::write(&folder.join("made-up.tif")).map_err(Fatal::failed)?;
     let shown = folder.display();
     console.result(
         &format!("made {shown}: edit {shown}/src/lib.rs, then\n  tilefn build {shown}\n  tilefn run {shown}/job.toml"),

@@ -74,7 +74,8 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     }
     console.say(&text, "plan", || report::plan_json(&prepared.plan));
     let control = Arc::new(Control::default());
-    let dashboard = dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
+    let dashboard =
+        dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
     let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
     let result = progress::show(console, &control, || work(prepared, kind, &control, started.elapsed(), console));
     drop(catcher);
@@ -95,7 +96,13 @@ fn bind(address: &str) -> Result<Bound, Fatal> {
 }
 
 /// Serves the dashboard from now on, and says where.
-fn show(bound: Bound, plan: &Plan, control: &Arc<Control>, prepared: Duration, console: &Console) -> Result<Dashboard, Fatal> {
+fn show(
+    bound: Bound,
+    plan: &Plan,
+    control: &Arc<Control>,
+    prepared: Duration,
+    console: &Console,
+) -> Result<Dashboard, Fatal> {
     let url = bound.url();
     if bound.is_open() {
         console.warn(&format!("whoever can reach {url} can see this job's dashboard, which asks for no password"));
@@ -103,7 +110,8 @@ fn show(bound: Bound, plan: &Plan, control: &Arc<Control>, prepared: Duration, c
     let watch = Arc::new(Watch::new(plan, prepared));
     control.watch_with(watch.clone());
     let control = control.clone();
-    let dashboard = bound.serve(move || Status::of(&watch, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+    let dashboard =
+        bound.serve(move || Status::of(&watch, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
     console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
     Ok(dashboard)
 }

@@ -343,7 +343,11 @@ mod tests {
         s.take(B, late);
         s.lose(A).unwrap();
         assert_eq!(s.take(A, late), Grant::Wait, "it failed there");
-        assert_eq!(s.take(WorkerId(3), late), Grant::Tile(0), "again a second holder, since B holds it too long already");
+        assert_eq!(
+            s.take(WorkerId(3), late),
+            Grant::Tile(0),
+            "again a second holder, since B holds it too long already"
+        );
         assert!(s.complete(0) && s.finished());
     }
 

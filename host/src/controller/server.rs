@@ -146,7 +146,8 @@ impl Server {
         let id = WorkerId(u32::try_from(worker).unwrap_or(u32::MAX));
         if let Some(watch) = self.book.control().watch() {
             let kind = super::remote::kind_name(about.kind);
-            let identity = Identity { kind, name: about.name.clone(), host: about.host.clone(), threads: about.threads };
+            let identity =
+                Identity { kind, name: about.name.clone(), host: about.host.clone(), threads: about.threads };
             watch.join(id.0, identity);
         }
         let (work, why) = conversation::hold(&self, id, &about, reader, writer).await;

@@ -43,7 +43,13 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
     interrupted.map_or(Ok(works), Err)
 }
 
-fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId, threads: u64) -> Result<Totals, Failure> {
+fn work(
+    book: &Book,
+    runner: &Runner,
+    interrupt: &Interrupt,
+    worker: WorkerId,
+    threads: u64,
+) -> Result<Totals, Failure> {
     let stop_all = StopOnDrop { book, interrupt };
     let mut work = Totals::default();
     let mut pixels = FilePixels::new(runner.task().clone());

@@ -117,7 +117,7 @@ gdal.GetDriverByName('GTiff').Create('c.tif', 2, 2, 1, gdal.GDT_CFloat32)"#,
         text.replace(&file, "FILE")
     };
     assert_eq!(error("f.geojson"), "FILE is a vector file, not a raster: give it with `vector = …`, not `path = …`");
-    assert_eq!(error("missing.tif"), "can't open FILE: FILE: No such file or directory");
+    assert_eq!(error("missing.tif"), "can't open FILE: No such file or directory");
     assert_eq!(error("t.tif"), "can't open FILE: `FILE' not recognized as a supported file format.");
     assert_eq!(error("e.tif"), "can't open FILE: `FILE' not recognized as a supported file format.");
     assert_eq!(error("c.tif"), "FILE: band 1 is CFloat32, a type that tilefn can't process");
