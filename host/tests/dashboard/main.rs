@@ -1,6 +1,12 @@
 //! The dashboard of the built program: what it serves while a job runs, to whom, and how the page looks in a browser.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests are tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
 
 mod browser;
 mod client;
