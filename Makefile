@@ -20,7 +20,7 @@ install: ## Build it and put it where cargo puts programs (~/.cargo/bin)
 	@scripts/setup.sh run
 	cargo install --locked --path host
 
-demo: build ## Run NDVI and a median composite on real scenes; pictures and report in demo/
+demo: build ## Run four examples on real scenes; rasters, pictures and a report in demo/
 	@scripts/demo.sh $(TILEFN)
 
 test: ## Everything that CI runs
