@@ -50,7 +50,7 @@ class Rasters:
 
     def strip(self, name, row, rows):
         kind = name.rstrip("0123456789")
-        number = int(name[len(kind):] or 0)
+        number = int(name[len(kind) :] or 0)
         rng = np.random.default_rng([row, number, *kind.encode()])
         if kind == "cloud":
             return self.cloud(number, row, rows)

@@ -49,9 +49,15 @@ def compute(job, files, window):
 def main(job, out, codec, *inputs):
     with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(inputs[0]) as like:
         profile = like.profile | {
-            "driver": "GTiff", "dtype": "float32", "nodata": np.nan, "tiled": True, "blockxsize": 256, "blockysize": 256,
-            "compress": codec, "num_threads": THREADS, "bigtiff": "if_safer",
-        }  # fmt: skip
+            "dtype": "float32",
+            "nodata": np.nan,
+            "tiled": True,
+            "blockxsize": 256,
+            "blockysize": 256,
+            "compress": codec,
+            "num_threads": THREADS,
+            "bigtiff": "if_safer",
+        }
         profile.pop("predictor", None)
         windows = [
             Window(col, row, min(TILE, like.width - col), min(TILE, like.height - row))

@@ -38,9 +38,8 @@ def main(job, out, codec, *paths):
     if job.startswith("focal"):
         controls.setOverlap(kernels.RADIUS)
     controls.setOutputDriverName("GTiff")
-    controls.setCreationOptions([
-        "TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "BIGTIFF=IF_SAFER", "NUM_THREADS=2", f"COMPRESS={codec.upper()}",
-    ])  # fmt: skip
+    blocks = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]
+    controls.setCreationOptions([*blocks, "BIGTIFF=IF_SAFER", "NUM_THREADS=2", f"COMPRESS={codec.upper()}"])
     controls.setCalcStats(False)
     controls.setConcurrencyStyle(
         applier.ConcurrencyStyle(numReadWorkers=1, numComputeWorkers=2, computeWorkerKind=applier.CW_THREADS)

@@ -47,7 +47,7 @@ impl Job {
                 kernels::masked_median(&series, result);
             }
             Self::FocalMedian(band) => kernels::focal_median::<RADIUS>(band.read(window, RADIUS)?, window.cols, result),
-            Self::Copy(band) => result.copy_from_slice(band.read(window, 0)?),
+            Self::Copy(band) => kernels::copy(band.read(window, 0)?, result),
         }
         Ok(())
     }

@@ -4,6 +4,13 @@ use crate::median::{LANES, Medians};
 
 const NODATA: f32 = 0.0;
 
+/// No function: only marks what is invalid.
+pub fn copy(pixels: &[f32], result: &mut [f32]) {
+    for (&v, out) in pixels.iter().zip(result) {
+        *out = if v == NODATA { f32::NAN } else { v };
+    }
+}
+
 /// Normalised difference of each pixel.
 pub fn ndvi(red: &[f32], nir: &[f32], result: &mut [f32]) {
     for ((&r, &n), out) in red.iter().zip(nir).zip(result) {

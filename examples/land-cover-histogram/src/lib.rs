@@ -16,6 +16,7 @@ pub struct Counts {
 /// One class's part of the raster.
 #[derive(Serialize)]
 struct Class {
+    class: i64,
     pixels: u64,
     area: f64,
     share: f64,
@@ -35,8 +36,11 @@ impl Reduce for Counts {
 
     fn finish(self) -> impl Serialize {
         let all: u64 = self.pixels.values().sum();
-        let class = |pixels: u64| Class { pixels, area: pixels as f64 * self.area, share: pixels as f64 / all as f64 };
-        self.pixels.iter().map(|(id, pixels)| (*id, class(*pixels))).collect::<BTreeMap<_, _>>()
+        let class = |(class, pixels): (i64, u64)| {
+            let (area, share) = (pixels as f64 * self.area, pixels as f64 / all as f64);
+            Class { class, pixels, area, share }
+        };
+        self.pixels.into_iter().map(class).collect::<Vec<_>>()
     }
 }
 

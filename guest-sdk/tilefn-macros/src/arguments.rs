@@ -18,7 +18,7 @@ pub struct Argument {
 /// What an argument is.
 pub enum Kind {
     Input,
-    Param(Param),
+    Param(Box<Param>),
     Context,
 }
 
@@ -28,7 +28,10 @@ impl Argument {
         let argument = match argument {
             FnArg::Typed(argument) => argument,
             FnArg::Receiver(receiver) => {
-                return Err(Error::new_spanned(receiver, "a tile function can't take `self`: write it outside of `impl`"));
+                return Err(Error::new_spanned(
+                    receiver,
+                    "a tile function can't take `self`: write it outside of `impl`",
+                ));
             }
         };
         let attributes = take_attributes(argument);
@@ -65,7 +68,7 @@ fn kind(ty: &Type, attributes: &[Attribute]) -> Result<Kind> {
         if let Some(second) = params.next() {
             return Err(Error::new_spanned(second, "one #[param] is enough: write #[param(default = …, min = …)]"));
         }
-        return Param::parse(param, ty).map(Kind::Param);
+        return Param::parse(param, ty).map(|param| Kind::Param(Box::new(param)));
     }
     if let Type::Reference(reference) = ty {
         if reference.mutability.is_none() && is_named(&reference.elem, "Context") {

@@ -69,11 +69,12 @@ struct Errors(Option<Error>);
 
 impl Errors {
     fn check<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            None => self.0 = Some(error),
-        })
-        .ok()
+        result
+            .map_err(|error| match &mut self.0 {
+                Some(errors) => errors.combine(error),
+                None => self.0 = Some(error),
+            })
+            .ok()
     }
 
     fn into_error(self) -> Option<Error> {
@@ -172,10 +173,12 @@ fn check_halo(options: &Options, arguments: &[Argument]) -> Result<()> {
     let Some((Halo::Param(name), constant)) = &options.halo else {
         return Ok(());
     };
-    let params = || arguments.iter().filter_map(|argument| match &argument.kind {
-        Kind::Param(param) => Some((argument.public_name(), param)),
-        _ => None,
-    });
+    let params = || {
+        arguments.iter().filter_map(|argument| match &argument.kind {
+            Kind::Param(param) => Some((argument.public_name(), param)),
+            _ => None,
+        })
+    };
     let is_integer = |ty: ParamType| matches!(ty, ParamType { scalar: Scalar::Int(..), list: false });
     let Some((_, param)) = params().find(|(its_name, _)| its_name == name) else {
         let integers: Vec<_> = params().filter(|(_, param)| is_integer(param.ty)).map(|(name, _)| name).collect();
@@ -214,4 +217,3 @@ pub fn check_nodata(nodata: &Constant, pixel_type: Option<&Type>) -> Result<()> 
     }
     Err(nodata.error(format!("a nodata value of these pixels is an integer from {min} to {max}")))
 }
-

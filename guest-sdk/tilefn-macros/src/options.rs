@@ -1,6 +1,11 @@
 //! `key = value` lists inside attributes.
 
-use syn::{Error, Expr, Ident, Result, Token, ext::IdentExt, parse::{Parse, ParseStream, Parser}, punctuated::Punctuated};
+use syn::{
+    Error, Expr, Ident, Result, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream, Parser},
+    punctuated::Punctuated,
+};
 
 /// One `key = value`.
 pub struct KeyValue {

@@ -4,17 +4,12 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{Data, DeriveInput, Error, Field, Fields, Meta, Result, ext::IdentExt, spanned::Spanned};
 
-use crate::{
-    arguments::doc_of,
-    constant::Constant,
-    function::check_nodata,
-    options,
-    types::pixel_type,
-};
+use crate::{arguments::doc_of, constant::Constant, function::check_nodata, options, types::pixel_type};
 
 /// The `impl Outputs`.
 pub fn derive(item: &DeriveInput) -> Result<TokenStream> {
-    let needs_fields = "outputs are the named fields of a struct: `struct Terrain { slope: Tile<f32>, aspect: Tile<f32> }`";
+    let needs_fields =
+        "outputs are the named fields of a struct: `struct Terrain { slope: Tile<f32>, aspect: Tile<f32> }`";
     let Data::Struct(data) = &item.data else {
         return Err(Error::new_spanned(&item.ident, needs_fields));
     };
@@ -38,8 +33,7 @@ pub fn derive(item: &DeriveInput) -> Result<TokenStream> {
             }
             None => quote!(::core::option::Option::None),
         };
-        descriptions
-            .push(quote_spanned!(ty.span()=> <#ty as ::tilefn_guest::Output>::describe(#name, #doc, #nodata)));
+        descriptions.push(quote_spanned!(ty.span()=> <#ty as ::tilefn_guest::Output>::describe(#name, #doc, #nodata)));
         tiles.push(quote_spanned!(ty.span()=> <#ty as ::tilefn_guest::Output>::into_tiles(self.#ident)));
     }
     let ident = &item.ident;

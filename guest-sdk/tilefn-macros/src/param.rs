@@ -98,7 +98,7 @@ fn convert(constant: &mut Constant, scalar: Scalar) -> Result<()> {
         (Value::Bool(_), Scalar::Bool) | (Value::Text(_), Scalar::Text) => None,
         (Value::Float(value), Scalar::Float) if value.is_finite() => None,
         (Value::Int(value), Scalar::Int(min, max)) => {
-            if !(min..=max).contains(&value) {
+            if !(min..=max).contains(value) {
                 let message = format!("{value} is outside the parameter's type, which holds {min} to {max}");
                 return Err(constant.error(message));
             }

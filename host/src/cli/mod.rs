@@ -3,6 +3,7 @@
 mod build;
 mod console;
 mod inspect;
+mod new;
 mod prepare;
 mod preview;
 mod progress;
@@ -41,6 +42,8 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a new function's crate, ready to build, test and run
+    New(new::Arguments),
     /// Compile a function's crate to a module
     Build(build::Arguments),
     /// Show a module's functions, inputs, parameters, outputs and imports
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
     let result = match cli.command {
+        Command::New(arguments) => new::new(&arguments, &console),
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
         Command::Preview(arguments) => preview::preview(&arguments, &console),

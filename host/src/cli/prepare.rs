@@ -9,8 +9,9 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// Memory for GDAL's block cache, bytes: the blocks of a few tiles; more only delays writing.
-const GDAL_CACHE: u64 = 128 << 20;
+/// Memory for GDAL's block cache, bytes: the blocks of a few tiles. A larger one is slower: every block
+/// comes into memory that the kernel has to find and clear first.
+const GDAL_CACHE: u64 = 64 << 20;
 /// Pixels that an instance's memory keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 
@@ -57,15 +58,25 @@ pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }
 
+/// Reads the job file, overrides put in.
+pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
+    job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
+}
+
 /// Prepares the job; says its warnings. With `start` false nothing is touched.
-pub fn prepare(arguments: &JobArguments, console: &Console, start: bool) -> Result<Prepared, Fatal> {
-    let mut loaded = job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)?;
+pub fn prepare(
+    arguments: &JobArguments,
+    mut loaded: Loaded,
+    console: &Console,
+    start: bool,
+) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     crate::raster::init(GDAL_CACHE);
     let module = read_module(&loaded)?;
     let limits = job::limits(&loaded.spec);
-    let sandbox = Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
+    let sandbox =
+        Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
     let compiled = sandbox.compile(&module).map_err(|e| in_module(&loaded, &e))?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
@@ -95,15 +106,19 @@ pub fn prepare(arguments: &JobArguments, console: &Console, start: bool) -> Resu
 fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, console: &Console) -> Result<Journal, Fatal> {
     let files = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice());
     let local = files.map(Path::new).find(|p| !p.starts_with("/vsi") && !p.to_string_lossy().contains("://"));
-    let beside = local.map_or_else(|| loaded.base.join(Path::new(&arguments.job).file_name().unwrap_or_default()), Path::to_owned);
+    let beside = local
+        .map_or_else(|| loaded.base.join(Path::new(&arguments.job).file_name().unwrap_or_default()), Path::to_owned);
     // Who does the work, and how the grid is cut, doesn't change the pixels.
     let mut what = loaded.spec.clone();
     what.workers = job::spec::Workers::default();
     let cut = what.grid.tile.take();
     let what = serde_json::to_string(&what).map_err(Fatal::failed)?;
     let identity = sha256(format!("{what} {} {}", job.function, job.module_sha256).as_bytes());
-    let journal = Journal::open(Journal::path_for(&beside), &identity, arguments.resume)
-        .map_err(|e| Fatal { code: 2, text: e.to_string(), detail: None })?;
+    let journal = Journal::open(Journal::path_for(&beside), &identity, arguments.resume).map_err(|e| Fatal {
+        code: 2,
+        text: e.to_string(),
+        detail: None,
+    })?;
     let before = journal.progress();
     if before.done.len() > 0 {
         if cut.is_some_and(|cut| cut != before.tile) {
@@ -113,9 +128,11 @@ fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, consol
             )));
         }
         loaded.spec.grid.tile = Some(before.tile);
-        console.say(&format!("going on with a run that has done {} tiles", before.done.len()), "resume", || {
-            serde_json::json!({ "done": before.done.len() })
-        });
+        console.say(
+            &format!("going on with a run that has done {} tiles", before.done.len()),
+            "resume",
+            || serde_json::json!({ "done": before.done.len() }),
+        );
     }
     Ok(journal)
 }
@@ -124,7 +141,8 @@ fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, consol
 fn overrides(arguments: &JobArguments) -> Vec<String> {
     let mut set = arguments.set.clone();
     if let Some(workers) = &arguments.workers {
-        let (kind, count) = workers.split_once(':').map_or((workers.as_str(), None), |(kind, count)| (kind, Some(count)));
+        let (kind, count) =
+            workers.split_once(':').map_or((workers.as_str(), None), |(kind, count)| (kind, Some(count)));
         set.push(format!("workers.kind={kind}"));
         set.extend(count.map(|count| format!("workers.count={count}")));
     }
@@ -153,9 +171,9 @@ fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     })?;
     let found = sha256(&bytes);
     match &function.sha256 {
-        Some(wanted) if !wanted.eq_ignore_ascii_case(&found) => Err(Fatal::usage(format!(
-            "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
-        ))),
+        Some(wanted) if !wanted.eq_ignore_ascii_case(&found) => {
+            Err(Fatal::usage(format!("function.sha256: {path} has sha256 {found}, the job file wants {wanted}")))
+        }
         _ => Ok(bytes),
     }
 }

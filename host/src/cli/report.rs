@@ -1,8 +1,10 @@
 //! Plans and reports, for people and for programs.
 
+use super::Fatal;
 use crate::controller::{Plan, Report};
 use serde_json::json;
 use std::fmt::Write;
+use std::path::Path;
 
 /// A plan for people.
 pub fn plan_text(plan: &Plan) -> String {
@@ -21,7 +23,14 @@ pub fn plan_text(plan: &Plan) -> String {
     }
     for input in &task.inputs {
         for raster in &input.rasters {
-            let _ok = write!(text, "\n  {:<12} <- {} ({} bands as {})", input.name, raster.path, raster.bands.len(), raster.dtype.name());
+            let _ok = write!(
+                text,
+                "\n  {:<12} <- {} ({} bands as {})",
+                input.name,
+                raster.path,
+                raster.bands.len(),
+                raster.dtype.name()
+            );
         }
     }
     for (output, targets) in task.outputs.iter().zip(&plan.outputs) {
@@ -56,6 +65,22 @@ pub fn plan_json(plan: &Plan) -> serde_json::Value {
         })).collect::<Vec<_>>(),
         "warnings": plan.warnings,
     })
+}
+
+/// Refuses a place for the report that can't be written to, before the work is done.
+pub fn check_place(path: &Path) -> Result<(), Fatal> {
+    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        return Err(Fatal::usage(format!("--report {}: it is a folder", path.display())));
+    }
+    if !folder.is_dir() {
+        return Err(Fatal::usage(format!(
+            "--report {}: the folder {} doesn't exist",
+            path.display(),
+            folder.display()
+        )));
+    }
+    Ok(())
 }
 
 /// A report for people.

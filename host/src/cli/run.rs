@@ -3,7 +3,11 @@
 use super::console::Console;
 use super::prepare::{self, JobArguments, Prepared};
 use super::{Fatal, progress, report, signals};
-use crate::controller::{self, Control, External, Failure, Processes, Report, remote};
+#[cfg(feature = "aws")]
+use crate::aws;
+use crate::controller::remote::{self, Recruited};
+use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
+use crate::dashboard::{Bound, Dashboard};
 use crate::job::spec::{Reads, WorkerKind};
 use clap::Args;
 use serde_json::json;
@@ -22,6 +26,9 @@ pub struct Arguments {
     /// Write the run's report to a file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Show the run on a page at this port of 127.0.0.1, or at this address and port; there also are /status.json and /metrics
+    #[arg(long, value_name = "[HOST:]PORT")]
+    dashboard: Option<String>,
 }
 
 /// Runs the job on this machine.
@@ -31,13 +38,26 @@ pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 
 /// Runs the job with workers in other processes.
 pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
-    start(arguments, console, &[WorkerKind::Processes, WorkerKind::External], "submit")
+    let kinds = [
+        WorkerKind::Processes,
+        WorkerKind::External,
+        #[cfg(feature = "aws")]
+        WorkerKind::Fargate,
+        #[cfg(feature = "ec2")]
+        WorkerKind::Ec2,
+    ];
+    start(arguments, console, &kinds, "submit")
 }
 
 fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
     let started = Instant::now();
-    let prepared = prepare::prepare(&arguments.job, console, !arguments.dry_run)?;
-    let kind = prepared.loaded.spec.workers.kind;
+    if let Some(path) = &arguments.report {
+        report::check_place(path)?;
+    }
+    // Before anything is begun: a wrong address is no reason to leave something behind.
+    let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
+    let loaded = prepare::load(&arguments.job)?;
+    let kind = loaded.spec.workers.kind;
     if !kinds.contains(&kind) {
         let kinds: Vec<_> = kinds.iter().map(|k| k.name()).collect();
         return Err(Fatal::usage(format!(
@@ -46,6 +66,7 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
             kinds.join(" or ")
         )));
     }
+    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
     let text = report::plan_text(&prepared.plan);
     if arguments.dry_run {
         console.result(&text, "plan", || report::plan_json(&prepared.plan));
@@ -53,9 +74,11 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     }
     console.say(&text, "plan", || report::plan_json(&prepared.plan));
     let control = Arc::new(Control::default());
+    let dashboard = dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
     let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
     let result = progress::show(console, &control, || work(prepared, kind, &control, started.elapsed(), console));
     drop(catcher);
+    drop(dashboard);
     let finished = result?;
     if let Some(path) = &arguments.report {
         let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
@@ -65,6 +88,24 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     }
     console.result(&report::text(&finished), "report", || json!({ "report": finished }));
     Ok(())
+}
+
+fn bind(address: &str) -> Result<Bound, Fatal> {
+    Bound::new(address).map_err(|e| Fatal::usage(format!("--dashboard {address}: {e}")))
+}
+
+/// Serves the dashboard from now on, and says where.
+fn show(bound: Bound, plan: &Plan, control: &Arc<Control>, prepared: Duration, console: &Console) -> Result<Dashboard, Fatal> {
+    let url = bound.url();
+    if bound.is_open() {
+        console.warn(&format!("whoever can reach {url} can see this job's dashboard, which asks for no password"));
+    }
+    let watch = Arc::new(Watch::new(plan, prepared));
+    control.watch_with(watch.clone());
+    let control = control.clone();
+    let dashboard = bound.serve(move || Status::of(&watch, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+    console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
+    Ok(dashboard)
 }
 
 fn work(
@@ -79,11 +120,26 @@ fn work(
     let result = match kind {
         WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
         WorkerKind::Processes => {
-            let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+            let program =
+                std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
             let count = workers.count.unwrap_or_else(prepare::cores);
-            let mut fleet = Processes::new(program, count, workers.threads.unwrap_or(1), workers.start_timeout.duration());
+            let (threads, start_timeout) = (workers.threads.unwrap_or(1), workers.start_timeout.duration());
+            let fleet = Processes::new(program, count, threads, start_timeout);
             let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
-            remote::run(&plan, module, function, &mut fleet, &options, control, journal, took)
+            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        #[cfg(feature = "aws")]
+        WorkerKind::Fargate => {
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Fargate::new).await;
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        #[cfg(feature = "ec2")]
+        WorkerKind::Ec2 => {
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Ec2::new).await;
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
         _ => {
             let ticket = workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
@@ -92,9 +148,10 @@ fn work(
                 "waiting",
                 || json!({ "ticket": ticket }),
             );
-            let mut fleet = External::new(ticket.into());
+            let fleet = External::new(ticket.into());
             let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
-            remote::run(&plan, module, function, &mut fleet, &options, control, journal, took)
+            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
     };
     result.map_err(|failure| failed(&failure))

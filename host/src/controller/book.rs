@@ -10,6 +10,7 @@ use super::reduce::Reducer;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::Writer;
 use crate::grid::Tile;
+use crate::worker::ResultRaster;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -31,9 +32,6 @@ pub struct Book {
 
 /// Warnings kept for the report; a function that warns on every tile would fill it.
 const MAX_WARNINGS: usize = 100;
-
-/// One raster of a result: which output, which of its files, how many bands, the pixels.
-pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
 
 impl Book {
     /// A job at its start. `tile` is the columns and rows of a tile, for the journal.
@@ -68,16 +66,27 @@ impl Book {
         self.schedule().take(worker, Instant::now())
     }
 
-    /// A tile for `worker`; waits until there is one, or all are done (`None`), or the job is stopped.
-    pub fn wait_for_tile(&self, worker: WorkerId) -> Result<Option<u64>, Failure> {
+    /// Tiles for `worker`, at most `most`; waits until there is one, or all are done (then none), or the job is stopped.
+    ///
+    /// They are neighbours where possible: what one decodes beyond its edge is the next one's. Near the end fewer are
+    /// given, so that no thread is left without while another has several.
+    pub fn wait_for_tiles(&self, worker: WorkerId, most: u64, threads: u64) -> Result<Vec<u64>, Failure> {
         let mut schedule = self.schedule();
         loop {
             if self.control.stopped() {
                 return Err(Failure::Interrupted);
             }
             match schedule.take(worker, Instant::now()) {
-                Grant::Tile(tile) => return Ok(Some(tile)),
-                Grant::Finished => return Ok(None),
+                Grant::Tile(first) => {
+                    let most = (schedule.left() / threads.saturating_mul(4).max(1)).clamp(1, most);
+                    let mut tiles = vec![first];
+                    while (tiles.len() as u64) < most {
+                        let Grant::Tile(next) = schedule.take(worker, Instant::now()) else { break };
+                        tiles.push(next);
+                    }
+                    return Ok(tiles);
+                }
+                Grant::Finished => return Ok(Vec::new()),
                 Grant::Wait => schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -97,6 +106,9 @@ impl Book {
         self.reduce(tile.index, &[])?;
         self.control.tile_skipped();
         self.complete(tile.index);
+        if let Some(watch) = self.control.watch() {
+            watch.map.skipped(tile.index);
+        }
         Ok(true)
     }
 
@@ -118,6 +130,9 @@ impl Book {
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
         self.complete(tile.index);
+        if let Some(watch) = self.control.watch() {
+            watch.map.done(tile.index);
+        }
         self.checkpoint_if_due()?;
         Ok(true)
     }
@@ -154,6 +169,12 @@ impl Book {
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tiles that workers hold, and those that were lost at least once.
+    pub fn unsettled(&self) -> (Vec<u64>, Vec<u64>) {
+        let schedule = self.schedule();
+        (schedule.in_flight().collect(), schedule.lost().collect())
     }
 
     /// Tiles that are not done.
@@ -194,11 +215,13 @@ impl Book {
         // In this order: a tile that is done was written and added up before, so what follows has it.
         let done = self.schedule().done().clone();
         let Some(files) = self.writer.checkpoint()? else {
-            slot.take().map(Journal::remove);
+            slot.take().into_iter().for_each(Journal::remove);
             return Ok(());
         };
-        let reduction = self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
-        let progress = journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
+        let reduction =
+            self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
+        let progress =
+            journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
         journal.write(progress, started).map_err(Failure::Journal)
     }
 
@@ -222,7 +245,7 @@ impl Book {
             self.writer.keep();
             return true;
         }
-        journal.take().map(Journal::remove);
+        journal.take().into_iter().for_each(Journal::remove);
         false
     }
 

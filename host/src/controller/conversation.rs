@@ -4,11 +4,13 @@ use super::book::Book;
 use super::failure::Failure;
 use super::reading::Read;
 use super::report::Spent;
+use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
 use crate::wire::{
-    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError, Writer,
+    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
+    Writer,
 };
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -62,13 +64,24 @@ pub struct Work {
     pub bytes_in: u64,
 }
 
+impl From<Work> for Totals {
+    fn from(work: Work) -> Self {
+        let Work { tiles, skipped, spent, function_peak_memory, bytes_in } = work;
+        Self { done: tiles - skipped, skipped, spent, function_peak_memory, bytes_in }
+    }
+}
+
 /// What goes out to the worker.
 enum Out {
     Message(FromController),
     /// The module, as the payload.
     Module,
     /// A tile with its pixels; its room is free again once they are sent.
-    Tile { lease: Lease, read: Read, _room: (OwnedSemaphorePermit, OwnedSemaphorePermit) },
+    Tile {
+        lease: Lease,
+        read: Read,
+        _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    },
 }
 
 /// What happens here beside the worker's messages.
@@ -137,9 +150,13 @@ pub async fn hold(
         talk.written(result);
     }
     talk.give_back_unbegun();
+    talk.show();
     let work = talk.work;
     if let Err(poisonous) = server.book.lose(worker) {
-        server.fail(Failure::Poisonous { what: poisonous, last: format!("worker {} ({}): {why}", worker.0, describe(about)) });
+        server.fail(Failure::Poisonous {
+            what: poisonous,
+            last: format!("worker {} ({}): {why}", worker.0, describe(about)),
+        });
     }
     drop(talk);
     sending.abort();
@@ -185,11 +202,16 @@ struct Written {
 }
 
 impl Talk<'_> {
-    async fn go_on(&mut self, mut receiving: Receiving, sending: &mut JoinHandle<Result<(), WireError>>) -> Result<String, WireError> {
+    async fn go_on(
+        &mut self,
+        mut receiving: Receiving,
+        sending: &mut JoinHandle<Result<(), WireError>>,
+    ) -> Result<String, WireError> {
         let mut ending = self.server.ending();
         let mut changes = self.server.book.changes();
         loop {
             self.hand_out();
+            self.show();
             tokio::select! {
                 (reader, message) = &mut receiving, if self.writing.len() < WRITING => {
                     let (message, payload) = message?;
@@ -211,6 +233,13 @@ impl Talk<'_> {
                     return sent.unwrap_or(Err(WireError::Closed)).map(|()| "the connection ended".to_owned());
                 }
             }
+        }
+    }
+
+    /// Tells the dashboard what the worker has done so far.
+    fn show(&self) {
+        if let Some(watch) = self.server.book.control().watch() {
+            watch.update(self.worker.0, self.work.into());
         }
     }
 
@@ -253,7 +282,12 @@ impl Talk<'_> {
             FromWorker::ModuleRequest => {
                 let _gone = self.out.send(Out::Module);
             }
-            FromWorker::Ready | FromWorker::Heartbeat { .. } => {}
+            FromWorker::Ready => {}
+            FromWorker::Heartbeat { memory, .. } => {
+                if let Some(watch) = self.server.book.control().watch() {
+                    watch.memory(self.worker.0, memory);
+                }
+            }
             FromWorker::Bye { why } => {
                 for tile in std::mem::take(&mut self.leases).into_keys() {
                     self.server.book.give_back(self.worker, tile);
@@ -295,7 +329,11 @@ impl Talk<'_> {
         let TileResult { lease, outcome, cost, log } = result;
         let asked = self.leases.get(&lease.tile).is_some_and(|held| held.lease == lease.lease);
         let Some(tile) = self.server.task.tiling.tile(lease.tile).filter(|_| asked) else {
-            tracing::warn!("worker {} sent a result for tile {}, which it doesn't hold; ignored", self.worker.0, lease.tile);
+            tracing::warn!(
+                "worker {} sent a result for tile {}, which it doesn't hold; ignored",
+                self.worker.0,
+                lease.tile
+            );
             return Ok(());
         };
         if let wire::Outcome::Done { outputs, .. } = &outcome {
@@ -337,7 +375,10 @@ impl Talk<'_> {
                 return wrong(format!("{} rasters of {} instead of {}", rasters.len(), output.name, output.rasters));
             }
             for raster in rasters {
-                if raster.dtype != output.dtype || (raster.rows, raster.cols) != (tile.window.rows, tile.window.cols) || raster.bands == 0 {
+                if raster.dtype != output.dtype
+                    || (raster.rows, raster.cols) != (tile.window.rows, tile.window.cols)
+                    || raster.bands == 0
+                {
                     return wrong(format!("a raster of {} with another type or shape than the tile's", output.name));
                 }
             }
@@ -348,7 +389,11 @@ impl Talk<'_> {
     fn failed(&mut self, failure: &TileFailure) {
         let TileFailure { lease, text, retryable, .. } = failure;
         if !self.take_back(*lease) {
-            tracing::warn!("worker {} reports tile {} failed, which it doesn't hold; ignored", self.worker.0, lease.tile);
+            tracing::warn!(
+                "worker {} reports tile {} failed, which it doesn't hold; ignored",
+                self.worker.0,
+                lease.tile
+            );
             return;
         }
         let Some(tile) = self.server.task.tiling.tile(lease.tile) else { return };
@@ -452,7 +497,10 @@ async fn ended(ending: &mut watch::Receiver<Ending>) -> Ending {
 }
 
 fn hand_in(book: &Book, tile: &Tile, outputs: &[Vec<RasterHead>], payload: &Payload) -> Result<bool, Failure> {
-    let heads = outputs.iter().enumerate().flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
+    let heads = outputs
+        .iter()
+        .enumerate()
+        .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
     let rasters = heads.zip(payload.parts()).map(|((o, r, bands), pixels)| (o, r, bands, pixels));
     let state = payload.len().checked_sub(1).and_then(|last| payload.part(last)).unwrap_or_default();
     book.done(tile, rasters, state)
@@ -494,7 +542,11 @@ async fn read_and_send(
 }
 
 /// Sends what is to go out, and heartbeats.
-async fn send(server: Arc<Server>, mut writer: Writer<FromController>, mut out: mpsc::UnboundedReceiver<Out>) -> Result<(), WireError> {
+async fn send(
+    server: Arc<Server>,
+    mut writer: Writer<FromController>,
+    mut out: mpsc::UnboundedReceiver<Out>,
+) -> Result<(), WireError> {
     let mut beat = tokio::time::interval(server.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

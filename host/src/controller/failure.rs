@@ -87,7 +87,9 @@ impl Failure {
     /// Whether the same job may go well when it is run again: then what is done is worth keeping.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Interrupted | Self::Poisonous { .. } | Self::Fleet(_) | Self::Thread(_) | Self::Write(_) => true,
+            Self::Interrupted | Self::Poisonous { .. } | Self::Fleet(_) | Self::Thread(_) => true,
+            // A full disk can be cleared; a function that returns other bands does it again.
+            Self::Write(error) => matches!(error, WriteError::Raster { .. }),
             Self::Tile { source, .. } => matches!(source, worker::Error::Read { .. }),
             _ => false,
         }

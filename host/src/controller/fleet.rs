@@ -66,16 +66,19 @@ impl Roll {
         *self.tiles_left.borrow()
     }
 
-    pub(super) fn set_tiles_left(&self, tiles: u64) {
+    /// Says how many tiles are not done; the controller does, before it starts a fleet and after each tile.
+    pub fn set_tiles_left(&self, tiles: u64) {
         self.tiles_left.send_replace(tiles);
     }
 
-    pub(super) fn join(&self, worker: u64, about: About) {
+    /// Notes that a worker has connected.
+    pub fn join(&self, worker: u64, about: About) {
         self.connected.lock().unwrap_or_else(PoisonError::into_inner).push((worker, about));
         self.changed.send_replace(());
     }
 
-    pub(super) fn leave(&self, worker: u64) {
+    /// Notes that a worker is no longer connected.
+    pub fn leave(&self, worker: u64) {
         self.connected.lock().unwrap_or_else(PoisonError::into_inner).retain(|(w, _)| *w != worker);
         self.changed.send_replace(());
     }

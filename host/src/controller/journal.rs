@@ -131,7 +131,8 @@ impl Journal {
     /// Replaces what the journal says. `cost` is the time that the whole checkpoint took until now.
     pub fn write(&mut self, progress: Progress, started: Instant) -> Result<(), JournalError> {
         let progress = Progress { version: VERSION, identity: self.progress.identity.clone(), ..progress };
-        let unusable = |e: &dyn std::fmt::Display| JournalError::Unusable { path: self.path.clone(), reason: e.to_string() };
+        let unusable =
+            |e: &dyn std::fmt::Display| JournalError::Unusable { path: self.path.clone(), reason: e.to_string() };
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let bytes = serde_json::to_vec(&progress).map_err(|e| unusable(&e))?;
         let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder).map_err(|e| unusable(&e))?;
@@ -182,7 +183,9 @@ mod tests {
 
     fn some_progress(folder: &Path) -> Progress {
         let mut done = Ranges::default();
-        [0, 1, 5].map(|t| done.insert(t));
+        for tile in [0, 1, 5] {
+            done.insert(tile);
+        }
         let unfinished = Unfinished { folder: Some(folder.join(".x.tif.tilefn-abc")), bands: 3 };
         Progress { tile: [512, 256], done, files: vec![vec![unfinished]], ..Progress::default() }
     }

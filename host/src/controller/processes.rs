@@ -52,9 +52,8 @@ impl Processes {
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
             .kill_on_drop(true);
-        let child = command
-            .spawn()
-            .map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
+        let child =
+            command.spawn().map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
         self.children.push(Running { child, seen: Instant::now() });
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use super::control::Control;
 use super::failure::Failure;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, FleetError};
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reading::Readers;
-use super::report::{Report, Spent, Worker};
+use super::report::{Report, Worker};
 use super::run::{self, Totals};
 use super::schedule::Policy;
 use super::server::Server;
@@ -43,12 +43,21 @@ pub struct Options {
     pub job: String,
 }
 
-/// Runs `plan` with the workers that `fleet` starts. `function` joins the results of an accumulating function.
+/// A fleet, and the address where its workers find the module if the controller need not send it.
+pub struct Recruited<F> {
+    /// The fleet.
+    pub fleet: F,
+    /// `s3://…` or `https://…`.
+    pub module_url: Option<String>,
+}
+
+/// Runs `plan` with the workers of the fleet that `recruit` makes, given the module. `function` joins the results of an
+/// accumulating function.
 pub fn run<F: Fleet>(
     plan: &Plan,
     module: Vec<u8>,
     function: Function,
-    fleet: &mut F,
+    recruit: impl AsyncFnOnce(&[u8]) -> Result<Recruited<F>, FleetError>,
     options: &Options,
     control: &Arc<Control>,
     journal: Option<Journal>,
@@ -58,14 +67,13 @@ pub fn run<F: Fleet>(
     raise_file_limit();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
-    let book = Arc::new(run::open_book(plan, function, policy, control, journal)?);
+    let book = run::open_book(plan, function, policy, control, journal)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let readers = match options.controller_reads {
         true => Some(Readers::start(&task, threads).map_err(Failure::Thread)?),
         false => None,
     };
     let task_bytes = task.to_bytes().map_err(|e| Failure::Panicked(e.to_string()))?;
-    let fingerprint = Fingerprint::of(&module);
     let server = Arc::new(Server::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.clamp(2, 8))
@@ -74,22 +82,22 @@ pub fn run<F: Fleet>(
         .enable_all()
         .build()
         .map_err(Failure::Thread)?;
-    let warnings = runtime.block_on(serve(&server, fleet, fingerprint, options, control))?;
+    let served = runtime.block_on(async {
+        let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
+        serve(&server, recruited, options, control).await
+    });
     runtime.shutdown_timeout(Duration::from_secs(5));
-    warnings.into_iter().for_each(|w| book.warn(w));
+    match served {
+        Ok(warnings) => warnings.into_iter().for_each(|w| book.warn(w)),
+        Err(failure) => server.fail(failure),
+    }
     if let Some(failure) = server.take_failure() {
         return Err(run::end_early(&book, failure));
     }
     let left = std::mem::take(&mut *server.left());
     let mut totals = Totals::default();
     for worker in &left {
-        totals.skipped += worker.work.skipped;
-        totals.done += worker.work.tiles - worker.work.skipped;
-        totals.bytes_in += worker.work.bytes_in;
-        totals.function_peak_memory = totals.function_peak_memory.max(worker.work.function_peak_memory);
-        let mut spent = Spent::default();
-        spent.add(worker.work.spent);
-        totals.spent.add(spent);
+        totals.add(worker.work.into());
     }
     let workers = left.iter().map(|l| Worker {
         id: l.worker.0,
@@ -102,7 +110,7 @@ pub fn run<F: Fleet>(
     run::complete(plan, &book, totals, workers.collect(), prepared, started)
 }
 
-fn kind_name(kind: WorkerKind) -> &'static str {
+pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
     match kind {
         WorkerKind::Process => "process",
         WorkerKind::External => "external",
@@ -114,18 +122,20 @@ fn kind_name(kind: WorkerKind) -> &'static str {
 /// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know.
 async fn serve<F: Fleet>(
     server: &Arc<Server>,
-    fleet: &mut F,
-    module: Fingerprint,
+    recruited: Recruited<F>,
     options: &Options,
     control: &Control,
 ) -> Result<Vec<String>, Failure> {
+    let Recruited { mut fleet, module_url } = recruited;
     let wire = |e: WireError| Failure::Listen { address: options.listen, reason: e.to_string() };
     let tcp = TcpListener::bind(options.listen).await.map_err(|e| wire(e.into()))?;
     let port = tcp.local_addr().map_err(|e| wire(e.into()))?.port();
     let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
     let expires = SystemTime::now() + TICKET_LIFE;
     let addresses = addresses(options, port);
-    let ticket = Ticket::new(&options.job, addresses, certificate.fingerprint(), secret.clone(), module, expires);
+    let module = Fingerprint::of(&server.module);
+    let mut ticket = Ticket::new(&options.job, addresses, certificate.fingerprint(), secret.clone(), module, expires);
+    ticket.module_url = module_url;
     let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
 
     let serving = tokio::spawn({
@@ -137,7 +147,7 @@ async fn serve<F: Fleet>(
         // Nothing to start when nothing is left to do.
         biased;
         Ok(_) = ending.wait_for(|e| *e != super::server::Ending::Open) => {}
-        error = drive(fleet, &ticket, server) => server.fail(Failure::Fleet(error)),
+        error = drive(&mut fleet, &ticket, server) => server.fail(Failure::Fleet(error)),
         () = stop_asked(control) => server.fail(Failure::Interrupted),
     }
     if serving.await.is_err() {
@@ -146,7 +156,7 @@ async fn serve<F: Fleet>(
     Ok(fleet.stop().await)
 }
 
-async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> super::fleet::FleetError {
+async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> FleetError {
     match fleet.start(ticket, &server.roll).await {
         Ok(()) => fleet.keep(&server.roll).await,
         Err(error) => error,

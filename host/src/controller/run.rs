@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reduce::Reducer;
-use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker, peak_memory};
+use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker};
 use super::schedule::{Policy, Schedule};
 use super::threads;
 use super::writer::{WriteError, Writer};
@@ -37,6 +37,17 @@ pub struct Totals {
     pub bytes_in: u64,
 }
 
+impl Totals {
+    /// Adds another worker's part.
+    pub fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.skipped += other.skipped;
+        self.spent.add(other.spent);
+        self.function_peak_memory = self.function_peak_memory.max(other.function_peak_memory);
+        self.bytes_in += other.bytes_in;
+    }
+}
+
 /// Runs `plan` with `function`, which was compiled for it, on threads of this process.
 ///
 /// `prepared` is how long opening, planning and compiling took, for the report.
@@ -59,13 +70,7 @@ pub fn run(
     let works = threads::run(&book, &runner, interrupt, plan.threads).map_err(|failure| end_early(&book, failure))?;
     let seconds = started.elapsed().as_secs_f64();
     let mut totals = Totals::default();
-    for work in &works {
-        totals.done += work.done;
-        totals.skipped += work.skipped;
-        totals.spent.add(work.spent);
-        totals.function_peak_memory = totals.function_peak_memory.max(work.function_peak_memory);
-        totals.bytes_in += work.bytes_in;
-    }
+    works.iter().for_each(|work| totals.add(*work));
     let workers = works.iter().zip(1..).map(|(work, id)| Worker {
         id,
         kind: "thread".into(),
@@ -84,7 +89,7 @@ pub fn open_book(
     policy: Policy,
     control: &Arc<Control>,
     journal: Option<Journal>,
-) -> Result<Book, Failure> {
+) -> Result<Arc<Book>, Failure> {
     let task = &plan.task;
     let names = task.outputs.iter().map(|o| o.name.clone());
     let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
@@ -92,10 +97,17 @@ pub fn open_book(
     writer.resume(&before.files, &before.done, before.publishing)?;
     let count = task.tiling.count();
     control.start(count, before.done.len());
+    if let Some(watch) = control.watch() {
+        watch.resume(&before.done);
+    }
     let reducer = task.reduce.then(|| Reducer::new(function, before.reduction.unwrap_or_default()));
     let schedule = Schedule::new(count, before.done, policy);
     let (rows, cols) = task.tiling.tile_size();
-    Ok(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]))
+    let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
+    if let Some(watch) = control.watch() {
+        watch.begin(&book);
+    }
+    Ok(book)
 }
 
 /// What is done is kept when the same job may go well another time, and removed otherwise.
@@ -119,6 +131,9 @@ pub fn complete(
 ) -> Result<Report, Failure> {
     let task = &plan.task;
     let finishing = Instant::now();
+    if let Some(watch) = book.control().watch() {
+        watch.finishing();
+    }
     let result = book.reduced()?;
     book.note_publishing()?;
     let outputs = book.writer().finish(&mut || !book.control().stopped()).map_err(|e| match e {
@@ -131,7 +146,13 @@ pub fn complete(
         tilefn: env!("CARGO_PKG_VERSION"),
         job: plan.job.clone(),
         grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
-        tiles: Tiles { total: task.tiling.count(), resumed: task.tiling.count() - done - skipped, done, skipped, retried: book.retried() },
+        tiles: Tiles {
+            total: task.tiling.count(),
+            resumed: task.tiling.count() - done - skipped,
+            done,
+            skipped,
+            retried: book.retried(),
+        },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {
             prepare: prepared.as_secs_f64(),
@@ -143,7 +164,7 @@ pub fn complete(
         },
         bytes_in,
         bytes_out: book.control().progress().bytes_out,
-        peak_memory: peak_memory(),
+        peak_memory: crate::memory::peak(),
         function_peak_memory,
         workers,
         outputs,

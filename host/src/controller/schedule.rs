@@ -213,7 +213,8 @@ impl Schedule {
     /// `worker` is gone: its tiles are handed out again, and each counts as lost once.
     pub fn lose(&mut self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
         self.waiting.remove(&worker);
-        let tiles: Vec<u64> = self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
+        let tiles: Vec<u64> =
+            self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
         for tile in &tiles {
             self.retry(worker, *tile)?;
         }
@@ -248,6 +249,16 @@ impl Schedule {
     /// The tiles that are done.
     pub fn done(&self) -> &Ranges {
         &self.done
+    }
+
+    /// The tiles that workers hold.
+    pub fn in_flight(&self) -> impl Iterator<Item = u64> {
+        self.flight.keys().copied()
+    }
+
+    /// The tiles that were lost at least once.
+    pub fn lost(&self) -> impl Iterator<Item = u64> {
+        self.lost.keys().copied()
     }
 
     /// Tiles that are not done.
@@ -331,7 +342,8 @@ mod tests {
         s.take(A, now);
         s.take(B, late);
         s.lose(A).unwrap();
-        assert_eq!(s.take(A, late), Grant::Tile(0), "again a second holder, since B holds it too long already");
+        assert_eq!(s.take(A, late), Grant::Wait, "it failed there");
+        assert_eq!(s.take(WorkerId(3), late), Grant::Tile(0), "again a second holder, since B holds it too long already");
         assert!(s.complete(0) && s.finished());
     }
 
@@ -350,7 +362,9 @@ mod tests {
     #[test]
     fn done_tiles_of_a_former_run_are_not_handed_out() {
         let mut done = Ranges::default();
-        [0, 2].map(|t| done.insert(t));
+        for tile in [0, 2] {
+            done.insert(tile);
+        }
         let policy = Policy { max_attempts: 1, window: 100, straggler: Duration::ZERO };
         let (mut s, now) = (Schedule::new(4, done, policy), Instant::now());
         assert_eq!((s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(3)));

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::fleet::Roll;
 use super::reading::Readers;
 use super::schedule::WorkerId;
+use super::watch::Identity;
 use crate::grid::Tile;
 use crate::wire::{ALIGN, Compression, Joining, Listener, MAX_RASTERS, PayloadLimits, Terms};
 use crate::worker::Task;
@@ -143,8 +144,16 @@ impl Server {
         tracing::info!("worker {worker} joined: {} on {} ({} threads)", about.name, about.host, about.threads);
         self.roll.join(worker, about.clone());
         let id = WorkerId(u32::try_from(worker).unwrap_or(u32::MAX));
+        if let Some(watch) = self.book.control().watch() {
+            let kind = super::remote::kind_name(about.kind);
+            let identity = Identity { kind, name: about.name.clone(), host: about.host.clone(), threads: about.threads };
+            watch.join(id.0, identity);
+        }
         let (work, why) = conversation::hold(&self, id, &about, reader, writer).await;
         self.roll.leave(worker);
+        if let Some(watch) = self.book.control().watch() {
+            watch.leave(id.0, &why);
+        }
         tracing::info!("worker {worker} left: {why}");
         self.left().push(Left { worker: id, about, work, seconds: started.elapsed().as_secs_f64(), why });
     }
@@ -179,6 +188,9 @@ impl Server {
             first
         };
         if first {
+            if let Some(watch) = self.book.control().watch() {
+                watch.failed(told.clone());
+            }
             self.ending.send_replace(Ending::Aborted(told));
         }
     }

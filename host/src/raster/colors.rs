@@ -72,10 +72,7 @@ impl ColorRamp {
 
     /// All names.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        GRADIENTS
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(["gray", "random"])
+        GRADIENTS.iter().map(|(name, _)| *name).chain(["gray", "random"])
     }
 
     /// Red, green and blue of colour `index` of `count`, always the same.
@@ -109,10 +106,7 @@ mod tests {
         assert_eq!(viridis.color(0, 10), [68, 1, 84]);
         assert_eq!(viridis.color(9, 10), [253, 231, 37]);
         let gray = ColorRamp::from_name("gray").unwrap();
-        assert_eq!(
-            [0, 1, 2].map(|i| gray.color(i, 3)),
-            [[0; 3], [127; 3], [255; 3]]
-        );
+        assert_eq!([0, 1, 2].map(|i| gray.color(i, 3)), [[0; 3], [127; 3], [255; 3]]);
         assert_eq!(gray.color(0, 0), [0; 3]);
         let random = ColorRamp::from_name("random").unwrap();
         let all: std::collections::HashSet<_> = (0..20).map(|i| random.color(i, 20)).collect();

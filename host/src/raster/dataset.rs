@@ -14,10 +14,7 @@ use std::path::Path;
 use tilefn_abi::DType;
 
 /// An error if the call failed, or if GDAL reported a failure without telling the caller, as it does on closing.
-pub(super) fn check_call<T, E: std::fmt::Display>(
-    result: Result<T, E>,
-    messages: &cpl::Messages,
-) -> Result<T, String> {
+pub(super) fn check_call<T, E: std::fmt::Display>(result: Result<T, E>, messages: &cpl::Messages) -> Result<T, String> {
     match (result, messages.failure()) {
         (_, Some(reason)) => Err(reason),
         (Err(e), None) => Err(messages.reason(&e.to_string())),
@@ -33,10 +30,7 @@ pub(super) fn close(dataset: Dataset) -> Result<(), String> {
 /// Opens a closed GeoTIFF to be completed.
 pub(super) fn reopen(file: &Path) -> Result<Dataset, String> {
     let open_flags = GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_UPDATE;
-    let options = DatasetOptions {
-        open_flags,
-        ..DatasetOptions::default()
-    };
+    let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
     let (opened, messages) = cpl::watch(|| Dataset::open_ex(file, options));
     check_call(opened, &messages)
 }
@@ -54,20 +48,13 @@ pub(super) fn reopen_for_writing(file: &Path, threads: u32) -> Result<Dataset, S
 }
 
 /// Creates the dataset and sets all that must be known before the first pixel.
-pub(super) fn create(
-    spec: &TargetSpec,
-    creation: &Creation,
-    file: &Path,
-) -> Result<Dataset, String> {
+pub(super) fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Result<Dataset, String> {
     let int = |n: u32| c_int::try_from(n).map_err(|_| format!("{n} is more than GDAL can count"));
     let name = CString::new(file.to_string_lossy().into_owned()).map_err(|e| e.to_string())?;
     let (cols, rows, bands) = (int(spec.grid.cols)?, int(spec.grid.rows)?, int(spec.bands)?);
     let (driver, options) = (creation.driver()?, creation.list()?);
     let (dataset, messages) = cpl::watch(|| {
-        #[expect(
-            unsafe_code,
-            reason = "the gdal crate's call takes the type as a generic"
-        )]
+        #[expect(unsafe_code, reason = "the gdal crate's call takes the type as a generic")]
         // SAFETY: the driver lives as long as GDAL, name and options until the call returns; a handle that isn't null
         // is an open dataset that nobody else has.
         unsafe {
@@ -105,12 +92,8 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
         let mut band = dataset.rasterband(number)?;
         match (spec.dtype, spec.nodata) {
             (_, None) => {}
-            (DType::Int64, Some(Nodata::Int(value))) => {
-                band.set_no_data_value_i64(i64::try_from(value).ok())?
-            }
-            (DType::UInt64, Some(Nodata::Int(value))) => {
-                band.set_no_data_value_u64(u64::try_from(value).ok())?
-            }
+            (DType::Int64, Some(Nodata::Int(value))) => band.set_no_data_value_i64(i64::try_from(value).ok())?,
+            (DType::UInt64, Some(Nodata::Int(value))) => band.set_no_data_value_u64(u64::try_from(value).ok())?,
             // At most 32 bits, which a float holds exactly.
             (_, Some(Nodata::Int(value))) => band.set_no_data_value(Some(value as f64))?,
             (_, Some(Nodata::Float(value))) => band.set_no_data_value(Some(value))?,
@@ -127,37 +110,16 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
 
 /// Lets the driver copy a tiny raster of the wanted type, bands and options, so that what it can't do shows before the
 /// work and not after.
-pub(super) fn probe(
-    spec: &TargetSpec,
-    creation: &Creation,
-    staging: &Staging,
-) -> Result<(), String> {
+pub(super) fn probe(spec: &TargetSpec, creation: &Creation, staging: &Staging) -> Result<(), String> {
     let tiny = TargetSpec {
-        grid: Grid {
-            rows: spec.grid.rows.min(16),
-            cols: spec.grid.cols.min(16),
-            ..spec.grid.clone()
-        },
+        grid: Grid { rows: spec.grid.rows.min(16), cols: spec.grid.cols.min(16), ..spec.grid.clone() },
         ..spec.clone()
     };
-    let temporary = create(
-        &tiny,
-        &Creation::temporary(&tiny)?,
-        &staging.scratch("probe-pixels.tif")?,
-    )?;
-    let extension = Path::new(&spec.path)
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let temporary = create(&tiny, &Creation::temporary(&tiny)?, &staging.scratch("probe-pixels.tif")?)?;
+    let extension = Path::new(&spec.path).extension().unwrap_or_default().to_string_lossy().into_owned();
     let file = staging.scratch(&format!("probe.{extension}"))?;
     let mut go_on = |_| true;
-    close(copy(
-        &temporary,
-        creation,
-        &file,
-        &mut Progress::new(&mut go_on),
-    )?)
+    close(copy(&temporary, creation, &file, &mut Progress::new(&mut go_on))?)
 }
 
 pub(super) fn copy(

@@ -25,12 +25,7 @@ pub(super) struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     pub(super) fn new(report: &'a mut dyn FnMut(f64) -> bool) -> Self {
-        Self {
-            report,
-            done: 0.0,
-            share: 0.0,
-            stopped: false,
-        }
+        Self { report, done: 0.0, share: 0.0, stopped: false }
     }
 
     /// The next step is this share of the whole.
@@ -74,16 +69,14 @@ pub(super) fn finish(
     let parts = f64::from(u8::from(computes) + u8::from(!levels.is_empty())).max(1.0);
     if computes {
         let share = 1.0 / parts / f64::from(spec.bands);
-        let largest = compute(dataset, file, spec, share, progress)
-            .map_err(|reason| ("statistics", reason))?;
+        let largest = compute(dataset, file, spec, share, progress).map_err(|reason| ("statistics", reason))?;
         if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
             color(dataset, ramp, largest).map_err(|reason| ("colour table", reason))?;
         }
     }
     if !levels.is_empty() {
         progress.step(1.0 / parts);
-        build_overviews(dataset, spec, &levels, progress)
-            .map_err(|reason| ("overviews", reason))?;
+        build_overviews(dataset, spec, &levels, progress).map_err(|reason| ("overviews", reason))?;
     }
     progress.step(0.0);
     Ok(())
@@ -97,12 +90,8 @@ fn compute(
     share: f64,
     progress: &mut Progress,
 ) -> Result<f64, String> {
-    let wanted = Wanted {
-        statistics: spec.statistics,
-        histogram: spec.histogram,
-        thematic: spec.thematic,
-        dtype: spec.dtype,
-    };
+    let wanted =
+        Wanted { statistics: spec.statistics, histogram: spec.histogram, thematic: spec.thematic, dtype: spec.dtype };
     let mut all_of = |dataset: &Dataset| -> Result<f64, String> {
         let mut largest = 0.0f64;
         for number in 1..=dataset.raster_count() {
@@ -130,8 +119,7 @@ fn compute(
     };
     for (number, key, value) in items {
         let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
-        band.set_metadata_item(&key, &value, "")
-            .map_err(|e| format!("{key}: {e}"))?;
+        band.set_metadata_item(&key, &value, "").map_err(|e| format!("{key}: {e}"))?;
     }
     Ok(largest)
 }
@@ -157,11 +145,7 @@ fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64) -> Result<(), String>
         let [r, g, b] = ramp.color(value.into(), count).map(i16::from);
         table.set_color_entry(value, &ColorEntry::rgba(r, g, b, 255));
     }
-    let (set, messages) = cpl::watch(|| {
-        dataset
-            .rasterband(1)
-            .map(|mut band| band.set_color_table(&table))
-    });
+    let (set, messages) = cpl::watch(|| dataset.rasterband(1).map(|mut band| band.set_color_table(&table)));
     set.map_err(|e| e.to_string())?;
     messages.failure().map_or(Ok(()), Err)
 }
@@ -194,20 +178,10 @@ fn build_overviews(
     levels: &[c_int],
     progress: &mut Progress,
 ) -> Result<(), String> {
-    let usual = if spec.thematic || spec.color_table.is_some() {
-        "nearest"
-    } else {
-        "average"
-    };
-    let name = spec
-        .overview_resampling
-        .as_deref()
-        .unwrap_or(usual)
-        .to_ascii_lowercase();
-    let (_, resampling) = RESAMPLING
-        .iter()
-        .find(|(n, _)| *n == name)
-        .ok_or_else(|| format!("no resampling method \"{name}\""))?;
+    let usual = if spec.thematic || spec.color_table.is_some() { "nearest" } else { "average" };
+    let name = spec.overview_resampling.as_deref().unwrap_or(usual).to_ascii_lowercase();
+    let (_, resampling) =
+        RESAMPLING.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no resampling method \"{name}\""))?;
     let count = c_int::try_from(levels.len()).map_err(|e| e.to_string())?;
     let (result, messages) = cpl::watch(|| {
         let (function, argument) = progress.callback();

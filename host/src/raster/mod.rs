@@ -12,6 +12,7 @@ mod dtype;
 mod edge;
 mod error;
 mod finishing;
+mod hdf5;
 mod inspect;
 mod int8;
 mod io;
@@ -32,7 +33,7 @@ pub use inspect::{BandInfo, Info, inspect};
 pub use nodata::{Nodata, NotRepresentable};
 pub use open::gdal_path;
 pub use source::{Source, SourceSpec};
-pub use target::{Overviews, Target, TargetSpec, Written};
+pub use target::{Complete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};
 
 /// A result of this module.

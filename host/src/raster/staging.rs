@@ -52,11 +52,7 @@ impl Staging {
         if !parent.is_dir() {
             return Err(format!("there is no folder {}", parent.display()));
         }
-        let shown: String = name
-            .to_string_lossy()
-            .chars()
-            .take(NAME_BYTES / 4)
-            .collect();
+        let shown: String = name.to_string_lossy().chars().take(NAME_BYTES / 4).collect();
         let folder = tempfile::Builder::new()
             .prefix(&format!(".{shown}.tilefn-"))
             .tempdir_in(&parent)
@@ -103,16 +99,10 @@ impl Staging {
         if !entries.contains(&self.name) {
             return Err("GDAL wrote no such file".into());
         }
-        let bytes = entries
-            .iter()
-            .map(|name| size(&self.folder.join(name)))
-            .sum();
+        let bytes = entries.iter().map(|name| size(&self.folder.join(name))).sum();
         if is_virtual(&self.target) {
             for name in &entries {
-                copy(
-                    &self.folder.join(name),
-                    &self.target.with_file_name(name),
-                )?;
+                copy(&self.folder.join(name), &self.target.with_file_name(name))?;
             }
         } else {
             self.rename_all(&entries).map_err(|e| e.to_string())?;
@@ -153,10 +143,7 @@ impl Staging {
             fs::rename(&self.target, self.folder.join(".replaced"))?;
         }
         for name in entries {
-            fs::rename(
-                self.folder.join(name),
-                self.target.with_file_name(name),
-            )?;
+            fs::rename(self.folder.join(name), self.target.with_file_name(name))?;
         }
         if let Some(parent) = self.folder.parent() {
             File::open(parent)?.sync_all()?;
@@ -172,9 +159,7 @@ fn is_virtual(path: &Path) -> bool {
 
 /// Whether a folder is a Zarr store, the one kind of output that is a folder.
 fn is_zarr(path: &Path) -> bool {
-    [".zgroup", ".zarray", "zarr.json"]
-        .iter()
-        .any(|marker| path.join(marker).exists())
+    [".zgroup", ".zarray", "zarr.json"].iter().any(|marker| path.join(marker).exists())
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -192,12 +177,7 @@ fn size(path: &Path) -> u64 {
     if !meta.is_dir() {
         return meta.len();
     }
-    fs::read_dir(path)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| size(&entry.path()))
-        .sum()
+    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
 }
 
 /// Copies a file or folder to a virtual file.
@@ -209,8 +189,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
         }
         return Ok(());
     }
-    let c_path =
-        |path: &Path| CString::new(path.to_string_lossy().into_owned()).map_err(|e| e.to_string());
+    let c_path = |path: &Path| CString::new(path.to_string_lossy().into_owned()).map_err(|e| e.to_string());
     let (c_from, c_to) = (c_path(from)?, c_path(to)?);
     let (result, messages) = cpl::watch(|| {
         #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
@@ -222,10 +201,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     if result == 0 && messages.failure().is_none() {
         Ok(())
     } else {
-        Err(format!(
-            "copying to {}: {}",
-            to.display(),
-            messages.reason("GDAL gives no reason")
-        ))
+        Err(format!("copying to {}: {}", to.display(), messages.reason("GDAL gives no reason")))
     }
 }

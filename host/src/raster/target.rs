@@ -77,6 +77,27 @@ impl TargetSpec {
     }
 }
 
+/// An output that is complete but for its name; dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Complete {
+    path: String,
+    staging: Staging,
+}
+
+impl Complete {
+    /// Gives the output its final name, in exchange for what is there.
+    ///
+    /// # Errors
+    /// [`Error::Finish`].
+    pub fn publish(self) -> Result<Written> {
+        let Self { path, staging } = self;
+        match staging.publish() {
+            Ok(bytes) => Ok(Written { path, bytes }),
+            Err(reason) => Err(Error::Finish { path, step: "giving it its name", reason }),
+        }
+    }
+}
+
 /// A finished output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -114,10 +135,7 @@ impl Target {
     pub fn create(spec: TargetSpec) -> Result<Self> {
         let mut spec = check(spec)?;
         let path = spec.path.clone();
-        let failed = |reason: String| Error::Create {
-            path: path.clone(),
-            reason,
-        };
+        let failed = |reason: String| Error::Create { path: path.clone(), reason };
         let creation = Creation::plan(&spec).map_err(failed)?;
         if !creation.direct && creation.driver_name() != "COG" {
             spec.overviews = Overviews::None;
@@ -147,7 +165,8 @@ impl Target {
         geotiff: bool,
     ) -> Result<Self> {
         let bands = (1..=c_int::try_from(spec.bands).unwrap_or_default()).collect();
-        let first = dataset.rasterband(1).map_err(|e| Error::Create { path: spec.path.clone(), reason: e.to_string() })?;
+        let first =
+            dataset.rasterband(1).map_err(|e| Error::Create { path: spec.path.clone(), reason: e.to_string() })?;
         let (block_cols, block_rows) = first.block_size();
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let block = (side(block_rows), side(block_cols));
@@ -164,46 +183,18 @@ impl Target {
     /// # Errors
     /// [`Error::Write`]; [`Error::Shape`] when the window is not in the grid or `data` has another size.
     pub fn write(&mut self, window: Window, data: &[u8]) -> Result<()> {
-        let shape = |reason: String| Error::Shape {
-            path: self.spec.path.clone(),
-            reason,
-        };
+        let shape = |reason: String| Error::Shape { path: self.spec.path.clone(), reason };
         if window.is_empty() || !self.spec.grid.window().contains(&window) {
-            return Err(shape(format!(
-                "{window} is not in the grid of {}",
-                self.spec.grid.window()
-            )));
+            return Err(shape(format!("{window} is not in the grid of {}", self.spec.grid.window())));
         }
         let pixel = self.spec.dtype.size();
         if buffer_len(self.bands.len(), &window, pixel) != Some(data.len()) {
-            return Err(shape(format!(
-                "{} bytes for {} bands of {window}",
-                data.len(),
-                self.bands.len()
-            )));
+            return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.bands.len())));
         }
-        let layout = Layout::packed(window.rows, window.cols, pixel)
-            .ok_or_else(|| shape("too large".into()))?;
-        io::write(
-            self.dataset()?,
-            &self.bands,
-            &window,
-            dtype::to_gdal(self.spec.dtype),
-            data,
-            &layout,
-        )
-        .and_then(|()| {
-            if self.whole_blocks(&window) {
-                self.flush_bands()
-            } else {
-                Ok(())
-            }
-        })
-        .map_err(|reason| Error::Write {
-            path: self.spec.path.clone(),
-            window,
-            reason,
-        })
+        let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(|| shape("too large".into()))?;
+        io::write(self.dataset()?, &self.bands, &window, dtype::to_gdal(self.spec.dtype), data, &layout)
+            .and_then(|()| if self.whole_blocks(&window) { self.flush_bands() } else { Ok(()) })
+            .map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
     }
 
     /// Leaves a window without valid pixels: it reads as nodata, or as 0 where the output has none. Cheap in formats
@@ -223,10 +214,9 @@ impl Target {
     }
 
     fn dataset(&self) -> Result<&Dataset> {
-        self.dataset.as_ref().ok_or_else(|| Error::Shape {
-            path: self.spec.path.clone(),
-            reason: "an earlier checkpoint failed".into(),
-        })
+        self.dataset
+            .as_ref()
+            .ok_or_else(|| Error::Shape { path: self.spec.path.clone(), reason: "an earlier checkpoint failed".into() })
     }
 
     /// Brings all that has been written to the disk, so that [`Target::resume`] finds it after any crash. Returns the
@@ -267,7 +257,10 @@ impl Target {
         let (cols, rows) = dataset.raster_size();
         let found = (u32::try_from(rows), u32::try_from(cols), u32::try_from(dataset.raster_count()));
         if found != (Ok(spec.grid.rows), Ok(spec.grid.cols), Ok(spec.bands)) {
-            return Err(failed(format!("the unfinished file has {rows} rows × {cols} columns × {} bands, not the job's", dataset.raster_count())));
+            return Err(failed(format!(
+                "the unfinished file has {rows} rows × {cols} columns × {} bands, not the job's",
+                dataset.raster_count()
+            )));
         }
         Self::of(spec, dataset, file, staging, copy_to, true)
     }
@@ -277,22 +270,22 @@ impl Target {
         self.staging.keep();
     }
 
-    /// Completes the output: statistics, overviews and so on, then its final name. `progress` is called with the part
-    /// done, from 0 to 1, and returns whether to go on.
+    /// Completes the output and gives it its final name: [`Target::complete`] and [`Complete::publish`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
+        self.complete(progress)?.publish()
+    }
+
+    /// Completes the output but for its name: statistics, overviews and so on. `progress` is called with the part done,
+    /// from 0 to 1, and returns whether to go on.
     ///
     /// # Errors
     /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
     /// was there before is as it was.
-    pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
-        let Self {
-            spec,
-            dataset,
-            file,
-            staging,
-            copy_to,
-            geotiff,
-            ..
-        } = self;
+    pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
+        let Self { spec, dataset, file, staging, copy_to, geotiff, .. } = self;
         let mut progress = Progress::new(progress);
         let path = spec.path.clone();
         let failed = |step: &'static str| {
@@ -310,17 +303,8 @@ impl Target {
             let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
             dataset::check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
         }
-        if let Err((step, reason)) = finishing::finish(
-            &mut dataset,
-            geotiff.then_some(&*file),
-            &spec,
-            &mut progress,
-        ) {
-            return Err(if progress.stopped() {
-                stopped()
-            } else {
-                failed(step)(reason)
-            });
+        if let Err((step, reason)) = finishing::finish(&mut dataset, geotiff.then_some(&*file), &spec, &mut progress) {
+            return Err(if progress.stopped() { stopped() } else { failed(step)(reason) });
         }
         if progress.stopped() {
             return Err(stopped());
@@ -336,18 +320,12 @@ impl Target {
                 .map_err(failed("copying to its format"))?;
         }
         dataset::close(dataset).map_err(failed("closing the file"))?;
-        let bytes = staging.publish().map_err(failed("giving it its name"))?;
-        Ok(Written { path, bytes })
+        Ok(Complete { path, staging })
     }
 
     fn nodata_bits(&self) -> Result<u64> {
         let nodata = self.spec.nodata.unwrap_or(Nodata::Int(0));
-        nodata
-            .as_bits_for(self.spec.dtype)
-            .map_err(|source| Error::Nodata {
-                path: self.spec.path.clone(),
-                source,
-            })
+        nodata.as_bits_for(self.spec.dtype).map_err(|source| Error::Nodata { path: self.spec.path.clone(), source })
     }
 
     /// Whether a window ends where blocks or the grid end.
@@ -383,28 +361,18 @@ impl Target {
 
 /// Refuses what can't work, and takes the nodata value as the type holds it.
 fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
-    let failed = |spec: &TargetSpec, reason: String| Error::Create {
-        path: spec.path.clone(),
-        reason,
-    };
+    let failed = |spec: &TargetSpec, reason: String| Error::Create { path: spec.path.clone(), reason };
     if spec.bands == 0 {
         return Err(failed(&spec, "it has no bands".into()));
     }
     if !spec.band_names.is_empty() && u32::try_from(spec.band_names.len()) != Ok(spec.bands) {
-        let reason = format!(
-            "{} band names for {} bands",
-            spec.band_names.len(),
-            spec.bands
-        );
+        let reason = format!("{} band names for {} bands", spec.band_names.len(), spec.bands);
         return Err(failed(&spec, reason));
     }
     if let Some(name) = &spec.color_table {
         if ColorRamp::from_name(name).is_none() {
             let names: Vec<_> = ColorRamp::names().collect();
-            let reason = format!(
-                "there is no colour ramp \"{name}\"; there are {}",
-                names.join(", ")
-            );
+            let reason = format!("there is no colour ramp \"{name}\"; there are {}", names.join(", "));
             return Err(failed(&spec, reason));
         }
         if spec.bands != 1 || !matches!(spec.dtype, DType::UInt8 | DType::UInt16) {
@@ -420,18 +388,13 @@ fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
         let name = name.to_ascii_lowercase();
         if !RESAMPLING.iter().any(|(n, _)| *n == name) {
             let names = RESAMPLING.map(|(n, _)| n).join(", ");
-            let reason =
-                format!("GDAL has no resampling method \"{name}\" for overviews; it has {names}");
+            let reason = format!("GDAL has no resampling method \"{name}\" for overviews; it has {names}");
             return Err(failed(&spec, reason));
         }
     }
     if let Some(nodata) = spec.nodata {
-        let bits = nodata
-            .as_bits_for(spec.dtype)
-            .map_err(|source| Error::Nodata {
-                path: spec.path.clone(),
-                source,
-            })?;
+        let bits =
+            nodata.as_bits_for(spec.dtype).map_err(|source| Error::Nodata { path: spec.path.clone(), source })?;
         spec.nodata = Some(Nodata::from_bits(bits, spec.dtype));
     }
     Ok(spec)

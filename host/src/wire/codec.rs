@@ -21,11 +21,7 @@ pub enum Compression {
 impl Compression {
     /// What pays for a peer: nothing on the same machine, where the wire is faster than the compressor.
     pub fn for_peer(peer: IpAddr) -> Self {
-        if peer.is_loopback() {
-            Self::None
-        } else {
-            Self::Lz4
-        }
+        if peer.is_loopback() { Self::None } else { Self::Lz4 }
     }
 }
 
@@ -45,15 +41,10 @@ impl Codec {
     /// `block`, whose elements have `width` bytes, in its stored form; `None` when that would not be shorter.
     pub fn pack(&mut self, block: &[u8], width: u8) -> Option<&[u8]> {
         self.planes.resize(block.len(), 0);
-        self.packed
-            .resize(lz4_flex::block::get_maximum_output_size(block.len()), 0);
+        self.packed.resize(lz4_flex::block::get_maximum_output_size(block.len()), 0);
         split(block, width, &mut self.planes);
         let len = lz4_flex::block::compress_into(&self.planes, &mut self.packed).ok()?;
-        if len < block.len() {
-            self.packed.get(..len)
-        } else {
-            None
-        }
+        if len < block.len() { self.packed.get(..len) } else { None }
     }
 
     /// Room for a stored block of `len` bytes, to be filled before [`Self::unpack`].
@@ -70,9 +61,7 @@ impl Codec {
                 join(&self.planes, width, block);
                 Ok(())
             }
-            _ => Err(WireError::Malformed(
-                "a compressed block does not give its pixels".into(),
-            )),
+            _ => Err(WireError::Malformed("a compressed block does not give its pixels".into())),
         }
     }
 }
@@ -104,10 +93,16 @@ fn split_by<const W: usize>(from: &[u8], to: &mut [u8]) {
     let (elements, rest) = from.as_chunks::<W>();
     let (planes, tail) = to.split_at_mut(elements.len() * W);
     tail.copy_from_slice(rest);
-    for (byte, plane) in planes.chunks_exact_mut(elements.len().max(1)).enumerate() {
-        for (to, element) in plane.iter_mut().zip(elements) {
-            *to = element.get(byte).copied().unwrap_or_default();
+    let mut planes = planes.chunks_exact_mut(elements.len().max(1));
+    // Two planes at a time: the compiler turns such a loop into vector instructions.
+    let mut byte = 0;
+    while let (Some(even), Some(odd)) = (planes.next(), planes.next()) {
+        for ((even, odd), element) in even.iter_mut().zip(odd).zip(elements) {
+            if let Some(&[e, o]) = element.get(byte..byte + 2) {
+                (*even, *odd) = (e, o);
+            }
         }
+        byte += 2;
     }
 }
 
@@ -115,12 +110,15 @@ fn join_by<const W: usize>(from: &[u8], to: &mut [u8]) {
     let (elements, tail) = to.as_chunks_mut::<W>();
     let (planes, rest) = from.split_at(elements.len() * W);
     tail.copy_from_slice(rest);
-    for (byte, plane) in planes.chunks_exact(elements.len().max(1)).enumerate() {
-        for (element, from) in elements.iter_mut().zip(plane) {
-            if let Some(to) = element.get_mut(byte) {
-                *to = *from;
+    let mut planes = planes.chunks_exact(elements.len().max(1));
+    let mut byte = 0;
+    while let (Some(even), Some(odd)) = (planes.next(), planes.next()) {
+        for ((even, odd), element) in even.iter().zip(odd).zip(elements.iter_mut()) {
+            if let Some([e, o]) = element.get_mut(byte..byte + 2) {
+                (*e, *o) = (*even, *odd);
             }
         }
+        byte += 2;
     }
 }
 
@@ -129,9 +127,7 @@ mod tests {
     use super::*;
 
     fn ramp(len: usize) -> Vec<u8> {
-        (0..len)
-            .map(|i| u8::try_from((i / 3) % 256).unwrap())
-            .collect()
+        (0..len).map(|i| u8::try_from((i / 3) % 256).unwrap()).collect()
     }
 
     #[test]
@@ -161,9 +157,7 @@ mod tests {
     fn noise_is_not_packed() {
         let mut x = 1_u64;
         let noise: Vec<u8> = std::iter::repeat_with(|| {
-            x = x
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             x.to_be_bytes()[0]
         })
         .take(BLOCK)
@@ -178,22 +172,13 @@ mod tests {
         for wrong in [9_999, 10_001] {
             codec.stored(stored.len()).copy_from_slice(&stored);
             let error = codec.unpack(&mut vec![0; wrong], 1).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "malformed message: a compressed block does not give its pixels"
-            );
+            assert_eq!(error.to_string(), "malformed message: a compressed block does not give its pixels");
         }
     }
 
     #[test]
     fn the_same_machine_is_not_compressed_for() {
-        assert_eq!(
-            Compression::for_peer([127, 0, 0, 1].into()),
-            Compression::None
-        );
-        assert_eq!(
-            Compression::for_peer([10, 0, 0, 1].into()),
-            Compression::Lz4
-        );
+        assert_eq!(Compression::for_peer([127, 0, 0, 1].into()), Compression::None);
+        assert_eq!(Compression::for_peer([10, 0, 0, 1].into()), Compression::Lz4);
     }
 }

@@ -39,12 +39,7 @@ impl Head {
     pub fn to_bytes(self) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         let (flags, lengths) = bytes.split_at_mut(4);
-        flags.copy_from_slice(&[
-            FORMAT,
-            u8::from(self.packed_by.is_some()),
-            self.packed_by.unwrap_or(0),
-            0,
-        ]);
+        flags.copy_from_slice(&[FORMAT, u8::from(self.packed_by.is_some()), self.packed_by.unwrap_or(0), 0]);
         let (header, payload) = lengths.split_at_mut(4);
         header.copy_from_slice(&self.header.to_le_bytes());
         payload.copy_from_slice(&self.payload.to_le_bytes());
@@ -62,29 +57,17 @@ impl Head {
             (0, 0) => None,
             (1, width) if is_width(width) => Some(width),
             _ => {
-                return Err(WireError::Malformed(format!(
-                    "a payload coded {packed} by {width}"
-                )));
+                return Err(WireError::Malformed(format!("a payload coded {packed} by {width}")));
             }
         };
         if zero != 0 {
-            return Err(WireError::Malformed(
-                "a frame's reserved byte is not zero".into(),
-            ));
+            return Err(WireError::Malformed("a frame's reserved byte is not zero".into()));
         }
         let header = u32::from_le_bytes([h0, h1, h2, h3]);
         if header > max_header {
-            return Err(WireError::TooLarge {
-                what: "a message",
-                bytes: header.into(),
-                limit: max_header.into(),
-            });
+            return Err(WireError::TooLarge { what: "a message", bytes: header.into(), limit: max_header.into() });
         }
-        Ok(Self {
-            packed_by,
-            header,
-            payload: u64::from_le_bytes(payload),
-        })
+        Ok(Self { packed_by, header, payload: u64::from_le_bytes(payload) })
     }
 }
 
@@ -102,14 +85,7 @@ pub fn check_preface(bytes: [u8; 8]) -> Result<(), WireError> {
 }
 
 fn check_format(theirs: u8) -> Result<(), WireError> {
-    if theirs == FORMAT {
-        Ok(())
-    } else {
-        Err(WireError::FrameFormat {
-            theirs,
-            ours: FORMAT,
-        })
-    }
+    if theirs == FORMAT { Ok(()) } else { Err(WireError::FrameFormat { theirs, ours: FORMAT }) }
 }
 
 // The only use of bincode: `docs/decisions/0002-bincode.md` says why it is here and how it would be replaced.
@@ -122,19 +98,10 @@ const BINCODE: Configuration<LittleEndian, Varint, Limit<{ MAX_HEADER as usize }
 /// [`WireError::TooLarge`] when a header cannot hold it.
 pub fn encode<T: Serialize>(value: &T, to: &mut Vec<u8>) -> Result<(), WireError> {
     let start = to.len();
-    bincode::serde::encode_into_std_write(value, to, BINCODE)
-        .map_err(|e| WireError::Malformed(e.to_string()))?;
+    bincode::serde::encode_into_std_write(value, to, BINCODE).map_err(|e| WireError::Malformed(e.to_string()))?;
     let bytes = (to.len() - start) as u64;
     let limit = u64::from(MAX_HEADER);
-    if bytes <= limit {
-        Ok(())
-    } else {
-        Err(WireError::TooLarge {
-            what: "a message",
-            bytes,
-            limit,
-        })
-    }
+    if bytes <= limit { Ok(()) } else { Err(WireError::TooLarge { what: "a message", bytes, limit }) }
 }
 
 /// The value that all of `bytes` stand for.
@@ -154,6 +121,5 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
 /// # Errors
 /// [`WireError::Malformed`].
 pub fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), WireError> {
-    bincode::serde::decode_from_slice(bytes, BINCODE)
-        .map_err(|e| WireError::Malformed(e.to_string()))
+    bincode::serde::decode_from_slice(bytes, BINCODE).map_err(|e| WireError::Malformed(e.to_string()))
 }

@@ -11,8 +11,7 @@ use tokio::time::timeout;
 use super::codec::Compression;
 use super::frame::{decode, decode_prefix};
 use super::limits::{
-    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits,
-    SILENT_HEARTBEATS, clip,
+    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, SILENT_HEARTBEATS, clip,
 };
 use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
 use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
@@ -57,9 +56,7 @@ impl Joining {
             compression: terms.compression,
             task_len: task.len() as u64,
         };
-        self.writer
-            .send(&FromController::Welcome(welcome), &[task])
-            .await?;
+        self.writer.send(&FromController::Welcome(welcome), &[task]).await?;
         self.writer.set_compression(terms.compression);
         self.reader.set_limits(limits);
         agree(&mut self.reader, &welcome);
@@ -71,14 +68,7 @@ impl Joining {
     /// # Errors
     /// The connection's errors.
     pub async fn refuse(mut self, reason: &str) -> Result<(), WireError> {
-        self.writer
-            .send(
-                &FromController::Refuse {
-                    reason: clip(reason, MAX_TEXT),
-                },
-                &[],
-            )
-            .await?;
+        self.writer.send(&FromController::Refuse { reason: clip(reason, MAX_TEXT) }, &[]).await?;
         self.writer.close().await
     }
 }
@@ -99,22 +89,14 @@ pub struct Joined {
 ///
 /// # Errors
 /// An expired ticket; [`WireError::Refused`]; [`WireError::Version`]; else what happened at each address.
-pub async fn connect(
-    ticket: &Ticket,
-    about: &About,
-    pool: &Pool,
-    limits: PayloadLimits,
-) -> Result<Joined, WireError> {
+pub async fn connect(ticket: &Ticket, about: &About, pool: &Pool, limits: PayloadLimits) -> Result<Joined, WireError> {
     ticket.check_valid(SystemTime::now())?;
     let mut failures = Vec::new();
     for address in &ticket.addresses {
         match connect_to(address, ticket, about, pool, limits).await {
             Ok(joined) => return Ok(joined),
             Err(e @ (WireError::Refused(_) | WireError::Version(_))) => return Err(e),
-            Err(e)
-                if ticket.addresses.len() == 1
-                    && !matches!(e, WireError::Io(_) | WireError::Slow { .. }) =>
-            {
+            Err(e) if ticket.addresses.len() == 1 && !matches!(e, WireError::Io(_) | WireError::Slow { .. }) => {
                 return Err(e);
             }
             Err(e) => failures.push(format!("{address}: {e}")),
@@ -130,25 +112,10 @@ async fn connect_to(
     pool: &Pool,
     limits: PayloadLimits,
 ) -> Result<Joined, WireError> {
-    let tcp = within("connecting", CONNECT_TIMEOUT, async {
-        Ok(TcpStream::connect(address).await?)
-    })
-    .await?;
+    let tcp = within("connecting", CONNECT_TIMEOUT, async { Ok(TcpStream::connect(address).await?) }).await?;
     tcp.set_nodelay(true)?;
-    let stream = within(
-        "the TLS handshake",
-        HANDSHAKE_TIMEOUT,
-        tls::connect(tcp, ticket.certificate_sha256),
-    )
-    .await?;
-    join(
-        stream,
-        ticket.secret.clone(),
-        about.clone(),
-        pool.clone(),
-        limits,
-    )
-    .await
+    let stream = within("the TLS handshake", HANDSHAKE_TIMEOUT, tls::connect(tcp, ticket.certificate_sha256)).await?;
+    join(stream, ticket.secret.clone(), about.clone(), pool.clone(), limits).await
 }
 
 /// The worker's part on a connection that is open and, outside tests, encrypted.
@@ -165,11 +132,7 @@ pub async fn join(
     let (r, w) = split(stream);
     let mut reader: Reader<FromController> = Reader::new(r, pool, limits);
     let mut writer = Writer::new(w);
-    let hello = FromWorker::Hello(Hello {
-        protocols: Protocols::OURS,
-        secret,
-        about,
-    });
+    let hello = FromWorker::Hello(Hello { protocols: Protocols::OURS, secret, about });
     within("the greeting", HANDSHAKE_TIMEOUT, writer.send(&hello, &[])).await?;
     reader.set_silence(HANDSHAKE_TIMEOUT);
     let (answer, task) = reader.recv().await.map_err(|e| match e {
@@ -180,10 +143,7 @@ pub async fn join(
         FromController::Welcome(welcome) => welcome,
         FromController::Refuse { reason } => return Err(WireError::Refused(reason)),
         other => {
-            return Err(WireError::Unexpected {
-                got: other.name(),
-                wanted: "Welcome",
-            });
+            return Err(WireError::Unexpected { got: other.name(), wanted: "Welcome" });
         }
     };
     let ours = Protocols::OURS;
@@ -195,12 +155,7 @@ pub async fn join(
     }
     writer.set_compression(welcome.compression);
     agree(&mut reader, &welcome);
-    Ok(Joined {
-        reader,
-        writer,
-        welcome,
-        task,
-    })
+    Ok(Joined { reader, writer, welcome, task })
 }
 
 /// The controller's part on a connection that is open and, outside tests, encrypted: reads the greeting and checks it.
@@ -224,14 +179,7 @@ pub async fn greet(
         Ok(protocol) => protocol,
         Err(e) => {
             if let WireError::Version(reason) = &e {
-                writer
-                    .send(
-                        &FromController::Refuse {
-                            reason: reason.clone(),
-                        },
-                        &[],
-                    )
-                    .await?;
+                writer.send(&FromController::Refuse { reason: reason.clone() }, &[]).await?;
                 writer.close().await?;
             }
             return Err(e);
@@ -240,17 +188,8 @@ pub async fn greet(
     let message = decode(reader.header())?;
     reader.take_header(message, head)?;
     match reader.payload().await? {
-        (FromWorker::Hello(hello), _) => Ok(Joining {
-            about: hello.about,
-            peer,
-            protocol,
-            reader,
-            writer,
-        }),
-        (other, _) => Err(WireError::Unexpected {
-            got: other.name(),
-            wanted: "Hello",
-        }),
+        (FromWorker::Hello(hello), _) => Ok(Joining { about: hello.about, peer, protocol, reader, writer }),
+        (other, _) => Err(WireError::Unexpected { got: other.name(), wanted: "Hello" }),
     }
 }
 
@@ -258,10 +197,7 @@ pub async fn greet(
 pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, WireError> {
     let ((number, protocols, shown), _): ((u32, Protocols, Secret), _) = decode_prefix(header)?;
     if number != 0 {
-        return Err(WireError::Unexpected {
-            got: "another message",
-            wanted: "Hello",
-        });
+        return Err(WireError::Unexpected { got: "another message", wanted: "Hello" });
     }
     if !secret.matches(&shown) {
         return Err(WireError::WrongSecret);
@@ -272,9 +208,7 @@ pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, WireError> {
 fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {
     reader.set_max_header(MAX_HEADER);
     reader.set_compression(welcome.compression);
-    reader.set_silence(
-        Duration::from_millis(welcome.heartbeat_ms.into()).saturating_mul(SILENT_HEARTBEATS),
-    );
+    reader.set_silence(Duration::from_millis(welcome.heartbeat_ms.into()).saturating_mul(SILENT_HEARTBEATS));
 }
 
 /// `step`, but no longer than `limit`.
@@ -283,7 +217,5 @@ pub(super) async fn within<T>(
     limit: Duration,
     step: impl Future<Output = Result<T, WireError>>,
 ) -> Result<T, WireError> {
-    timeout(limit, step)
-        .await
-        .map_err(|_| WireError::Slow { what, limit })?
+    timeout(limit, step).await.map_err(|_| WireError::Slow { what, limit })?
 }

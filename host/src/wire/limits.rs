@@ -49,7 +49,5 @@ pub struct PayloadLimits {
 
 /// `text` cut to at most `max` bytes, at a character's boundary.
 pub fn clip(text: &str, max: usize) -> String {
-    text.get(..text.floor_char_boundary(max))
-        .unwrap_or_default()
-        .to_owned()
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default().to_owned()
 }

@@ -54,11 +54,7 @@ impl Listener {
         loop {
             self.started.retain(|(_, task)| !task.is_finished());
             let full = self.handshakes.len() >= MAX_HALF_OPEN;
-            let crowded = self
-                .started
-                .front()
-                .map(|(start, _)| *start + CROWDED_HANDSHAKE)
-                .filter(|_| full);
+            let crowded = self.started.front().map(|(start, _)| *start + CROWDED_HANDSHAKE).filter(|_| full);
             tokio::select! {
                 Some(finished) = self.handshakes.join_next() => match finished {
                     Ok((_, Ok(joining))) => return joining,
@@ -93,14 +89,8 @@ impl Listener {
             stream.set_nodelay(true)?;
             greet(certificate.accept(stream).await?, peer, &secret, pool).await
         };
-        let task = async move {
-            (
-                peer,
-                within("the handshake", HANDSHAKE_TIMEOUT, handshake).await,
-            )
-        };
-        self.started
-            .push_back((Instant::now(), self.handshakes.spawn(task)));
+        let task = async move { (peer, within("the handshake", HANDSHAKE_TIMEOUT, handshake).await) };
+        self.started.push_back((Instant::now(), self.handshakes.spawn(task)));
     }
 
     fn notice(&mut self, peer: SocketAddr, error: &WireError) {

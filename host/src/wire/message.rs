@@ -12,8 +12,7 @@ use tilefn_abi::DType;
 
 use super::codec::Compression;
 use super::limits::{
-    MAX_BANDS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT,
-    PayloadLimits, clip,
+    MAX_BANDS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits, clip,
 };
 use super::{Secret, WireError};
 
@@ -31,10 +30,7 @@ pub struct Protocols {
 
 impl Protocols {
     /// What this program speaks.
-    pub const OURS: Self = Self {
-        min: PROTOCOL,
-        max: PROTOCOL,
-    };
+    pub const OURS: Self = Self { min: PROTOCOL, max: PROTOCOL };
 
     /// The newest version both can speak.
     ///
@@ -53,11 +49,7 @@ impl Protocols {
 
 impl fmt::Display for Protocols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.min == self.max {
-            write!(f, "{}", self.max)
-        } else {
-            write!(f, "{} to {}", self.min, self.max)
-        }
+        if self.min == self.max { write!(f, "{}", self.max) } else { write!(f, "{} to {}", self.min, self.max) }
     }
 }
 
@@ -358,10 +350,7 @@ impl Log {
     pub fn push(&mut self, warning: bool, text: &str) {
         let room = MAX_LOG_BYTES.saturating_sub(self.bytes());
         if self.lines.len() < MAX_LOG_LINES && room > 0 {
-            self.lines.push(LogLine {
-                warning,
-                text: clip(text, room),
-            });
+            self.lines.push(LogLine { warning, text: clip(text, room) });
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
@@ -407,11 +396,7 @@ impl Message for FromWorker {
             Self::Hello(Hello { about, .. }) => {
                 at_most("bytes of a worker's name", about.name.len(), MAX_NAME)?;
                 at_most("bytes of a host name", about.host.len(), MAX_NAME)?;
-                at_most(
-                    "bytes of a task ARN",
-                    about.task_arn.as_ref().map_or(0, String::len),
-                    MAX_NAME,
-                )?;
+                at_most("bytes of a task ARN", about.task_arn.as_ref().map_or(0, String::len), MAX_NAME)?;
                 at_most("bytes of a version", about.version.len(), MAX_NAME)?;
                 at_most("bytes of an architecture", about.arch.len(), MAX_NAME)
             }
@@ -430,18 +415,13 @@ impl Message for FromWorker {
                 at_most("bytes of a reason", why.len(), MAX_TEXT)
             }
             Self::Bye { why } => at_most("bytes of a reason", why.len(), MAX_TEXT),
-            Self::ModuleRequest | Self::Ready | Self::Want { .. } | Self::Heartbeat { .. } => {
-                Ok(())
-            }
+            Self::ModuleRequest | Self::Ready | Self::Want { .. } | Self::Heartbeat { .. } => Ok(()),
         }
     }
 
     fn parts(&self) -> Result<Vec<u64>, WireError> {
         match self {
-            Self::Result(TileResult {
-                outcome: Outcome::Done { outputs, state_len },
-                ..
-            }) => {
+            Self::Result(TileResult { outcome: Outcome::Done { outputs, state_len }, .. }) => {
                 let mut parts = raster_parts(outputs)?;
                 parts.push(*state_len);
                 Ok(parts)
@@ -459,10 +439,7 @@ impl Message for FromWorker {
 
     fn rasters(&self) -> &[Vec<RasterHead>] {
         match self {
-            Self::Result(TileResult {
-                outcome: Outcome::Done { outputs, .. },
-                ..
-            }) => outputs,
+            Self::Result(TileResult { outcome: Outcome::Done { outputs, .. }, .. }) => outputs,
             _ => &[],
         }
     }
@@ -484,18 +461,10 @@ impl Message for FromController {
 
     fn check(&self) -> Result<(), WireError> {
         match self {
-            Self::Refuse { reason } | Self::Abort { reason } => {
-                at_most("bytes of a reason", reason.len(), MAX_TEXT)
-            }
+            Self::Refuse { reason } | Self::Abort { reason } => at_most("bytes of a reason", reason.len(), MAX_TEXT),
             Self::Tile { inputs, .. } => check_rasters(inputs),
-            Self::Welcome(w) if w.heartbeat_ms == 0 => {
-                Err(WireError::Malformed("a heartbeat of 0 ms".into()))
-            }
-            Self::Welcome(_)
-            | Self::Module { .. }
-            | Self::Cancel(_)
-            | Self::Finish
-            | Self::Heartbeat => Ok(()),
+            Self::Welcome(w) if w.heartbeat_ms == 0 => Err(WireError::Malformed("a heartbeat of 0 ms".into())),
+            Self::Welcome(_) | Self::Module { .. } | Self::Cancel(_) | Self::Finish | Self::Heartbeat => Ok(()),
         }
     }
 
@@ -533,11 +502,7 @@ fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), WireError> {
     at_most("inputs or outputs", groups.len(), MAX_RASTERS)?;
     at_most("rasters", groups.iter().map(Vec::len).sum(), MAX_RASTERS)?;
     for raster in groups.iter().flatten() {
-        at_most(
-            "bands",
-            usize::try_from(raster.bands).unwrap_or(usize::MAX),
-            MAX_BANDS,
-        )?;
+        at_most("bands", usize::try_from(raster.bands).unwrap_or(usize::MAX), MAX_BANDS)?;
         if raster.bands == 0 || raster.rows == 0 || raster.cols == 0 {
             return Err(WireError::Malformed("a raster without pixels".into()));
         }
@@ -546,13 +511,7 @@ fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), WireError> {
 }
 
 fn at_most(what: &str, got: usize, limit: usize) -> Result<(), WireError> {
-    if got <= limit {
-        Ok(())
-    } else {
-        Err(WireError::Malformed(format!(
-            "{got} {what}, the limit is {limit}"
-        )))
-    }
+    if got <= limit { Ok(()) } else { Err(WireError::Malformed(format!("{got} {what}, the limit is {limit}"))) }
 }
 
 /// A `DType` as its ABI number.
@@ -567,7 +526,6 @@ mod dtype_number {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DType, D::Error> {
         let number = u32::deserialize(d)?;
-        DType::from_u32(number)
-            .ok_or_else(|| D::Error::custom(format!("no element type has the number {number}")))
+        DType::from_u32(number).ok_or_else(|| D::Error::custom(format!("no element type has the number {number}")))
     }
 }

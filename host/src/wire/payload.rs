@@ -22,11 +22,7 @@ impl Layout {
         let parts = sizes
             .iter()
             .map(|size| {
-                let start = if *size == 0 {
-                    end
-                } else {
-                    end.checked_next_multiple_of(ALIGN)?
-                };
+                let start = if *size == 0 { end } else { end.checked_next_multiple_of(ALIGN)? };
                 end = start.checked_add(*size)?;
                 Some(start..end)
             })
@@ -68,9 +64,7 @@ impl Pool {
     /// A pool for `budget` bytes of payloads (16 TiB at most).
     pub fn new(budget: u64) -> Self {
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-        let units = u32::try_from(budget / UNIT)
-            .unwrap_or(u32::MAX)
-            .clamp(1, most);
+        let units = u32::try_from(budget / UNIT).unwrap_or(u32::MAX).clamp(1, most);
         Self(Arc::new(Shared {
             budget: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX))),
             units,
@@ -82,18 +76,9 @@ impl Pool {
     pub(super) async fn take(&self, layout: &Layout) -> Result<Payload, WireError> {
         let total = layout.total();
         if total == 0 {
-            return Ok(Payload {
-                buffer: Vec::new(),
-                len: 0,
-                parts: vec![0..0; layout.parts().len()],
-                home: None,
-            });
+            return Ok(Payload { buffer: Vec::new(), len: 0, parts: vec![0..0; layout.parts().len()], home: None });
         }
-        let too_large = || WireError::TooLarge {
-            what: "a payload",
-            bytes: total,
-            limit: usize::MAX as u64,
-        };
+        let too_large = || WireError::TooLarge { what: "a payload", bytes: total, limit: usize::MAX as u64 };
         let len = usize::try_from(total).map_err(|_| too_large())?;
         let parts = layout
             .parts()
@@ -101,13 +86,8 @@ impl Pool {
             .map(|p| Some(usize::try_from(p.start).ok()?..usize::try_from(p.end).ok()?))
             .collect::<Option<_>>()
             .ok_or_else(too_large)?;
-        let units = u32::try_from(total.div_ceil(UNIT))
-            .unwrap_or(u32::MAX)
-            .min(self.0.units);
-        let permit = Arc::clone(&self.0.budget)
-            .acquire_many_owned(units)
-            .await
-            .map_err(|_| WireError::Closed)?;
+        let units = u32::try_from(total.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.0.units);
+        let permit = Arc::clone(&self.0.budget).acquire_many_owned(units).await.map_err(|_| WireError::Closed)?;
         let words = len.div_ceil(size_of::<u128>());
         let mut words_kept = self.kept(words);
         // A new buffer's zeros come from the system as it is filled, not from here.
@@ -117,22 +97,14 @@ impl Pool {
             words_kept.resize(words, 0);
             words_kept
         };
-        Ok(Payload {
-            buffer,
-            len,
-            parts,
-            home: Some((self.clone(), permit)),
-        })
+        Ok(Payload { buffer, len, parts, home: Some((self.clone(), permit)) })
     }
 
     /// A kept buffer that fits without wasting as much again; else an empty one.
     fn kept(&self, words: usize) -> Vec<u128> {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |b: &Vec<u128>| b.capacity() >= words && b.capacity() / 2 <= words;
-        kept.iter()
-            .position(fits)
-            .map(|i| kept.swap_remove(i))
-            .unwrap_or_default()
+        kept.iter().position(fits).map(|i| kept.swap_remove(i)).unwrap_or_default()
     }
 
     fn keep(&self, buffer: Vec<u128>) {
@@ -148,12 +120,8 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let free = u64::try_from(self.0.budget.available_permits())
-            .unwrap_or(u64::MAX)
-            .saturating_mul(UNIT);
-        f.debug_struct("Pool")
-            .field("free_bytes", &free)
-            .finish_non_exhaustive()
+        let free = u64::try_from(self.0.budget.available_permits()).unwrap_or(u64::MAX).saturating_mul(UNIT);
+        f.debug_struct("Pool").field("free_bytes", &free).finish_non_exhaustive()
     }
 }
 
@@ -188,9 +156,7 @@ impl Payload {
 
     /// Everything, for the reader to fill.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.buffer)
-            .get_mut(..self.len)
-            .unwrap_or_default()
+        bytemuck::cast_slice_mut(&mut self.buffer).get_mut(..self.len).unwrap_or_default()
     }
 }
 

@@ -47,19 +47,12 @@ struct Source {
 impl Source {
     /// Fills the rest of `target`; `filled` keeps count, so that a dropped future loses nothing. Where a message may
     /// begin (`between`), the end of the stream is an orderly one.
-    async fn fill(
-        &mut self,
-        target: &mut [u8],
-        filled: &mut usize,
-        between: bool,
-    ) -> Result<(), WireError> {
+    async fn fill(&mut self, target: &mut [u8], filled: &mut usize, between: bool) -> Result<(), WireError> {
         while let Some(rest) = target.get_mut(*filled..).filter(|r| !r.is_empty()) {
             let read = self.io.read(rest);
             let result = match self.silence {
                 // Polls the stream before the clock: what has come counts, however late it is looked at.
-                Some(limit) => timeout_at(self.heard + limit, read)
-                    .await
-                    .map_err(|_| WireError::Silent(limit))?,
+                Some(limit) => timeout_at(self.heard + limit, read).await.map_err(|_| WireError::Silent(limit))?,
                 None => read.await,
             };
             match result {
@@ -92,17 +85,9 @@ struct Body<M> {
 
 impl<M: Message> Reader<M> {
     /// A reader of `io` that takes payloads up to `limits` into buffers of `pool`; nothing has been read from `io` yet.
-    pub fn new(
-        io: impl AsyncRead + Send + Unpin + 'static,
-        pool: Pool,
-        limits: PayloadLimits,
-    ) -> Self {
+    pub fn new(io: impl AsyncRead + Send + Unpin + 'static, pool: Pool, limits: PayloadLimits) -> Self {
         Self {
-            source: Source {
-                io: Box::new(io),
-                silence: None,
-                heard: Instant::now(),
-            },
+            source: Source { io: Box::new(io), silence: None, heard: Instant::now() },
             pool,
             limits,
             max_header: MAX_HEADER,
@@ -175,9 +160,7 @@ impl<M: Message> Reader<M> {
                 Stage::Header(head) => {
                     let len = usize::try_from(head.header).unwrap_or(usize::MAX);
                     self.small.resize(len, 0);
-                    self.source
-                        .fill(&mut self.small, &mut self.filled, false)
-                        .await?;
+                    self.source.fill(&mut self.small, &mut self.filled, false).await?;
                     return Ok(head);
                 }
                 Stage::Body | Stage::Broken => return Err(WireError::Closed),
@@ -204,25 +187,12 @@ impl<M: Message> Reader<M> {
         }
         let limit = message.payload_limit(&self.limits);
         if head.payload > limit {
-            return Err(WireError::TooLarge {
-                what: message.name(),
-                bytes: head.payload,
-                limit,
-            });
+            return Err(WireError::TooLarge { what: message.name(), bytes: head.payload, limit });
         }
         if head.packed_by.is_some() && self.compression == Compression::None {
-            return Err(WireError::Malformed(
-                "a compressed payload, though no compression was agreed".into(),
-            ));
+            return Err(WireError::Malformed("a compressed payload, though no compression was agreed".into()));
         }
-        self.body = Some(Body {
-            message,
-            head,
-            layout,
-            payload: None,
-            unpacked: 0,
-            stored: None,
-        });
+        self.body = Some(Body { message, head, layout, payload: None, unpacked: 0, stored: None });
         self.next(Stage::Body);
         Ok(())
     }
@@ -250,15 +220,11 @@ impl<M: Message> Reader<M> {
                     Some(stored) => stored,
                     None => {
                         self.small.resize(4, 0);
-                        source
-                            .fill(&mut self.small, &mut self.filled, false)
-                            .await?;
+                        source.fill(&mut self.small, &mut self.filled, false).await?;
                         let stored = u32::from_le_bytes(array(&self.small)?);
                         let stored = usize::try_from(stored).unwrap_or(usize::MAX);
                         if stored > len {
-                            return Err(WireError::Malformed(
-                                "a compressed block is longer than its pixels".into(),
-                            ));
+                            return Err(WireError::Malformed("a compressed block is longer than its pixels".into()));
                         }
                         self.filled = 0;
                         *body.stored.insert(stored)
@@ -267,9 +233,7 @@ impl<M: Message> Reader<M> {
                 if stored == len {
                     source.fill(block, &mut self.filled, false).await?;
                 } else {
-                    source
-                        .fill(self.codec.stored(stored), &mut self.filled, false)
-                        .await?;
+                    source.fill(self.codec.stored(stored), &mut self.filled, false).await?;
                     self.codec.unpack(block, width)?;
                 }
                 self.filled = 0;
@@ -281,20 +245,14 @@ impl<M: Message> Reader<M> {
         }
         self.next(Stage::Head);
         match self.body.take() {
-            Some(Body {
-                message,
-                payload: Some(payload),
-                ..
-            }) => Ok((message, payload)),
+            Some(Body { message, payload: Some(payload), .. }) => Ok((message, payload)),
             _ => Err(WireError::Closed),
         }
     }
 
     async fn exactly<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         self.small.resize(N, 0);
-        self.source
-            .fill(&mut self.small, &mut self.filled, true)
-            .await?;
+        self.source.fill(&mut self.small, &mut self.filled, true).await?;
         array(&self.small)
     }
 

@@ -77,17 +77,10 @@ impl Ticket {
         struct Version {
             version: u32,
         }
-        let wrong = |problem: String| WireError::Ticket {
-            place: place.to_owned(),
-            problem,
-        };
+        let wrong = |problem: String| WireError::Ticket { place: place.to_owned(), problem };
         let json = |e: serde_json::Error| {
             // serde's text may quote a value, and the value may be the secret.
-            wrong(format!(
-                "not a ticket (line {}, column {})",
-                e.line(),
-                e.column()
-            ))
+            wrong(format!("not a ticket (line {}, column {})", e.line(), e.column()))
         };
         if bytes.len() as u64 > MAX_TICKET {
             return Err(wrong(format!("over {MAX_TICKET} bytes, so not a ticket")));
@@ -100,10 +93,7 @@ impl Ticket {
         }
         let ticket: Self = serde_json::from_slice(bytes).map_err(json)?;
         if ticket.addresses.is_empty() || ticket.addresses.len() > MAX_ADDRESSES {
-            return Err(wrong(format!(
-                "{} addresses instead of 1 to {MAX_ADDRESSES}",
-                ticket.addresses.len()
-            )));
+            return Err(wrong(format!("{} addresses instead of 1 to {MAX_ADDRESSES}", ticket.addresses.len())));
         }
         if let Some(bad) = ticket.addresses.iter().find(|a| !is_host_and_port(a)) {
             return Err(wrong(format!("the address {bad:?} is not host:port")));
@@ -116,10 +106,7 @@ impl Ticket {
     /// # Errors
     /// None in practice; serde's signature has one.
     pub fn to_json(&self) -> Result<Vec<u8>, WireError> {
-        serde_json::to_vec(self).map_err(|e| WireError::Ticket {
-            place: self.job.clone(),
-            problem: e.to_string(),
-        })
+        serde_json::to_vec(self).map_err(|e| WireError::Ticket { place: self.job.clone(), problem: e.to_string() })
     }
 
     /// Reads the ticket at `path`; warns when other users can read it too.
@@ -128,20 +115,13 @@ impl Ticket {
     /// [`WireError::Ticket`] with what is wrong.
     pub fn read(path: &Path) -> Result<Self, WireError> {
         let place = path.display().to_string();
-        let failed = |e: std::io::Error| WireError::Ticket {
-            place: place.clone(),
-            problem: e.to_string(),
-        };
+        let failed = |e: std::io::Error| WireError::Ticket { place: place.clone(), problem: e.to_string() };
         let file = File::open(path).map_err(failed)?;
         if is_open_to_others(&file).map_err(failed)? {
-            tracing::warn!(
-                "ticket {place} can be read by other users of this machine: chmod 600 it"
-            );
+            tracing::warn!("ticket {place} can be read by other users of this machine: chmod 600 it");
         }
         let mut bytes = Vec::new();
-        file.take(MAX_TICKET + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        file.take(MAX_TICKET + 1).read_to_end(&mut bytes).map_err(failed)?;
         Self::parse(&place, &bytes)
     }
 
@@ -150,19 +130,12 @@ impl Ticket {
     /// # Errors
     /// [`WireError::Ticket`] with the system's reason.
     pub fn write(&self, path: &Path) -> Result<(), WireError> {
-        let failed = |e: std::io::Error| WireError::Ticket {
-            place: path.display().to_string(),
-            problem: e.to_string(),
-        };
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let failed =
+            |e: std::io::Error| WireError::Ticket { place: path.display().to_string(), problem: e.to_string() };
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A named temporary file has mode 0600 from the start.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(&self.to_json()?)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(failed)?;
+        file.write_all(&self.to_json()?).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(path).map_err(|e| failed(e.error))?;
         Ok(())
     }
@@ -186,14 +159,11 @@ impl Ticket {
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs())
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 fn is_host_and_port(address: &str) -> bool {
-    address
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
+    address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
 }
 
 #[cfg(unix)]
@@ -239,11 +209,7 @@ mod tests {
         assert_eq!(back.job, "ndvi-1");
         assert_eq!(back.addresses, ticket().addresses);
         assert!(back.secret.matches(&ticket().secret));
-        assert_eq!(
-            std::fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "no temporary file is left"
-        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
@@ -260,34 +226,20 @@ mod tests {
 
     #[test]
     fn what_is_not_a_ticket_is_refused_with_its_place() {
-        assert_eq!(
-            problem(Ticket::parse("t", b"{\"x\":")),
-            "ticket t: not a ticket (line 1, column 5)"
-        );
+        assert_eq!(problem(Ticket::parse("t", b"{\"x\":")), "ticket t: not a ticket (line 1, column 5)");
         assert_eq!(
             problem(Ticket::parse("t", br#"{"version":2,"anything":[]}"#)),
             "ticket t: format 2, this tilefn reads 1: run the same tilefn version on both sides"
         );
-        assert_eq!(
-            problem(Ticket::parse("t", &vec![b' '; 70_000])),
-            "ticket t: over 65536 bytes, so not a ticket"
-        );
+        assert_eq!(problem(Ticket::parse("t", &vec![b' '; 70_000])), "ticket t: over 65536 bytes, so not a ticket");
         let missing = problem(Ticket::read(Path::new("/nonexistent/ticket")));
-        assert_eq!(
-            missing,
-            "ticket /nonexistent/ticket: No such file or directory (os error 2)"
-        );
+        assert_eq!(missing, "ticket /nonexistent/ticket: No such file or directory (os error 2)");
     }
 
     #[test]
     fn wrong_addresses_are_refused() {
-        for (address, good) in [
-            ("host", false),
-            ("host:0", false),
-            (":1", false),
-            ("host:65536", false),
-            ("h:1", true),
-        ] {
+        for (address, good) in [("host", false), ("host:0", false), (":1", false), ("host:65536", false), ("h:1", true)]
+        {
             let mut ticket = ticket();
             ticket.addresses = vec![address.into()];
             let result = Ticket::parse("t", &ticket.to_json().unwrap());
@@ -295,17 +247,12 @@ mod tests {
         }
         let mut none = ticket();
         none.addresses.clear();
-        assert_eq!(
-            problem(Ticket::parse("t", &none.to_json().unwrap())),
-            "ticket t: 0 addresses instead of 1 to 32"
-        );
+        assert_eq!(problem(Ticket::parse("t", &none.to_json().unwrap())), "ticket t: 0 addresses instead of 1 to 32");
     }
 
     #[test]
     fn a_damaged_secret_is_not_quoted() {
-        let json = String::from_utf8(ticket().to_json().unwrap())
-            .unwrap()
-            .replace("abab", "ab_b");
+        let json = String::from_utf8(ticket().to_json().unwrap()).unwrap().replace("abab", "ab_b");
         assert!(!problem(Ticket::parse("t", json.as_bytes())).contains("ab_b"));
         assert!(!format!("{:?}", ticket()).contains("171, 171"));
     }

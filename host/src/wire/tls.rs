@@ -57,17 +57,11 @@ impl JobCertificate {
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&version::TLS13])
-            .and_then(|b| {
-                b.with_no_client_auth()
-                    .with_single_cert(vec![certificate], key)
-            })
+            .and_then(|b| b.with_no_client_auth().with_single_cert(vec![certificate], key))
             .map_err(|e| WireError::Certificate(e.to_string()))?;
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self {
-            config: Arc::new(config),
-            fingerprint,
-        })
+        Ok(Self { config: Arc::new(config), fingerprint })
     }
 
     /// What the ticket tells workers to accept.
@@ -84,9 +78,7 @@ impl JobCertificate {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let io = BufReader::with_capacity(READ_AHEAD, io);
-        let mut stream = TlsAcceptor::from(Arc::clone(&self.config))
-            .accept(io)
-            .await?;
+        let mut stream = TlsAcceptor::from(Arc::clone(&self.config)).accept(io).await?;
         stream.get_mut().1.set_buffer_limit(Some(WRITE_AHEAD));
         Ok(stream.into())
     }
@@ -101,10 +93,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let provider = Arc::new(provider());
-    let verifier = Pinned {
-        pin,
-        provider: Arc::clone(&provider),
-    };
+    let verifier = Pinned { pin, provider: Arc::clone(&provider) };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])
         .map_err(|e| WireError::Certificate(e.to_string()))?
@@ -113,16 +102,12 @@ where
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
-    let name =
-        ServerName::try_from(SERVER_NAME).map_err(|e| WireError::Certificate(e.to_string()))?;
+    let name = ServerName::try_from(SERVER_NAME).map_err(|e| WireError::Certificate(e.to_string()))?;
     let io = BufReader::with_capacity(READ_AHEAD, io);
-    let mut stream = TlsConnector::from(Arc::new(config))
-        .connect(name, io)
-        .await
-        .map_err(|e| match rejected(&e) {
-            true => WireError::WrongCertificate,
-            false => WireError::Io(e),
-        })?;
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, io).await.map_err(|e| match rejected(&e) {
+        true => WireError::WrongCertificate,
+        false => WireError::Io(e),
+    })?;
     stream.get_mut().1.set_buffer_limit(Some(WRITE_AHEAD));
     Ok(stream.into())
 }
@@ -134,10 +119,7 @@ fn rejected(e: &io::Error) -> bool {
 
 /// ring's algorithms, with the one cipher suite.
 fn provider() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256],
-        ..ring::default_provider()
-    }
+    CryptoProvider { cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256], ..ring::default_provider() }
 }
 
 /// Accepts one certificate, whatever its names and dates say; the handshake's signature is verified as always, so that
@@ -160,9 +142,7 @@ impl ServerCertVerifier for Pinned {
         if bool::from(Fingerprint::of(end_entity).0.ct_eq(&self.pin.0)) {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(Error::InvalidCertificate(
-                CertificateError::ApplicationVerificationFailure,
-            ))
+            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
         }
     }
 
@@ -181,17 +161,10 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

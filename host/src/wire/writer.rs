@@ -56,15 +56,8 @@ impl<M: Message> Writer<M> {
         }
         message.check()?;
         let sizes = message.parts()?;
-        if !sizes
-            .iter()
-            .copied()
-            .eq(parts.iter().map(|p| p.len() as u64))
-        {
-            return Err(WireError::Malformed(format!(
-                "the parts given to {} are not those announced",
-                message.name()
-            )));
+        if !sizes.iter().copied().eq(parts.iter().map(|p| p.len() as u64)) {
+            return Err(WireError::Malformed(format!("the parts given to {} are not those announced", message.name())));
         }
         let layout = Layout::of(&sizes)?;
         let packed_by = match self.compression {
@@ -79,11 +72,7 @@ impl<M: Message> Writer<M> {
         self.start.extend([0; HEAD]);
         encode(message, &mut self.start)?;
         let header = u32::try_from(self.start.len() - head_at - HEAD).unwrap_or(u32::MAX);
-        let head = Head {
-            packed_by,
-            header,
-            payload: layout.total(),
-        };
+        let head = Head { packed_by, header, payload: layout.total() };
         if let Some(place) = self.start.get_mut(head_at..head_at + HEAD) {
             place.copy_from_slice(&head.to_bytes());
         }
@@ -130,9 +119,7 @@ impl<M: Message> Writer<M> {
                 return Ok(());
             }
             let stored = self.codec.pack(&self.block, width).unwrap_or(&self.block);
-            let len = u32::try_from(stored.len())
-                .unwrap_or(u32::MAX)
-                .to_le_bytes();
+            let len = u32::try_from(stored.len()).unwrap_or(u32::MAX).to_le_bytes();
             write_all(&mut self.io, &[&len, stored]).await?;
         }
     }
@@ -156,15 +143,10 @@ fn pieces<'a>(parts: &[&'a [u8]], layout: &Layout) -> Vec<&'a [u8]> {
 /// The width to split by: the first raster's element; bytes for anything else.
 fn element_size<M: Message>(message: &M) -> u8 {
     let first = message.rasters().iter().flatten().next();
-    first
-        .and_then(|r| u8::try_from(r.dtype.size()).ok())
-        .unwrap_or(1)
+    first.and_then(|r| u8::try_from(r.dtype.size()).ok()).unwrap_or(1)
 }
 
-async fn write_all(
-    io: &mut (dyn AsyncWrite + Send + Unpin),
-    pieces: &[&[u8]],
-) -> Result<(), WireError> {
+async fn write_all(io: &mut (dyn AsyncWrite + Send + Unpin), pieces: &[&[u8]]) -> Result<(), WireError> {
     let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|p| IoSlice::new(p)).collect();
     let mut slices = slices.as_mut_slice();
     while !slices.is_empty() {

@@ -5,10 +5,11 @@ use super::runner::{self, Done, Outcome, Runner, working_set};
 use super::task::Task;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
 use crate::wire::{
-    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, Payload,
-    PayloadLimits, Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
+    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, PayloadLimits,
+    Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
 };
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -30,13 +31,19 @@ const MAX_SETUP: u64 = 256 << 20;
 /// Memory an instance keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 
+/// Fetches the bytes at a URL, at most so many.
+pub type Fetch =
+    Arc<dyn Fn(String, u64) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
+
 /// How a worker runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Who it is; `threads` there is how many tiles it runs at the same time.
     pub about: About,
     /// The folder of compiled modules, if they are to be kept.
     pub cache: Option<PathBuf>,
+    /// Fetches the module from where the ticket says; without, the controller sends it.
+    pub fetch: Option<Fetch>,
 }
 
 /// Why a worker left without having been told that the job is done.
@@ -146,7 +153,9 @@ async fn session(ticket: &Ticket, settings: &Settings, mut leave: watch::Receive
     sending.abort();
     let joining = tokio::task::spawn_blocking(move || running.into_iter().all(|t| t.join().is_ok()));
     match (result, tokio::time::timeout(STUCK, joining).await) {
-        (Err(Error::Wire(error)), Err(_)) => Err(Error::Task(format!("{error}, and a tile under way can't be stopped"))),
+        (Err(Error::Wire(error)), Err(_)) => {
+            Err(Error::Task(format!("{error}, and a tile under way can't be stopped")))
+        }
         (Err(error), _) => Err(error),
         (Ok(_), Ok(Ok(false) | Err(_))) => Err(Error::Task("a worker thread panicked; this is a bug in tilefn".into())),
         (Ok(_), Ok(Ok(true)) | Err(_)) => Ok(()),
@@ -171,9 +180,12 @@ async fn set_up(
     messages: &mpsc::UnboundedSender<FromWorker>,
 ) -> Result<(Runner, Interrupt), Error> {
     let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
-    let module = module(ticket, task, reader, messages).await?;
+    let module = match fetched(ticket, settings).await {
+        Some(module) => module,
+        None => module(ticket, task, reader, messages).await?,
+    };
     let (task, cache) = (task.clone(), settings.cache.clone());
-    tokio::task::spawn_blocking(move || prepare(task, module.part(0).unwrap_or_default(), threads, cache))
+    tokio::task::spawn_blocking(move || prepare(task, &module, threads, cache))
         .await
         .map_err(|e| Error::Task(format!("preparing the module failed: {e}")))?
 }
@@ -196,7 +208,11 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Takes what the controller sends, until it says that all is done or `leave` does.
-    async fn receive(&self, reader: &mut Reader<FromController>, leave: &mut watch::Receiver<bool>) -> Result<End, Error> {
+    async fn receive(
+        &self,
+        reader: &mut Reader<FromController>,
+        leave: &mut watch::Receiver<bool>,
+    ) -> Result<End, Error> {
         let no_inputs = self.task.inputs.iter().all(|i| i.rasters.is_empty());
         loop {
             let (message, payload) = tokio::select! {
@@ -206,7 +222,10 @@ impl Work<'_> {
             match message {
                 FromController::Tile { lease, .. } => {
                     let Some(tile) = self.task.tiling.tile(lease.tile) else {
-                        return Err(Error::Task(format!("the controller sent tile {}, which the grid doesn't have", lease.tile)));
+                        return Err(Error::Task(format!(
+                            "the controller sent tile {}, which the grid doesn't have",
+                            lease.tile
+                        )));
                     };
                     let pixels = (!payload.is_empty() || no_inputs).then_some(payload);
                     if let Err(job) = self.queue.push(Job { lease, tile, pixels }) {
@@ -221,7 +240,8 @@ impl Work<'_> {
                 FromController::Finish => return Ok(End::Finished),
                 FromController::Abort { reason } => return Err(Error::Aborted(reason)),
                 FromController::Heartbeat => {}
-                other @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
+                other
+                @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
                     return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Tile" }.into());
                 }
             }
@@ -229,7 +249,12 @@ impl Work<'_> {
     }
 
     /// Lets the threads end, hands back what was not begun, and says goodbye.
-    async fn wind_up(&self, end: &End, reader: &mut Reader<FromController>, sending: &mut JoinHandle<Result<(), WireError>>) {
+    async fn wind_up(
+        &self,
+        end: &End,
+        reader: &mut Reader<FromController>,
+        sending: &mut JoinHandle<Result<(), WireError>>,
+    ) {
         let unbegun = self.queue.close();
         match end {
             // What still runs here was done elsewhere first.
@@ -287,7 +312,8 @@ async fn send(
             _ = beat.tick() => {
                 let (busy, queued) = queue.load();
                 let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
-                writer.send(&FromWorker::Heartbeat { busy: number(busy), queued: number(queued), memory: 0 }, &[]).await?;
+                let beat = FromWorker::Heartbeat { busy: number(busy), queued: number(queued), memory: crate::memory::resident() };
+                writer.send(&beat, &[]).await?;
             }
         }
     }
@@ -337,7 +363,8 @@ async fn send_failure(
     text: &str,
     log: Vec<LogLine>,
 ) -> Result<(), WireError> {
-    let failure = TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
+    let failure =
+        TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
     writer.send(&FromWorker::Failed(failure), &[]).await
 }
 
@@ -345,7 +372,13 @@ async fn send_failure(
 async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
     let log = wire_log(done.take_log());
     let heads = done.outputs().iter().map(|rasters| {
-        let head = |r: &sandbox::OutRaster| RasterHead { dtype: r.dtype, bands: r.bands, rows: r.rows, cols: r.cols, nodata: r.nodata };
+        let head = |r: &sandbox::OutRaster| RasterHead {
+            dtype: r.dtype,
+            bands: r.bands,
+            rows: r.rows,
+            cols: r.cols,
+            nodata: r.nodata,
+        };
         rasters.iter().map(head).collect::<Vec<_>>()
     });
     let heads: Vec<_> = heads.collect();
@@ -396,13 +429,24 @@ fn parse_task(bytes: &[u8]) -> Result<Task, Error> {
     Task::from_bytes(bytes).map_err(|e| Error::Task(format!("the controller's task description can't be read: {e}")))
 }
 
+/// The module from where the ticket says, if it says so and that goes well.
+async fn fetched(ticket: &Ticket, settings: &Settings) -> Option<Vec<u8>> {
+    let (url, fetch) = (ticket.module_url.clone()?, settings.fetch.as_ref()?);
+    match fetch(url.clone(), MAX_SETUP).await {
+        Ok(module) if Fingerprint::of(&module) == ticket.module_sha256 => return Some(module),
+        Ok(_) => tracing::warn!("{url} is not the module that the ticket names; asking the controller for it"),
+        Err(error) => tracing::warn!("can't fetch the module from {url}: {error}; asking the controller for it"),
+    }
+    None
+}
+
 /// Asks the controller for the module, and checks that it is the ticket's and the task's.
 async fn module(
     ticket: &Ticket,
     task: &Task,
     reader: &mut Reader<FromController>,
     messages: &mpsc::UnboundedSender<FromWorker>,
-) -> Result<Payload, Error> {
+) -> Result<Vec<u8>, Error> {
     // A closed channel shows as the end of the connection.
     let _gone = messages.send(FromWorker::ModuleRequest);
     loop {
@@ -414,7 +458,7 @@ async fn module(
                 if found != ticket.module_sha256 {
                     return Err(Error::Task("the module is not the one that the ticket names".into()));
                 }
-                return Ok(payload);
+                return Ok(bytes.to_vec());
             }
             FromController::Heartbeat => {}
             FromController::Abort { reason } => return Err(Error::Aborted(reason)),
@@ -425,7 +469,12 @@ async fn module(
 }
 
 /// Compiles the module and makes it ready for the task.
-fn prepare(task: Arc<Task>, module: &[u8], threads: usize, cache: Option<PathBuf>) -> Result<(Runner, Interrupt), Error> {
+fn prepare(
+    task: Arc<Task>,
+    module: &[u8],
+    threads: usize,
+    cache: Option<PathBuf>,
+) -> Result<(Runner, Interrupt), Error> {
     let (rows, cols) = task.tiling.tile_size();
     let kept = working_set(&task, rows, cols).min(KEPT_MEMORY);
     // Results keep their instance until they have been sent.

@@ -14,7 +14,8 @@ pub trait Pixels {
     /// Fills `out`, `[bands, rows, cols]` of the raster's dtype, with the pixels of `window`, which may reach outside the grid.
     ///
     /// `input` and `raster` count as in [`Task::inputs`].
-    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<(), crate::raster::Error>;
+    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8])
+    -> Result<(), crate::raster::Error>;
 }
 
 /// Why a tile has no result.
@@ -65,6 +66,9 @@ pub enum Outcome {
     Done(Done),
 }
 
+/// One raster of a result: which output, which of its files, how many bands, the pixels.
+pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
+
 /// A tile's results, still in the instance that made them.
 pub struct Done {
     instance: Instance,
@@ -83,8 +87,12 @@ impl Done {
     }
 
     /// All rasters to be written: which output, which of its files, how many bands, the pixels.
-    pub fn rasters(&self) -> Result<Vec<(usize, usize, u32, &[u8])>, sandbox::Error> {
-        let all = self.outputs.iter().enumerate().flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, raster)| (o, r, raster)));
+    pub fn rasters(&self) -> Result<Vec<ResultRaster<'_>>, sandbox::Error> {
+        let all = self
+            .outputs
+            .iter()
+            .enumerate()
+            .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, raster)| (o, r, raster)));
         all.map(|(o, r, raster)| Ok((o, r, raster.bands, self.instance.bytes(raster.range)?))).collect()
     }
 
@@ -177,7 +185,11 @@ impl Runner {
             }
             for raster in rasters {
                 if raster.dtype != output.dtype {
-                    return fail(format!("the function returned {}, announced was {}", raster.dtype.name(), output.dtype.name()));
+                    return fail(format!(
+                        "the function returned {}, announced was {}",
+                        raster.dtype.name(),
+                        output.dtype.name()
+                    ));
                 }
                 if raster.bands == 0 {
                     return fail("the function returned a raster without bands".into());
@@ -238,7 +250,8 @@ pub fn working_set(task: &Task, rows: u32, cols: u32) -> u64 {
         .map(|r| r.bytes(pad(rows), pad(cols)).map_or(u64::MAX, |n| n as u64))
         .fold(0_u64, u64::saturating_add);
     let pixels = u64::from(rows) * u64::from(cols);
-    let outputs: u64 = task.outputs.iter().map(|o| pixels.saturating_mul(u64::from(o.rasters) * dtype_size(o.dtype))).sum();
+    let outputs: u64 =
+        task.outputs.iter().map(|o| pixels.saturating_mul(u64::from(o.rasters) * dtype_size(o.dtype))).sum();
     inputs.saturating_add(outputs)
 }
 

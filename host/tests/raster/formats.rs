@@ -1,8 +1,6 @@
 //! Drivers, their options, and what they can't do.
 
-use crate::support::{
-    fill_target, folder, names, path, python, read, source_spec, target_spec, write,
-};
+use crate::support::{fill_target, folder, names, path, python, read, source_spec, target_spec, write};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -35,15 +33,8 @@ fn many_formats() {
         for row in [0, 128] {
             let rows = if row == 0 { 128 } else { 22 };
             target.skip(Window::new(row, 128, rows, 72)).unwrap();
-            let pixels: Vec<u16> = (0..rows * 128)
-                .map(|i| (row as u16 * 128 + i as u16) % 1000 + 1)
-                .collect();
-            target
-                .write(
-                    Window::new(row, 0, rows, 128),
-                    bytemuck::cast_slice(&pixels),
-                )
-                .unwrap();
+            let pixels: Vec<u16> = (0..rows * 128).map(|i| (row as u16 * 128 + i as u16) % 1000 + 1).collect();
+            target.write(Window::new(row, 0, rows, 128), bytemuck::cast_slice(&pixels)).unwrap();
         }
         target.finish(&mut |_| true).unwrap();
     }
@@ -85,10 +76,7 @@ fn a_zarr_store_is_replaced_but_no_other_folder() {
     assert_eq!(names(dir.path()), ["a.zarr"]);
     fs::create_dir(dir.path().join("data")).unwrap();
     let file = path(dir.path(), "data");
-    assert_eq!(
-        Target::create(spec("data")).unwrap_err().to_string(),
-        format!("can't create {file}: it is a folder")
-    );
+    assert_eq!(Target::create(spec("data")).unwrap_err().to_string(), format!("can't create {file}: it is a folder"));
 }
 
 #[test]
@@ -152,14 +140,8 @@ fn what_a_driver_cannot_do_shows_at_once() {
         error("out.tif", &driver("GTif")),
         "can't create FILE: GDAL has no driver \"GTif\"; do you mean \"GTiff\"?"
     );
-    assert_eq!(
-        error("out.tif", &driver("qqq")),
-        "can't create FILE: GDAL has no driver \"qqq\""
-    );
-    assert_eq!(
-        error("out.tif", &driver("GeoJSON")),
-        "can't create FILE: GDAL's driver GeoJSON can't write rasters"
-    );
+    assert_eq!(error("out.tif", &driver("qqq")), "can't create FILE: GDAL has no driver \"qqq\"");
+    assert_eq!(error("out.tif", &driver("GeoJSON")), "can't create FILE: GDAL's driver GeoJSON can't write rasters");
     assert_eq!(
         error("out.what", &|_| {}),
         "can't create FILE: its extension belongs to no raster format that GDAL writes: set `driver`"
@@ -169,10 +151,7 @@ fn what_a_driver_cannot_do_shows_at_once() {
         "can't create FILE: PNG can't hold float32 pixels, only Byte, UInt16"
     );
     let five_bands = error("out.png", &|s| s.bands = 5);
-    assert!(
-        five_bands.starts_with("can't create FILE: PNG driver doesn't support 5 bands."),
-        "{five_bands}"
-    );
+    assert!(five_bands.starts_with("can't create FILE: PNG driver doesn't support 5 bands."), "{five_bands}");
     assert_eq!(
         error("out.tif", &|s| s.options = vec!["COMPRES=LZW".into()]),
         "can't create FILE: driver GTiff does not support creation option COMPRES"
@@ -186,10 +165,7 @@ fn what_a_driver_cannot_do_shows_at_once() {
         error("out.tif", &|s| s.options = vec!["TILED".into()]),
         "can't create FILE: the creation option \"TILED\" is not NAME=VALUE"
     );
-    assert_eq!(
-        error("out.tif", &|s| s.bands = 0),
-        "can't create FILE: it has no bands"
-    );
+    assert_eq!(error("out.tif", &|s| s.bands = 0), "can't create FILE: it has no bands");
     assert_eq!(
         error("out.tif", &|s| s.band_names = vec!["a".into(), "b".into()]),
         "can't create FILE: 2 band names for 1 bands"
@@ -199,16 +175,12 @@ fn what_a_driver_cannot_do_shows_at_once() {
         "FILE: nodata value -9999 does not fit uint8"
     );
     assert_eq!(
-        error("out.tif", &|s| s.overview_resampling =
-            Some("median".into())),
+        error("out.tif", &|s| s.overview_resampling = Some("median".into())),
         "can't create FILE: GDAL has no resampling method \"median\" for overviews; it has nearest, average, rms, gauss, cubic, cubicspline, lanczos, bilinear, mode"
     );
     assert_eq!(
         error("no/out.tif", &|_| {}),
-        format!(
-            "can't create FILE: there is no folder {}",
-            path(dir.path(), "no")
-        )
+        format!("can't create FILE: there is no folder {}", path(dir.path(), "no"))
     );
 }
 
@@ -222,18 +194,13 @@ fn server(content: Vec<u8>) -> (SocketAddr, Receiver<String>) {
             let mut stream = stream.unwrap();
             let mut request = String::new();
             let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            while let Some(Ok(line)) = lines
-                .next()
-                .filter(|l| l.as_ref().is_ok_and(|l| !l.is_empty()))
-            {
+            while let Some(Ok(line)) = lines.next().filter(|l| l.as_ref().is_ok_and(|l| !l.is_empty())) {
                 request.push_str(&line.to_ascii_lowercase());
                 request.push('\n');
             }
             let (first, rest) = request.split_once('\n').unwrap_or_default();
             let _ = note.send(first.to_owned());
-            let range = rest
-                .split_once("range: bytes=")
-                .and_then(|(_, range)| range.split_once('-'));
+            let range = rest.split_once("range: bytes=").and_then(|(_, range)| range.split_once('-'));
             let range = range.and_then(|(from, to)| {
                 let to: usize = to.lines().next()?.trim().parse().ok()?;
                 Some((from.parse().ok()?, (to + 1).min(content.len())))
@@ -241,19 +208,13 @@ fn server(content: Vec<u8>) -> (SocketAddr, Receiver<String>) {
             let (status, body) = match range {
                 _ if first.contains("missing") => ("404 Not Found".to_owned(), &[][..]),
                 Some((from, to)) => {
-                    let head = format!(
-                        "206 Partial Content\r\nContent-Range: bytes {from}-{}/{}",
-                        to - 1,
-                        content.len()
-                    );
+                    let head =
+                        format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{}", to - 1, content.len());
                     (head, content.get(from..to).unwrap_or_default())
                 }
                 None => ("200 OK\r\nAccept-Ranges: bytes".to_owned(), &content[..]),
             };
-            let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                body.len()
-            );
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = stream.write_all(head.as_bytes());
             if !first.starts_with("head") {
                 let _ = stream.write_all(body);
@@ -274,20 +235,11 @@ fn rasters_over_http() {
     let file = format!("http://{address}/scene.tif");
     let info = inspect(&file).unwrap();
     assert_eq!((info.grid.rows, info.grid.cols), (200, 300));
-    assert_eq!(
-        read::<i32>(&source_spec(&file, &info), Window::new(199, 297, 1, 4)),
-        [59_997, 59_998, 59_999, -1]
-    );
+    assert_eq!(read::<i32>(&source_spec(&file, &info), Window::new(199, 297, 1, 4)), [59_997, 59_998, 59_999, -1]);
     // No search for files beside it.
     let requests: Vec<_> = requests.try_iter().collect();
-    assert!(
-        requests.iter().all(|r| r.contains(" /scene.tif ")),
-        "{requests:?}"
-    );
+    assert!(requests.iter().all(|r| r.contains(" /scene.tif ")), "{requests:?}");
 
     let file = format!("http://{address}/missing.tif");
-    assert_eq!(
-        inspect(&file).unwrap_err().to_string(),
-        format!("can't open {file}: HTTP response code: 404")
-    );
+    assert_eq!(inspect(&file).unwrap_err().to_string(), format!("can't open {file}: HTTP response code: 404"));
 }

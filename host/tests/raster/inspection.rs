@@ -14,23 +14,13 @@ fn grid_bands_blocks_and_names() {
         "make('a.tif', np.zeros((2, 70, 90), np.int16), ['TILED=YES', 'BLOCKXSIZE=32', 'BLOCKYSIZE=16'], nodata=-9999, names=['red', 'nir'])",
     );
     let info = inspect(&path(dir.path(), "a.tif")).unwrap();
-    assert_eq!(
-        info.grid.transform,
-        GeoTransform::north_up(500_000.0, 7_000_000.0, 10.0, 10.0)
-    );
+    assert_eq!(info.grid.transform, GeoTransform::north_up(500_000.0, 7_000_000.0, 10.0, 10.0));
     assert_eq!((info.grid.rows, info.grid.cols), (70, 90));
-    assert!(
-        info.grid.crs.0.contains("MGA zone 55"),
-        "{}",
-        info.grid.crs.0
-    );
+    assert!(info.grid.crs.0.contains("MGA zone 55"), "{}", info.grid.crs.0);
     assert!(info.georeferenced);
     assert_eq!(info.driver, "GTiff");
     let red = &info.bands[0];
-    assert_eq!(
-        (red.dtype, red.block, red.name.as_str()),
-        (DType::Int16, (16, 32), "red")
-    );
+    assert_eq!((red.dtype, red.block, red.name.as_str()), (DType::Int16, (16, 32), "red"));
     assert_eq!(red.nodata, Some(Nodata::Int(-9999)));
     assert_eq!(info.bands[1].name, "nir");
 }
@@ -38,10 +28,7 @@ fn grid_bands_blocks_and_names() {
 #[test]
 fn every_type_has_its_name() {
     let dir = folder();
-    python(
-        dir.path(),
-        "for t in TYPES: make(t + '.tif', np.zeros((2, 2), t))",
-    );
+    python(dir.path(), "for t in TYPES: make(t + '.tif', np.zeros((2, 2), t))");
     for dtype in DType::ALL {
         let info = inspect(&path(dir.path(), &format!("{}.tif", dtype.name()))).unwrap();
         assert_eq!(info.bands[0].dtype, dtype);
@@ -64,14 +51,8 @@ open('odd.vrt', 'w').write('''<VRTDataset rasterXSize=\"2\" rasterYSize=\"2\"><V
 </VRTRasterBand></VRTDataset>''')",
     );
     let nodata = |name: &str| inspect(&path(dir.path(), name)).unwrap().bands[0].nodata;
-    assert_eq!(
-        nodata("i64.tif"),
-        Some(Nodata::Int(i128::from(i64::MIN) + 1))
-    );
-    assert_eq!(
-        nodata("u64.tif"),
-        Some(Nodata::Int(i128::from(u64::MAX) - 1))
-    );
+    assert_eq!(nodata("i64.tif"), Some(Nodata::Int(i128::from(i64::MIN) + 1)));
+    assert_eq!(nodata("u64.tif"), Some(Nodata::Int(i128::from(u64::MAX) - 1)));
     assert_eq!(nodata("f32.tif"), Some(Nodata::Float(f64::NAN)));
     assert_eq!(nodata("u8.tif"), Some(Nodata::Int(7)));
     // No pixel of a uint8 band can be -9999.
@@ -93,14 +74,8 @@ vrt = gdal.BuildVRT('ab.vrt', ['a.tif', 'b.tif'], separate=True); vrt = None",
         info.dtype_of(&[1, 2]).unwrap_err(),
         "band 1 is uint8 and band 2 is int16; choose bands of one type, or let the function ask for a type"
     );
-    assert_eq!(
-        info.dtype_of(&[3]).unwrap_err(),
-        "there is no band 3: it has 2"
-    );
-    assert_eq!(
-        info.dtype_of(&[0]).unwrap_err(),
-        "there is no band 0: it has 2"
-    );
+    assert_eq!(info.dtype_of(&[3]).unwrap_err(), "there is no band 3: it has 2");
+    assert_eq!(info.dtype_of(&[0]).unwrap_err(), "there is no band 0: it has 2");
 }
 
 #[test]
@@ -116,16 +91,11 @@ ds.SetGeoTransform((0, 1, 0.5, 0, -0.5, -1)); ds = None",
     );
     let info = inspect(&path(dir.path(), "a.tif")).unwrap();
     assert!(!info.georeferenced && info.grid.crs.is_none());
-    assert_eq!(
-        info.grid.transform,
-        GeoTransform::north_up(0.0, 0.0, 1.0, 1.0)
-    );
+    assert_eq!(info.grid.transform, GeoTransform::north_up(0.0, 0.0, 1.0, 1.0));
     let file = path(dir.path(), "g.tif");
     assert_eq!(
         inspect(&file).unwrap_err().to_string(),
-        format!(
-            "{file}: it has ground control points but no geotransform: warp it first (gdalwarp)"
-        )
+        format!("{file}: it has ground control points but no geotransform: warp it first (gdalwarp)")
     );
     let rotated = inspect(&path(dir.path(), "r.tif")).unwrap();
     assert!(rotated.grid.transform.check_north_up().is_err());
@@ -146,26 +116,11 @@ gdal.GetDriverByName('GTiff').Create('c.tif', 2, 2, 1, gdal.GDT_CFloat32)"#,
         let text = inspect(&file).unwrap_err().to_string();
         text.replace(&file, "FILE")
     };
-    assert_eq!(
-        error("f.geojson"),
-        "FILE is a vector file, not a raster: give it with `vector = …`, not `path = …`"
-    );
-    assert_eq!(
-        error("missing.tif"),
-        "can't open FILE: FILE: No such file or directory"
-    );
-    assert_eq!(
-        error("t.tif"),
-        "can't open FILE: `FILE' not recognized as a supported file format."
-    );
-    assert_eq!(
-        error("e.tif"),
-        "can't open FILE: `FILE' not recognized as a supported file format."
-    );
-    assert_eq!(
-        error("c.tif"),
-        "FILE: band 1 is CFloat32, a type that tilefn can't process"
-    );
+    assert_eq!(error("f.geojson"), "FILE is a vector file, not a raster: give it with `vector = …`, not `path = …`");
+    assert_eq!(error("missing.tif"), "can't open FILE: FILE: No such file or directory");
+    assert_eq!(error("t.tif"), "can't open FILE: `FILE' not recognized as a supported file format.");
+    assert_eq!(error("e.tif"), "can't open FILE: `FILE' not recognized as a supported file format.");
+    assert_eq!(error("c.tif"), "FILE: band 1 is CFloat32, a type that tilefn can't process");
     assert!(inspect("a\0b").is_err());
     assert!(inspect("").is_err());
 }
@@ -197,19 +152,11 @@ for name, offset in (('B4', 4), ('B8', 8)):
             "{file} holds several rasters; take one of them as path:\n  NETCDF:\"{file}\":B4\n  NETCDF:\"{file}\":B8"
         )
     );
-    let Error::Subdatasets { names, .. } = error else {
-        panic!()
-    };
+    let Error::Subdatasets { names, .. } = error else { panic!() };
     let info = inspect(&names[1]).unwrap();
-    assert_eq!(
-        (info.grid.rows, info.grid.cols, info.bands[0].dtype),
-        (20, 30, DType::Int16)
-    );
+    assert_eq!((info.grid.rows, info.grid.cols, info.bands[0].dtype), (20, 30, DType::Int16));
     let pixels = read::<i16>(&source_spec(&names[1], &info), Window::new(0, 0, 20, 30));
-    assert_eq!(
-        (pixels.iter().min(), pixels.iter().max()),
-        (Some(&8), Some(&108))
-    );
+    assert_eq!((pixels.iter().min(), pixels.iter().max()), (Some(&8), Some(&108)));
 }
 
 #[test]
@@ -249,8 +196,7 @@ tiff('zero.tif', 0, 1, 1)
     let file = path(dir.path(), "big.tif");
     if let Ok(info) = inspect(&file) {
         let spec = source_spec(&file, &info);
-        let read =
-            crate::support::read_bytes(&spec, Window::new(2_000_000_000, 2_000_000_000, 2, 2));
+        let read = crate::support::read_bytes(&spec, Window::new(2_000_000_000, 2_000_000_000, 2, 2));
         assert!(matches!(read, Err(Error::Read { .. })));
     }
     fs::write(dir.path().join("deep.vrt"), "<VRTDataset".repeat(10_000)).unwrap();

@@ -94,10 +94,7 @@ assert abs(stored(band, 'MODE') - 50 * {scale}) <= 0.3 * {scale} + 1e-9, stored(
         }
     }
     python(dir.path(), &checks);
-    let left: Vec<_> = names(dir.path())
-        .into_iter()
-        .filter(|n| !n.ends_with(".tif"))
-        .collect();
+    let left: Vec<_> = names(dir.path()).into_iter().filter(|n| !n.ends_with(".tif")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -107,11 +104,7 @@ fn c23_any_combination_can_be_left_out() {
     for (statistics, histogram) in [(false, false), (true, false), (false, true)] {
         for dtype in [DType::UInt8, DType::Float32] {
             let name = format!("{statistics}-{histogram}-{}.tif", dtype.name());
-            let spec = TargetSpec {
-                statistics,
-                histogram,
-                ..target_spec(dir.path(), &name, (500, 500), dtype)
-            };
+            let spec = TargetSpec { statistics, histogram, ..target_spec(dir.path(), &name, (500, 500), dtype) };
             if dtype == DType::UInt8 {
                 write(spec, |_, r, c| ramp(r, c) as u8)
             } else {
@@ -189,27 +182,18 @@ fn w12_the_full_range_of_64_bits_has_256_bins() {
         nodata: Some(Nodata::Int(nodata)),
         ..target_spec(dir.path(), name, (64, 64), dtype)
     };
+    write(spec("u64.tif", DType::UInt64, u64::MAX.into()), |_, r, c| ((r * 64 + c) as u64) << 52).unwrap();
     write(
-        spec("u64.tif", DType::UInt64, u64::MAX.into()),
-        |_, r, c| ((r * 64 + c) as u64) << 52,
+        spec("i64.tif", DType::Int64, i64::MIN.into()),
+        |_, r, c| {
+            if r == 0 { i64::MIN } else { (r * 64 + c - 2048) << 51 }
+        },
     )
-    .unwrap();
-    write(spec("i64.tif", DType::Int64, i64::MIN.into()), |_, r, c| {
-        if r == 0 {
-            i64::MIN
-        } else {
-            (r * 64 + c - 2048) << 51
-        }
-    })
     .unwrap();
     // Large values of a thematic band don't ask for a bin each.
-    write(
-        TargetSpec {
-            thematic: true,
-            ..spec("u32.tif", DType::UInt32, 0)
-        },
-        |_, r, c| (r * 64 + c) as u32 * 1_000_000,
-    )
+    write(TargetSpec { thematic: true, ..spec("u32.tif", DType::UInt32, 0) }, |_, r, c| {
+        (r * 64 + c) as u32 * 1_000_000
+    })
     .unwrap();
     python(
         dir.path(),
@@ -226,10 +210,7 @@ assert check('u32.tif', (n[1:] * 1000000).astype(np.uint32))[1] == 256"
 #[test]
 fn w13_a_small_spread_on_a_large_offset() {
     let dir = folder();
-    let spec = TargetSpec {
-        statistics: true,
-        ..target_spec(dir.path(), "out.tif", (300, 300), DType::Float64)
-    };
+    let spec = TargetSpec { statistics: true, ..target_spec(dir.path(), "out.tif", (300, 300), DType::Float64) };
     write(spec, |_, r, c| 1e9 + ((r * 300 + c) % 7) as f64).unwrap();
     python(
         dir.path(),
@@ -251,34 +232,15 @@ fn bands_without_valid_pixels_nan_and_infinity() {
         nodata,
         ..target_spec(dir.path(), name, (100, 100), DType::Float32)
     };
-    write(spec("nodata.tif", Some(Nodata::Float(-1.0))), |_, _, _| {
-        -1f32
-    })
-    .unwrap();
-    write(spec("nan.tif", Some(Nodata::Float(f64::NAN))), |_, _, _| {
-        f32::NAN
-    })
-    .unwrap();
+    write(spec("nodata.tif", Some(Nodata::Float(-1.0))), |_, _, _| -1f32).unwrap();
+    write(spec("nan.tif", Some(Nodata::Float(f64::NAN))), |_, _, _| f32::NAN).unwrap();
     write(spec("nan-none.tif", None), |_, _, _| f32::NAN).unwrap();
-    write(spec("some-nan.tif", None), |_, r, c| {
-        if r < 50 { f32::NAN } else { c as f32 }
-    })
-    .unwrap();
-    write(spec("inf.tif", None), |_, r, c| {
-        if r == 5 { f32::INFINITY } else { c as f32 }
-    })
-    .unwrap();
+    write(spec("some-nan.tif", None), |_, r, c| if r < 50 { f32::NAN } else { c as f32 }).unwrap();
+    write(spec("inf.tif", None), |_, r, c| if r == 5 { f32::INFINITY } else { c as f32 }).unwrap();
     // #191: one value, everywhere.
-    write(spec("one.tif", Some(Nodata::Float(f64::NAN))), |_, r, _| {
-        if r < 50 { f32::NAN } else { 2.5 }
-    })
-    .unwrap();
-    let spec = TargetSpec {
-        dtype: DType::Int32,
-        color_table: None,
-        nodata: Some(Nodata::Int(-1)),
-        ..spec("int.tif", None)
-    };
+    write(spec("one.tif", Some(Nodata::Float(f64::NAN))), |_, r, _| if r < 50 { f32::NAN } else { 2.5 }).unwrap();
+    let spec =
+        TargetSpec { dtype: DType::Int32, color_table: None, nodata: Some(Nodata::Int(-1)), ..spec("int.tif", None) };
     write(spec, |_, _, _| -1i32).unwrap();
     python(
         dir.path(),
@@ -292,10 +254,7 @@ assert check('one.tif', np.full(5000, 2.5))[1:] == (1, 2.5, 3)
 assert 'STATISTICS_HISTOBINVALUES' not in open_band('inf.tif').GetMetadata()"
         ),
     );
-    let left: Vec<_> = names(dir.path())
-        .into_iter()
-        .filter(|n| !n.ends_with(".tif"))
-        .collect();
+    let left: Vec<_> = names(dir.path()).into_iter().filter(|n| !n.ends_with(".tif")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

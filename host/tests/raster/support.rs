@@ -5,17 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tilefn::grid::{Crs, GeoTransform, Grid, Offset, Tiling, Window};
-use tilefn::raster::{
-    Edge, Error, Info, Overviews, Source, SourceSpec, Target, TargetSpec, Written,
-};
+use tilefn::raster::{Edge, Error, Info, Overviews, Source, SourceSpec, Target, TargetSpec, Written};
 use tilefn_abi::DType;
 
 /// A folder that goes away with the test.
 pub fn folder() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("tilefn-test-")
-        .tempdir()
-        .unwrap()
+    tempfile::Builder::new().prefix("tilefn-test-").tempdir().unwrap()
 }
 
 /// Runs Python in `folder` with GDAL and numpy imported, and returns what it prints. The interpreter is `/usr/bin/python3`
@@ -23,20 +18,9 @@ pub fn folder() -> TempDir {
 pub fn python(folder: &Path, script: &str) -> String {
     let program = std::env::var("TILEFN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into());
     let whole = format!("{PRELUDE}\n{script}");
-    let output = Command::new(program)
-        .args(["-c", &whole])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    );
-    assert!(
-        output.status.success(),
-        "{}: {script}\n{out}\n{err}",
-        output.status
-    );
+    let output = Command::new(program).args(["-c", &whole]).current_dir(folder).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{}: {script}\n{out}\n{err}", output.status);
     out
 }
 
@@ -92,10 +76,8 @@ pub fn path(folder: &Path, name: &str) -> String {
 
 /// Names in a folder, hidden ones included.
 pub fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -108,11 +90,7 @@ pub fn source_spec(path: &str, info: &Info) -> SourceSpec {
         path: path.to_owned(),
         bands: (1..=info.bands.len()).collect(),
         dtype,
-        fill: info
-            .bands
-            .iter()
-            .map(|b| b.nodata.map(|v| v.as_bits_for(dtype).unwrap()))
-            .collect(),
+        fill: info.bands.iter().map(|b| b.nodata.map(|v| v.as_bits_for(dtype).unwrap())).collect(),
         offset: Offset { row: 0, col: 0 },
         file_size: size,
         grid_size: size,
@@ -134,19 +112,11 @@ pub fn read<T: bytemuck::AnyBitPattern>(spec: &SourceSpec, window: Window) -> Ve
 
 /// Numbers from their bytes in memory order.
 pub fn values<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<T> {
-    bytes
-        .chunks_exact(size_of::<T>())
-        .map(bytemuck::pod_read_unaligned)
-        .collect()
+    bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
 }
 
 /// An output of one band with nothing special, in tiles of 128 × 128.
-pub fn target_spec(
-    folder: &Path,
-    name: &str,
-    (rows, cols): (u32, u32),
-    dtype: DType,
-) -> TargetSpec {
+pub fn target_spec(folder: &Path, name: &str, (rows, cols): (u32, u32), dtype: DType) -> TargetSpec {
     TargetSpec {
         path: path(folder, name),
         driver: None,
@@ -195,10 +165,7 @@ pub fn fill_target<T: bytemuck::NoUninit>(
 }
 
 /// Writes a whole raster, tile by tile.
-pub fn write<T: bytemuck::NoUninit>(
-    spec: TargetSpec,
-    pixel: impl Fn(i64, i64, i64) -> T,
-) -> Result<Written, Error> {
+pub fn write<T: bytemuck::NoUninit>(spec: TargetSpec, pixel: impl Fn(i64, i64, i64) -> T) -> Result<Written, Error> {
     let mut target = Target::create(spec)?;
     fill_target(&mut target, pixel)?;
     target.finish(&mut |_| true)

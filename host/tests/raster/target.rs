@@ -3,9 +3,7 @@
 use crate::support::{fill_target, folder, names, path, python, source_spec, target_spec, write};
 use std::fs;
 use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
-use tilefn::raster::{
-    Error, Nodata, Overviews, Source, Target, TargetSpec, init, inspect, same_crs,
-};
+use tilefn::raster::{Error, Nodata, Overviews, Source, Target, TargetSpec, init, inspect, same_crs};
 use tilefn_abi::DType;
 
 #[test]
@@ -20,10 +18,7 @@ fn pixels_and_description_arrive() {
     };
     let written = write(spec, |b, r, c| (b * 1_000_000 + r * 1000 + c) as i32).unwrap();
     assert_eq!(names(dir.path()), ["out.tif"]);
-    assert_eq!(
-        written.bytes,
-        fs::metadata(dir.path().join("out.tif")).unwrap().len()
-    );
+    assert_eq!(written.bytes, fs::metadata(dir.path().join("out.tif")).unwrap().len());
     python(
         dir.path(),
         "
@@ -45,15 +40,9 @@ assert ds.GetRasterBand(1).GetOverviewCount() == 0
 fn nothing_is_left_of_an_abandoned_output() {
     let dir = folder();
     fs::write(dir.path().join("out.tif"), "old").unwrap();
-    let spec = TargetSpec {
-        statistics: true,
-        ..target_spec(dir.path(), "out.tif", (500, 500), DType::UInt8)
-    };
+    let spec = TargetSpec { statistics: true, ..target_spec(dir.path(), "out.tif", (500, 500), DType::UInt8) };
     let mut target = Target::create(spec.clone()).unwrap();
-    let hidden: Vec<_> = names(dir.path())
-        .into_iter()
-        .filter(|n| n.starts_with(".out.tif.tilefn-"))
-        .collect();
+    let hidden: Vec<_> = names(dir.path()).into_iter().filter(|n| n.starts_with(".out.tif.tilefn-")).collect();
     assert_eq!(hidden.len(), 1);
     fill_target(&mut target, |_, r, _| r as u8).unwrap();
     drop(target);
@@ -64,10 +53,7 @@ fn nothing_is_left_of_an_abandoned_output() {
     let error = target.finish(&mut |done| done < 0.2).unwrap_err();
     assert!(matches!(error, Error::Stopped { .. }), "{error}");
     assert_eq!(names(dir.path()), ["out.tif"]);
-    assert_eq!(
-        fs::read_to_string(dir.path().join("out.tif")).unwrap(),
-        "old"
-    );
+    assert_eq!(fs::read_to_string(dir.path().join("out.tif")).unwrap(), "old");
 }
 
 #[test]
@@ -76,16 +62,9 @@ fn a_new_file_takes_the_old_ones_place_and_its_sidecars() {
     for name in ["out.tif", "out.tif.aux.xml", "out.tif.ovr", "other.tif.ovr"] {
         fs::write(dir.path().join(name), "old").unwrap();
     }
-    write(
-        target_spec(dir.path(), "out.tif", (10, 10), DType::UInt8),
-        |_, r, c| (r * 10 + c) as u8,
-    )
-    .unwrap();
+    write(target_spec(dir.path(), "out.tif", (10, 10), DType::UInt8), |_, r, c| (r * 10 + c) as u8).unwrap();
     assert_eq!(names(dir.path()), ["other.tif.ovr", "out.tif"]);
-    python(
-        dir.path(),
-        "assert (read('out.tif').ravel() == np.arange(100)).all()",
-    );
+    python(dir.path(), "assert (read('out.tif').ravel() == np.arange(100)).all()");
 }
 
 #[test]
@@ -98,16 +77,11 @@ fn unwritten_and_skipped_tiles_read_as_nodata() {
         ("nan.tif", DType::Float32, Some(Nodata::Float(f64::NAN))),
         ("none.tif", DType::Int16, None),
     ] {
-        let mut target = Target::create(TargetSpec {
-            nodata,
-            bands: 2,
-            ..target_spec(dir.path(), name, (300, 300), dtype)
-        })
-        .unwrap();
+        let mut target =
+            Target::create(TargetSpec { nodata, bands: 2, ..target_spec(dir.path(), name, (300, 300), dtype) })
+                .unwrap();
         let window = Window::new(128, 128, 128, 128);
-        target
-            .write(window, &vec![1; 2 * 128 * 128 * dtype.size()])
-            .unwrap();
+        target.write(window, &vec![1; 2 * 128 * 128 * dtype.size()]).unwrap();
         target.skip(Window::new(0, 0, 128, 128)).unwrap();
         target.finish(&mut |_| true).unwrap();
     }
@@ -131,28 +105,11 @@ fn windows_that_cut_blocks_arrive_too() {
     for (name, tile, options) in [
         ("a.tif", (100, 100), vec![]),
         ("b.tif", (37, 500), vec![]),
-        (
-            "c.tif",
-            (64, 64),
-            vec!["BLOCKXSIZE=256".to_owned(), "BLOCKYSIZE=256".to_owned()],
-        ),
-        (
-            "d.tif",
-            (128, 128),
-            vec!["tiled=no".to_owned(), "COMPRESS=ZSTD".to_owned()],
-        ),
-        (
-            "e.tif",
-            (128, 128),
-            vec!["INTERLEAVE=PIXEL".to_owned(), "COMPRESS=NONE".to_owned()],
-        ),
+        ("c.tif", (64, 64), vec!["BLOCKXSIZE=256".to_owned(), "BLOCKYSIZE=256".to_owned()]),
+        ("d.tif", (128, 128), vec!["tiled=no".to_owned(), "COMPRESS=ZSTD".to_owned()]),
+        ("e.tif", (128, 128), vec!["INTERLEAVE=PIXEL".to_owned(), "COMPRESS=NONE".to_owned()]),
     ] {
-        let spec = TargetSpec {
-            tile,
-            options,
-            bands: 2,
-            ..target_spec(dir.path(), name, (300, 500), DType::Float64)
-        };
+        let spec = TargetSpec { tile, options, bands: 2, ..target_spec(dir.path(), name, (300, 500), DType::Float64) };
         write(spec, |b, r, c| (b * 1_000_000 + r * 1000 + c) as f64 / 7.0).unwrap();
     }
     python(
@@ -180,9 +137,7 @@ fn what_is_written_must_fit() {
     let file = path(dir.path(), "out.tif");
     assert_eq!(
         error(target.write(Window::new(0, 25, 5, 6), &[0; 60])),
-        format!(
-            "{file}: rows 0..5, columns 25..31 is not in the grid of rows 0..20, columns 0..30"
-        )
+        format!("{file}: rows 0..5, columns 25..31 is not in the grid of rows 0..20, columns 0..30")
     );
     assert_eq!(
         error(target.write(Window::new(0, 0, 5, 6), &[0; 61])),
@@ -243,11 +198,7 @@ fn c31_colour_tables() {
         nodata: Some(Nodata::Int(255)),
         ..target_spec(dir.path(), "out.tif", (100, 100), DType::UInt8)
     };
-    write(
-        spec.clone(),
-        |_, r, c| if r == 0 { 255 } else { ((r + c) % 4) as u8 },
-    )
-    .unwrap();
+    write(spec.clone(), |_, r, c| if r == 0 { 255 } else { ((r + c) % 4) as u8 }).unwrap();
     python(
         dir.path(),
         "
@@ -264,23 +215,12 @@ assert (read('out.tif')[1:] == np.add.outer(np.arange(1, 100), np.arange(100)) %
     let error = |spec: TargetSpec| Target::create(spec).unwrap_err().to_string();
     let file = path(dir.path(), "out.tif");
     assert_eq!(
-        error(TargetSpec {
-            dtype: DType::Float32,
-            nodata: None,
-            ..spec.clone()
-        }),
-        format!(
-            "can't create {file}: a colour table needs one uint8 or uint16 band; it has 1 of float32"
-        )
+        error(TargetSpec { dtype: DType::Float32, nodata: None, ..spec.clone() }),
+        format!("can't create {file}: a colour table needs one uint8 or uint16 band; it has 1 of float32")
     );
-    let text = error(TargetSpec {
-        color_table: Some("mauve".into()),
-        ..spec
-    });
+    let text = error(TargetSpec { color_table: Some("mauve".into()), ..spec });
     assert!(
-        text.starts_with(&format!(
-            "can't create {file}: there is no colour ramp \"mauve\"; there are viridis, "
-        )),
+        text.starts_with(&format!("can't create {file}: there is no colour ramp \"mauve\"; there are viridis, ")),
         "{text}"
     );
 }
@@ -291,18 +231,14 @@ fn the_crs_survives() {
     for epsg in [28355, 4326, 3857] {
         let wkt = python(
             dir.path(),
-            &format!(
-                "s = osr.SpatialReference(); s.ImportFromEPSG({epsg}); print(s.ExportToWkt(), end='')"
-            ),
+            &format!("s = osr.SpatialReference(); s.ImportFromEPSG({epsg}); print(s.ExportToWkt(), end='')"),
         );
         let mut spec = target_spec(dir.path(), &format!("{epsg}.tif"), (20, 30), DType::UInt8);
         spec.grid.crs = Crs::from(wkt.as_str());
         spec.grid.transform = GeoTransform::north_up(140.0, -30.5, 0.25, 0.125);
         let grid = spec.grid.clone();
         write(spec, |_, _, _| 1u8).unwrap();
-        let found = inspect(&path(dir.path(), &format!("{epsg}.tif")))
-            .unwrap()
-            .grid;
+        let found = inspect(&path(dir.path(), &format!("{epsg}.tif"))).unwrap().grid;
         assert!(same_crs(&found.crs, &grid.crs), "{}", found.crs.0);
         assert_eq!(found.transform, grid.transform);
     }
@@ -319,10 +255,7 @@ fn threads_write_and_read_at_the_same_time() {
     // A small cache makes GDAL reuse memory all the time.
     init(1 << 20);
     let dir = folder();
-    python(
-        dir.path(),
-        "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])",
-    );
+    python(dir.path(), "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])");
     let file = path(dir.path(), "in.tif");
     let spec = source_spec(&file, &inspect(&file).unwrap());
     std::thread::scope(|scope| {
@@ -331,10 +264,7 @@ fn threads_write_and_read_at_the_same_time() {
             let dir = dir.path();
             scope.spawn(move || {
                 let name = format!("{}.tif", tile.0);
-                let target = TargetSpec {
-                    tile,
-                    ..target_spec(dir, &name, (600, 600), DType::Int32)
-                };
+                let target = TargetSpec { tile, ..target_spec(dir, &name, (600, 600), DType::Int32) };
                 let mut source = Source::open(spec).unwrap();
                 let mut target = Target::create(target).unwrap();
                 let tiling = Tiling::new(600, 600, tile.0, tile.1).unwrap();

@@ -4,8 +4,8 @@ mod data;
 mod modules;
 mod python;
 
-pub use data::scene;
-pub use modules::{TARGET, module};
+pub use data::scenes;
+pub use modules::module;
 
 use serde_json::Value;
 use std::ffi::OsStr;

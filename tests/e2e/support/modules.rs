@@ -9,7 +9,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Cargo's folder for all guests: their dependencies are compiled once.
 pub static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
-    std::env::var_os("TILEFN_GUEST_TARGET").map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"), PathBuf::from)
+    std::env::var_os("TILEFN_GUEST_TARGET")
+        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"), PathBuf::from)
 });
 
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());

@@ -69,6 +69,17 @@ def band(path, number=1):
     return found
 
 
+def check_histogram(band, values):
+    """The stored histogram is numpy's of these values, with the bins that it names; returns the number of bins."""
+    item = lambda name: band.GetMetadataItem("STATISTICS_HISTO" + name)
+    counts = [int(n) for n in item("BINVALUES").rstrip("|").split("|")]
+    low, high, bins = float(item("MIN")), float(item("MAX")), int(item("NUMBINS"))
+    expected, _ = np.histogram(values, bins=bins, range=(low, high))
+    assert counts == expected.tolist(), (low, high, bins, counts, expected.tolist())
+    assert sum(counts) == values.size, (sum(counts), values.size)
+    return bins
+
+
 def same(path, expected, nodata="any"):
     """The file has exactly these pixels in this type; NaN equals NaN. `nodata`: the first band's, None for none."""
     found = read(path)

@@ -66,7 +66,8 @@ impl<T: Element> Focal<'_, T> {
     /// The mean of the valid pixels.
     #[must_use]
     pub fn mean(self) -> Tile<T::Float> {
-        let finish = |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
+        let finish =
+            |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
         self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 }
@@ -240,7 +241,8 @@ impl<T: Element> Focal<'_, T> {
         )
     }
 
-    /// `neutral` stands for invalid pixels: joining it changes nothing. What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
+    /// What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
+    /// `neutral` stands for invalid pixels: joining it changes nothing.
     ///
     /// The order of the steps is the same for every pixel, so the result doesn't depend on where tiles begin, as that of
     /// a running sum would.

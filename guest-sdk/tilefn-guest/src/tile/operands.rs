@@ -125,8 +125,8 @@ macro_rules! tuple_operands {
                 $($tile.declares_nodata())||+
             }
 
+            // Lines are cut to one length, so LLVM drops the checks of the indices.
             #[inline]
-            #[expect(clippy::indexing_slicing, reason = "lines cut to one length, so LLVM drops the checks")]
             fn append_band<V>(
                 self,
                 frame: Frame,

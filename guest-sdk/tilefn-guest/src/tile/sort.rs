@@ -53,6 +53,7 @@ impl Network {
 
     // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "the index counts the lanes")]
     fn run<T: Element>(&self, values: &mut [[T; LANES]]) {
         for &(i, j) in &self.steps {
             let (Some(&x), Some(&y)) = (values.get(i), values.get(j)) else { continue };
@@ -138,12 +139,7 @@ impl<T: Element> Medians<T> {
 /// Takes the valid ones of the pixels, and counts them.
 // Not inlined for the same reason as `Network::run`.
 #[inline(never)]
-fn take_valid<T: Element>(
-    pixels: [T; LANES],
-    check: Check<T>,
-    lanes: &mut [T; LANES],
-    counts: &mut [u32; LANES],
-) {
+fn take_valid<T: Element>(pixels: [T; LANES], check: Check<T>, lanes: &mut [T; LANES], counts: &mut [u32; LANES]) {
     for ((lane, count), value) in lanes.iter_mut().zip(counts).zip(pixels) {
         let valid = check.is_valid(value);
         *lane = if valid { value } else { T::TOP };
@@ -155,7 +151,8 @@ fn take_valid<T: Element>(
 #[inline]
 fn middle<T: Element>(a: T, b: T) -> T::Float {
     let (a, b): (f64, f64) = (a.as_(), b.as_());
-    T::Float::from_f64((a + b) / 2.0)
+    // Which of two equal zeros comes first depends on the steps taken; the sum makes either the positive one.
+    T::Float::from_f64((a + b) / 2.0 + 0.0)
 }
 
 /// The median of a pixel's values, none of them NaN; changes their order.
@@ -165,7 +162,7 @@ pub(super) fn select_median<T: Element>(values: &mut [T]) -> Option<T::Float> {
         return None;
     }
     let compare = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(core::cmp::Ordering::Equal);
-    let even = values.len() % 2 == 0;
+    let even = values.len().is_multiple_of(2);
     let (below, middle_value, _) = values.select_nth_unstable_by(half, compare);
     let other = if even { below.iter().copied().max_by(compare)? } else { *middle_value };
     Some(middle(other, *middle_value))

@@ -147,7 +147,11 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     });
     let (Some([dx, dy]), Some([x_min, y_min, x_max, y_max])) = (resolution, spec.bounds) else {
         mistakes
-            .add(loaded.position("grid"), "grid", "a grid with its own CRS or resolution needs bounds and resolution, too")
+            .add(
+                loaded.position("grid"),
+                "grid",
+                "a grid with its own CRS or resolution needs bounds and resolution, too",
+            )
             .hint("add bounds = [xmin, ymin, xmax, ymax] and resolution = [x, y], or take both from grid.reference");
         return None;
     };

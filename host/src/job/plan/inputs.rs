@@ -34,7 +34,12 @@ pub struct OpenedFile {
 }
 
 /// Opens every input that the function wants, in its order.
-pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes, warnings: &mut Vec<String>) -> Vec<Opened> {
+pub fn open(
+    loaded: &Loaded,
+    description: &Description,
+    mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
+) -> Vec<Opened> {
     let given = &loaded.spec.inputs;
     let names: Vec<_> = description.inputs.iter().map(|i| i.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
@@ -109,8 +114,10 @@ fn inspect_all(paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
     }
     let share = paths.len().div_ceil(AT_ONCE).max(1);
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            paths.chunks(share).map(|chunk| scope.spawn(move || chunk.iter().map(inspect).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> = paths
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(inspect).collect::<Vec<_>>()))
+            .collect();
         threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
@@ -152,7 +159,11 @@ fn describe(
             Ok(bits) => nodata_bits.push(bits),
             Err(problem) => {
                 mistakes
-                    .add(loaded.position(key), key, format!("{written}: {problem}, the type that the function asks for"))
+                    .add(
+                        loaded.position(key),
+                        key,
+                        format!("{written}: {problem}, the type that the function asks for"),
+                    )
                     .hint("set nodata of this input to a value of that type, or let the function take a larger type");
                 return None;
             }

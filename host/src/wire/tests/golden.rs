@@ -8,12 +8,7 @@ fn same<M: Message + std::fmt::Debug>(message: &M, expected: &str) {
     let expected = hex::decode(expected.replace([' ', '\n'], "")).unwrap();
     let mut bytes = Vec::new();
     encode(message, &mut bytes).unwrap();
-    assert_eq!(
-        hex::encode(&bytes),
-        hex::encode(&expected),
-        "{}",
-        message.name()
-    );
+    assert_eq!(hex::encode(&bytes), hex::encode(&expected), "{}", message.name());
     let back: M = decode(&bytes).unwrap();
     back.check().unwrap();
     assert_eq!(format!("{back:?}"), format!("{message:?}"));
@@ -25,20 +20,12 @@ fn log() -> Log {
     log
 }
 
-const COST: Cost = Cost {
-    read_ns: 1,
-    run_ns: 256,
-    peak_bytes: 65_536,
-};
+const COST: Cost = Cost { read_ns: 1, run_ns: 256, peak_bytes: 65_536 };
 
 #[test]
 fn from_worker() {
     same(
-        &FromWorker::Hello(Hello {
-            protocols: Protocols { min: 1, max: 2 },
-            secret: secret(),
-            about: about(),
-        }),
+        &FromWorker::Hello(Hello { protocols: Protocols { min: 1, max: 2 }, secret: secret(), about: about() }),
         &format!(
             "00 01 02 {} 02 7731 03 626f78 fb 2c01 02 01 03 61726e 02 01 05 302e312e30 06 7838365f3634",
             "5a".repeat(32)
@@ -48,26 +35,12 @@ fn from_worker() {
     same(&FromWorker::Ready, "02");
     same(&FromWorker::Want { tiles: 4 }, "03 04");
     let rasters = vec![
-        vec![RasterHead {
-            dtype: DType::Float32,
-            bands: 2,
-            rows: 512,
-            cols: 250,
-            nodata: Some(u64::MAX),
-        }],
+        vec![RasterHead { dtype: DType::Float32, bands: 2, rows: 512, cols: 250, nodata: Some(u64::MAX) }],
         vec![],
     ];
-    let outcome = Outcome::Done {
-        outputs: rasters,
-        state_len: 9,
-    };
+    let outcome = Outcome::Done { outputs: rasters, state_len: 9 };
     same(
-        &FromWorker::Result(TileResult {
-            lease: LEASE,
-            outcome,
-            cost: COST,
-            log: log(),
-        }),
+        &FromWorker::Result(TileResult { lease: LEASE, outcome, cost: COST, log: log() }),
         "04 07 fc 70110100 00 02 01 09 02 fb 0002 fa 01 fd ffffffffffffffff 00 09
          01 fb 0001 fc 00000100 01 01 02 686d 00",
     );
@@ -91,32 +64,14 @@ fn from_worker() {
         }),
         "05 07 fc 70110100 03 02 6e6f 01 01 fb 0001 fc 00000100 01 01 02 686d 00",
     );
-    same(
-        &FromWorker::Returned {
-            tiles: vec![LEASE],
-            why: "spot".into(),
-        },
-        "06 01 07 fc 70110100 04 73706f74",
-    );
-    same(
-        &FromWorker::Heartbeat {
-            busy: 2,
-            queued: 1,
-            memory: 4_294_967_296,
-        },
-        "07 02 01 fd 0000000001000000",
-    );
+    same(&FromWorker::Returned { tiles: vec![LEASE], why: "spot".into() }, "06 01 07 fc 70110100 04 73706f74");
+    same(&FromWorker::Heartbeat { busy: 2, queued: 1, memory: 4_294_967_296 }, "07 02 01 fd 0000000001000000");
     same(&FromWorker::Bye { why: "".into() }, "08 00");
 }
 
 #[test]
 fn from_controller() {
-    same(
-        &FromController::Refuse {
-            reason: "no".into(),
-        },
-        "00 02 6e6f",
-    );
+    same(&FromController::Refuse { reason: "no".into() }, "00 02 6e6f");
     same(
         &FromController::Welcome(Welcome {
             worker: 3,
@@ -129,10 +84,7 @@ fn from_controller() {
     );
     same(&FromController::Module { len: 65_536 }, "02 fc 00000100");
     same(
-        &FromController::Tile {
-            lease: LEASE,
-            inputs: vec![vec![raster(DType::UInt8, 1, 2)]],
-        },
+        &FromController::Tile { lease: LEASE, inputs: vec![vec![raster(DType::UInt8, 1, 2)]] },
         "03 07 fc 70110100 01 01 01 01 01 02 00",
     );
     same(&FromController::Cancel(LEASE), "04 07 fc 70110100");
@@ -143,25 +95,11 @@ fn from_controller() {
 
 #[test]
 fn frame_head() {
-    let head = Head {
-        packed_by: Some(4),
-        header: 0x0102,
-        payload: 0x0304_0506,
-    };
-    assert_eq!(
-        hex::encode(head.to_bytes()),
-        "01010400020100000605040300000000"
-    );
+    let head = Head { packed_by: Some(4), header: 0x0102, payload: 0x0304_0506 };
+    assert_eq!(hex::encode(head.to_bytes()), "01010400020100000605040300000000");
     assert_eq!(Head::from_bytes(head.to_bytes(), 0x0102).unwrap(), head);
-    let plain = Head {
-        packed_by: None,
-        header: 0,
-        payload: 0,
-    };
-    assert_eq!(
-        hex::encode(plain.to_bytes()),
-        format!("01{}", "00".repeat(HEAD - 1))
-    );
+    let plain = Head { packed_by: None, header: 0, payload: 0 };
+    assert_eq!(hex::encode(plain.to_bytes()), format!("01{}", "00".repeat(HEAD - 1)));
 }
 
 #[tokio::test]
@@ -169,13 +107,7 @@ async fn a_whole_stream() {
     use tokio::io::AsyncReadExt;
     let (a, mut b) = duplex(4096);
     let mut writer = Writer::new(a);
-    writer
-        .send(
-            &result(vec![vec![raster(DType::UInt8, 1, 3)]], 2),
-            &[&[1, 2, 3], &[8, 9]],
-        )
-        .await
-        .unwrap();
+    writer.send(&result(vec![vec![raster(DType::UInt8, 1, 3)]], 2), &[&[1, 2, 3], &[8, 9]]).await.unwrap();
     writer.send(&FromWorker::Ready, &[]).await.unwrap();
     writer.close().await.unwrap();
     let mut bytes = Vec::new();
@@ -200,28 +132,13 @@ fn the_largest_messages_fit_their_limits() {
     assert_eq!((log.lines().len(), log.dropped()), (MAX_LOG_LINES, 0));
     log.push(false, "one more");
     assert_eq!((log.lines().len(), log.dropped()), (MAX_LOG_LINES, 1));
-    let cost = Cost {
-        read_ns: u64::MAX,
-        run_ns: u64::MAX,
-        peak_bytes: u64::MAX,
-    };
-    let lease = Lease {
-        tile: u64::MAX,
-        lease: u64::MAX,
-    };
-    let head = RasterHead {
-        dtype: DType::Float64,
-        bands: 65_536,
-        rows: u32::MAX,
-        cols: u32::MAX,
-        nodata: Some(u64::MAX),
-    };
+    let cost = Cost { read_ns: u64::MAX, run_ns: u64::MAX, peak_bytes: u64::MAX };
+    let lease = Lease { tile: u64::MAX, lease: u64::MAX };
+    let head =
+        RasterHead { dtype: DType::Float64, bands: 65_536, rows: u32::MAX, cols: u32::MAX, nodata: Some(u64::MAX) };
     let mut outputs = vec![vec![]; MAX_RASTERS - 1];
     outputs.push(vec![head; MAX_RASTERS]);
-    let outcome = Outcome::Done {
-        outputs: outputs.clone(),
-        state_len: u64::MAX,
-    };
+    let outcome = Outcome::Done { outputs: outputs.clone(), state_len: u64::MAX };
     let about = About {
         name: long(MAX_NAME),
         host: long(MAX_NAME),
@@ -232,65 +149,25 @@ fn the_largest_messages_fit_their_limits() {
         arch: long(MAX_NAME),
         ..about()
     };
-    let failure = TileFailure {
-        lease,
-        kind: FailureKind::Worker,
-        text: long(MAX_TEXT),
-        retryable: true,
-        cost,
-        log: log.clone(),
-    };
+    let failure =
+        TileFailure { lease, kind: FailureKind::Worker, text: long(MAX_TEXT), retryable: true, cost, log: log.clone() };
     let from_worker = [
         (
-            FromWorker::Hello(Hello {
-                protocols: Protocols {
-                    min: 9_999,
-                    max: 9_999,
-                },
-                secret: secret(),
-                about,
-            }),
+            FromWorker::Hello(Hello { protocols: Protocols { min: 9_999, max: 9_999 }, secret: secret(), about }),
             MAX_HELLO,
         ),
-        (
-            FromWorker::Result(TileResult {
-                lease,
-                outcome,
-                cost,
-                log,
-            }),
-            MAX_HEADER,
-        ),
+        (FromWorker::Result(TileResult { lease, outcome, cost, log }), MAX_HEADER),
         (FromWorker::Failed(failure), MAX_HEADER),
-        (
-            FromWorker::Returned {
-                tiles: vec![lease; MAX_LEASES],
-                why: long(MAX_TEXT),
-            },
-            MAX_HEADER,
-        ),
-        (
-            FromWorker::Bye {
-                why: long(MAX_TEXT),
-            },
-            MAX_HEADER,
-        ),
+        (FromWorker::Returned { tiles: vec![lease; MAX_LEASES], why: long(MAX_TEXT) }, MAX_HEADER),
+        (FromWorker::Bye { why: long(MAX_TEXT) }, MAX_HEADER),
     ];
     for (message, limit) in from_worker {
         message.check().unwrap();
         let mut bytes = Vec::new();
         encode(&message, &mut bytes).unwrap();
-        assert!(
-            bytes.len() <= usize::try_from(limit).unwrap(),
-            "{}: {}",
-            message.name(),
-            bytes.len()
-        );
+        assert!(bytes.len() <= usize::try_from(limit).unwrap(), "{}: {}", message.name(), bytes.len());
     }
-    let tile = FromController::Tile {
-        lease,
-        inputs: outputs,
-    };
+    let tile = FromController::Tile { lease, inputs: outputs };
     tile.check().unwrap();
     encode(&tile, &mut Vec::new()).unwrap();
 }
@@ -304,78 +181,27 @@ fn one_more_than_a_bound_is_refused() {
             FromWorker::Hello(Hello {
                 protocols: Protocols::OURS,
                 secret: secret(),
-                about: About {
-                    host: long(257),
-                    ..about()
-                },
+                about: About { host: long(257), ..about() },
             }),
             "257 bytes of a host name, the limit is 256",
         ),
-        (
-            result(vec![vec![]; 1025], 0),
-            "1025 inputs or outputs, the limit is 1024",
-        ),
-        (
-            result(vec![vec![one; 1025]], 0),
-            "1025 rasters, the limit is 1024",
-        ),
-        (
-            result(
-                vec![vec![RasterHead {
-                    bands: 65_537,
-                    ..one
-                }]],
-                0,
-            ),
-            "65537 bands, the limit is 65536",
-        ),
-        (
-            result(vec![vec![RasterHead { bands: 0, ..one }]], 0),
-            "a raster without pixels",
-        ),
-        (
-            result(vec![vec![raster(DType::UInt8, 1, 0)]], 0),
-            "a raster without pixels",
-        ),
-        (
-            FromWorker::Returned {
-                tiles: vec![LEASE; 1025],
-                why: "".into(),
-            },
-            "1025 returned tiles, the limit is 1024",
-        ),
-        (
-            FromWorker::Bye { why: long(16_385) },
-            "16385 bytes of a reason, the limit is 16384",
-        ),
+        (result(vec![vec![]; 1025], 0), "1025 inputs or outputs, the limit is 1024"),
+        (result(vec![vec![one; 1025]], 0), "1025 rasters, the limit is 1024"),
+        (result(vec![vec![RasterHead { bands: 65_537, ..one }]], 0), "65537 bands, the limit is 65536"),
+        (result(vec![vec![RasterHead { bands: 0, ..one }]], 0), "a raster without pixels"),
+        (result(vec![vec![raster(DType::UInt8, 1, 0)]], 0), "a raster without pixels"),
+        (FromWorker::Returned { tiles: vec![LEASE; 1025], why: "".into() }, "1025 returned tiles, the limit is 1024"),
+        (FromWorker::Bye { why: long(16_385) }, "16385 bytes of a reason, the limit is 16384"),
     ];
     for (message, text) in cases {
-        assert_eq!(
-            message.check().unwrap_err().to_string(),
-            format!("malformed message: {text}")
-        );
+        assert_eq!(message.check().unwrap_err().to_string(), format!("malformed message: {text}"));
     }
-    let welcome = Welcome {
-        worker: 1,
-        protocol: 1,
-        heartbeat_ms: 0,
-        compression: Compression::None,
-        task_len: 0,
-    };
+    let welcome = Welcome { worker: 1, protocol: 1, heartbeat_ms: 0, compression: Compression::None, task_len: 0 };
     assert_eq!(
-        FromController::Welcome(welcome)
-            .check()
-            .unwrap_err()
-            .to_string(),
+        FromController::Welcome(welcome).check().unwrap_err().to_string(),
         "malformed message: a heartbeat of 0 ms"
     );
-    let huge = RasterHead {
-        dtype: DType::Float64,
-        bands: 65_536,
-        rows: u32::MAX,
-        cols: u32::MAX,
-        nodata: None,
-    };
+    let huge = RasterHead { dtype: DType::Float64, bands: 65_536, rows: u32::MAX, cols: u32::MAX, nodata: None };
     assert_eq!(
         result(vec![vec![huge]], 0).parts().unwrap_err().to_string(),
         "malformed message: a raster's size overflows"
@@ -388,14 +214,8 @@ fn unknown_numbers_are_refused() {
     assert!(decode::<FromController>(&[8]).is_err());
     let dtype = hex::decode("0307fc70110100010163010102 00".replace(' ', "")).unwrap();
     let error = decode::<FromController>(&dtype).unwrap_err().to_string();
-    assert!(
-        error.contains("no element type has the number 99"),
-        "{error}"
-    );
-    assert_eq!(
-        decode::<FromController>(&[5, 0]).unwrap_err().to_string(),
-        "malformed message: 1 bytes left over"
-    );
+    assert!(error.contains("no element type has the number 99"), "{error}");
+    assert_eq!(decode::<FromController>(&[5, 0]).unwrap_err().to_string(), "malformed message: 1 bytes left over");
 }
 
 #[test]

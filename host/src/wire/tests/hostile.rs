@@ -31,24 +31,12 @@ async fn door() -> Door {
             let _ = let_in.send(listener.accept().await);
         }
     });
-    Door {
-        address,
-        ticket,
-        joined,
-        task,
-    }
+    Door { address, ticket, joined, task }
 }
 
 fn ticket(address: SocketAddr, certificate: Fingerprint, secret: Secret) -> Ticket {
     let expires = SystemTime::now() + Duration::from_secs(3600);
-    Ticket::new(
-        "job",
-        vec![address.to_string()],
-        certificate,
-        secret,
-        Fingerprint([0; 32]),
-        expires,
-    )
+    Ticket::new("job", vec![address.to_string()], certificate, secret, Fingerprint([0; 32]), expires)
 }
 
 impl Door {
@@ -83,34 +71,24 @@ async fn until_closed(mut stream: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> 
 async fn a_ticket_holder_gets_in_and_pixels_cross_tls() {
     let mut door = door().await;
     door.lets_a_worker_in().await;
-    let pixels: Vec<u8> = (0..3_000_000_u32)
-        .map(|i| u8::try_from(i % 251).unwrap())
-        .collect();
+    let pixels: Vec<u8> = (0..3_000_000_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
     for compression in [Compression::None, Compression::Lz4] {
         let (about, pool) = (about(), Pool::new(1 << 20));
         let (worker, joining) = tokio::join!(connect(&door.ticket, &about, &pool, LIMITS), async {
             let joining = door.joined.recv().await.unwrap();
-            let terms = Terms {
-                worker: 1,
-                heartbeat: Duration::from_secs(5),
-                compression,
-            };
+            let terms = Terms { worker: 1, heartbeat: Duration::from_secs(5), compression };
             joining.welcome(terms, &[], LIMITS).await
         });
         let (mut from_worker, _to_worker) = joining.unwrap();
         let message = result(vec![vec![raster(DType::UInt8, 3_000, 1_000)]], 0);
         let mut worker = worker.unwrap();
         let parts: [&[u8]; 2] = [&pixels, &[]];
-        let (sent, received) =
-            tokio::join!(worker.writer.send(&message, &parts), from_worker.recv());
+        let (sent, received) = tokio::join!(worker.writer.send(&message, &parts), from_worker.recv());
         sent.unwrap();
         assert_eq!(received.unwrap().1.part(0), Some(&pixels[..]));
         // A process that is killed closes its sockets without TLS's goodbye.
         drop(worker);
-        assert_eq!(
-            from_worker.recv().await.unwrap_err().to_string(),
-            "the connection was closed by the other side"
-        );
+        assert_eq!(from_worker.recv().await.unwrap_err().to_string(), "the connection was closed by the other side");
     }
 }
 
@@ -119,10 +97,7 @@ async fn a_wrong_certificate_is_not_talked_to() {
     let mut door = door().await;
     let other = JobCertificate::generate().unwrap().fingerprint();
     let wrong = ticket(door.address, other, secret());
-    let error = connect(&wrong, &about(), &Pool::new(1 << 20), LIMITS)
-        .await
-        .err()
-        .unwrap();
+    let error = connect(&wrong, &about(), &Pool::new(1 << 20), LIMITS).await.err().unwrap();
     assert_eq!(
         error.to_string(),
         "the server's certificate is not the one in the ticket: the ticket is of another job, or something else \
@@ -136,20 +111,14 @@ async fn a_copied_certificate_without_its_key_is_not_enough() {
     use rustls::pki_types::PrivateKeyDer;
     let real = rcgen::generate_simple_self_signed(["tilefn".to_owned()]).unwrap();
     let thief = rcgen::KeyPair::generate().unwrap();
-    let key = rustls::crypto::ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(
-        thief.serialize_der().into(),
-    ))
-    .unwrap();
+    let key =
+        rustls::crypto::ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(thief.serialize_der().into())).unwrap();
     let stolen = rustls::sign::CertifiedKey::new(vec![real.cert.der().clone()], key);
-    let config = rustls::ServerConfig::builder_with_provider(
-        rustls::crypto::ring::default_provider().into(),
-    )
-    .with_protocol_versions(&[&rustls::version::TLS13])
-    .unwrap()
-    .with_no_client_auth()
-    .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(
-        stolen,
-    )));
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(stolen)));
     let (a, b) = duplex(1 << 16);
     let server = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(a);
     let (client, server) = tokio::join!(tls::connect(b, Fingerprint::of(real.cert.der())), server);
@@ -160,15 +129,8 @@ async fn a_copied_certificate_without_its_key_is_not_enough() {
 #[tokio::test]
 async fn a_wrong_secret_learns_nothing() {
     let mut door = door().await;
-    let wrong = ticket(
-        door.address,
-        door.ticket.certificate_sha256,
-        Secret::of([0; 32]),
-    );
-    let error = connect(&wrong, &about(), &Pool::new(1 << 20), LIMITS)
-        .await
-        .err()
-        .unwrap();
+    let wrong = ticket(door.address, door.ticket.certificate_sha256, Secret::of([0; 32]));
+    let error = connect(&wrong, &about(), &Pool::new(1 << 20), LIMITS).await.err().unwrap();
     assert!(matches!(error, WireError::NoAnswer), "{error}");
     door.lets_a_worker_in().await;
 }
@@ -177,50 +139,29 @@ async fn a_wrong_secret_learns_nothing() {
 async fn an_expired_ticket_is_not_tried() {
     let mut ticket = ticket(peer(), Fingerprint([0; 32]), secret());
     ticket.expires = 0;
-    let error = connect(&ticket, &about(), &Pool::new(1 << 20), LIMITS)
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        error.to_string().starts_with("ticket of job job: expired "),
-        "{error}"
-    );
+    let error = connect(&ticket, &about(), &Pool::new(1 << 20), LIMITS).await.err().unwrap();
+    assert!(error.to_string().starts_with("ticket of job job: expired "), "{error}");
 }
 
 #[tokio::test]
 async fn addresses_are_tried_in_turn() {
     let mut door = door().await;
     // A port that was free a moment ago refuses connections.
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     door.ticket.addresses = vec![closed.clone(), door.address.to_string()];
     door.lets_a_worker_in().await;
     door.ticket.addresses = vec![closed.clone()];
-    let error = connect(&door.ticket, &about(), &Pool::new(1 << 20), LIMITS)
-        .await
-        .err()
-        .unwrap();
+    let error = connect(&door.ticket, &about(), &Pool::new(1 << 20), LIMITS).await.err().unwrap();
     assert_eq!(
         error.to_string(),
-        format!(
-            "no controller could be reached: {closed}: connection error: Connection refused (os error 111)"
-        )
+        format!("no controller could be reached: {closed}: connection error: Connection refused (os error 111)")
     );
 }
 
 #[tokio::test]
 async fn noise_instead_of_tls_is_dropped() {
     let mut door = door().await;
-    for noise in [
-        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
-        &[0; 64],
-        &[0xff; 5000],
-        &PREFACE,
-    ] {
+    for noise in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &[0; 64], &[0xff; 5000], &PREFACE] {
         let mut stream = TcpStream::connect(door.address).await.unwrap();
         let _ = stream.write_all(noise).await;
         let _ = stream.shutdown().await;
@@ -235,11 +176,7 @@ async fn noise_instead_of_tls_is_dropped() {
 async fn noise_inside_tls_is_dropped_without_an_answer() {
     let mut door = door().await;
     let frame = |head: Head, rest: &[u8]| [&PREFACE[..], &head.to_bytes(), rest].concat();
-    let plain = |header, payload| Head {
-        packed_by: None,
-        header,
-        payload,
-    };
+    let plain = |header, payload| Head { packed_by: None, header, payload };
     for bytes in [
         b"not tilefn".to_vec(),
         [&[2], &PREFACE[1..]].concat(),
@@ -252,9 +189,7 @@ async fn noise_inside_tls_is_dropped_without_an_answer() {
         frame(plain(80, 0), &[0, 1, 1, 0x5a, 0x5a]),
     ] {
         let stream = TcpStream::connect(door.address).await.unwrap();
-        let mut stream = tls::connect(stream, door.ticket.certificate_sha256)
-            .await
-            .unwrap();
+        let mut stream = tls::connect(stream, door.ticket.certificate_sha256).await.unwrap();
         stream.write_all(&bytes).await.unwrap();
         stream.shutdown().await.unwrap();
         assert_eq!(until_closed(stream).await, b"");
@@ -268,14 +203,8 @@ async fn lengths_over_the_jobs_limits_are_refused_before_any_pixel() {
     let mut message = Vec::new();
     let large = result(vec![vec![raster(DType::Float64, 4096, 4096)]], 0);
     crate::wire::frame::encode(&large, &mut message).unwrap();
-    let head = Head {
-        packed_by: None,
-        header: u32::try_from(message.len()).unwrap(),
-        payload: 4096 * 4096 * 8,
-    };
-    raw.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat())
-        .await
-        .unwrap();
+    let head = Head { packed_by: None, header: u32::try_from(message.len()).unwrap(), payload: 4096 * 4096 * 8 };
+    raw.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
     assert_eq!(
         reader.recv().await.unwrap_err().to_string(),
         "Result of 134217728 bytes exceeds the limit of 16777216 bytes"
@@ -285,41 +214,16 @@ async fn lengths_over_the_jobs_limits_are_refused_before_any_pixel() {
 #[tokio::test]
 async fn a_payload_must_be_what_the_message_says() {
     for (payload, packed_by, text) in [
-        (
-            11,
-            None,
-            "Result comes with 11 bytes of payload, its parts have 12",
-        ),
-        (
-            13,
-            None,
-            "Result comes with 13 bytes of payload, its parts have 12",
-        ),
-        (
-            12,
-            Some(1),
-            "a compressed payload, though no compression was agreed",
-        ),
+        (11, None, "Result comes with 11 bytes of payload, its parts have 12"),
+        (13, None, "Result comes with 13 bytes of payload, its parts have 12"),
+        (12, Some(1), "a compressed payload, though no compression was agreed"),
     ] {
         let (mut reader, mut raw) = raw();
         let mut message = Vec::new();
-        crate::wire::frame::encode(
-            &result(vec![vec![raster(DType::UInt8, 3, 4)]], 0),
-            &mut message,
-        )
-        .unwrap();
-        let head = Head {
-            packed_by,
-            header: u32::try_from(message.len()).unwrap(),
-            payload,
-        };
-        raw.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat())
-            .await
-            .unwrap();
-        assert_eq!(
-            reader.recv().await.unwrap_err().to_string(),
-            format!("malformed message: {text}")
-        );
+        crate::wire::frame::encode(&result(vec![vec![raster(DType::UInt8, 3, 4)]], 0), &mut message).unwrap();
+        let head = Head { packed_by, header: u32::try_from(message.len()).unwrap(), payload };
+        raw.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
+        assert_eq!(reader.recv().await.unwrap_err().to_string(), format!("malformed message: {text}"));
     }
 }
 
@@ -339,20 +243,13 @@ async fn slow_handshakes_end_at_the_deadline() {
     // The clock of this test jumps to the next timer whenever all wait, so a slow byte costs no time.
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let mut listener = Listener::new(
-        tcp,
-        JobCertificate::generate().unwrap(),
-        secret(),
-        Pool::new(1 << 20),
-    );
+    let mut listener = Listener::new(tcp, JobCertificate::generate().unwrap(), secret(), Pool::new(1 << 20));
     let start = tokio::time::Instant::now();
     let slow = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         // The beginning of a TLS record of 512 bytes, then a byte each second for ever.
         let mut bytes = [0x16, 3, 1, 2, 0].into_iter().chain(std::iter::repeat(1));
-        while stream.write_all(&[bytes.next().unwrap()]).await.is_ok()
-            && start.elapsed() < 3 * HANDSHAKE_TIMEOUT
-        {
+        while stream.write_all(&[bytes.next().unwrap()]).await.is_ok() && start.elapsed() < 3 * HANDSHAKE_TIMEOUT {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         start.elapsed()

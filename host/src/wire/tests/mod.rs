@@ -33,36 +33,17 @@ fn peer() -> std::net::SocketAddr {
     ([10, 0, 0, 1], 1234).into()
 }
 
-const LEASE: Lease = Lease {
-    tile: 7,
-    lease: 70_000,
-};
+const LEASE: Lease = Lease { tile: 7, lease: 70_000 };
 
-const LIMITS: PayloadLimits = PayloadLimits {
-    task: 1 << 20,
-    module: 1 << 20,
-    tile: 16 << 20,
-    result: 16 << 20,
-};
+const LIMITS: PayloadLimits = PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 16 << 20, result: 16 << 20 };
 
 fn raster(dtype: DType, rows: u32, cols: u32) -> RasterHead {
-    RasterHead {
-        dtype,
-        bands: 1,
-        rows,
-        cols,
-        nodata: None,
-    }
+    RasterHead { dtype, bands: 1, rows, cols, nodata: None }
 }
 
 fn result(outputs: Vec<Vec<RasterHead>>, state_len: u64) -> FromWorker {
     let outcome = Outcome::Done { outputs, state_len };
-    FromWorker::Result(TileResult {
-        lease: LEASE,
-        outcome,
-        cost: Cost::default(),
-        log: Log::default(),
-    })
+    FromWorker::Result(TileResult { lease: LEASE, outcome, cost: Cost::default(), log: Log::default() })
 }
 
 /// Two ends that agreed on terms over an in-memory pipe of `pipe` bytes.
@@ -77,21 +58,13 @@ async fn pair(pipe: usize, compression: Compression) -> Pair {
     let (a, b) = duplex(pipe);
     let controller = async {
         let joining = greet(a, peer(), &secret(), Pool::new(64 << 20)).await?;
-        let terms = Terms {
-            worker: 3,
-            heartbeat: Duration::from_secs(5),
-            compression,
-        };
+        let terms = Terms { worker: 3, heartbeat: Duration::from_secs(5), compression };
         joining.welcome(terms, b"task", LIMITS).await
     };
     let worker = join(b, secret(), about(), Pool::new(64 << 20), LIMITS);
     let (controller, worker) = tokio::join!(controller, worker);
     let (from_worker, to_worker) = controller.unwrap();
-    Pair {
-        from_worker,
-        _to_worker: to_worker,
-        worker: worker.unwrap(),
-    }
+    Pair { from_worker, _to_worker: to_worker, worker: worker.unwrap() }
 }
 
 /// A reader of worker messages past the greeting, and the raw end that feeds it.

@@ -8,54 +8,30 @@ use crate::wire::handshake::judge;
 
 /// A stream of every kind of frame, compressed ones included.
 fn stream() -> Vec<u8> {
-    let rt = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
     rt.block_on(async {
         let (a, mut b) = duplex(1 << 20);
         let mut writer: Writer<FromWorker> = Writer::new(a);
-        let pixels: Vec<u8> = (0..8192_u32)
-            .flat_map(|i| u16::try_from(i / 7).unwrap().to_le_bytes())
-            .collect();
+        let pixels: Vec<u8> = (0..8192_u32).flat_map(|i| u16::try_from(i / 7).unwrap().to_le_bytes()).collect();
         let message = result(vec![vec![raster(DType::UInt16, 64, 128)]], 3);
         writer.send(&message, &[&pixels, b"sum"]).await.unwrap();
         writer.set_compression(Compression::Lz4);
         writer.send(&message, &[&pixels, b"sum"]).await.unwrap();
-        writer
-            .send(
-                &FromWorker::Returned {
-                    tiles: vec![LEASE; 3],
-                    why: "spot".into(),
-                },
-                &[],
-            )
-            .await
-            .unwrap();
-        writer
-            .send(&FromWorker::Want { tiles: 1 }, &[])
-            .await
-            .unwrap();
+        writer.send(&FromWorker::Returned { tiles: vec![LEASE; 3], why: "spot".into() }, &[]).await.unwrap();
+        writer.send(&FromWorker::Want { tiles: 1 }, &[]).await.unwrap();
         writer.close().await.unwrap();
         let mut bytes = Vec::new();
-        tokio::io::AsyncReadExt::read_to_end(&mut b, &mut bytes)
-            .await
-            .unwrap();
+        tokio::io::AsyncReadExt::read_to_end(&mut b, &mut bytes).await.unwrap();
         bytes
     })
 }
 
 /// Reads `bytes` to their end: how many messages came, and the error that ended them.
 fn read_all(bytes: Vec<u8>) -> (usize, WireError) {
-    let rt = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
     rt.block_on(async {
-        let limits = PayloadLimits {
-            result: 64 << 10,
-            ..PayloadLimits::default()
-        };
-        let mut reader: Reader<FromWorker> =
-            Reader::new(std::io::Cursor::new(bytes), Pool::new(64 << 10), limits);
+        let limits = PayloadLimits { result: 64 << 10, ..PayloadLimits::default() };
+        let mut reader: Reader<FromWorker> = Reader::new(std::io::Cursor::new(bytes), Pool::new(64 << 10), limits);
         reader.set_compression(Compression::Lz4);
         let mut messages = 0;
         loop {
@@ -63,12 +39,7 @@ fn read_all(bytes: Vec<u8>) -> (usize, WireError) {
                 Ok((message, payload)) => {
                     messages += 1;
                     let sizes = message.parts().unwrap();
-                    assert!(
-                        payload
-                            .parts()
-                            .map(|p| p.len() as u64)
-                            .eq(sizes.iter().copied())
-                    );
+                    assert!(payload.parts().map(|p| p.len() as u64).eq(sizes.iter().copied()));
                     assert!(sizes.iter().sum::<u64>() <= limits.result);
                 }
                 Err(e) => return (messages, e),
@@ -80,10 +51,7 @@ fn read_all(bytes: Vec<u8>) -> (usize, WireError) {
 #[test]
 fn the_undamaged_stream_reads_to_its_end() {
     let (messages, end) = read_all(stream());
-    assert_eq!(
-        (messages, end.to_string()),
-        (4, WireError::Closed.to_string())
-    );
+    assert_eq!((messages, end.to_string()), (4, WireError::Closed.to_string()));
 }
 
 #[test]
@@ -91,10 +59,7 @@ fn a_stream_cut_anywhere_ends_as_such() {
     let whole = stream();
     for len in (0..whole.len()).filter(|len| len % 37 == 0 || *len < 200) {
         let (_, end) = read_all(whole[..len].to_vec());
-        assert!(
-            matches!(end, WireError::Truncated | WireError::Closed),
-            "{len}: {end}"
-        );
+        assert!(matches!(end, WireError::Truncated | WireError::Closed), "{len}: {end}");
     }
 }
 

@@ -17,40 +17,24 @@ fn poll<T>(future: impl Future<Output = T>) -> Option<T> {
 /// Smooth 16-bit pixels with a nodata corner: what compresses.
 fn smooth(rows: u32, cols: u32) -> Vec<u8> {
     let pixel = |r: u32, c: u32| {
-        if r + c < 50 {
-            0
-        } else {
-            u16::try_from((8_000 + r * 3 + c * 2) % 60_000).unwrap()
-        }
+        if r + c < 50 { 0 } else { u16::try_from((8_000 + r * 3 + c * 2) % 60_000).unwrap() }
     };
-    (0..rows)
-        .flat_map(|r| (0..cols).flat_map(move |c| pixel(r, c).to_le_bytes()))
-        .collect()
+    (0..rows).flat_map(|r| (0..cols).flat_map(move |c| pixel(r, c).to_le_bytes())).collect()
 }
 
 #[tokio::test]
 async fn both_sides_learn_of_each_other() {
     let Pair { worker, .. } = pair(4096, Compression::None).await;
     assert_eq!(worker.task.parts().collect::<Vec<_>>(), [b"task"]);
-    let expected = Welcome {
-        worker: 3,
-        protocol: PROTOCOL,
-        heartbeat_ms: 5_000,
-        compression: Compression::None,
-        task_len: 4,
-    };
+    let expected =
+        Welcome { worker: 3, protocol: PROTOCOL, heartbeat_ms: 5_000, compression: Compression::None, task_len: 4 };
     assert_eq!(worker.welcome, expected);
 
     let (a, b) = duplex(4096);
     let worker = tokio::spawn(join(b, secret(), about(), Pool::new(1 << 20), LIMITS));
-    let joining = greet(a, peer(), &secret(), Pool::new(1 << 20))
-        .await
-        .unwrap();
+    let joining = greet(a, peer(), &secret(), Pool::new(1 << 20)).await.unwrap();
     assert_eq!((&joining.about, joining.peer), (&about(), peer()));
-    joining
-        .refuse("the job has all the workers it wants")
-        .await
-        .unwrap();
+    joining.refuse("the job has all the workers it wants").await.unwrap();
     assert_eq!(
         worker.await.unwrap().err().unwrap().to_string(),
         "the controller refused this worker: the job has all the workers it wants"
@@ -62,10 +46,7 @@ async fn a_wrong_secret_gets_no_answer() {
     let (a, b) = duplex(4096);
     let wrong = Secret::of([0x5b; 32]);
     let worker = tokio::spawn(join(b, wrong, about(), Pool::new(1 << 20), LIMITS));
-    let error = greet(a, peer(), &secret(), Pool::new(1 << 20))
-        .await
-        .err()
-        .unwrap();
+    let error = greet(a, peer(), &secret(), Pool::new(1 << 20)).await.err().unwrap();
     assert_eq!(error.to_string(), "the secret is wrong");
     assert_eq!(
         worker.await.unwrap().err().unwrap().to_string(),
@@ -79,15 +60,8 @@ async fn later_greeting(stream: &mut DuplexStream, secret: Secret) {
     let mut message = Vec::new();
     encode(&(0_u32, Protocols { min: 2, max: 3 }, secret), &mut message).unwrap();
     message.extend([0xff; 100]);
-    let head = Head {
-        packed_by: None,
-        header: u32::try_from(message.len()).unwrap(),
-        payload: 0,
-    };
-    stream
-        .write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat())
-        .await
-        .unwrap();
+    let head = Head { packed_by: None, header: u32::try_from(message.len()).unwrap(), payload: 0 };
+    stream.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
 }
 
 #[tokio::test]
@@ -95,30 +69,14 @@ async fn a_later_protocol_is_refused_with_one_text_on_both_sides() {
     let text = "the worker speaks protocol 2 to 3, the controller 1: run the same tilefn version on both sides";
     let (a, mut b) = duplex(4096);
     later_greeting(&mut b, secret()).await;
-    assert_eq!(
-        greet(a, peer(), &secret(), Pool::new(1 << 20))
-            .await
-            .err()
-            .unwrap()
-            .to_string(),
-        text
-    );
+    assert_eq!(greet(a, peer(), &secret(), Pool::new(1 << 20)).await.err().unwrap().to_string(), text);
     let mut worker: Reader<FromController> = Reader::new(b, Pool::new(1 << 20), LIMITS);
-    assert_eq!(
-        worker.recv().await.unwrap().0,
-        FromController::Refuse {
-            reason: text.into()
-        }
-    );
+    assert_eq!(worker.recv().await.unwrap().0, FromController::Refuse { reason: text.into() });
 
     let (a, mut b) = duplex(4096);
     later_greeting(&mut b, Secret::of([1; 32])).await;
     assert_eq!(
-        greet(a, peer(), &secret(), Pool::new(1 << 20))
-            .await
-            .err()
-            .unwrap()
-            .to_string(),
+        greet(a, peer(), &secret(), Pool::new(1 << 20)).await.err().unwrap().to_string(),
         "the secret is wrong",
         "the version is not told to strangers"
     );
@@ -128,23 +86,10 @@ async fn a_later_protocol_is_refused_with_one_text_on_both_sides() {
 async fn a_worker_refuses_a_protocol_it_did_not_offer() {
     let (a, b) = duplex(4096);
     let mut controller: Writer<FromController> = Writer::new(a);
-    let welcome = Welcome {
-        worker: 1,
-        protocol: 7,
-        heartbeat_ms: 1,
-        compression: Compression::None,
-        task_len: 0,
-    };
-    controller
-        .send(&FromController::Welcome(welcome), &[&[]])
-        .await
-        .unwrap();
+    let welcome = Welcome { worker: 1, protocol: 7, heartbeat_ms: 1, compression: Compression::None, task_len: 0 };
+    controller.send(&FromController::Welcome(welcome), &[&[]]).await.unwrap();
     assert_eq!(
-        join(b, secret(), about(), Pool::new(1 << 20), LIMITS)
-            .await
-            .err()
-            .unwrap()
-            .to_string(),
+        join(b, secret(), about(), Pool::new(1 << 20), LIMITS).await.err().unwrap().to_string(),
         "the controller chose protocol 7, this worker speaks 1: run the same tilefn version on both sides"
     );
 }
@@ -162,21 +107,12 @@ fn protocols_are_chosen_as_high_as_both_can() {
 #[tokio::test]
 async fn pixels_and_state_arrive_as_sent_whatever_the_pipe_and_compression() {
     let pixels = smooth(700, 450);
-    let classes: Vec<u8> = (0..700_u32 * 450)
-        .map(|i| u8::from(i % 1_000 > 300))
-        .collect();
+    let classes: Vec<u8> = (0..700_u32 * 450).map(|i| u8::from(i % 1_000 > 300)).collect();
     let state = [1, 2, 3, 4, 5];
-    let heads = vec![
-        vec![raster(DType::UInt16, 700, 450)],
-        vec![raster(DType::UInt8, 700, 450)],
-    ];
+    let heads = vec![vec![raster(DType::UInt16, 700, 450)], vec![raster(DType::UInt8, 700, 450)]];
     for compression in [Compression::None, Compression::Lz4] {
         for pipe in [7, 4096, 4 << 20] {
-            let Pair {
-                mut from_worker,
-                worker: Joined { mut writer, .. },
-                ..
-            } = pair(pipe, compression).await;
+            let Pair { mut from_worker, worker: Joined { mut writer, .. }, .. } = pair(pipe, compression).await;
             let message = result(heads.clone(), 5);
             let parts: [&[u8]; 3] = [&pixels, &classes, &state];
             let send = async {
@@ -187,10 +123,7 @@ async fn pixels_and_state_arrive_as_sent_whatever_the_pipe_and_compression() {
                 let (got, payload) = from_worker.recv().await.unwrap();
                 assert_eq!(format!("{got:?}"), format!("{message:?}"));
                 assert!(payload.parts().eq(parts), "{compression:?}, pipe of {pipe}");
-                assert!(matches!(
-                    from_worker.recv().await.unwrap().0,
-                    FromWorker::Ready
-                ));
+                assert!(matches!(from_worker.recv().await.unwrap().0, FromWorker::Ready));
             };
             tokio::join!(send, receive);
         }
@@ -199,11 +132,7 @@ async fn pixels_and_state_arrive_as_sent_whatever_the_pipe_and_compression() {
 
 #[tokio::test]
 async fn compression_saves_bytes_on_smooth_pixels() {
-    let Pair {
-        mut from_worker,
-        worker: Joined { mut writer, .. },
-        ..
-    } = pair(4096, Compression::Lz4).await;
+    let Pair { mut from_worker, worker: Joined { mut writer, .. }, .. } = pair(4096, Compression::Lz4).await;
     let pixels = smooth(512, 512);
     let message = result(vec![vec![raster(DType::UInt16, 512, 512)]], 0);
     // Whether it was compressed shows in the stream of a second writer with the same terms.
@@ -213,15 +142,8 @@ async fn compression_saves_bytes_on_smooth_pixels() {
     seen.send(&message, &[&pixels, &[]]).await.unwrap();
     seen.close().await.unwrap();
     let mut bytes = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut b, &mut bytes)
-        .await
-        .unwrap();
-    assert!(
-        bytes.len() < pixels.len() / 2,
-        "{} of {}",
-        bytes.len(),
-        pixels.len()
-    );
+    tokio::io::AsyncReadExt::read_to_end(&mut b, &mut bytes).await.unwrap();
+    assert!(bytes.len() < pixels.len() / 2, "{} of {}", bytes.len(), pixels.len());
     let parts: [&[u8]; 2] = [&pixels, &[]];
     let (sent, received) = tokio::join!(writer.send(&message, &parts), from_worker.recv());
     sent.unwrap();
@@ -231,11 +153,7 @@ async fn compression_saves_bytes_on_smooth_pixels() {
 #[tokio::test]
 async fn a_dropped_recv_loses_nothing() {
     for compression in [Compression::None, Compression::Lz4] {
-        let Pair {
-            mut from_worker,
-            worker: Joined { mut writer, .. },
-            ..
-        } = pair(1000, compression).await;
+        let Pair { mut from_worker, worker: Joined { mut writer, .. }, .. } = pair(1000, compression).await;
         let pixels = smooth(300, 300);
         let message = result(vec![vec![raster(DType::UInt16, 300, 300)]], 0);
         let parts: [&[u8]; 2] = [&pixels, &[]];
@@ -256,70 +174,34 @@ async fn a_dropped_recv_loses_nothing() {
 
 #[tokio::test]
 async fn a_dropped_send_is_noticed() {
-    let Pair {
-        worker: Joined { mut writer, .. },
-        from_worker,
-        ..
-    } = pair(1000, Compression::None).await;
+    let Pair { worker: Joined { mut writer, .. }, from_worker, .. } = pair(1000, Compression::None).await;
     let message = result(vec![vec![raster(DType::UInt8, 100, 100)]], 0);
     assert!(poll(writer.send(&message, &[&[0; 10_000], &[]])).is_none());
     let error = writer.send(&FromWorker::Ready, &[]).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "an earlier message was not sent to its end"
-    );
+    assert_eq!(error.to_string(), "an earlier message was not sent to its end");
     drop(from_worker);
 }
 
 #[tokio::test]
 async fn wrong_parts_are_not_sent() {
-    let Pair {
-        mut from_worker,
-        worker: Joined { mut writer, .. },
-        ..
-    } = pair(1 << 20, Compression::None).await;
+    let Pair { mut from_worker, worker: Joined { mut writer, .. }, .. } = pair(1 << 20, Compression::None).await;
     let message = result(vec![vec![raster(DType::UInt16, 2, 2)]], 0);
-    for parts in [
-        &[&[0_u8; 8][..]][..],
-        &[&[0; 7], &[]],
-        &[&[0; 8], &[1]],
-        &[],
-    ] {
+    for parts in [&[&[0_u8; 8][..]][..], &[&[0; 7], &[]], &[&[0; 8], &[1]], &[]] {
         let error = writer.send(&message, parts).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "malformed message: the parts given to Result are not those announced"
-        );
+        assert_eq!(error.to_string(), "malformed message: the parts given to Result are not those announced");
     }
     writer.send(&message, &[&[0; 8], &[]]).await.unwrap();
-    assert!(matches!(
-        from_worker.recv().await.unwrap().0,
-        FromWorker::Result(_)
-    ));
+    assert!(matches!(from_worker.recv().await.unwrap().0, FromWorker::Result(_)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_connection_and_heartbeats_keep_it() {
-    let Pair {
-        mut from_worker,
-        worker: Joined { mut writer, .. },
-        ..
-    } = pair(4096, Compression::None).await;
+    let Pair { mut from_worker, worker: Joined { mut writer, .. }, .. } = pair(4096, Compression::None).await;
     let start = tokio::time::Instant::now();
     let beats = async {
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_secs(19)).await;
-            writer
-                .send(
-                    &FromWorker::Heartbeat {
-                        busy: 1,
-                        queued: 0,
-                        memory: 0,
-                    },
-                    &[],
-                )
-                .await
-                .unwrap();
+            writer.send(&FromWorker::Heartbeat { busy: 1, queued: 0, memory: 0 }, &[]).await.unwrap();
         }
     };
     let receive = async {
@@ -330,15 +212,9 @@ async fn silence_ends_a_connection_and_heartbeats_keep_it() {
         }
     };
     let ((), error) = tokio::join!(beats, receive);
-    assert_eq!(
-        error.to_string(),
-        "nothing was heard from the other side for 20s"
-    );
+    assert_eq!(error.to_string(), "nothing was heard from the other side for 20s");
     assert_eq!(start.elapsed(), Duration::from_secs(10 * 19 + 20));
-    assert_eq!(
-        from_worker.recv().await.unwrap_err().to_string(),
-        WireError::Closed.to_string()
-    );
+    assert_eq!(from_worker.recv().await.unwrap_err().to_string(), WireError::Closed.to_string());
 }
 
 #[tokio::test(start_paused = true)]
@@ -363,22 +239,9 @@ async fn waiting_for_memory_is_not_the_peers_silence() {
 
 #[tokio::test]
 async fn the_end_of_a_connection_is_orderly_only_between_messages() {
-    let Pair {
-        mut from_worker,
-        worker: Joined { mut writer, .. },
-        ..
-    } = pair(4096, Compression::None).await;
-    writer
-        .send(&FromWorker::Bye { why: "done".into() }, &[])
-        .await
-        .unwrap();
+    let Pair { mut from_worker, worker: Joined { mut writer, .. }, .. } = pair(4096, Compression::None).await;
+    writer.send(&FromWorker::Bye { why: "done".into() }, &[]).await.unwrap();
     writer.close().await.unwrap();
-    assert!(matches!(
-        from_worker.recv().await.unwrap().0,
-        FromWorker::Bye { .. }
-    ));
-    assert_eq!(
-        from_worker.recv().await.unwrap_err().to_string(),
-        "the connection was closed by the other side"
-    );
+    assert!(matches!(from_worker.recv().await.unwrap().0, FromWorker::Bye { .. }));
+    assert_eq!(from_worker.recv().await.unwrap_err().to_string(), "the connection was closed by the other side");
 }

@@ -1,0 +1,34 @@
+//! How long to wait before the next try, and chance for it.
+
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+/// The wait after `failures` in a row: doubles from `first` up to `most`, then between half and all of it by `chance`,
+/// so that many controllers don't come back together.
+pub(super) fn delay(failures: u32, first: Duration, most: Duration, chance: u64) -> Duration {
+    let doubled = first.saturating_mul(1u32.checked_shl(failures.saturating_sub(1).min(31)).unwrap_or(u32::MAX));
+    let half = doubled.min(most) / 2;
+    let thousandths = u32::try_from(chance % 1_001).unwrap_or(0);
+    half + half * thousandths / 1_000
+}
+
+/// A number by chance; not for secrets.
+pub(super) fn chance() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_up_to_a_limit_with_jitter_below() {
+        let (first, most) = (Duration::from_secs(1), Duration::from_secs(60));
+        for (failures, lowest, highest) in
+            [(1, 0.5, 1.0), (2, 1.0, 2.0), (4, 4.0, 8.0), (7, 30.0, 60.0), (u32::MAX, 30.0, 60.0)]
+        {
+            assert_eq!(delay(failures, first, most, 0).as_secs_f64(), lowest);
+            assert_eq!(delay(failures, first, most, 1_000).as_secs_f64(), highest);
+        }
+    }
+}

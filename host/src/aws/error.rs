@@ -1,0 +1,279 @@
+//! What went wrong in a call to AWS, sorted by cause: the one place that decides what is worth another try.
+
+use crate::controller::fleet::FleetError;
+use aws_sdk_ecs::config::interceptors::InterceptorContext;
+use aws_sdk_ecs::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Too many calls: later.
+    Throttled,
+    /// AWS has none of what was asked for: later, or elsewhere.
+    Capacity,
+    /// No answer, or a fault on AWS's side: the call may have had its effect.
+    Unclear,
+    /// The thing does not exist, not yet or no more.
+    Gone,
+    /// The thing is still used by another, such as a cluster by its tasks.
+    Busy,
+    /// No credentials, or no permission.
+    Denied,
+    /// Anything else, and so no use in trying again: a wrong setting.
+    Refused,
+}
+
+impl Cause {
+    /// The cause behind an error code and message of any of the services.
+    ///
+    /// Messages count as well as codes, because ECS passes other services' refusals on as its own
+    /// `InvalidParameterException`.
+    pub fn of(code: &str, message: &str) -> Self {
+        let says = |text: &str| message.contains(text);
+        if THROTTLED.contains(&code) || hides_throttling(message) {
+            Self::Throttled
+        } else if CAPACITY.contains(&code)
+            || says("Capacity is unavailable")
+            || says("No Container Instances were found")
+            || says("limit on the number of")
+        {
+            Self::Capacity
+        } else if DENIED.iter().any(|c| code.starts_with(c)) {
+            Self::Denied
+        } else if BUSY.contains(&code) {
+            Self::Busy
+        } else if says("capacity provider") {
+            Self::Refused
+        } else if GONE.contains(&code) || code.ends_with(".NotFound") || says("not found") {
+            Self::Gone
+        } else if UNCLEAR.contains(&code) {
+            Self::Unclear
+        } else {
+            Self::Refused
+        }
+    }
+
+    /// The cause behind an entry of an answer's `failures`.
+    pub fn of_failure(reason: &str, detail: &str) -> Self {
+        match reason {
+            "AGENT" | "RESOURCE" => Self::Capacity,
+            "MISSING" | "INACTIVE" => Self::Gone,
+            _ if reason.starts_with("RESOURCE:") => Self::Capacity,
+            _ => match Self::of("", reason) {
+                Self::Refused => Self::of("", detail),
+                cause => cause,
+            },
+        }
+    }
+}
+
+const THROTTLED: [&str; 7] = [
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "RequestThrottled",
+    "SlowDown",
+];
+const CAPACITY: [&str; 11] = [
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientCapacity",
+    "InsufficientFreeAddressesInSubnet",
+    "InstanceLimitExceeded",
+    "VcpuLimitExceeded",
+    "MaxSpotInstanceCountExceeded",
+    "SpotMaxPriceTooLow",
+    "LimitExceededException",
+    // Two ways of saying that an availability zone does not have the instance type.
+    "Unsupported",
+    "InvalidAvailabilityZone",
+];
+/// What the code starts with.
+const DENIED: [&str; 10] = [
+    "AccessDenied",
+    "UnauthorizedOperation",
+    "AuthFailure",
+    "ExpiredToken",
+    "RequestExpired",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationToken",
+];
+const BUSY: [&str; 5] = [
+    "ClusterContainsTasksException",
+    "ClusterContainsContainerInstancesException",
+    "ClusterContainsServicesException",
+    "UpdateInProgressException",
+    "ResourceInUseException",
+];
+const GONE: [&str; 6] = [
+    "ClusterNotFoundException",
+    "ResourceNotFoundException",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "NotFound",
+    "InvalidInstanceID",
+];
+const UNCLEAR: [&str; 5] = ["ServerException", "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"];
+
+/// Throttling of a service behind the one that was called, told by its text alone.
+fn hides_throttling(text: &str) -> bool {
+    ["Rate exceeded", "Request limit exceeded", "ErrorCode: Throttling"].iter().any(|t| text.contains(t))
+}
+
+/// Lets the SDK's own retries, which have back-off and jitter, see the throttling that it would take for a refusal.
+#[derive(Debug)]
+pub(super) struct HiddenThrottling;
+
+impl ClassifyRetry for HiddenThrottling {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let body = context.response().filter(|r| r.status().is_client_error()).and_then(|r| r.body().bytes());
+        match body.and_then(|b| std::str::from_utf8(b).ok()) {
+            Some(text) if hides_throttling(text) => RetryAction::throttling_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "throttling that hides in a message"
+    }
+}
+
+/// A call to AWS that failed: what was tried, what AWS said, and what to do about it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("cannot {doing}: {said}{}", self.advice())]
+pub struct AwsError {
+    /// What was tried: `start 10 tasks`.
+    pub doing: String,
+    /// Why it failed.
+    pub cause: Cause,
+    /// AWS's code and message.
+    pub said: String,
+}
+
+impl AwsError {
+    /// The error of an SDK's call.
+    pub(super) fn of<E, R>(doing: impl Into<String>, error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let doing = doing.into();
+        if let SdkError::ServiceError(e) = &error {
+            let code = e.err().code().unwrap_or_default();
+            let message = e.err().message().unwrap_or_default();
+            let said = match (code, message) {
+                ("", "") => DisplayErrorContext(e.err()).to_string(),
+                (code, "") => code.to_owned(),
+                ("", message) => message.to_owned(),
+                (code, message) => format!("{message} ({code})"),
+            };
+            return Self { doing, cause: Cause::of(code, message), said };
+        }
+        let said = DisplayErrorContext(&error).to_string();
+        let cause = match &error {
+            SdkError::ConstructionFailure(_) => Cause::Refused,
+            SdkError::DispatchFailure(_) if said.contains("credential") => Cause::Denied,
+            _ => Cause::Unclear,
+        };
+        Self { doing, cause, said }
+    }
+
+    /// An error that this program found itself.
+    pub(super) fn refused(doing: impl Into<String>, said: impl Into<String>) -> Self {
+        Self { doing: doing.into(), cause: Cause::Refused, said: said.into() }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.cause {
+            Cause::Denied => "; docs/aws.md lists the permissions that the controller needs",
+            Cause::Throttled => "; the account makes too many calls at once",
+            // Only in a new account: AWS makes the role while it refuses.
+            Cause::Refused if self.said.contains("service linked role") => "; try again in a minute",
+            Cause::Unclear => "; is the network up, and are region and endpoint right?",
+            _ => "",
+        }
+    }
+}
+
+impl From<AwsError> for FleetError {
+    fn from(error: AwsError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_from_code_and_message() {
+        let subnet = "Error retrieving subnet information for [subnet-1]: Rate exceeded (ErrorCode: Throttling)";
+        for (code, message, cause) in [
+            ("ThrottlingException", "Rate exceeded", Cause::Throttled),
+            ("RequestLimitExceeded", "Request limit exceeded.", Cause::Throttled),
+            ("InvalidParameterException", subnet, Cause::Throttled),
+            (
+                "InvalidParameterException",
+                "Error retrieving security group information: Request limit exceeded.",
+                Cause::Throttled,
+            ),
+            ("InvalidParameterException", "No Container Instances were found in your cluster.", Cause::Capacity),
+            (
+                "ClientException",
+                "You've reached the limit on the number of vCPUs you can run concurrently",
+                Cause::Capacity,
+            ),
+            ("InsufficientInstanceCapacity", "", Cause::Capacity),
+            (
+                "Unsupported",
+                "Your requested instance type (c9.huge) is not supported in this Availability Zone",
+                Cause::Capacity,
+            ),
+            ("AccessDeniedException", "User is not authorized to perform: ecs:RunTask", Cause::Denied),
+            ("UnauthorizedOperation", "", Cause::Denied),
+            ("ExpiredTokenException", "", Cause::Denied),
+            ("ClusterContainsTasksException", "", Cause::Busy),
+            ("UpdateInProgressException", "", Cause::Busy),
+            ("ClusterNotFoundException", "Cluster not found.", Cause::Gone),
+            ("InvalidInstanceID.NotFound", "", Cause::Gone),
+            ("InvalidParameterException", "The referenced task was not found.", Cause::Gone),
+            (
+                "InvalidParameterException",
+                "The specified capacity provider 'FARGATE_SPOT' was not found.",
+                Cause::Refused,
+            ),
+            ("ServerException", "", Cause::Unclear),
+            ("ClientException", "No Fargate configuration exists for given values.", Cause::Refused),
+            ("", "", Cause::Refused),
+        ] {
+            assert_eq!(Cause::of(code, message), cause, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn failures_of_run_task_are_sorted_too() {
+        for (reason, detail, cause) in [
+            ("RESOURCE:MEMORY", "", Cause::Capacity),
+            ("RESOURCE:ENI", "", Cause::Capacity),
+            ("AGENT", "", Cause::Capacity),
+            (
+                "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+                "",
+                Cause::Capacity,
+            ),
+            ("ATTRIBUTE", "ecs.cpu-architecture", Cause::Refused),
+            ("LOCATION", "", Cause::Refused),
+            ("MISSING", "", Cause::Gone),
+            ("INACTIVE", "", Cause::Gone),
+            ("odd", "Rate exceeded", Cause::Throttled),
+        ] {
+            assert_eq!(Cause::of_failure(reason, detail), cause, "{reason}");
+        }
+    }
+}

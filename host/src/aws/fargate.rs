@@ -1,0 +1,64 @@
+//! The fleet of ECS tasks on Fargate, on-demand or Spot.
+
+use super::crew::{Crew, Usage};
+use super::error::AwsError;
+use super::ledger::Ledger;
+use super::request::Kind;
+use super::session::Session;
+use super::stopped::Left;
+use crate::controller::fleet::{Fleet, FleetError, Roll};
+use crate::job::spec::Workers;
+use crate::wire::Ticket;
+use tokio::time::sleep;
+
+/// Workers as tasks on Fargate.
+pub struct Fargate {
+    crew: Crew,
+}
+
+impl Fargate {
+    /// A fleet with the job file's settings; nothing is asked of AWS yet.
+    ///
+    /// # Errors
+    /// When the job file lacks `[workers.fargate]`, `[workers.s3]` or `count`.
+    pub fn new(session: &Session, workers: &Workers) -> Result<Self, AwsError> {
+        let fargate = workers.fargate.clone();
+        let fargate = fargate.ok_or_else(|| AwsError::refused("use the job file", "it lacks [workers.fargate]"))?;
+        Ok(Self { crew: Crew::new(session, workers, Kind::Fargate(fargate))? })
+    }
+
+    /// What the fleet has used so far.
+    pub fn usage(&self) -> Usage {
+        self.crew.usage()
+    }
+
+    /// The tasks that are no more, and why.
+    pub fn left(&self) -> &[Left] {
+        self.crew.left()
+    }
+
+    /// What may exist on AWS because of this fleet.
+    pub fn ledger(&self) -> &Ledger {
+        &self.crew.ledger
+    }
+}
+
+impl Fleet for Fargate {
+    async fn start(&mut self, ticket: &Ticket, roll: &Roll) -> Result<(), FleetError> {
+        self.crew.prepare(ticket).await?;
+        self.crew.round(roll, true).await
+    }
+
+    async fn keep(&mut self, roll: &Roll) -> FleetError {
+        loop {
+            sleep(self.crew.clients.pace.poll).await;
+            if let Err(error) = self.crew.round(roll, true).await {
+                return error;
+            }
+        }
+    }
+
+    async fn stop(&mut self) -> Vec<String> {
+        self.crew.stop().await
+    }
+}

@@ -1,0 +1,291 @@
+//! Objects in S3: module, ticket and report of a job, and finished output files.
+
+use super::error::{AwsError, Cause};
+use super::session::Session;
+use super::tags;
+use crate::job::spec;
+use crate::wire::{Fingerprint, Ticket};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::{ByteStream, Length};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use std::path::Path;
+
+/// Bytes of a part of an upload, unless that would make more parts than S3 takes.
+const PART: u64 = 16 << 20;
+/// Parts that S3 takes in one upload.
+const PARTS: u64 = 10_000;
+/// The metadata with which a ticket says how long it is needed.
+const EXPIRES: &str = "tilefn-expires";
+
+/// A bucket and prefix for jobs' modules, tickets and reports.
+///
+/// Encryption is the bucket's own: S3 encrypts every object, and asking for a kind here would override the owner's key.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    bucket: String,
+    prefix: String,
+}
+
+/// A ticket found in a store.
+#[derive(Clone, Debug)]
+pub(super) struct FoundTicket {
+    pub job: String,
+    pub url: String,
+    /// Seconds since 1970.
+    pub expires: Option<u64>,
+}
+
+impl Store {
+    /// The store that the job file's `[workers.s3]` names.
+    ///
+    /// # Errors
+    /// When there is no region.
+    pub async fn open(settings: &spec::S3) -> Result<Self, AwsError> {
+        let session = Session::load(settings.region.as_deref(), settings.endpoint.as_deref()).await?;
+        Ok(Self::new(&session, settings))
+    }
+
+    /// The store that `[workers.s3]` names, reached by `session`.
+    pub fn new(session: &Session, settings: &spec::S3) -> Self {
+        let slash = if settings.prefix.is_empty() || settings.prefix.ends_with('/') { "" } else { "/" };
+        let prefix = format!("{}{slash}", settings.prefix);
+        Self { client: session.s3(), bucket: settings.bucket.clone(), prefix }
+    }
+
+    /// Puts a module where every job with the same module finds it; nothing is sent when it is there already.
+    /// Returns its `s3://` address.
+    ///
+    /// # Errors
+    /// When S3 refuses or can't be reached.
+    pub async fn put_module(&self, module: &[u8]) -> Result<String, AwsError> {
+        let key = format!("{}modules/{}.wasm", self.prefix, hex::encode(Fingerprint::of(module).0));
+        let url = self.url(&key);
+        let doing = format!("upload the module to {url}");
+        match self.size(&key).await {
+            Ok(size) if size == module.len() as u64 => return Ok(url),
+            // Without permission to list the bucket, S3 denies what isn't there.
+            Ok(_) | Err(AwsError { cause: Cause::Gone | Cause::Denied, .. }) => {}
+            Err(e) => return Err(e),
+        }
+        let put = |only_new| {
+            let request = self.client.put_object().bucket(&self.bucket).key(&key);
+            let request = if only_new { request.if_none_match("*") } else { request };
+            request.content_type("application/wasm").body(ByteStream::from(module.to_vec())).send()
+        };
+        let Err(e) = put(true).await else { return Ok(url) };
+        if e.raw_response().is_none_or(|r| r.status().as_u16() != 412) {
+            return Err(AwsError::of(doing, e));
+        }
+        // It is there: from another controller just now, or of the wrong size. The worker checks the hash.
+        if self.size(&key).await.is_ok_and(|size| size == module.len() as u64) {
+            return Ok(url);
+        }
+        put(false).await.map_err(|e| AwsError::of(doing, e))?;
+        Ok(url)
+    }
+
+    /// The address of a job's ticket.
+    pub fn ticket_url(&self, job: &str) -> String {
+        self.url(&self.key(job, "ticket.json"))
+    }
+
+    /// Puts a job's ticket under the job's prefix, where only the workers' role should be allowed to read.
+    ///
+    /// # Errors
+    /// When S3 refuses or can't be reached.
+    pub async fn put_ticket(&self, ticket: &Ticket) -> Result<(), AwsError> {
+        let doing = format!("put the ticket to {}", self.ticket_url(&ticket.job));
+        let body = ticket.to_json().map_err(|e| AwsError::refused(&doing, e.to_string()))?;
+        let request = self.client.put_object().bucket(&self.bucket).key(self.key(&ticket.job, "ticket.json"));
+        let request = request.content_type("application/json").metadata(EXPIRES, ticket.expires.to_string());
+        request.body(ByteStream::from(body)).send().await.map_err(|e| AwsError::of(doing, e))?;
+        Ok(())
+    }
+
+    /// Puts a job's report (JSON) beside its ticket. Returns its `s3://` address.
+    ///
+    /// # Errors
+    /// When S3 refuses or can't be reached.
+    pub async fn put_report(&self, job: &str, report: Vec<u8>) -> Result<String, AwsError> {
+        let key = self.key(job, "report.json");
+        let url = self.url(&key);
+        let request = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        let sent = request.body(ByteStream::from(report)).send().await;
+        sent.map_err(|e| AwsError::of(format!("put the report to {url}"), e))?;
+        Ok(url)
+    }
+
+    /// Deletes a job's ticket; it is no error if there is none.
+    ///
+    /// # Errors
+    /// When S3 refuses or can't be reached.
+    pub async fn delete_ticket(&self, job: &str) -> Result<(), AwsError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.key(job, "ticket.json"));
+        match request.send().await.map_err(|e| AwsError::of(format!("delete {}", self.ticket_url(job)), e)) {
+            Ok(_) | Err(AwsError { cause: Cause::Gone, .. }) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The tickets of all jobs.
+    pub(super) async fn tickets(&self) -> Result<Vec<FoundTicket>, AwsError> {
+        let jobs = format!("{}jobs/", self.prefix);
+        let doing = || format!("list s3://{}/{jobs}", self.bucket);
+        let mut found = Vec::new();
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(&jobs).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for key in page.map_err(|e| AwsError::of(doing(), e))?.contents().iter().filter_map(|o| o.key()) {
+                let Some(job) = key.strip_prefix(&jobs).and_then(|k| k.strip_suffix("/ticket.json")) else { continue };
+                let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+                let head = match head.map_err(|e| AwsError::of(format!("look at s3://{}/{key}", self.bucket), e)) {
+                    Ok(head) => head,
+                    Err(AwsError { cause: Cause::Gone, .. }) => continue,
+                    Err(e) => return Err(e),
+                };
+                let expires = head.metadata().and_then(|m| m.get(EXPIRES)).and_then(|t| t.parse().ok());
+                found.push(FoundTicket { job: job.to_owned(), url: self.url(key), expires });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn size(&self, key: &str) -> Result<u64, AwsError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        let head = head.map_err(|e| {
+            // The answer to HEAD has no body and so no code.
+            let status = e.raw_response().map(|r| r.status().as_u16());
+            let error = AwsError::of(format!("look at {}", self.url(key)), e);
+            match status {
+                Some(403) => AwsError { cause: Cause::Denied, ..error },
+                Some(404) => AwsError { cause: Cause::Gone, ..error },
+                _ => error,
+            }
+        })?;
+        Ok(head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(u64::MAX))
+    }
+
+    fn key(&self, job: &str, file: &str) -> String {
+        format!("{}jobs/{}/{file}", self.prefix, tags::id(job))
+    }
+
+    fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+}
+
+/// Bucket and key of an `s3://bucket/key` address.
+fn split(url: &str) -> Option<(&str, &str)> {
+    url.strip_prefix("s3://")?.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+}
+
+fn wrong_address(url: &str) -> AwsError {
+    AwsError::refused(format!("use {url}"), "not an address like s3://bucket/key")
+}
+
+/// The object at an `s3://` address, which may have at most `limit` bytes.
+///
+/// # Errors
+/// When it isn't there, is larger, or can't be read.
+pub async fn fetch(session: &Session, url: &str, limit: u64) -> Result<Vec<u8>, AwsError> {
+    let (bucket, key) = split(url).ok_or_else(|| wrong_address(url))?;
+    let doing = format!("read {url}");
+    let too_large = || AwsError::refused(&doing, format!("it has more than {limit} bytes"));
+    let sent = session.s3().get_object().bucket(bucket).key(key).send().await;
+    let mut object = sent.map_err(|e| AwsError::of(&doing, e))?;
+    if object.content_length().and_then(|n| u64::try_from(n).ok()).is_some_and(|n| n > limit) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = object.body.try_next().await.map_err(|e| AwsError {
+        doing: doing.clone(),
+        cause: Cause::Unclear,
+        said: e.to_string(),
+    })? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > limit {
+            return Err(too_large());
+        }
+    }
+    Ok(bytes)
+}
+
+/// Puts a finished file at an `s3://` address. The object appears when it is complete, or not at all.
+///
+/// # Errors
+/// When the file can't be read, or S3 refuses or can't be reached; what was sent by then is removed.
+pub async fn upload(session: &Session, file: &Path, url: &str) -> Result<(), AwsError> {
+    let (bucket, key) = split(url).ok_or_else(|| wrong_address(url))?;
+    let doing = format!("upload {} to {url}", file.display());
+    let unreadable = |e: &dyn std::error::Error| AwsError::refused(&doing, e.to_string());
+    let size = std::fs::metadata(file).map_err(|e| unreadable(&e))?.len();
+    let client = session.s3();
+    if size <= PART {
+        let body = ByteStream::from_path(file).await.map_err(|e| unreadable(&e))?;
+        let sent = client.put_object().bucket(bucket).key(key).body(body).send().await;
+        return sent.map(|_| ()).map_err(|e| AwsError::of(doing, e));
+    }
+    let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
+    let begun = begun.map_err(|e| AwsError::of(&doing, e))?;
+    let id = begun.upload_id().unwrap_or_default();
+    let sent = async {
+        let mut parts = Vec::new();
+        for (number, (offset, length)) in (1..).zip(parts_of(size)) {
+            let body = ByteStream::read_from().path(file).offset(offset).length(Length::Exact(length)).build().await;
+            let body = body.map_err(|e| unreadable(&e))?;
+            let part = client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(number).body(body);
+            let part = part.send().await.map_err(|e| AwsError::of(&doing, e))?;
+            let done = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(part.e_tag)
+                .set_checksum_crc32(part.checksum_crc32);
+            parts.push(done.build());
+        }
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let end = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(id).multipart_upload(parts);
+        end.send().await.map_err(|e| AwsError::of(&doing, e))
+    };
+    let Err(error) = sent.await else { return Ok(()) };
+    if let Err(e) = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send().await {
+        let e = AwsError::of(format!("remove the parts of {url} that were sent"), e);
+        tracing::warn!("{e}; the bucket's lifecycle rule for incomplete uploads removes them");
+    }
+    Err(error)
+}
+
+/// Offset and length of each part of a file.
+fn parts_of(size: u64) -> impl Iterator<Item = (u64, u64)> {
+    let part = PART.max(size.div_ceil(PARTS));
+    (0..size.div_ceil(part)).map(move |i| (i * part, part.min(size - i * part)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_the_file_and_are_never_too_many() {
+        for size in [PART + 1, 5 * PART, 5 * PART - 1, 400 << 30] {
+            let parts: Vec<_> = parts_of(size).collect();
+            assert!(parts.len() as u64 <= PARTS);
+            let mut end = 0;
+            for (offset, length) in &parts {
+                assert_eq!(*offset, end);
+                end += length;
+            }
+            assert_eq!(end, size);
+        }
+    }
+
+    #[test]
+    fn addresses_have_a_bucket_and_a_key() {
+        assert_eq!(split("s3://b/k/l"), Some(("b", "k/l")));
+        for wrong in ["s3://b", "s3://b/", "s3:///k", "https://b/k", "/b/k"] {
+            assert_eq!(split(wrong), None, "{wrong}");
+            assert_eq!(
+                wrong_address(wrong).to_string(),
+                format!("cannot use {wrong}: not an address like s3://bucket/key")
+            );
+        }
+    }
+}

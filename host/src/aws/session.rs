@@ -1,0 +1,111 @@
+//! Credentials, region and endpoints: from these come the clients of all services.
+
+use super::error::{AwsError, HiddenThrottling};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::{Builder, tls};
+use std::time::Duration;
+
+/// Tries of one call, with back-off and jitter between them, before the caller hears of a failure.
+const TRIES: u32 = 5;
+
+/// The longest that one try of a call to ECS or EC2 may take.
+const TRY: Duration = Duration::from_secs(30);
+
+/// What clients are made from.
+#[derive(Clone, Debug)]
+pub struct Session {
+    config: SdkConfig,
+    /// How long to wait for what.
+    pub pace: Pace,
+}
+
+impl Session {
+    /// Credentials, region and endpoint from where the AWS command line finds them: environment, profile, container or
+    /// instance. `region` and `endpoint` take precedence.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`](super::Cause::Refused) when no region is set anywhere.
+    pub async fn load(region: Option<&str>, endpoint: Option<&str>) -> Result<Self, AwsError> {
+        let http =
+            Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES));
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        if let Some(endpoint) = endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(AwsError::refused(
+                "find the AWS region",
+                "set `region` in the job file's section, AWS_REGION in the environment, or a region in ~/.aws/config",
+            ));
+        }
+        Ok(Self { config, pace: Pace::default() })
+    }
+
+    /// A session with this configuration.
+    pub fn new(config: SdkConfig, pace: Pace) -> Self {
+        Self { config, pace }
+    }
+
+    /// The region's name.
+    pub fn region(&self) -> &str {
+        self.config.region().map_or("", |r| r.as_ref())
+    }
+
+    pub(super) fn ecs(&self) -> aws_sdk_ecs::Client {
+        let config = aws_sdk_ecs::config::Builder::from(&self.config)
+            .retry_classifier(HiddenThrottling)
+            .timeout_config(patience(&self.config));
+        aws_sdk_ecs::Client::from_conf(config.build())
+    }
+
+    #[cfg(feature = "ec2")]
+    pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+            .retry_classifier(HiddenThrottling)
+            .timeout_config(patience(&self.config));
+        aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    /// The client for S3. Services other than AWS want the bucket in the path, not in the host's name.
+    pub(super) fn s3(&self) -> aws_sdk_s3::Client {
+        let other = self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(other);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+}
+
+/// The configured timeouts, and one for each try: a connection that hangs must not keep a job's end waiting.
+fn patience(config: &SdkConfig) -> TimeoutConfig {
+    let configured = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    configured.operation_attempt_timeout(TRY).build()
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Between two looks at tasks or instances.
+    pub poll: Duration,
+    /// How long something new may be unknown to AWS's own lists.
+    pub settle: Duration,
+    /// For tasks to stop, and for a cluster to let go of them.
+    pub stop: Duration,
+    /// After the first of several failures; it doubles from there.
+    pub backoff: Duration,
+    /// The longest wait between tries.
+    pub backoff_most: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self { poll: s(5), settle: s(15), stop: s(180), backoff: s(2), backoff_most: s(60) }
+    }
+}

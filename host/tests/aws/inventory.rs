@@ -1,0 +1,158 @@
+//! Nothing stays on AWS, whichever single call fails and however: the fault is put at every call in turn.
+
+use crate::sim::{DENY, Fault, Rules, When};
+use crate::stage::{EXPIRES, Stage, ec2, fargate, ticket};
+use tilefn::aws::{Ec2, Fargate, gc};
+use tilefn::controller::fleet::Fleet;
+use tilefn::job::spec::Workers;
+
+/// A fault for each of the first calls of a job; the job is run, stopped, and what is left collected.
+async fn nothing_stays<F: Fleet>(workers: Workers, make: impl Fn(&Stage) -> F) {
+    // Beyond the last call the fault does nothing, and the run is an ordinary one.
+    let plain = Stage::with_tries(Rules::default(), 1).await;
+    one_run(&plain, &workers, &make).await;
+    let calls = plain.sim.calls().len();
+    assert!(calls > 10);
+    for number in 0..calls {
+        for fault in [DENY, Fault::Lose] {
+            let stage = Stage::with_tries(Rules::default(), 1).await;
+            stage.sim.fault(When::Call(number), fault.clone());
+            let left = one_run(&stage, &workers, &make).await;
+            stage.sim.clear_faults();
+            collect(&stage, &workers).await;
+            let inventory = stage.sim.inventory();
+            let called = stage.sim.calls();
+            assert!(
+                inventory.is_empty(),
+                "{fault:?} at call {number} ({}): {inventory:?}, said {left:?}",
+                called[number]
+            );
+        }
+    }
+}
+
+/// Runs a job to its end, good or bad. Returns what its controller says it could not remove.
+async fn one_run<F: Fleet>(stage: &Stage, workers: &Workers, make: &impl Fn(&Stage) -> F) -> Vec<String> {
+    let mut fleet = make(stage);
+    let _good_or_bad = stage.run(&mut fleet, "job", workers.count.unwrap() as usize).await;
+    let left = stage.stop(&mut fleet).await;
+    if left.is_empty() {
+        assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "not said to be left");
+    }
+    left
+}
+
+/// What `tilefn gc` does once the job has expired.
+async fn collect(stage: &Stage, workers: &Workers) {
+    let clients = stage.clients(workers);
+    let clusters = workers.fargate.iter().filter_map(|f| f.ecs.cluster.clone()).collect();
+    let scope = gc::Scope { now: EXPIRES, clusters, ..gc::Scope::default() };
+    let found = gc::find(&clients, &scope).await.unwrap();
+    assert_eq!(gc::remove(&clients, &found).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn of_a_fargate_job() {
+    let workers = fargate(12, "", "spot = 'prefer'");
+    nothing_stays(workers.clone(), |stage| Fargate::new(&stage.session, &workers).unwrap()).await;
+}
+
+#[tokio::test]
+async fn of_a_job_in_a_shared_cluster() {
+    let workers = fargate(2, "", "cluster = 'shared'");
+    nothing_stays(workers.clone(), |stage| {
+        stage.sim.world.lock().unwrap().existing_cluster("shared", &[]);
+        Fargate::new(&stage.session, &workers).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_private_cluster() {
+    let workers = ec2(3, 2, "");
+    nothing_stays(workers.clone(), |stage| Ec2::new(&stage.session, &workers).unwrap()).await;
+}
+
+/// A controller that is killed at any call leaves what `gc` finds.
+#[tokio::test]
+async fn of_a_controller_that_is_killed() {
+    let workers = ec2(3, 2, "");
+    let plain = Stage::new(Rules::default()).await;
+    let mut fleet = Ec2::new(&plain.session, &workers).unwrap();
+    plain.run(&mut fleet, "job", 3).await.unwrap();
+    for number in 1..plain.sim.calls().len() {
+        let stage = Stage::new(Rules::default()).await;
+        let mut fleet = Ec2::new(&stage.session, &workers).unwrap();
+        let killed = async {
+            while stage.sim.calls().len() < number {
+                tokio::task::yield_now().await;
+            }
+        };
+        let (ticket, roll) = (ticket("job"), stage.roll.clone());
+        tokio::select! {
+            biased;
+            () = killed => {}
+            _ = async {
+                let _ = fleet.start(&ticket, &roll).await;
+                fleet.keep(&roll).await
+            } => panic!("it should have gone on"),
+        }
+        drop(fleet);
+        let before =
+            gc::find(&stage.clients(&workers), &gc::Scope { now: EXPIRES - 1, ..Default::default() }).await.unwrap();
+        assert_eq!(before, [], "a live job is none of gc's business");
+        collect(&stage, &workers).await;
+        assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "killed at call {number}");
+    }
+}
+
+/// A future that is dropped in the middle of a call, as at Ctrl-C, leaves nothing that `stop` does not find.
+#[tokio::test]
+async fn of_a_start_that_is_dropped() {
+    let workers = fargate(12, "", "cluster = 'shared'");
+    for number in 1..12 {
+        let stage = Stage::new(Rules::default()).await;
+        stage.sim.world.lock().unwrap().existing_cluster("shared", &[]);
+        let mut fleet = Fargate::new(&stage.session, &workers).unwrap();
+        let dropped = async {
+            while stage.sim.calls().len() < number {
+                tokio::task::yield_now().await;
+            }
+        };
+        let (ticket, roll) = (ticket("job"), stage.roll.clone());
+        tokio::select! {
+            biased;
+            () = dropped => {}
+            _ = async {
+                let _ = fleet.start(&ticket, &roll).await;
+                fleet.keep(&roll).await
+            } => panic!("it should have gone on"),
+        }
+        assert_eq!(stage.stop(&mut fleet).await, Vec::<String>::new());
+        assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "dropped at call {number}");
+    }
+}
+
+#[tokio::test]
+async fn gc_says_what_it_found_and_why() {
+    let stage = Stage::new(Rules::default()).await;
+    let workers = fargate(1, "", "");
+    let mut fleet = Fargate::new(&stage.session, &workers).unwrap();
+    stage.run(&mut fleet, "job", 1).await.unwrap();
+    let clients = stage.clients(&workers);
+    let find = |job: Option<&str>, now| gc::Scope { job: job.map(str::to_owned), now, ..Default::default() };
+    assert_eq!(gc::find(&clients, &find(None, EXPIRES - 1)).await.unwrap(), []);
+    assert_eq!(gc::find(&clients, &find(Some("other"), EXPIRES)).await.unwrap(), []);
+    assert_eq!(gc::find(&clients, &find(Some("job"), 0)).await.unwrap().len(), 3, "a named job need not have expired");
+    let found = gc::find(&clients, &find(None, EXPIRES)).await.unwrap();
+    let lines: Vec<_> =
+        found.iter().map(|f| f.to_string().replace(f.owner.as_deref().unwrap_or("-"), "ann@box")).collect();
+    assert_eq!(
+        lines,
+        [
+            "ticket s3://bucket/tilefn/jobs/job/ticket.json: job job, expired 2026-01-01T00:00:00Z",
+            "cluster arn:aws:ecs:eu-west-1:1:cluster/tilefn-job: job job of ann@box, expired 2026-01-01T00:00:00Z",
+            "task definition tilefn-job: job job of ann@box, expired 2026-01-01T00:00:00Z",
+        ]
+    );
+}

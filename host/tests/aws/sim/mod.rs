@@ -1,0 +1,211 @@
+//! A strict simulator of ECS, EC2 and S3 in this process: one HTTP server on a free port.
+//!
+//! Its clock is the number of requests, so nothing depends on how fast the machine is: every request moves tasks and
+//! instances one step. Its rules are AWS's where emulators are lenient (`RunTask` of 11, tokens, `failures`, memory,
+//! what holds a cluster, lists that lag behind). Faults are injected by call number or by action.
+
+mod ec2;
+mod ecs;
+mod world;
+
+pub use world::{Dead, Event, Rules, World};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+
+pub const ACCESS_KEY: &str = "AKIDTEST";
+pub const SECRET_KEY: &str = "secret";
+
+/// What to do to a call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Refuse it, without effect.
+    Say { status: u16, code: &'static str, message: &'static str },
+    /// Carry it out, but cut the connection before the answer.
+    Lose,
+}
+
+pub const DENY: Fault =
+    Fault::Say { status: 400, code: "AccessDeniedException", message: "User is not authorized to perform this" };
+
+/// Which call to do it to.
+#[derive(Clone, Debug)]
+pub enum When {
+    /// The call with this number, from 0.
+    Call(usize),
+    /// The first so many calls of this action.
+    Action(&'static str, usize),
+}
+
+/// What a test sees of the simulator.
+#[derive(Clone)]
+pub struct Sim {
+    pub url: String,
+    pub world: Arc<Mutex<World>>,
+    pub folder: Arc<tempfile::TempDir>,
+    faults: Arc<Mutex<Vec<(When, Fault)>>>,
+    s3: S3Service,
+}
+
+/// An answer before it is HTTP.
+pub struct Answer {
+    pub status: u16,
+    pub kind: &'static str,
+    pub body: String,
+}
+
+impl Sim {
+    /// Starts the server; it ends with the runtime.
+    pub async fn start(rules: Rules) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("bucket")).unwrap();
+        let mut s3 = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
+        s3.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sim = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            world: Arc::new(Mutex::new(World::new(rules))),
+            folder: Arc::new(folder),
+            faults: Arc::default(),
+            s3: s3.build(),
+        };
+        let server = sim.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let sim = server.clone();
+                let service = service_fn(move |request| {
+                    let sim = sim.clone();
+                    async move { sim.serve(request).await }
+                });
+                // A fault ends a connection with an error: that is what it is for.
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        sim
+    }
+
+    pub fn fault(&self, when: When, fault: Fault) {
+        self.faults.lock().unwrap().push((when, fault));
+    }
+
+    pub fn clear_faults(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
+    /// The actions called so far, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.world.lock().unwrap().calls.clone()
+    }
+
+    pub fn count(&self, action: &str) -> usize {
+        self.calls().iter().filter(|c| *c == action).count()
+    }
+
+    /// Whatever of a job still exists, tickets included.
+    pub fn inventory(&self) -> Vec<String> {
+        let mut all = self.world.lock().unwrap().inventory();
+        let mut folders = vec![self.folder.path().join("bucket")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name() == "ticket.json" {
+                    all.push(format!("object {}", entry.path().display()));
+                }
+            }
+        }
+        all
+    }
+
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let target = head.headers.get("x-amz-target").and_then(|t| t.to_str().ok()).map(str::to_owned);
+        let form =
+            head.headers.get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"application/x-www-form"));
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let action = match &target {
+            Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
+            None if form => ec2::action(&text),
+            None => s3_action(&head.method, head.uri.path(), head.uri.query().unwrap_or_default()),
+        };
+        let fault = self.next_fault(&action);
+        if let Some(Fault::Say { status, code, message }) = fault {
+            let answer = match (&target, form) {
+                (Some(_), _) => ecs::error(status, code, message),
+                (None, true) => ec2::error(status, code, message),
+                (None, false) => Answer {
+                    status: 403,
+                    kind: "application/xml",
+                    body: format!("<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"),
+                },
+            };
+            return Ok(http(answer));
+        }
+        let response = if target.is_some() {
+            http(self.world.lock().unwrap().ecs(&action, &text))
+        } else if form {
+            http(self.world.lock().unwrap().ec2(&action, &text))
+        } else {
+            let answer =
+                self.s3.call(Request::from_parts(head, s3s::Body::from(body))).await.map_err(|e| format!("{e:?}"))?;
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
+            Response::from_parts(head, Full::new(body))
+        };
+        match fault {
+            Some(Fault::Lose) => Err("the answer is lost".into()),
+            _ => Ok(response),
+        }
+    }
+
+    /// Counts the call, moves the world one step, and says what is to go wrong.
+    fn next_fault(&self, action: &str) -> Option<Fault> {
+        let number = {
+            let mut world = self.world.lock().unwrap();
+            world.calls.push(action.to_owned());
+            world.step();
+            world.calls.len() - 1
+        };
+        let mut faults = self.faults.lock().unwrap();
+        let hit = faults.iter().position(|(when, _)| match when {
+            When::Call(n) => *n == number,
+            When::Action(a, left) => *a == action && *left > 0,
+        })?;
+        if let When::Action(_, left) = &mut faults[hit].0 {
+            *left -= 1;
+        }
+        Some(faults[hit].1.clone())
+    }
+}
+
+fn s3_action(method: &hyper::Method, path: &str, query: &str) -> String {
+    let what = match query {
+        q if q.contains("list-type=2") => "List",
+        q if q.contains("uploads") => "Uploads",
+        q if q.contains("partNumber=") => "Part",
+        q if q.contains("uploadId=") => "Upload",
+        _ if path.ends_with(".json") => "Json",
+        _ => "Object",
+    };
+    format!("s3:{method}{what}")
+}
+
+fn http(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
+    response.headers_mut().insert("content-type", answer.kind.parse().unwrap());
+    response
+}

@@ -1,0 +1,220 @@
+//! What exists in the simulated AWS, and how it moves with every request.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// Requests that it takes a task to get from one state to the next.
+const STEP: u64 = 2;
+/// Requests until AWS's lists and descriptions show something new.
+const LAG: u64 = 1;
+/// Requests from the start of an instance until its agent has joined the cluster.
+const BOOT: u64 = 4;
+
+/// How this AWS behaves.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Tasks that Fargate still has room for.
+    pub fargate: usize,
+    /// The same with Spot.
+    pub spot: usize,
+    /// Tasks that never get beyond PENDING, by number from 0.
+    pub stuck: Vec<usize>,
+    /// Tasks that stop before they run, by number, or all.
+    pub dead: Dead,
+    /// Instances of a type in a subnet and whether on Spot that can be had; others without limit.
+    pub instances: HashMap<(String, String, bool), usize>,
+    /// MiB for tasks on an instance.
+    pub memory: i64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Dead {
+    Some(Vec<usize>),
+    All,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            fargate: usize::MAX,
+            spot: usize::MAX,
+            stuck: Vec::new(),
+            dead: Dead::Some(Vec::new()),
+            instances: HashMap::new(),
+            memory: 4_000,
+        }
+    }
+}
+
+/// What a test is told while it happens: a task's ARN.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Running(String),
+    Stopped(String),
+}
+
+pub struct World {
+    pub rules: Rules,
+    pub calls: Vec<String>,
+    pub now: u64,
+    pub clusters: BTreeMap<String, Cluster>,
+    pub families: BTreeMap<String, Vec<Revision>>,
+    pub tasks: Vec<Task>,
+    pub hosts: Vec<Host>,
+    pub instances: Vec<Instance>,
+    /// Token, then what was asked and what it made.
+    pub tokens: HashMap<String, (String, Vec<String>)>,
+    pub listener: Option<Box<dyn Fn(Event) + Send>>,
+}
+
+pub struct Cluster {
+    pub active: bool,
+    pub providers: Vec<String>,
+    pub tags: Value,
+}
+
+pub struct Revision {
+    pub number: usize,
+    pub active: bool,
+    pub definition: Value,
+    pub tags: Value,
+}
+
+pub struct Task {
+    pub arn: String,
+    pub cluster: String,
+    pub started_by: String,
+    pub tags: Value,
+    pub spot: bool,
+    pub memory: i64,
+    pub host: Option<String>,
+    pub made: u64,
+    pub state: State,
+    pub code: &'static str,
+    pub reason: String,
+    /// Fate: never runs, or stops first.
+    pub stuck: bool,
+    pub dead: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Provisioning,
+    Pending,
+    Running,
+    Stopping { since: u64 },
+    Stopped,
+}
+
+/// A container instance.
+pub struct Host {
+    pub arn: String,
+    pub cluster: String,
+    pub instance: String,
+}
+
+pub struct Instance {
+    pub id: String,
+    pub kind: String,
+    pub subnet: String,
+    pub spot: bool,
+    pub cluster: String,
+    pub tags: Vec<(String, String)>,
+    pub made: u64,
+    pub joined: bool,
+    /// When it was told to end.
+    pub ended: Option<u64>,
+}
+
+impl World {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            calls: Vec::new(),
+            now: 0,
+            clusters: BTreeMap::new(),
+            families: BTreeMap::new(),
+            tasks: Vec::new(),
+            hosts: Vec::new(),
+            instances: Vec::new(),
+            tokens: HashMap::new(),
+            listener: None,
+        }
+    }
+
+    /// Whether AWS's lists show what was made then.
+    pub fn shown(&self, made: u64) -> bool {
+        self.now > made + LAG
+    }
+
+    /// A cluster that is there before the job.
+    pub fn existing_cluster(&mut self, name: &str, providers: &[&str]) {
+        let providers = providers.iter().map(|p| (*p).to_owned()).collect();
+        self.clusters.insert(name.to_owned(), Cluster { active: true, providers, tags: Value::Array(vec![]) });
+    }
+
+    /// AWS ends a task.
+    pub fn end_task(&mut self, arn: &str, code: &'static str, reason: &str) {
+        let now = self.now;
+        let task = self.tasks.iter_mut().find(|t| t.arn == arn).unwrap();
+        (task.state, task.code, task.reason) = (State::Stopping { since: now }, code, reason.to_owned());
+    }
+
+    /// One step of everything.
+    pub fn step(&mut self) {
+        self.now += 1;
+        let now = self.now;
+        let mut events = Vec::new();
+        for instance in &mut self.instances {
+            if !instance.joined && instance.ended.is_none() && now > instance.made + BOOT {
+                instance.joined = true;
+                let arn = format!("arn:aws:ecs:eu-west-1:1:container-instance/{}/{}", instance.cluster, instance.id);
+                if self.clusters.get(&instance.cluster).is_some_and(|c| c.active) {
+                    self.hosts.push(Host { arn, cluster: instance.cluster.clone(), instance: instance.id.clone() });
+                }
+            }
+        }
+        for task in &mut self.tasks {
+            let age = now - task.made;
+            match task.state {
+                State::Provisioning if age > STEP => task.state = State::Pending,
+                State::Pending if age > 2 * STEP && task.dead => {
+                    task.state = State::Stopped;
+                    task.code = "TaskFailedToStart";
+                    task.reason = "CannotPullContainerError: pull image manifest: img: not found".to_owned();
+                }
+                State::Pending if age > 2 * STEP && !task.stuck => {
+                    task.state = State::Running;
+                    events.push(Event::Running(task.arn.clone()));
+                }
+                State::Stopping { since } if now > since + STEP => {
+                    task.state = State::Stopped;
+                    events.push(Event::Stopped(task.arn.clone()));
+                }
+                _ => {}
+            }
+        }
+        if let Some(listener) = &self.listener {
+            events.into_iter().for_each(listener);
+        }
+    }
+
+    /// Everything that costs money or clutters the account, whoever made it.
+    pub fn inventory(&self) -> Vec<String> {
+        let clusters = self
+            .clusters
+            .iter()
+            .filter(|(n, c)| c.active && n.starts_with("tilefn-"))
+            .map(|(n, _)| format!("cluster {n}"));
+        let tasks =
+            self.tasks.iter().filter(|t| t.state != State::Stopped && !matches!(t.state, State::Stopping { .. }));
+        let tasks = tasks.map(|t| format!("task {} ({:?})", t.arn, t.state));
+        let revisions = self
+            .families
+            .iter()
+            .flat_map(|(f, all)| all.iter().map(move |r| format!("task definition {f}:{}", r.number)));
+        let hosts = self.hosts.iter().map(|h| format!("container instance {}", h.arn));
+        let instances = self.instances.iter().filter(|i| i.ended.is_none()).map(|i| format!("instance {}", i.id));
+        clusters.chain(tasks).chain(revisions).chain(hosts).chain(instances).collect()
+    }
+}
