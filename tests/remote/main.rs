@@ -8,7 +8,10 @@
 mod support;
 
 mod chaos;
+mod hostile;
 mod labour;
+mod peer;
 mod processes;
 mod proxy;
 mod running;
+mod scale;

@@ -140,7 +140,10 @@ pub async fn hold(
     };
     let why = match talk.go_on(receive(reader), &mut sending).await {
         Ok(why) => why,
-        Err(error) => error.to_string(),
+        Err(error) => {
+            tracing::warn!("worker {} ({}) is lost: {error}", worker.0, describe(about));
+            error.to_string()
+        }
     };
     // What has been received is written even if the worker is gone.
     while let Some(result) = talk.writing.join_next().await {
@@ -368,9 +371,6 @@ impl Talk<'_> {
             return wrong(format!("{} outputs instead of {}", outputs.len(), wanted.len()));
         }
         for (output, rasters) in wanted.iter().zip(outputs) {
-            if output.rasters == 0 {
-                continue;
-            }
             if rasters.len() != output.rasters as usize {
                 return wrong(format!("{} rasters of {} instead of {}", rasters.len(), output.name, output.rasters));
             }

@@ -64,6 +64,7 @@ pub fn run<F: Fleet>(
     prepared: Duration,
 ) -> Result<Report, Failure> {
     let started = Instant::now();
+    raise_file_limit();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
     let book = run::open_book(plan, function, policy, control, journal)?;
@@ -180,6 +181,16 @@ fn addresses(options: &Options, port: u16) -> Vec<String> {
     }
     let ip = if options.listen.ip().is_unspecified() { outgoing_address() } else { Some(options.listen.ip()) };
     vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
+}
+
+/// Each worker's connection is an open file, and systems allow few of them unless asked for more.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the number of open files, hence of workers, can't be raised: {e}");
+    }
 }
 
 /// This machine's address on the way to anywhere; nothing is sent.

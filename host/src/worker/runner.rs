@@ -156,7 +156,13 @@ impl Runner {
             return Ok(Outcome::Skipped { read });
         }
         let running = Instant::now();
-        let result = instance.process(&self.template.for_tile(tile, &addresses))?;
+        let mut result = instance.process(&self.template.for_tile(tile, &addresses))?;
+        for (output, rasters) in self.task.outputs.iter().zip(&mut result.outputs) {
+            if output.rasters == 0 {
+                // The job leaves it out, so it needn't travel.
+                rasters.clear();
+            }
+        }
         self.check(tile, &result)?;
         self.settle(&mut instance, &result)?;
         let run = set_up + running.elapsed();
