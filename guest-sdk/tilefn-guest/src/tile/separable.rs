@@ -1,15 +1,11 @@
 //! Folding windows first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
 //!
-//! Each line is made ready once, and kept for as long as windows reach it. Then a few neighbouring pixels are taken at a
-//! time, whose intermediate results stay in vector registers.
+//! Each line is made ready once, and kept for as long as windows reach it.
 
 use alloc::{vec, vec::Vec};
 
 use super::{operands::Check, plane::Plane};
 use crate::Element;
-
-/// Pixels taken at a time.
-const LANES: usize = 16;
 
 /// How the valid pixels of a window become a value.
 pub(super) struct Steps<T, L, J, F> {
@@ -39,21 +35,21 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
         J: Fn(A, A) -> A,
         F: Fn(A, u32) -> V,
     {
-        let (reach, side) = (2 * radius, 2 * radius + 1);
-        let cols = plane.cols() - reach;
-        // Room for whole lanes; what is after the last pixel is never part of a result.
-        let stride = (cols.next_multiple_of(LANES) + reach).next_multiple_of(LANES);
-        let init = (self.lift)(self.neutral);
-        let mut lines = vec![init; side * stride];
-        let mut line_counts = vec![0; side * stride];
-        let mut columns = vec![init; stride];
-        let mut column_counts = vec![0; stride];
-        // Where the lines of the window start, from top to bottom, and which of them have only valid pixels.
-        let mut window: Vec<_> = (0..side).map(|slot| (slot * stride, false)).collect();
+        let (reach, side, wide) = (2 * radius, 2 * radius + 1, plane.cols());
+        let cols = wide - reach;
         let full = u32::try_from(side * side).unwrap_or(u32::MAX);
+        let init = (self.lift)(self.neutral);
+        let (mut lines, mut line_counts) = (vec![init; side * wide], vec![0; side * wide]);
+        let (mut columns, mut column_counts) = (vec![init; wide], vec![0; wide]);
+        let (mut values, mut counts) = (vec![init; cols], vec![0; cols]);
+        // Where the lines of the window are, from top to bottom, and which of them have only valid pixels.
+        let mut starts: Vec<_> = (0..side).map(|slot| slot * wide).collect();
+        let mut complete = vec![false; side];
+        let shifts: Vec<_> = (0..side).collect();
         for (row, line) in plane.lines().enumerate() {
-            window.rotate_left(1);
-            if let Some((start, complete)) = window.last_mut() {
+            starts.rotate_left(1);
+            complete.rotate_left(1);
+            if let (Some(start), Some(complete)) = (starts.last(), complete.last_mut()) {
                 let values = lines.get_mut(*start..).unwrap_or_default();
                 let counts = line_counts.get_mut(*start..).unwrap_or_default();
                 *complete = self.prepare(line, check, values, counts);
@@ -61,28 +57,14 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
             if row < reach {
                 continue;
             }
-            let complete = window.iter().all(|(_, complete)| *complete);
-            let starts = |at| window.iter().map(move |(start, _)| start + at);
-            for (chunk, column) in columns.chunks_exact_mut(LANES).enumerate() {
-                column.copy_from_slice(&joined(&lines, starts(chunk * LANES), init, &self.join));
-            }
-            if !complete {
-                for (chunk, column) in column_counts.chunks_exact_mut(LANES).enumerate() {
-                    column.copy_from_slice(&joined(&line_counts, starts(chunk * LANES), 0, |a, b| a + b));
-                }
-            }
-            for at in (0..cols).step_by(LANES) {
-                let values = joined(&columns, at..=at + reach, init, &self.join);
-                let mut results = [V::MARKER; LANES];
-                if complete {
-                    results.iter_mut().zip(values).for_each(|(result, value)| *result = (self.finish)(value, full));
-                } else {
-                    let counts = joined(&column_counts, at..=at + reach, 0, |a, b| a + b);
-                    for ((result, value), count) in results.iter_mut().zip(values).zip(counts) {
-                        *result = (self.finish)(value, count);
-                    }
-                }
-                out.extend_from_slice(results.get(..cols - at).unwrap_or(&results));
+            join_lines(&mut columns, &lines, &starts, init, &self.join);
+            join_lines(&mut values, &columns, &shifts, init, &self.join);
+            if complete.iter().all(|complete| *complete) {
+                out.extend(values.iter().map(|value| (self.finish)(*value, full)));
+            } else {
+                join_lines(&mut column_counts, &line_counts, &starts, 0, |a, b| a + b);
+                join_lines(&mut counts, &column_counts, &shifts, 0, |a, b| a + b);
+                out.extend(values.iter().zip(&counts).map(|(value, count)| (self.finish)(*value, *count)));
             }
         }
     }
@@ -106,20 +88,44 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
     }
 }
 
-/// Joins the lanes that begin at these places.
-#[inline]
-fn joined<A: Copy>(
-    values: &[A],
-    starts: impl Iterator<Item = usize>,
-    init: A,
-    join: impl Fn(A, A) -> A,
-) -> [A; LANES] {
-    let mut lanes = [init; LANES];
-    for start in starts {
-        let Some(chunk) = values.get(start..).and_then(|values| values.first_chunk::<LANES>()) else { continue };
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = join(*lane, *value);
-        }
+/// Joins the lines that begin at these places of `from`, an odd number of them, as far as `to` is long.
+// Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
+#[inline(never)]
+fn join_lines<A: Copy>(to: &mut [A], from: &[A], starts: &[usize], init: A, join: impl Fn(A, A) -> A) {
+    // Several lines at a time, so that what was joined is seldom stored.
+    let mut rest = if let Some((first, rest)) = starts.split_first_chunk::<5>() {
+        join_some(to, from, *first, |_| init, &join);
+        rest
+    } else if let Some((first, rest)) = starts.split_first_chunk::<3>() {
+        join_some(to, from, *first, |_| init, &join);
+        rest
+    } else {
+        to.fill(init);
+        starts
+    };
+    while let Some((first, more)) = rest.split_first_chunk::<4>() {
+        join_some(to, from, *first, |joined| joined, &join);
+        rest = more;
     }
-    lanes
+    while let Some((first, more)) = rest.split_first_chunk::<1>() {
+        join_some(to, from, *first, |joined| joined, &join);
+        rest = more;
+    }
+}
+
+/// Joins `N` lines; `before` says to what, given what was joined before.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "lines cut to one length, so LLVM drops the checks of the indices")]
+fn join_some<A: Copy, const N: usize>(
+    to: &mut [A],
+    from: &[A],
+    starts: [usize; N],
+    before: impl Fn(A) -> A,
+    join: impl Fn(A, A) -> A,
+) {
+    let len = to.len();
+    let lines = starts.map(|start| &from[start..][..len]);
+    for (i, joined) in to.iter_mut().enumerate() {
+        *joined = lines.iter().fold(before(*joined), |joined, line| join(joined, line[i]));
+    }
 }
