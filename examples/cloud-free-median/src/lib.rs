@@ -21,12 +21,14 @@ pub fn cloud_free_median(
     if images.len() != classes.len() {
         return Err(format!("{} dates of images, but {} of classes", images.len(), classes.len()).into());
     }
-    let mut is_clear = [false; 256];
+    let mut is_clear = [0u8; 256];
     for class in clear {
-        is_clear[usize::from(class)] = true;
+        is_clear[usize::from(class)] = 1;
     }
+    // 0 marks what isn't clear as invalid. Looked up in a pass of its own, which lets the other one run on vectors.
     let seen = |(image, classes): (&Tile<f32>, &Tile<u8>)| {
-        image.zip_valid(classes, |value, class| if is_clear[usize::from(class)] { value } else { f32::NAN })
+        let clear = classes.map_valid_or(0, |class| is_clear[usize::from(class)]);
+        image.zip_valid(&clear, |value, _| value)
     };
     let seen: Vec<_> = images.iter().zip(&classes).map(seen).collect();
     Ok(Tile::median(&seen))

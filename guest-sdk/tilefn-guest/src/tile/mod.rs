@@ -8,6 +8,7 @@ mod operands;
 mod plane;
 mod result;
 mod samples;
+mod separable;
 mod sort;
 mod valid;
 

@@ -74,7 +74,8 @@ impl<T: Element> Check<T> {
     /// Without a branch, so that a loop over it vectorises.
     #[inline]
     pub(crate) fn is_valid(self, value: T) -> bool {
-        !value.is_nan() & !(self.declared & (value == self.nodata))
+        // Undeclared in floats it is NaN, which nothing equals.
+        !value.is_nan() & !((self.declared | T::DTYPE.is_float()) & (value == self.nodata))
     }
 }
 

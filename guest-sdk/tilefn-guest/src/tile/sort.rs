@@ -53,13 +53,12 @@ impl Network {
 
     // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
     #[inline(never)]
-    #[expect(clippy::indexing_slicing, reason = "the index counts the lanes")]
     fn run<T: Element>(&self, values: &mut [[T; LANES]]) {
         for &(i, j) in &self.steps {
-            let (Some(&x), Some(&y)) = (values.get(i), values.get(j)) else { continue };
-            if let Ok([a, b]) = values.get_disjoint_mut([i, j]) {
-                *a = core::array::from_fn(|l| if y[l] < x[l] { y[l] } else { x[l] });
-                *b = core::array::from_fn(|l| if y[l] < x[l] { x[l] } else { y[l] });
+            let Some((head, tail)) = values.split_at_mut_checked(j) else { continue };
+            let (Some(a), Some(b)) = (head.get_mut(i), tail.first_mut()) else { continue };
+            for (a, b) in a.iter_mut().zip(b) {
+                (*a, *b) = if *b < *a { (*b, *a) } else { (*a, *b) };
             }
         }
     }
@@ -99,10 +98,17 @@ impl<T: Element> Medians<T> {
         }
         for start in (0..samples.len()).step_by(LANES) {
             self.load(samples, start);
-            let complete = self.counts.iter().all(|count| *count as usize == self.lanes.len());
+            let n = self.lanes.len();
+            let complete = self.counts.iter().all(|count| *count as usize == n);
             if complete { &self.complete } else { &self.partial }.run(&mut self.lanes);
-            let medians = self.counts.iter().enumerate().map(|(lane, count)| self.median(lane, *count as usize));
-            out.extend(medians.take(samples.len() - start));
+            let mut medians = [T::Float::MARKER; LANES];
+            if complete && let (Some(a), Some(b)) = (self.lanes.get((n - 1) / 2), self.lanes.get(n / 2)) {
+                medians.iter_mut().zip(a).zip(b).for_each(|((median, a), b)| *median = middle(*a, *b));
+            } else {
+                let lanes = medians.iter_mut().zip(self.counts).enumerate();
+                lanes.for_each(|(lane, (median, count))| *median = self.median(lane, count as usize));
+            }
+            out.extend_from_slice(medians.get(..samples.len() - start).unwrap_or(&medians));
         }
     }
 
@@ -112,14 +118,14 @@ impl<T: Element> Medians<T> {
         self.counts.fill(u32::try_from(certain).unwrap_or(u32::MAX));
         for (lanes, &(line, check)) in self.lanes.iter_mut().zip(samples.lines()) {
             let line = line.get(start..).unwrap_or_default();
-            let pixels = line.first_chunk().copied().unwrap_or_else(|| {
+            let mut last = [T::TOP; LANES];
+            let pixels = line.first_chunk().unwrap_or_else(|| {
                 // The last pixels of a line, and anything after them.
-                let mut pixels = [T::TOP; LANES];
-                pixels.iter_mut().zip(line).for_each(|(pixel, value)| *pixel = *value);
-                pixels
+                last.iter_mut().zip(line).for_each(|(pixel, value)| *pixel = *value);
+                &last
             });
             if samples.all_valid() {
-                *lanes = pixels;
+                *lanes = *pixels;
             } else {
                 take_valid(pixels, check, lanes, &mut self.counts);
             }
@@ -139,10 +145,10 @@ impl<T: Element> Medians<T> {
 /// Takes the valid ones of the pixels, and counts them.
 // Not inlined for the same reason as `Network::run`.
 #[inline(never)]
-fn take_valid<T: Element>(pixels: [T; LANES], check: Check<T>, lanes: &mut [T; LANES], counts: &mut [u32; LANES]) {
+fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; LANES], counts: &mut [u32; LANES]) {
     for ((lane, count), value) in lanes.iter_mut().zip(counts).zip(pixels) {
-        let valid = check.is_valid(value);
-        *lane = if valid { value } else { T::TOP };
+        let valid = check.is_valid(*value);
+        *lane = if valid { *value } else { T::TOP };
         *count += u32::from(valid);
     }
 }
