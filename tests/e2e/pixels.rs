@@ -279,7 +279,7 @@ fn parameters() {
     assert_message(
         &f,
         f.run("").error(2),
-        "job.toml: params.required: the function params needs this parameter
+        "job.toml:1:1: params.required: the function params needs this parameter
   hint: add `required = …` (a number) under [params]
 1 mistake in the job",
     );
