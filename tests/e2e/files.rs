@@ -72,6 +72,19 @@ fn an_output_that_exists() {
     assert_eq!(f.files(), ["a.tif", "copy.tif", "job.toml"]);
 }
 
+#[test]
+fn an_output_in_a_folder_that_does_not_exist() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(10, 10))");
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'nowhere/copy.tif'\n");
+    assert_message(
+        &f,
+        f.run("").error(2),
+        "job.toml:7:8: outputs.copy.path: the folder ~/nowhere doesn't exist\n1 mistake in the job",
+    );
+    assert_eq!(f.files(), ["a.tif", "job.toml"]);
+}
+
 /// A file system of a few MiB; unmounted when dropped.
 struct SmallDisk<'a>(&'a Path);
 

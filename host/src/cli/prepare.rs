@@ -2,7 +2,7 @@
 
 use super::Fatal;
 use super::console::Console;
-use crate::controller::{Job, Journal, Plan};
+use crate::controller::{Job, Journal, JournalError, Plan};
 use crate::job::{self, Loaded};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use clap::Args;
@@ -86,7 +86,7 @@ pub fn prepare(
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
-    let journal = if start { Some(open_journal(arguments, &mut loaded, &identity, console)?) } else { None };
+    let journal = if start { open_journal(arguments, &mut loaded, &identity, console)? } else { None };
     let options = job::Options { overwrite: arguments.overwrite, threads };
     let planned = job::plan(&loaded, &function, identity, &options).map_err(mistakes);
     let mut plan = match (planned, journal.as_ref().is_some_and(|j| j.progress().done.len() == 0)) {
@@ -102,8 +102,14 @@ pub fn prepare(
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
 }
 
-/// Opens the run's journal, and lets the grid be cut as an earlier run has done.
-fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, console: &Console) -> Result<Journal, Fatal> {
+/// Opens the run's journal, and lets the grid be cut as an earlier run has done. A new run can do without: then it can't
+/// be resumed.
+fn open_journal(
+    arguments: &JobArguments,
+    loaded: &mut Loaded,
+    job: &Job,
+    console: &Console,
+) -> Result<Option<Journal>, Fatal> {
     let files = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice());
     let local = files.map(Path::new).find(|p| !p.starts_with("/vsi") && !p.to_string_lossy().contains("://"));
     let beside = local
@@ -114,11 +120,18 @@ fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, consol
     let cut = what.grid.tile.take();
     let what = serde_json::to_string(&what).map_err(Fatal::failed)?;
     let identity = sha256(format!("{what} {} {}", job.function, job.module_sha256).as_bytes());
-    let journal = Journal::open(Journal::path_for(&beside), &identity, arguments.resume).map_err(|e| Fatal {
-        code: 2,
-        text: e.to_string(),
-        detail: None,
-    })?;
+    if beside.parent().is_some_and(|folder| !folder.is_dir()) {
+        // The planner says so, with all else that is wrong.
+        return Ok(None);
+    }
+    let journal = match Journal::open(Journal::path_for(&beside), &identity, arguments.resume) {
+        Ok(journal) => journal,
+        Err(e @ JournalError::Unusable { .. }) if !arguments.resume => {
+            console.warn(&format!("this run can't be resumed: {e}"));
+            return Ok(None);
+        }
+        Err(e) => return Err(Fatal::usage(e)),
+    };
     let before = journal.progress();
     if before.done.len() > 0 {
         if cut.is_some_and(|cut| cut != before.tile) {
@@ -134,7 +147,7 @@ fn open_journal(arguments: &JobArguments, loaded: &mut Loaded, job: &Job, consol
             || serde_json::json!({ "done": before.done.len() }),
         );
     }
-    Ok(journal)
+    Ok(Some(journal))
 }
 
 /// All overrides, short forms written out.

@@ -101,7 +101,11 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(lock)),
             Err(TryLockError::Error(e)) => return Err(unusable(&e)),
         }
-        let found = read(&path).map_err(|e| unusable(&e))?;
+        let found = match read(&path) {
+            // It is about to be replaced, and what it can't name can't be removed.
+            Err(_) if !resume => None,
+            found => found.map_err(|e| unusable(&e))?,
+        };
         let progress = match found {
             Some(found) if resume && found.version != VERSION => {
                 return Err(unusable(&format!("format {}, this tilefn reads {VERSION}", found.version)));
