@@ -5,8 +5,8 @@ use crate::peer::{about, join, tcp, ticket, tls};
 use crate::running::{Running, assert_tidy};
 use crate::support::{Folder, Run};
 use tilefn::wire::{
-    self, Cost, FailureKind, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead, Secret, Ticket,
-    TileFailure, TileResult, WireError,
+    self, Cost, FailureKind, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead,
+    Secret, Ticket, TileFailure, TileResult, WireError,
 };
 use tilefn_abi::DType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -194,14 +194,16 @@ async fn workers_that_send_nonsense_lose_their_tiles() {
     ];
     for (name, outputs, _) in &cases {
         let (mut peer, lease, _) = with_a_tile(&ticket, 2, name).await;
-        let sizes: Vec<_> = outputs.iter().flatten().map(|r| vec![0; usize::try_from(r.bytes().unwrap()).unwrap()]).collect();
+        let sizes: Vec<_> =
+            outputs.iter().flatten().map(|r| vec![0; usize::try_from(r.bytes().unwrap()).unwrap()]).collect();
         let parts: Vec<&[u8]> = sizes.iter().map(Vec::as_slice).chain([&[][..]]).collect();
         peer.writer.send(&result(lease, outputs.clone()), &parts).await.unwrap();
         until_closed(&mut peer).await;
     }
     // A greeting where none belongs, and more pixels than the job's limits allow: the head alone ends it.
     let (mut greeter, _, _) = with_a_tile(&ticket, 2, "greeter").await;
-    let hello = wire::Hello { protocols: wire::Protocols::OURS, secret: ticket.secret.clone(), about: about("greeter") };
+    let hello =
+        wire::Hello { protocols: wire::Protocols::OURS, secret: ticket.secret.clone(), about: about("greeter") };
     greeter.writer.send(&FromWorker::Hello(hello), &[]).await.unwrap();
     until_closed(&mut greeter).await;
     // One that wants everything, and takes it away.

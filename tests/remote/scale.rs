@@ -10,7 +10,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tilefn::wire::{self, Cost, FromController, FromWorker, Joined, Log, Outcome, Pool, RasterHead, Ticket, TileResult};
+use tilefn::wire::{
+    self, Cost, FromController, FromWorker, Joined, Log, Outcome, Pool, RasterHead, Ticket, TileResult,
+};
 use tilefn_abi::DType;
 
 fn number(name: &str, usual: u64) -> u64 {
@@ -29,7 +31,8 @@ struct Used {
 
 fn used(pid: u32) -> Used {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<u64> = stat.rsplit(')').next().unwrap().split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+    let fields: Vec<u64> =
+        stat.rsplit(')').next().unwrap().split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
     let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -114,7 +117,9 @@ fn many_workers_and_tiles_cost_no_more_each_than_few() {
     let joining: Vec<_> = (0..workers)
         .map(|n| {
             let (ticket, pool, done) = (ticket.clone(), pool.clone(), done.clone());
-            runtime.spawn(async move { work(joined(&ticket, &pool, &format!("w{n}")).await, Outcome::Skipped, &[], done).await })
+            runtime.spawn(async move {
+                work(joined(&ticket, &pool, &format!("w{n}")).await, Outcome::Skipped, &[], done).await
+            })
         })
         .collect();
     let mut marks = Vec::new();
@@ -158,7 +163,10 @@ fn pixels_go_through_one_controller() {
     let megabytes = number("TILEFN_SCALE_MEGABYTES", 64);
     let f = Folder::new();
     let tiles = megabytes;
-    f.python(&format!("write('a.tif', np.zeros(({} * {BIG}, {BIG}), 'f4'), options=['COMPRESS=ZSTD', 'TILED=YES'])", tiles));
+    f.python(&format!(
+        "write('a.tif', np.zeros(({} * {BIG}, {BIG}), 'f4'), options=['COMPRESS=ZSTD', 'TILED=YES'])",
+        tiles
+    ));
     f.job(
         "add",
         "[inputs.image]\npath = 'a.tif'\n[outputs.add]\npath = 'add.tif'\nstatistics = false\noptions = ['COMPRESS=NONE', 'TILED=YES', 'BLOCKXSIZE=512', 'BLOCKYSIZE=512']\n\
