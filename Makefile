@@ -2,19 +2,25 @@
 # One target folder outside the clone, so that a second clone is quick.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tilefn-target
 export CARGO_TERM_COLOR ?= auto
+# rustup's folder, which a shell that hasn't been opened anew doesn't know.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 TILEFN = $(CARGO_TARGET_DIR)/release/tilefn
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build
+.PHONY: help demo test bench build install
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 build: ## Build the program
 	@scripts/setup.sh run
-	cargo build --release --package tilefn
+	cargo build --release --locked --package tilefn
 
-demo: build ## Run NDVI and a median composite on real scenes; pictures and report in demo/
+install: ## Build it and put it where cargo puts programs (~/.cargo/bin)
+	@scripts/setup.sh run
+	cargo install --locked --path host
+
+demo: build ## Run four examples on real scenes; rasters, pictures and a report in demo/
 	@scripts/demo.sh $(TILEFN)
 
 test: ## Everything that CI runs

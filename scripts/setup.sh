@@ -1,16 +1,24 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run tilefn on Debian or Ubuntu; says what it does; does nothing the second time.
 # Usage: scripts/setup.sh run|test
-#   run   what the program and the demo need: GDAL, a C linker, Rust's WebAssembly target
+#   run   what the program and the demo need: GDAL, a C compiler, pip to fetch scenes, Rust's WebAssembly target
 #   test  that, and what the tests need: GDAL's Python for independent pixels, clang for the C example, cargo-deny
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-what="${1:-run}"
+what="${1:-}"
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates)
-[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy clang lld procps)
+case "$what" in
+  run | test) ;;
+  *) die "usage: scripts/setup.sh run|test" ;;
+esac
+
+packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
+[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps)
+# 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
+[ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()
@@ -24,19 +32,23 @@ if [ ${#missing[@]} -gt 0 ]; then
     command -v sudo >/dev/null || die "installing packages needs root: run as root, or install sudo"
     sudo=(sudo)
   fi
-  "${sudo[@]}" apt-get update -q
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+  # A new machine may be updating itself: wait for that.
+  apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+  "${apt[@]}" update
+  "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
 fi
 
-command -v cargo >/dev/null || die "Rust is missing: install rustup from https://rustup.rs, then run this again"
+command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs, open a new shell, and run this again"
 target=wasm32-unknown-unknown
-if ! ls "$(rustc --print target-libdir --target $target 2>/dev/null)"/libstd-* >/dev/null 2>&1; then
+# With rustup, asking for the compiler also installs the version and target that rust-toolchain.toml names.
+if ! ls "$(rustc --print target-libdir --target $target)"/libstd-* >/dev/null 2>&1; then
   command -v rustup >/dev/null || die "Rust's target $target is missing, and there is no rustup to add it with"
   say "adding Rust's target $target"
   rustup target add $target
 fi
 
 if [ "$what" = test ] && ! command -v cargo-deny >/dev/null; then
+  # The version that this repository's compiler can build.
   say "installing cargo-deny (a few minutes, once)"
-  cargo install --locked --quiet cargo-deny
+  cargo install --locked --quiet cargo-deny@0.20.2
 fi

@@ -29,10 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let function = sandbox.compile(&wasm)?.function("nothing")?;
         let empty = fastest(|| run(&function, 0))?;
         let filled = fastest(|| run(&function, 3))?;
-        println!(
-            "kept {:>4} KiB: empty tile {empty:>7.1} µs, 3 × 1 MiB {filled:>7.1} µs",
-            kept >> 10
-        );
+        println!("kept {:>4} KiB: empty tile {empty:>7.1} µs, 3 × 1 MiB {filled:>7.1} µs", kept >> 10);
     }
     Ok(())
 }

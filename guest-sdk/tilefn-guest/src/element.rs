@@ -117,7 +117,12 @@ macro_rules! element {
     };
     (integer $type:ident, $dtype:ident, $float:ty, $marker:ident) => {
         element!(
-            $type, $dtype, $float, $type::$marker, $type::MAX, $type::MIN,
+            $type,
+            $dtype,
+            $float,
+            $type::$marker,
+            $type::MAX,
+            $type::MIN,
             |value: i128| value.clamp($type::MIN.into(), $type::MAX.into()).as_(),
             AsPrimitive::<u64>::as_,
             |bits: u64| bits.as_()

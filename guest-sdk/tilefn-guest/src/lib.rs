@@ -46,8 +46,24 @@ pub use tilefn_abi::DType;
 pub use tilefn_macros::{Outputs, tile_function};
 pub use {ndarray, serde};
 
-use any::with_dtype;
+/// The guide's code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/function-authors-guide.md")]
+struct Guide;
+
+/// So is the code in these pages.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/from-rios.md")]
+struct Pages;
+
+/// So is the ABI's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/abi.md")]
+struct Abi;
+
 use abi::{RawParam, RawRaster, RawValue, TileResult};
+use any::with_dtype;
 
 /// What a function's file needs: `use tilefn_guest::prelude::*;`
 pub mod prelude {

@@ -108,7 +108,8 @@ impl<O: Output> Outputs for O {
 #[diagnostic::on_unimplemented(
     message = "a tile function can't return `{Self}`",
     label = "not a result type",
-    note = "it returns a `Tile<T>` or `AnyTile`, a `Vec` of them for a list of files, a struct with `#[derive(Outputs)]` for several outputs, `Reduced<T>`, or a tuple `(outputs, Reduced<T>)`; each may be in a `Result<_, Error>`"
+    note = "it returns a `Tile<T>` or `AnyTile`, a `Vec` of them for a list of files, a struct with `#[derive(Outputs)]` for several outputs, `Reduced<T>`, or a tuple `(outputs, Reduced<T>)`; each may be in a `Result<_, Error>`",
+    note = "the `T` of `Reduced<T>` needs `impl Reduce`"
 )]
 pub trait Returned: Sized {
     /// Whether it accumulates.

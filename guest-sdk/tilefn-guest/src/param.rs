@@ -68,7 +68,11 @@ fn check_kind(raw: &RawParam, kind: ParamKind, list: bool) -> Result<(), Error> 
 }
 
 fn read<S: ParamScalar>(value: RawValue) -> Result<S, Error> {
-    S::from_value(value).ok_or_else(|| format!("the value is not one of {}", core::any::type_name::<S>()).into())
+    let type_name = core::any::type_name::<S>();
+    S::from_value(value).ok_or_else(|| match value {
+        RawValue::Bits(bits) => format!("{} is outside the range of {type_name}", bits.cast_signed()).into(),
+        RawValue::Text(text) => format!("{text:?} is no {type_name}").into(),
+    })
 }
 
 impl ParamScalar for bool {

@@ -1,6 +1,6 @@
 //! The arguments of a tile function: which are inputs, which parameters, which is the context.
 
-use syn::{Attribute, Error, Expr, FnArg, Ident, Lit, Meta, Pat, PatType, Result, Type, ext::IdentExt, spanned::Spanned};
+use syn::{Attribute, Error, Expr, FnArg, Ident, Lit, Meta, Pat, PatType, Result, Type, ext::IdentExt};
 
 use crate::{
     param::Param,
@@ -18,7 +18,7 @@ pub struct Argument {
 /// What an argument is.
 pub enum Kind {
     Input,
-    Param(Param),
+    Param(Box<Param>),
     Context,
 }
 
@@ -28,7 +28,10 @@ impl Argument {
         let argument = match argument {
             FnArg::Typed(argument) => argument,
             FnArg::Receiver(receiver) => {
-                return Err(Error::new(receiver.span(), "a tile function can't take `self`: write it outside of `impl`"));
+                return Err(Error::new_spanned(
+                    receiver,
+                    "a tile function can't take `self`: write it outside of `impl`",
+                ));
             }
         };
         let attributes = take_attributes(argument);
@@ -36,8 +39,8 @@ impl Argument {
         let name = match &*argument.pat {
             Pat::Ident(pattern) if pattern.subpat.is_none() && pattern.by_ref.is_none() => pattern.ident.clone(),
             other => {
-                return Err(Error::new(
-                    other.span(),
+                return Err(Error::new_spanned(
+                    other,
                     "an argument needs a plain name: the job file calls the input or parameter by it",
                 ));
             }
@@ -63,25 +66,25 @@ fn kind(ty: &Type, attributes: &[Attribute]) -> Result<Kind> {
     let mut params = attributes.iter().filter(|attribute| attribute.path().is_ident("param"));
     if let Some(param) = params.next() {
         if let Some(second) = params.next() {
-            return Err(Error::new(second.span(), "one #[param] is enough: write #[param(default = …, min = …)]"));
+            return Err(Error::new_spanned(second, "one #[param] is enough: write #[param(default = …, min = …)]"));
         }
-        return Param::parse(param, ty).map(Kind::Param);
+        return Param::parse(param, ty).map(|param| Kind::Param(Box::new(param)));
     }
     if let Type::Reference(reference) = ty {
         if reference.mutability.is_none() && is_named(&reference.elem, "Context") {
             return Ok(Kind::Context);
         }
-        return Err(Error::new(
-            ty.span(),
+        return Err(Error::new_spanned(
+            ty,
             "only the context is taken by reference, as `ctx: &Context`; take tiles by value, they are cheap to move",
         ));
     }
     if is_named(ty, "Context") {
-        return Err(Error::new(ty.span(), "the context is taken by reference: `&Context`"));
+        return Err(Error::new_spanned(ty, "the context is taken by reference: `&Context`"));
     }
     if ParamType::of(ty).is_some() {
-        return Err(Error::new(
-            ty.span(),
+        return Err(Error::new_spanned(
+            ty,
             "an argument of this type is a parameter: write `#[param]`, or `#[param(default = …)]`, in front of it",
         ));
     }

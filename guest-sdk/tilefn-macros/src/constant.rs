@@ -1,13 +1,15 @@
 //! The constants that attributes take: literals, with a sign, in lists, or NaN.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::{Error, Expr, ExprLit, Lit, Result, UnOp, spanned::Spanned};
+use std::fmt::Display;
 
-/// A constant, where it stands, and what it is.
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Error, Expr, ExprLit, Lit, Result, UnOp};
+
+/// A constant, as it was written and what it is.
 #[derive(Clone, Debug)]
 pub struct Constant {
-    pub span: Span,
+    pub tokens: TokenStream,
     pub value: Value,
 }
 
@@ -45,7 +47,12 @@ impl Constant {
             Expr::Paren(paren) => return Self::parse(&paren.expr),
             _ => return Err(not_a_constant(expr)),
         };
-        Ok(Self { span: expr.span(), value })
+        Ok(Self { tokens: expr.to_token_stream(), value })
+    }
+
+    /// A mistake about it.
+    pub fn error(&self, message: impl Display) -> Error {
+        Error::new_spanned(&self.tokens, message)
     }
 
     /// The constant as a `describe::Value`.
@@ -75,13 +82,13 @@ fn literal(lit: &Lit) -> Result<Value> {
         Lit::Int(lit) => Value::Int(lit.base10_parse()?),
         Lit::Float(lit) => Value::Float(lit.base10_parse()?),
         Lit::Str(lit) => Value::Text(lit.value()),
-        other => return Err(Error::new(other.span(), "write a number, true, false, or a text in quotes")),
+        other => return Err(Error::new_spanned(other, "write a number, true, false, or a text in quotes")),
     })
 }
 
 fn not_a_constant(expr: &Expr) -> Error {
-    Error::new(
-        expr.span(),
+    Error::new_spanned(
+        expr,
         "this must be a literal, such as 2, -0.5, true, \"text\" or [1, 2]: the host shows it before the function runs",
     )
 }

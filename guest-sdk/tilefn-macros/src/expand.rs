@@ -25,7 +25,7 @@ pub fn tile_function(options: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#item #glue)
 }
 
-/// Compiled natively too, so that `cargo test` and editors show what is wrong with a signature.
+/// Its own names begin with `__tilefn_`, so that they hide none of the author's. Compiled natively too, so that `cargo test` and editors show what is wrong with a signature.
 fn glue(function: &Function, item: &ItemFn) -> TokenStream {
     let ident = &item.sig.ident;
     let name = ident.unraw().to_string();
@@ -42,7 +42,7 @@ fn glue(function: &Function, item: &ItemFn) -> TokenStream {
             }
 
             fn __tilefn_run(
-                call: &::tilefn_guest::abi::Call,
+                __tilefn_call: &::tilefn_guest::abi::Call,
             ) -> ::core::result::Result<::tilefn_guest::abi::TileResult, ::tilefn_guest::Error> {
                 #call
             }
@@ -90,7 +90,7 @@ fn description(function: &Function, name: &str) -> TokenStream {
     quote!(::tilefn_guest::describe::Description::new(#name, #doc, #halo) #(#arguments)* #returns)
 }
 
-/// Reads the arguments, each by its number among its kind, and calls the function.
+/// Reads the arguments, each by its number among its kind, and calls the function, whose name no local variable may have.
 fn call(function: &Function, ident: &Ident) -> TokenStream {
     let (mut inputs, mut params) = (0usize.., 0usize..);
     let mut context = None;
@@ -103,15 +103,15 @@ fn call(function: &Function, ident: &Ident) -> TokenStream {
             match argument.kind {
                 Kind::Input => {
                     let number = inputs.next();
-                    quote_spanned!(ty.span()=> call.input::<#ty>(#number)?)
+                    quote_spanned!(ty.span()=> __tilefn_call.input::<#ty>(#number)?)
                 }
                 Kind::Param(_) => {
                     let number = params.next();
-                    quote_spanned!(ty.span()=> call.param::<#ty>(#number, #name)?)
+                    quote_spanned!(ty.span()=> __tilefn_call.param::<#ty>(#number, #name)?)
                 }
                 Kind::Context => {
-                    context = Some(quote!(let context = call.context()?;));
-                    quote!(&context)
+                    context = Some(quote!(let __tilefn_context = __tilefn_call.context()?;));
+                    quote!(&__tilefn_context)
                 }
             }
         })

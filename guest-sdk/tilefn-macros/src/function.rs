@@ -1,7 +1,8 @@
 //! A tile function as its author wrote it: signature and attribute, checked.
 
-use proc_macro2::{Span, TokenStream};
-use syn::{Error, ItemFn, Result, ReturnType, Safety, Type, spanned::Spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Error, ItemFn, Result, ReturnType, Safety, Type};
 
 use crate::{
     arguments::{Argument, Kind, doc_of},
@@ -57,7 +58,7 @@ impl Function {
                 halo: options.halo.map_or(Halo::Pixels(0), |(halo, _)| halo),
                 nodata: options.nodata,
             }),
-            (error, ..) => Err(error.unwrap_or_else(|| Error::new(item.sig.span(), "the function can't be read"))),
+            (error, ..) => Err(error.unwrap_or_else(|| Error::new_spanned(&item.sig, "the function can't be read"))),
         }
     }
 }
@@ -68,11 +69,12 @@ struct Errors(Option<Error>);
 
 impl Errors {
     fn check<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            None => self.0 = Some(error),
-        })
-        .ok()
+        result
+            .map_err(|error| match &mut self.0 {
+                Some(errors) => errors.combine(error),
+                None => self.0 = Some(error),
+            })
+            .ok()
     }
 
     fn into_error(self) -> Option<Error> {
@@ -83,27 +85,27 @@ impl Errors {
 fn check_signature(item: &ItemFn) -> Result<()> {
     let signature = &item.sig;
     let name = signature.ident.to_string();
-    let wrong = |span: Span, message: &str| Err(Error::new(span, message));
+    let wrong = |part: &dyn ToTokens, message: &str| Err(Error::new_spanned(part, message));
     if let Some(keyword) = &signature.asyncness {
-        return wrong(keyword.span(), "a tile function can't be async: it has nothing to wait for, the tiles are in memory");
+        return wrong(keyword, "a tile function can't be async: it has nothing to wait for, the tiles are in memory");
     }
     if let Safety::Unsafe(keyword) = &signature.safety {
-        return wrong(keyword.span(), "a tile function can't be unsafe: nobody could keep what it relies on");
+        return wrong(keyword, "a tile function can't be unsafe: nobody could keep what it relies on");
     }
     if let Some(abi) = &signature.abi {
-        return wrong(abi.span(), "write a plain `fn`: the macro makes the exports");
+        return wrong(abi, "write a plain `fn`: the macro makes the exports");
     }
     if !signature.generics.params.is_empty() {
         return wrong(
-            signature.generics.span(),
+            &signature.generics,
             "a tile function can't be generic: the host must know its types. Call a generic function from it, or take `AnyTile`",
         );
     }
     if let Some(variadic) = &signature.variadic {
-        return wrong(variadic.span(), "a tile function can't be variadic: a list of files is a `Vec<Tile<T>>`");
+        return wrong(variadic, "a tile function can't be variadic: a list of files is a `Vec<Tile<T>>`");
     }
     if !name.is_ascii() {
-        return wrong(signature.ident.span(), "the function's name must be ASCII: it becomes the name of exports");
+        return wrong(&signature.ident, "the function's name must be ASCII: it becomes the name of exports");
     }
     Ok(())
 }
@@ -111,11 +113,11 @@ fn check_signature(item: &ItemFn) -> Result<()> {
 fn check_arguments(arguments: &[Argument], item: &ItemFn) -> Result<()> {
     let contexts: Vec<_> = arguments.iter().filter(|argument| matches!(argument.kind, Kind::Context)).collect();
     if let [_, second, ..] = contexts.as_slice() {
-        return Err(Error::new(second.name.span(), "the context is given once"));
+        return Err(Error::new_spanned(&second.name, "the context is given once"));
     }
     if !arguments.iter().any(|argument| matches!(argument.kind, Kind::Input)) {
-        return Err(Error::new(
-            item.sig.ident.span(),
+        return Err(Error::new_spanned(
+            &item.sig.ident,
             "a tile function needs an input: an argument such as `dem: Tile<f32>`",
         ));
     }
@@ -125,11 +127,11 @@ fn check_arguments(arguments: &[Argument], item: &ItemFn) -> Result<()> {
 fn returned(item: &ItemFn) -> Result<Type> {
     match &item.sig.output {
         ReturnType::Type(_, ty) => match &**ty {
-            Type::ImplTrait(_) => Err(Error::new(ty.span(), "write the type out: the host must know it")),
+            Type::ImplTrait(_) => Err(Error::new_spanned(ty, "write the type out: the host must know it")),
             other => Ok(other.clone()),
         },
-        ReturnType::Default => Err(Error::new(
-            item.sig.ident.span(),
+        ReturnType::Default => Err(Error::new_spanned(
+            &item.sig.ident,
             "a tile function returns its output: `-> Tile<f32>`, a struct with #[derive(Outputs)], or `Reduced<T>`",
         )),
     }
@@ -137,7 +139,7 @@ fn returned(item: &ItemFn) -> Result<Type> {
 
 /// What the attribute says.
 struct Options {
-    halo: Option<(Halo, Span)>,
+    halo: Option<(Halo, Constant)>,
     nodata: Option<Constant>,
 }
 
@@ -156,12 +158,11 @@ impl Options {
                 _ => None,
             };
             let halo = halo.ok_or_else(|| {
-                Error::new(
-                    constant.span,
-                    format!("the halo is a number of pixels from 0 to {MAX_HALO}, or the name of an integer parameter in quotes"),
-                )
+                constant.error(format!(
+                    "the halo is a number of pixels from 0 to {MAX_HALO}, or the name of an integer parameter in quotes"
+                ))
             })?;
-            parsed.halo = Some((halo, constant.span));
+            parsed.halo = Some((halo, constant));
         }
         Ok(parsed)
     }
@@ -169,13 +170,15 @@ impl Options {
 
 /// A halo that names a parameter needs one that is a single integer and not negative.
 fn check_halo(options: &Options, arguments: &[Argument]) -> Result<()> {
-    let Some((Halo::Param(name), span)) = &options.halo else {
+    let Some((Halo::Param(name), constant)) = &options.halo else {
         return Ok(());
     };
-    let params = || arguments.iter().filter_map(|argument| match &argument.kind {
-        Kind::Param(param) => Some((argument.public_name(), param)),
-        _ => None,
-    });
+    let params = || {
+        arguments.iter().filter_map(|argument| match &argument.kind {
+            Kind::Param(param) => Some((argument.public_name(), param)),
+            _ => None,
+        })
+    };
     let is_integer = |ty: ParamType| matches!(ty, ParamType { scalar: Scalar::Int(..), list: false });
     let Some((_, param)) = params().find(|(its_name, _)| its_name == name) else {
         let integers: Vec<_> = params().filter(|(_, param)| is_integer(param.ty)).map(|(name, _)| name).collect();
@@ -183,10 +186,10 @@ fn check_halo(options: &Options, arguments: &[Argument]) -> Result<()> {
             [] => "it has no integer parameter".to_owned(),
             names => format!("its integer parameters are: {}", names.join(", ")),
         };
-        return Err(Error::new(*span, format!("the function has no parameter `{name}` to take the halo from; {known}")));
+        return Err(constant.error(format!("the function has no parameter `{name}` to take the halo from; {known}")));
     };
     if !is_integer(param.ty) {
-        return Err(Error::new(*span, format!("the halo is a number of pixels: `{name}` must be an integer, not a list")));
+        return Err(constant.error(format!("the halo is a number of pixels: `{name}` must be a single integer")));
     }
     let lowest = match (&param.min, param.ty.scalar) {
         (Some(Constant { value: Value::Int(min), .. }), _) => Some(*min),
@@ -194,10 +197,7 @@ fn check_halo(options: &Options, arguments: &[Argument]) -> Result<()> {
         _ => None,
     };
     if lowest.is_some_and(|lowest| lowest < 0) {
-        return Err(Error::new(
-            *span,
-            format!("the halo can't be negative: give `{name}` `min = 0`, or make it a `u32`"),
-        ));
+        return Err(constant.error(format!("the halo can't be negative: give `{name}` `min = 0`, or make it a `u32`")));
     }
     Ok(())
 }
@@ -206,7 +206,7 @@ fn check_halo(options: &Options, arguments: &[Argument]) -> Result<()> {
 pub fn check_nodata(nodata: &Constant, pixel_type: Option<&Type>) -> Result<()> {
     let value = match nodata.value {
         Value::Int(_) | Value::Float(_) => &nodata.value,
-        _ => return Err(Error::new(nodata.span, "a nodata value is a number, or f32::NAN")),
+        _ => return Err(nodata.error("a nodata value is a number, or f32::NAN")),
     };
     let Some(Scalar::Int(min, max)) = pixel_type.and_then(Scalar::of) else {
         return Ok(());
@@ -215,6 +215,5 @@ pub fn check_nodata(nodata: &Constant, pixel_type: Option<&Type>) -> Result<()> 
     if fits {
         return Ok(());
     }
-    Err(Error::new(nodata.span, format!("a nodata value of these pixels is an integer from {min} to {max}")))
+    Err(nodata.error(format!("a nodata value of these pixels is an integer from {min} to {max}")))
 }
-

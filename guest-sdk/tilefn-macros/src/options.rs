@@ -1,6 +1,11 @@
 //! `key = value` lists inside attributes.
 
-use syn::{Error, Expr, Ident, Result, Token, ext::IdentExt, parse::{Parse, ParseStream, Parser}, punctuated::Punctuated};
+use syn::{
+    Error, Expr, Ident, Result, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream, Parser},
+    punctuated::Punctuated,
+};
 
 /// One `key = value`.
 pub struct KeyValue {
@@ -12,7 +17,7 @@ impl Parse for KeyValue {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let key = input.call(Ident::parse_any)?;
         if !input.peek(Token![=]) {
-            return Err(Error::new(key.span(), format!("`{key}` needs a value: `{key} = …`")));
+            return Err(Error::new_spanned(&key, format!("`{key}` needs a value: `{key} = …`")));
         }
         input.parse::<Token![=]>()?;
         Ok(Self { key, value: input.parse()? })
@@ -25,10 +30,10 @@ pub fn parse(tokens: proc_macro2::TokenStream, known: &[&str]) -> Result<Vec<Key
     let mut seen: Vec<&Ident> = Vec::new();
     for KeyValue { key, .. } in &pairs {
         if !known.iter().any(|known| key == known) {
-            return Err(Error::new(key.span(), format!("unknown key `{key}`; the keys are: {}", known.join(", "))));
+            return Err(Error::new_spanned(key, format!("unknown key `{key}`; the keys are: {}", known.join(", "))));
         }
         if seen.contains(&key) {
-            return Err(Error::new(key.span(), format!("`{key}` is given twice")));
+            return Err(Error::new_spanned(key, format!("`{key}` is given twice")));
         }
         seen.push(key);
     }

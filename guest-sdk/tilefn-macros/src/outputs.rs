@@ -4,28 +4,23 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{Data, DeriveInput, Error, Field, Fields, Meta, Result, ext::IdentExt, spanned::Spanned};
 
-use crate::{
-    arguments::doc_of,
-    constant::Constant,
-    function::check_nodata,
-    options,
-    types::pixel_type,
-};
+use crate::{arguments::doc_of, constant::Constant, function::check_nodata, options, types::pixel_type};
 
 /// The `impl Outputs`.
 pub fn derive(item: &DeriveInput) -> Result<TokenStream> {
-    let needs_fields = "outputs are the named fields of a struct: `struct Terrain { slope: Tile<f32>, aspect: Tile<f32> }`";
+    let needs_fields =
+        "outputs are the named fields of a struct: `struct Terrain { slope: Tile<f32>, aspect: Tile<f32> }`";
     let Data::Struct(data) = &item.data else {
-        return Err(Error::new(item.ident.span(), needs_fields));
+        return Err(Error::new_spanned(&item.ident, needs_fields));
     };
     let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(item.ident.span(), needs_fields));
+        return Err(Error::new_spanned(&item.ident, needs_fields));
     };
     if fields.named.is_empty() {
-        return Err(Error::new(item.ident.span(), needs_fields));
+        return Err(Error::new_spanned(&item.ident, needs_fields));
     }
     if !item.generics.params.is_empty() {
-        return Err(Error::new(item.generics.span(), "outputs can't be generic: the host must know their types"));
+        return Err(Error::new_spanned(&item.generics, "outputs can't be generic: the host must know their types"));
     }
     let (mut descriptions, mut tiles) = (Vec::new(), Vec::new());
     for field in &fields.named {
@@ -38,8 +33,7 @@ pub fn derive(item: &DeriveInput) -> Result<TokenStream> {
             }
             None => quote!(::core::option::Option::None),
         };
-        descriptions
-            .push(quote_spanned!(ty.span()=> <#ty as ::tilefn_guest::Output>::describe(#name, #doc, #nodata)));
+        descriptions.push(quote_spanned!(ty.span()=> <#ty as ::tilefn_guest::Output>::describe(#name, #doc, #nodata)));
         tiles.push(quote_spanned!(ty.span()=> <#ty as ::tilefn_guest::Output>::into_tiles(self.#ident)));
     }
     let ident = &item.ident;
@@ -62,7 +56,7 @@ fn nodata(field: &Field) -> Result<Option<Constant>> {
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("output")) {
         let tokens = match &attribute.meta {
             Meta::List(list) => list.tokens.clone(),
-            other => return Err(Error::new(other.span(), "write #[output(nodata = …)]")),
+            other => return Err(Error::new_spanned(other, "write #[output(nodata = …)]")),
         };
         for option in options::parse(tokens, &["nodata"])? {
             let constant = Constant::parse(&option.value)?;

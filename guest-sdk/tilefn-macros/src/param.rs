@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Error, Meta, Result, Type, spanned::Spanned};
+use syn::{Attribute, Error, Meta, Result, Type};
 
 use crate::{
     constant::{Constant, Value},
@@ -21,8 +21,8 @@ pub struct Param {
 impl Param {
     pub fn parse(attribute: &Attribute, ty: &Type) -> Result<Self> {
         let param_type = ParamType::of(ty).ok_or_else(|| {
-            Error::new(
-                ty.span(),
+            Error::new_spanned(
+                ty,
                 "a parameter is a bool, an integer up to 64 bits, f32, f64, String, or a Vec of one of them",
             )
         })?;
@@ -47,32 +47,32 @@ impl Param {
         let ParamType { scalar, list } = self.ty;
         for bound in [&mut self.min, &mut self.max].into_iter().flatten() {
             if !matches!(scalar, Scalar::Int(..) | Scalar::Float) {
-                let message = format!("only numbers have bounds, this is a {}", scalar.word());
-                return Err(Error::new(bound.span, message));
+                let message = format!("only numbers have bounds, this is {}", scalar.word());
+                return Err(bound.error(message));
             }
             convert(bound, scalar)?;
         }
         if let (Some(min), Some(max)) = (&self.min, &self.max)
             && number(min) > number(max)
         {
-            return Err(Error::new(max.span, "max is below min"));
+            return Err(max.error("max is below min"));
         }
         let Some(default) = &mut self.default else {
             return Ok(());
         };
         let values = match (&mut default.value, list) {
             (Value::List(items), true) => items.as_mut_slice(),
-            (Value::List(_), false) => return Err(Error::new(default.span, "the parameter isn't a list: write one value")),
-            (_, true) => return Err(Error::new(default.span, "the parameter is a list: write [ ] around its values")),
+            (Value::List(_), false) => return Err(default.error("the parameter isn't a list: write one value")),
+            (_, true) => return Err(default.error("the parameter is a list: write [ ] around its values")),
             (_, false) => core::slice::from_mut(default),
         };
         for value in values {
             convert(value, scalar)?;
             if let Some(min) = self.min.as_ref().filter(|min| number(value) < number(min)) {
-                return Err(Error::new(value.span, format!("the default is below min = {}", show(min))));
+                return Err(value.error(format!("the default is below min = {}", show(min))));
             }
             if let Some(max) = self.max.as_ref().filter(|max| number(value) > number(max)) {
-                return Err(Error::new(value.span, format!("the default is above max = {}", show(max))));
+                return Err(value.error(format!("the default is above max = {}", show(max))));
             }
         }
         Ok(())
@@ -98,17 +98,17 @@ fn convert(constant: &mut Constant, scalar: Scalar) -> Result<()> {
         (Value::Bool(_), Scalar::Bool) | (Value::Text(_), Scalar::Text) => None,
         (Value::Float(value), Scalar::Float) if value.is_finite() => None,
         (Value::Int(value), Scalar::Int(min, max)) => {
-            if !(min..=max).contains(&value) {
+            if !(min..=max).contains(value) {
                 let message = format!("{value} is outside the parameter's type, which holds {min} to {max}");
-                return Err(Error::new(constant.span, message));
+                return Err(constant.error(message));
             }
             None
         }
         #[expect(clippy::cast_precision_loss, reason = "as Rust reads `2` where a float is meant")]
         (Value::Int(value), Scalar::Float) => Some(Value::Float(*value as f64)),
         _ => {
-            let message = format!("the parameter is a {}, this value isn't", scalar.word());
-            return Err(Error::new(constant.span, message));
+            let message = format!("the parameter is {}, this value isn't", scalar.word());
+            return Err(constant.error(message));
         }
     };
     if let Some(value) = converted {

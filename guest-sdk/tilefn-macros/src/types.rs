@@ -43,13 +43,13 @@ impl Scalar {
         })
     }
 
-    /// The word for it in messages.
+    /// What it is called in messages.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Bool => "bool",
-            Self::Int(..) => "integer",
-            Self::Float => "float",
-            Self::Text => "text",
+            Self::Bool => "a bool",
+            Self::Int(..) => "an integer",
+            Self::Float => "a float",
+            Self::Text => "a text",
         }
     }
 }

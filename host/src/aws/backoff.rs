@@ -24,7 +24,9 @@ mod tests {
     #[test]
     fn doubles_up_to_a_limit_with_jitter_below() {
         let (first, most) = (Duration::from_secs(1), Duration::from_secs(60));
-        for (failures, lowest, highest) in [(1, 0.5, 1.0), (2, 1.0, 2.0), (4, 4.0, 8.0), (7, 30.0, 60.0), (u32::MAX, 30.0, 60.0)] {
+        for (failures, lowest, highest) in
+            [(1, 0.5, 1.0), (2, 1.0, 2.0), (4, 4.0, 8.0), (7, 30.0, 60.0), (u32::MAX, 30.0, 60.0)]
+        {
             assert_eq!(delay(failures, first, most, 0).as_secs_f64(), lowest);
             assert_eq!(delay(failures, first, most, 1_000).as_secs_f64(), highest);
         }

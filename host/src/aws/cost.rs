@@ -99,7 +99,8 @@ mod tests {
     use super::*;
 
     fn fargate_job(more: &str) -> Fargate {
-        let text = "image = 'i'\ntask_role_arn = 'arn:aws:iam::1:role/t'\nsubnets = ['subnet-1']\ncpu = 2048\nmemory = 8192\n";
+        let text =
+            "image = 'i'\ntask_role_arn = 'arn:aws:iam::1:role/t'\nsubnets = ['subnet-1']\ncpu = 2048\nmemory = 8192\n";
         toml::from_str(&format!("{text}{more}")).unwrap()
     }
 
@@ -114,7 +115,8 @@ mod tests {
         assert!(close(plain.each, 0.11652) && close(plain.all, 1.1652), "{plain:?}");
         assert_eq!(plain.note, "AWS's list prices for us-east-1 of 2025");
         // … + 30 × 0.000111 + 0.005
-        let more = fargate(&fargate_job("ephemeral_storage_gib = 50\nassign_public_ip = true"), "us-east-1", 1).unwrap();
+        let more =
+            fargate(&fargate_job("ephemeral_storage_gib = 50\nassign_public_ip = true"), "us-east-1", 1).unwrap();
         assert!(close(more.each, 0.11652 + 0.00333 + 0.005), "{more:?}");
         // (2 × 0.03238 + 8 × 0.00356) × 0.3
         let spot = fargate(&fargate_job("cpu_architecture = 'ARM64'\nspot = 'prefer'"), "us-east-1", 1).unwrap();

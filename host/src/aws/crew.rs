@@ -234,7 +234,11 @@ impl Crew {
     fn strike_off(&mut self, task: &str, why: &str) {
         let Some(member) = self.tasks.shift_remove(task) else { return };
         let seconds = member.asked.elapsed().as_secs_f64();
-        if member.spot { self.usage.spot_task_seconds += seconds } else { self.usage.task_seconds += seconds }
+        if member.spot {
+            self.usage.spot_task_seconds += seconds
+        } else {
+            self.usage.task_seconds += seconds
+        }
         let text = if member.connected { why.to_owned() } else { format!("before it connected: {why}") };
         if member.connected {
             tracing::info!("worker task {task} left: {why}");
@@ -429,7 +433,15 @@ mod tests {
     #[test]
     fn a_job_goes_on_as_long_as_there_is_hope() {
         let s = Duration::from_secs;
-        let good = Outlook { present: 2, starting: 0, needed: 2, short_for: s(0), patience: s(900), failed_starts: 0, fatal: false };
+        let good = Outlook {
+            present: 2,
+            starting: 0,
+            needed: 2,
+            short_for: s(0),
+            patience: s(900),
+            failed_starts: 0,
+            fatal: false,
+        };
         for (outlook, problem) in [
             (good, None),
             // Workers that are there go on, whatever AWS says to more.
@@ -437,9 +449,15 @@ mod tests {
             (Outlook { present: 0, starting: 1, fatal: true, ..good }, None),
             (Outlook { present: 0, fatal: true, ..good }, Some("no worker can be started")),
             (Outlook { present: 0, starting: 4, failed_starts: 4, ..good }, None),
-            (Outlook { present: 0, starting: 4, failed_starts: 5, ..good }, Some("5 worker tasks in a row ended before they connected")),
+            (
+                Outlook { present: 0, starting: 4, failed_starts: 5, ..good },
+                Some("5 worker tasks in a row ended before they connected"),
+            ),
             (Outlook { present: 1, short_for: s(899), ..good }, None),
-            (Outlook { present: 1, short_for: s(900), ..good }, Some("only 1 workers instead of at least 2 (`min_count`) for 900 s")),
+            (
+                Outlook { present: 1, short_for: s(900), ..good },
+                Some("only 1 workers instead of at least 2 (`min_count`) for 900 s"),
+            ),
         ] {
             assert_eq!(outlook.problem().as_deref(), problem, "{outlook:?}");
         }

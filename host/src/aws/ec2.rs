@@ -13,9 +13,9 @@ use crate::job::spec::{self, Spot, Workers};
 use crate::wire::Ticket;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesInputBuilder;
 use aws_sdk_ec2::types::{
-    Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMarketOptionsRequest, InstanceMetadataOptionsRequest,
-    InstanceNetworkInterfaceSpecification, InstanceStateName, InstanceType, MarketType, ResourceType, ShutdownBehavior,
-    Tag, TagSpecification,
+    Filter, HttpTokensState, IamInstanceProfileSpecification, InstanceMarketOptionsRequest,
+    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceStateName, InstanceType, MarketType,
+    ResourceType, ShutdownBehavior, Tag, TagSpecification,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
@@ -243,7 +243,10 @@ impl Ec2 {
             self.instances.insert(id, Instant::now());
         }
         let started = u32::try_from(answer.instances().len()).unwrap_or(u32::MAX);
-        tracing::info!("{started} {market}instances {instance_type} started in {subnet} ({} in all)", self.instances.len());
+        tracing::info!(
+            "{started} {market}instances {instance_type} started in {subnet} ({} in all)",
+            self.instances.len()
+        );
         Ok(started)
     }
 
@@ -413,16 +416,27 @@ mod tests {
     }
 
     fn launch(spot: bool) -> Launch {
-        Launch { place: Place { instance_type: "c7i.large".into(), subnet: "subnet-a".into(), spot }, count: 2, token: "t".into() }
+        Launch {
+            place: Place { instance_type: "c7i.large".into(), subnet: "subnet-a".into(), spot },
+            count: 2,
+            token: "t".into(),
+        }
     }
 
     #[test]
     fn every_type_and_subnet_is_tried_and_spot_first() {
-        let order = |more| places(&settings(more)).into_iter().map(|p| (p.spot, p.instance_type, p.subnet)).collect::<Vec<_>>();
+        let order =
+            |more| places(&settings(more)).into_iter().map(|p| (p.spot, p.instance_type, p.subnet)).collect::<Vec<_>>();
         let place = |spot, t: &str, s: &str| (spot, format!("{t}.large"), format!("subnet-{s}"));
         assert_eq!(
             order("spot = 'prefer'"),
-            [true, false].map(|spot| [place(spot, "c7i", "a"), place(spot, "c7i", "b"), place(spot, "c6i", "a"), place(spot, "c6i", "b")])
+            [true, false]
+                .map(|spot| [
+                    place(spot, "c7i", "a"),
+                    place(spot, "c7i", "b"),
+                    place(spot, "c6i", "a"),
+                    place(spot, "c6i", "b")
+                ])
                 .concat()
         );
         assert!(order("spot = 'only'").iter().all(|p| p.0));
@@ -441,7 +455,10 @@ mod tests {
         let tags = IndexMap::from([("tilefn:job".to_owned(), "j".to_owned())]);
         let it = run_instances(&settings(""), &tags, "c", &launch(false)).build().unwrap();
         assert_eq!((it.min_count(), it.max_count(), it.client_token()), (Some(1), Some(2), Some("t")));
-        assert_eq!(it.image_id(), Some("resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"));
+        assert_eq!(
+            it.image_id(),
+            Some("resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id")
+        );
         assert_eq!(it.instance_initiated_shutdown_behavior(), Some(&ShutdownBehavior::Terminate));
         assert_eq!((it.subnet_id(), it.security_group_ids()), (Some("subnet-a"), &["sg-1".to_owned()][..]));
         assert!(it.instance_market_options().is_none() && it.network_interfaces().is_empty());

@@ -1,8 +1,8 @@
 //! What went wrong in a call to AWS, sorted by cause: the one place that decides what is worth another try.
 
 use crate::controller::fleet::FleetError;
-use aws_sdk_ecs::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ecs::config::interceptors::InterceptorContext;
+use aws_sdk_ecs::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 /// Why a call failed.
@@ -111,10 +111,15 @@ const BUSY: [&str; 5] = [
     "UpdateInProgressException",
     "ResourceInUseException",
 ];
-const GONE: [&str; 6] =
-    ["ClusterNotFoundException", "ResourceNotFoundException", "NoSuchKey", "NoSuchUpload", "NotFound", "InvalidInstanceID"];
-const UNCLEAR: [&str; 5] =
-    ["ServerException", "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"];
+const GONE: [&str; 6] = [
+    "ClusterNotFoundException",
+    "ResourceNotFoundException",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "NotFound",
+    "InvalidInstanceID",
+];
+const UNCLEAR: [&str; 5] = ["ServerException", "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"];
 
 /// Throttling of a service behind the one that was called, told by its text alone.
 fn hides_throttling(text: &str) -> bool {
@@ -213,11 +218,23 @@ mod tests {
             ("ThrottlingException", "Rate exceeded", Cause::Throttled),
             ("RequestLimitExceeded", "Request limit exceeded.", Cause::Throttled),
             ("InvalidParameterException", subnet, Cause::Throttled),
-            ("InvalidParameterException", "Error retrieving security group information: Request limit exceeded.", Cause::Throttled),
+            (
+                "InvalidParameterException",
+                "Error retrieving security group information: Request limit exceeded.",
+                Cause::Throttled,
+            ),
             ("InvalidParameterException", "No Container Instances were found in your cluster.", Cause::Capacity),
-            ("ClientException", "You've reached the limit on the number of vCPUs you can run concurrently", Cause::Capacity),
+            (
+                "ClientException",
+                "You've reached the limit on the number of vCPUs you can run concurrently",
+                Cause::Capacity,
+            ),
             ("InsufficientInstanceCapacity", "", Cause::Capacity),
-            ("Unsupported", "Your requested instance type (c9.huge) is not supported in this Availability Zone", Cause::Capacity),
+            (
+                "Unsupported",
+                "Your requested instance type (c9.huge) is not supported in this Availability Zone",
+                Cause::Capacity,
+            ),
             ("AccessDeniedException", "User is not authorized to perform: ecs:RunTask", Cause::Denied),
             ("UnauthorizedOperation", "", Cause::Denied),
             ("ExpiredTokenException", "", Cause::Denied),
@@ -226,7 +243,11 @@ mod tests {
             ("ClusterNotFoundException", "Cluster not found.", Cause::Gone),
             ("InvalidInstanceID.NotFound", "", Cause::Gone),
             ("InvalidParameterException", "The referenced task was not found.", Cause::Gone),
-            ("InvalidParameterException", "The specified capacity provider 'FARGATE_SPOT' was not found.", Cause::Refused),
+            (
+                "InvalidParameterException",
+                "The specified capacity provider 'FARGATE_SPOT' was not found.",
+                Cause::Refused,
+            ),
             ("ServerException", "", Cause::Unclear),
             ("ClientException", "No Fargate configuration exists for given values.", Cause::Refused),
             ("", "", Cause::Refused),
@@ -241,7 +262,11 @@ mod tests {
             ("RESOURCE:MEMORY", "", Cause::Capacity),
             ("RESOURCE:ENI", "", Cause::Capacity),
             ("AGENT", "", Cause::Capacity),
-            ("Capacity is unavailable at this time. Please try again later or in a different availability zone", "", Cause::Capacity),
+            (
+                "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+                "",
+                Cause::Capacity,
+            ),
             ("ATTRIBUTE", "ecs.cpu-architecture", Cause::Refused),
             ("LOCATION", "", Cause::Refused),
             ("MISSING", "", Cause::Gone),

@@ -6,7 +6,9 @@
 use super::error::{AwsError, Cause};
 use super::ledger::{self, Clients, Cluster, Ledger, PAGE};
 use super::tags;
-use aws_sdk_ecs::types::{ClusterField, Tag, TaskDefinitionField, TaskDefinitionFamilyStatus, TaskDefinitionStatus, TaskField};
+use aws_sdk_ecs::types::{
+    ClusterField, Tag, TaskDefinitionFamilyStatus, TaskDefinitionField, TaskDefinitionStatus, TaskField,
+};
 use indexmap::IndexMap;
 use std::fmt;
 

@@ -20,6 +20,7 @@ mod session;
 mod stopped;
 mod tags;
 
+pub use crew::Usage;
 #[cfg(feature = "ec2")]
 pub use ec2::Ec2;
 pub use error::{AwsError, Cause};
@@ -28,4 +29,30 @@ pub use ledger::{Clients, Cluster, Ledger};
 pub use s3::{Store, fetch, upload};
 pub use session::{Pace, Session};
 pub use stopped::Left;
-pub use crew::Usage;
+
+use crate::controller::FleetError;
+use crate::controller::remote::Recruited;
+use crate::job::spec::Workers;
+
+/// A fleet with the job file's settings, and the module in S3, where its workers fetch it.
+///
+/// # Errors
+/// When settings are missing, or S3 refuses the module.
+pub async fn recruit<F>(
+    workers: &Workers,
+    module: &[u8],
+    fleet: impl FnOnce(&Session, &Workers) -> Result<F, AwsError>,
+) -> Result<Recruited<F>, FleetError> {
+    let failed = |e: AwsError| FleetError(e.to_string());
+    let settings = workers.s3.as_ref();
+    let session =
+        Session::load(settings.and_then(|s| s.region.as_deref()), settings.and_then(|s| s.endpoint.as_deref()))
+            .await
+            .map_err(failed)?;
+    let fleet = fleet(&session, workers).map_err(failed)?;
+    let module_url = match settings {
+        Some(settings) => Some(Store::new(&session, settings).put_module(module).await.map_err(failed)?),
+        None => None,
+    };
+    Ok(Recruited { fleet, module_url })
+}

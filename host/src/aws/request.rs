@@ -6,9 +6,9 @@ use aws_sdk_ecs::operation::create_cluster::builders::CreateClusterInputBuilder;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskInputBuilder;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Compatibility, ContainerDefinition, CpuArchitecture,
-    EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver, NetworkConfiguration, NetworkMode, OsFamily,
-    PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Compatibility, ContainerDefinition,
+    CpuArchitecture, EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver, NetworkConfiguration,
+    NetworkMode, OsFamily, PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
 };
 use indexmap::IndexMap;
 
@@ -64,7 +64,8 @@ pub(super) struct Batch {
 
 /// The cluster made for a job. Both capacity providers are associated, or Spot could not be asked for.
 pub(super) fn cluster(kind: &Kind, common: &Common) -> CreateClusterInputBuilder {
-    let request = CreateClusterInputBuilder::default().cluster_name(&common.name).set_tags(Some(ecs_tags(&common.tags)));
+    let request =
+        CreateClusterInputBuilder::default().cluster_name(&common.name).set_tags(Some(ecs_tags(&common.tags)));
     match kind {
         Kind::Fargate(_) => request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT"),
         Kind::Ec2(_) => request,
@@ -168,11 +169,14 @@ pub(super) fn run_task(kind: &Kind, common: &Common, cluster: &str, batch: &Batc
         Kind::Fargate(fargate) => {
             let request =
                 request.network_configuration(network(Some(public))).platform_version(&fargate.platform_version);
-            if batch.spot { request.capacity_provider_strategy(spot()) } else { request.launch_type(LaunchType::Fargate) }
+            if batch.spot {
+                request.capacity_provider_strategy(spot())
+            } else {
+                request.launch_type(LaunchType::Fargate)
+            }
         }
         Kind::Ec2(ec2) => {
-            let spread =
-                PlacementStrategy::builder().r#type(PlacementStrategyType::Spread).field("instanceId").build();
+            let spread = PlacementStrategy::builder().r#type(PlacementStrategyType::Spread).field("instanceId").build();
             let request = request.launch_type(LaunchType::Ec2).placement_strategy(spread);
             match ec2.network_mode {
                 spec::NetworkMode::Host => request,
@@ -184,7 +188,11 @@ pub(super) fn run_task(kind: &Kind, common: &Common, cluster: &str, batch: &Batc
 
 fn spot() -> CapacityProviderStrategyItem {
     #[expect(clippy::expect_used, reason = "build fails only without a provider, which is set")]
-    CapacityProviderStrategyItem::builder().capacity_provider("FARGATE_SPOT").weight(1).build().expect("a provider is set")
+    CapacityProviderStrategyItem::builder()
+        .capacity_provider("FARGATE_SPOT")
+        .weight(1)
+        .build()
+        .expect("a provider is set")
 }
 
 fn ecs_tags(tags: &IndexMap<String, String>) -> Vec<Tag> {
@@ -258,7 +266,8 @@ mod tests {
         let log = container.log_configuration().unwrap().options().unwrap();
         assert_eq!((log["awslogs-group"].as_str(), log["awslogs-region"].as_str()), ("/w", "eu-west-1"));
         assert_eq!(log["mode"], "non-blocking");
-        let variables: Vec<_> = container.environment().iter().map(|v| (v.name().unwrap(), v.value().unwrap())).collect();
+        let variables: Vec<_> =
+            container.environment().iter().map(|v| (v.name().unwrap(), v.value().unwrap())).collect();
         assert_eq!(variables, [("AWS_REGION", "eu-west-1")]);
     }
 

@@ -133,8 +133,7 @@ impl Store {
         let jobs = format!("{}jobs/", self.prefix);
         let doing = || format!("list s3://{}/{jobs}", self.bucket);
         let mut found = Vec::new();
-        let mut pages =
-            self.client.list_objects_v2().bucket(&self.bucket).prefix(&jobs).into_paginator().send();
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(&jobs).into_paginator().send();
         while let Some(page) = pages.next().await {
             for key in page.map_err(|e| AwsError::of(doing(), e))?.contents().iter().filter_map(|o| o.key()) {
                 let Some(job) = key.strip_prefix(&jobs).and_then(|k| k.strip_suffix("/ticket.json")) else { continue };
@@ -236,7 +235,10 @@ pub async fn upload(session: &Session, file: &Path, url: &str) -> Result<(), Aws
             let body = body.map_err(|e| unreadable(&e))?;
             let part = client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(number).body(body);
             let part = part.send().await.map_err(|e| AwsError::of(&doing, e))?;
-            let done = CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).set_checksum_crc32(part.checksum_crc32);
+            let done = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(part.e_tag)
+                .set_checksum_crc32(part.checksum_crc32);
             parts.push(done.build());
         }
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
@@ -280,7 +282,10 @@ mod tests {
         assert_eq!(split("s3://b/k/l"), Some(("b", "k/l")));
         for wrong in ["s3://b", "s3://b/", "s3:///k", "https://b/k", "/b/k"] {
             assert_eq!(split(wrong), None, "{wrong}");
-            assert_eq!(wrong_address(wrong).to_string(), format!("cannot use {wrong}: not an address like s3://bucket/key"));
+            assert_eq!(
+                wrong_address(wrong).to_string(),
+                format!("cannot use {wrong}: not an address like s3://bucket/key")
+            );
         }
     }
 }

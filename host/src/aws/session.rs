@@ -28,9 +28,8 @@ impl Session {
     /// # Errors
     /// [`Cause::Refused`](super::Cause::Refused) when no region is set anywhere.
     pub async fn load(region: Option<&str>, endpoint: Option<&str>) -> Result<Self, AwsError> {
-        let http = Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
+        let http =
+            Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES));

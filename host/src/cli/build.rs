@@ -24,17 +24,21 @@ pub struct Arguments {
 pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let folder = &arguments.folder;
     if !folder.join("Cargo.toml").is_file() {
-        return Err(Fatal::usage(format!("{} has no Cargo.toml; tilefn new makes a function's crate", folder.display())));
+        return Err(Fatal::usage(format!(
+            "{} has no Cargo.toml; tilefn new makes a function's crate",
+            folder.display()
+        )));
     }
     let built = compile(folder, &toolchain()?, console)?;
     let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
     let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
-    std::fs::copy(&built, &output)
-        .map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+    std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
     let module = inspect::compile(&output)?;
-    console.result(&inspect::text(&output, &module), "built", || {
-        serde_json::json!({ "module": output, "bytes": module.size(), "sha256": module.sha256() })
-    });
+    console.result(
+        &inspect::text(&output, &module),
+        "built",
+        || serde_json::json!({ "module": output, "bytes": module.size(), "sha256": module.sha256() }),
+    );
     Ok(())
 }
 
@@ -49,7 +53,9 @@ enum Toolchain {
 fn toolchain() -> Result<Toolchain, Fatal> {
     let ask = |arguments: &[&str]| -> Result<PathBuf, Fatal> {
         let output = Command::new("rustc").args(arguments).output().map_err(|e| {
-            Fatal::failed(format!("can't run rustc: {e}; a function is written in Rust: install it from https://rustup.rs"))
+            Fatal::failed(format!(
+                "can't run rustc: {e}; a function is written in Rust: install it from https://rustup.rs"
+            ))
         })?;
         Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
     };
@@ -73,15 +79,20 @@ fn toolchain() -> Result<Toolchain, Fatal> {
 fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<PathBuf, Fatal> {
     let mut cargo = Command::new("cargo");
     // In the crate's folder, so that its .cargo/config.toml counts.
-    cargo.current_dir(folder).args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+    cargo.current_dir(folder).args([
+        "build",
+        "--release",
+        "--target",
+        TARGET,
+        "--message-format=json-render-diagnostics",
+    ]);
     if let Toolchain::BuildStd = toolchain {
         cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
     }
     if console.json() {
         cargo.stderr(Stdio::null());
     }
-    let mut child =
-        cargo.stdout(Stdio::piped()).spawn().map_err(|e| Fatal::failed(format!("can't run cargo: {e}")))?;
+    let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(|e| Fatal::failed(format!("can't run cargo: {e}")))?;
     let mut module = None;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -94,7 +105,10 @@ fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<Pa
         return Err(Fatal::failed(format!("cargo build in {} failed; its messages are above", folder.display())));
     }
     module.ok_or_else(|| {
-        Fatal::usage(format!("{} makes no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]", folder.display()))
+        Fatal::usage(format!(
+            "{} makes no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]",
+            folder.display()
+        ))
     })
 }
 

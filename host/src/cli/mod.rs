@@ -3,10 +3,16 @@
 mod build;
 mod console;
 mod inspect;
+mod new;
+mod prepare;
+mod preview;
 mod progress;
+mod report;
 mod run;
+mod sample;
 mod schema;
 mod signals;
+mod worker;
 
 use clap::{Args, Parser, Subcommand};
 use console::Console;
@@ -37,12 +43,20 @@ struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a new function's crate, ready to build, test and run
+    New(new::Arguments),
     /// Compile a function's crate to a module
     Build(build::Arguments),
     /// Show a module's functions, inputs, parameters, outputs and imports
     Inspect(inspect::Arguments),
+    /// Draw a raster as a PNG picture
+    Preview(preview::Arguments),
     /// Run a job on this machine
     Run(run::Arguments),
+    /// Run a job with workers in other processes and on other machines
+    Submit(run::Arguments),
+    /// Work for a controller elsewhere: what a container or a cluster job runs
+    Worker(worker::Arguments),
     /// Print the job file's JSON schema
     Schema,
 }
@@ -74,9 +88,13 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
     let result = match cli.command {
+        Command::New(arguments) => new::new(&arguments, &console),
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
+        Command::Preview(arguments) => preview::preview(&arguments, &console),
         Command::Run(arguments) => run::run(&arguments, &console),
+        Command::Submit(arguments) => run::submit(&arguments, &console),
+        Command::Worker(arguments) => worker::worker(&arguments),
         Command::Schema => schema::schema(),
     };
     match result {

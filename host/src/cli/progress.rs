@@ -42,7 +42,9 @@ impl<'a> Display<'a> {
             return Self::Log { console, started: Instant::now(), said: 0 };
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {pos}/{len} tiles  {per_sec}  {eta} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30} {percent:>3} %  {pos}/{len} tiles  {per_sec}  {eta} left")
+        {
             bar.set_style(style);
         }
         Self::Bar(bar)

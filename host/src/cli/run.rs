@@ -1,235 +1,187 @@
-//! `tilefn run`: one job on this machine.
+//! `tilefn run` and `tilefn submit`: one job, with workers here or elsewhere.
 
 use super::console::Console;
-use super::{Fatal, progress, signals};
-use crate::controller::{self, Control, Job, Plan, Report};
-use crate::job::{self, Loaded};
-use crate::sandbox::{Function, Sandbox};
+use super::prepare::{self, JobArguments, Prepared};
+use super::{Fatal, progress, report, signals};
+#[cfg(feature = "aws")]
+use crate::aws;
+use crate::controller::remote::{self, Recruited};
+use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
+use crate::dashboard::{Bound, Dashboard};
+use crate::job::spec::{Reads, WorkerKind};
 use clap::Args;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
-
-/// Memory for GDAL's block cache, bytes: the blocks of a few tiles; more only delays writing.
-const GDAL_CACHE: u64 = 128 << 20;
-/// Pixels that an instance's memory keeps from tile to tile at most, bytes.
-const KEPT_MEMORY: u64 = 256 << 20;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The job file (TOML, or JSON by its extension); - reads it from standard input
-    job: String,
-    /// Override a key of the job file, e.g. --set params.radius=3 or --set outputs.ndvi.path=x.tif
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
-    /// Replace outputs that exist, once the job is complete
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    job: JobArguments,
     /// Print what would be done: grid, tiles, types, memory; run nothing
     #[arg(long)]
     dry_run: bool,
     /// Write the run's report to a file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Show the run on a page at this port of 127.0.0.1, or at this address and port; there also are /status.json and /metrics
+    #[arg(long, value_name = "[HOST:]PORT")]
+    dashboard: Option<String>,
 }
 
-/// Runs the job.
+/// Runs the job on this machine.
 pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    start(arguments, console, &[WorkerKind::Threads, WorkerKind::Processes], "run")
+}
+
+/// Runs the job with workers in other processes.
+pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    let kinds = [
+        WorkerKind::Processes,
+        WorkerKind::External,
+        #[cfg(feature = "aws")]
+        WorkerKind::Fargate,
+        #[cfg(feature = "ec2")]
+        WorkerKind::Ec2,
+    ];
+    start(arguments, console, &kinds, "submit")
+}
+
+fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
     let started = Instant::now();
-    let loaded = job::load(&arguments.job, &arguments.set).map_err(mistakes)?;
-    let threads = threads(&loaded)?;
-    crate::raster::init(GDAL_CACHE);
-    let module = read_module(&loaded)?;
-    let limits = job::limits(&loaded.spec);
-    let sandbox = Sandbox::new(&limits, threads, KEPT_MEMORY).map_err(Fatal::failed)?;
-    let compiled = sandbox.compile(&module).map_err(|e| in_module(&loaded, &e))?;
-    let function = choose(&loaded, &compiled)?;
-    let identity = Job {
-        path: arguments.job.clone(),
-        sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
-        module: loaded.spec.function.module.clone(),
-        module_sha256: compiled.sha256().to_owned(),
-        function: function.description().name.clone(),
-    };
-    let options = job::Options { overwrite: arguments.overwrite, threads };
-    let mut plan = job::plan(&loaded, &function, identity, &options).map_err(mistakes)?;
-    plan.warnings.extend(sandbox.warning().map(str::to_owned));
-    plan.warnings.iter().for_each(|w| console.warn(w));
-    let text = plan_text(&plan);
+    if let Some(path) = &arguments.report {
+        report::check_place(path)?;
+    }
+    // Before anything is begun: a wrong address is no reason to leave something behind.
+    let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
+    let loaded = prepare::load(&arguments.job)?;
+    let kind = loaded.spec.workers.kind;
+    if !kinds.contains(&kind) {
+        let kinds: Vec<_> = kinds.iter().map(|k| k.name()).collect();
+        return Err(Fatal::usage(format!(
+            "workers.kind is {:?}; tilefn {command} works with {}",
+            kind.name(),
+            kinds.join(" or ")
+        )));
+    }
+    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
+    let text = report::plan_text(&prepared.plan);
     if arguments.dry_run {
-        console.result(&text, "plan", || plan_json(&plan));
+        console.result(&text, "plan", || report::plan_json(&prepared.plan));
         return Ok(());
     }
-    console.say(&text, "plan", || plan_json(&plan));
+    console.say(&text, "plan", || report::plan_json(&prepared.plan));
     let control = Arc::new(Control::default());
-    let prepared = started.elapsed();
-    let catcher = signals::Catcher::new(control.clone(), sandbox.interrupt())?;
-    let result = progress::show(console, &control, || {
-        controller::run(&plan, function, &sandbox.interrupt(), &control, prepared)
-    });
+    let dashboard =
+        dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
+    let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
+    let result = progress::show(console, &control, || work(prepared, kind, &control, started.elapsed(), console));
     drop(catcher);
-    let report = result.map_err(|failure| Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None })?;
+    drop(dashboard);
+    let finished = result?;
     if let Some(path) = &arguments.report {
-        let text = serde_json::to_string_pretty(&report).map_err(Fatal::failed)?;
-        std::fs::write(path, text + "\n").map_err(|e| Fatal::failed(format!("the job is done, but its report can't be written to {}: {e}", path.display())))?;
+        let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
+        std::fs::write(path, text + "\n").map_err(|e| {
+            Fatal::failed(format!("the job is done, but its report can't be written to {}: {e}", path.display()))
+        })?;
     }
-    console.result(&report_text(&report), "report", || json!({ "report": report }));
+    console.result(&report::text(&finished), "report", || json!({ "report": finished }));
     Ok(())
 }
 
-fn mistakes(mistakes: job::Mistakes) -> Fatal {
-    Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
+fn bind(address: &str) -> Result<Bound, Fatal> {
+    Bound::new(address).map_err(|e| Fatal::usage(format!("--dashboard {address}: {e}")))
 }
 
-/// Compute threads: as many as the job says, or as there are processors.
-fn threads(loaded: &Loaded) -> Result<usize, Fatal> {
+/// Serves the dashboard from now on, and says where.
+fn show(
+    bound: Bound,
+    plan: &Plan,
+    control: &Arc<Control>,
+    prepared: Duration,
+    console: &Console,
+) -> Result<Dashboard, Fatal> {
+    let url = bound.url();
+    if bound.is_open() {
+        console.warn(&format!("whoever can reach {url} can see this job's dashboard, which asks for no password"));
+    }
+    let watch = Arc::new(Watch::new(plan, prepared));
+    control.watch_with(watch.clone());
+    let control = control.clone();
+    let dashboard =
+        bound.serve(move || Status::of(&watch, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+    console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
+    Ok(dashboard)
+}
+
+fn work(
+    prepared: Prepared,
+    kind: WorkerKind,
+    control: &Arc<Control>,
+    took: Duration,
+    console: &Console,
+) -> Result<Report, Fatal> {
+    let Prepared { loaded, module, sandbox, function, plan, journal } = prepared;
     let workers = &loaded.spec.workers;
-    if workers.kind != job::spec::WorkerKind::Threads {
-        return Err(Fatal::usage(format!(
-            "workers.kind is {:?}; tilefn run works with threads of this machine: add --set workers.kind=threads",
-            workers.kind.name()
-        )));
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(workers.count.map_or(cores, |n| usize::try_from(n).unwrap_or(usize::MAX)))
-}
-
-/// The module's bytes, checked against the job's sha256.
-fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
-    let function = &loaded.spec.function;
-    let path = &function.module;
-    if path.contains("://") {
-        return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| {
-        let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
-        Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
-    })?;
-    let found = sha256(&bytes);
-    match &function.sha256 {
-        Some(wanted) if !wanted.eq_ignore_ascii_case(&found) => Err(Fatal::usage(format!(
-            "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
-        ))),
-        _ => Ok(bytes),
-    }
-}
-
-/// The function that the job names, or the module's only one.
-fn choose(loaded: &Loaded, module: &crate::sandbox::Module) -> Result<Function, Fatal> {
-    let function = &loaded.spec.function;
-    let name = match (&function.name, module.functions()) {
-        (Some(name), _) => name.clone(),
-        (None, [only]) => only.name.clone(),
-        (None, several) => {
-            let names: Vec<_> = several.iter().map(|f| f.name.as_str()).collect();
-            return Err(Fatal::usage(format!(
-                "function.name: {} has several functions, name one of them: {}",
-                function.module,
-                names.join(", ")
-            )));
+    let result = match kind {
+        WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
+        WorkerKind::Processes => {
+            let program =
+                std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+            let count = workers.count.unwrap_or_else(prepare::cores);
+            let (threads, start_timeout) = (workers.threads.unwrap_or(1), workers.start_timeout.duration());
+            let fleet = Processes::new(program, count, threads, start_timeout);
+            let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
+            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        #[cfg(feature = "aws")]
+        WorkerKind::Fargate => {
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Fargate::new).await;
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        #[cfg(feature = "ec2")]
+        WorkerKind::Ec2 => {
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Ec2::new).await;
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
+        }
+        _ => {
+            let ticket = workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
+            console.say(
+                &format!("waiting for workers; start them, as many as you like, where this file can be read:\n  tilefn worker --ticket {ticket}"),
+                "waiting",
+                || json!({ "ticket": ticket }),
+            );
+            let fleet = External::new(ticket.into());
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+            remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
     };
-    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function.module)))
+    result.map_err(|failure| failed(&failure))
 }
 
-fn in_module(loaded: &Loaded, error: &crate::sandbox::Error) -> Fatal {
-    Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module))
+fn failed(failure: &Failure) -> Fatal {
+    Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ok = write!(text, "{byte:02x}");
-        text
+fn remote_options(spec: &crate::job::Spec, listen: &str, job_sha256: &str) -> Result<remote::Options, Fatal> {
+    let workers = &spec.workers;
+    let listen = workers.listen.as_deref().unwrap_or(listen);
+    let listen: SocketAddr = listen
+        .parse()
+        .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
+    let id = job_sha256.get(..8).unwrap_or(job_sha256);
+    Ok(remote::Options {
+        listen,
+        advertise: workers.advertise.iter().cloned().collect(),
+        controller_reads: workers.reads == Reads::Controller,
+        max_attempts: workers.max_attempts,
+        heartbeat: workers.heartbeat.duration(),
+        job: format!("{id}-{}", std::process::id()),
     })
-}
-
-fn plan_text(plan: &Plan) -> String {
-    let task = &plan.task;
-    let (rows, cols) = task.tiling.tile_size();
-    let mut text = format!(
-        "{}: {} × {} pixels in {} tiles of {cols} × {rows}, {} threads",
-        task.function,
-        task.grid.cols,
-        task.grid.rows,
-        task.tiling.count(),
-        plan.threads
-    );
-    if task.halo > 0 {
-        let _ok = write!(text, ", halo {}", task.halo);
-    }
-    for input in &task.inputs {
-        for raster in &input.rasters {
-            let _ok = write!(text, "\n  {:<12} <- {} ({} bands as {})", input.name, raster.path, raster.bands.len(), raster.dtype.name());
-        }
-    }
-    for (output, targets) in task.outputs.iter().zip(&plan.outputs) {
-        for target in targets {
-            let nodata = target.nodata.map_or_else(|| "no nodata".into(), |n| format!("nodata {n}"));
-            let _ok = write!(text, "\n  {:<12} -> {} ({}, {nodata})", output.name, target.path, output.dtype.name());
-        }
-    }
-    text
-}
-
-fn plan_json(plan: &Plan) -> serde_json::Value {
-    let task = &plan.task;
-    let (rows, cols) = task.tiling.tile_size();
-    json!({
-        "function": task.function,
-        "grid": { "rows": task.grid.rows, "cols": task.grid.cols, "geotransform": task.grid.transform.0, "crs": &*task.grid.crs.0 },
-        "tile": [cols, rows],
-        "tiles": task.tiling.count(),
-        "halo": task.halo,
-        "threads": plan.threads,
-        "tile_bytes": crate::worker::working_set(task, rows, cols),
-        "inputs": task.inputs.iter().map(|i| json!({
-            "name": i.name,
-            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands, "dtype": r.dtype.name() })).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-        "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
-            "name": o.name,
-            "dtype": o.dtype.name(),
-            "files": targets.iter().map(|t| &t.path).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-        "warnings": plan.warnings,
-    })
-}
-
-fn report_text(report: &Report) -> String {
-    let mut text = String::new();
-    for file in &report.outputs {
-        let _ok = writeln!(text, "wrote {} ({})", file.path, bytes(file.bytes));
-    }
-    if let Some(result) = &report.result {
-        let _ok = writeln!(text, "result {result:#}");
-    }
-    let tiles = &report.tiles;
-    let _ok = write!(text, "{} tiles in {:.2} s", tiles.done + tiles.skipped, report.wall_seconds);
-    if tiles.skipped > 0 {
-        let _ok = write!(text, " ({} without data left out)", tiles.skipped);
-    }
-    let s = &report.seconds;
-    let _ok = write!(
-        text,
-        ", {} read, {} written, peak memory {}\n  seconds of all threads: prepare {:.2}, read {:.2}, run {:.2}, write {:.2}, wait {:.2}, finish {:.2}",
-        bytes(report.bytes_in),
-        bytes(report.bytes_out),
-        bytes(report.peak_memory),
-        s.prepare,
-        s.read,
-        s.run,
-        s.write,
-        s.wait,
-        s.finish
-    );
-    text
-}
-
-/// A size for people.
-fn bytes(n: u64) -> String {
-    indicatif::HumanBytes(n).to_string()
 }

@@ -17,7 +17,8 @@ pub struct Catcher {
 impl Catcher {
     /// From now on signals stop `control`'s job instead of killing the process.
     pub fn new(control: Arc<Control>, interrupt: Interrupt) -> Result<Self, Fatal> {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
         let handle = signals.handle();
         let thread = std::thread::spawn(move || {
             for (n, _) in signals.forever().enumerate() {

@@ -5,10 +5,12 @@
 
 use super::control::Control;
 use super::failure::Failure;
+use super::journal::{self, Journal};
 use super::reduce::Reducer;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::Writer;
 use crate::grid::Tile;
+use crate::worker::ResultRaster;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -23,18 +25,27 @@ pub struct Book {
     changes: watch::Sender<()>,
     control: Arc<Control>,
     warnings: Mutex<Vec<String>>,
+    /// None when the outputs can't be gone on with after a crash.
+    journal: Mutex<Option<Journal>>,
+    tile: [u32; 2],
 }
 
 /// Warnings kept for the report; a function that warns on every tile would fill it.
 const MAX_WARNINGS: usize = 100;
 
-/// One raster of a result: which output, which of its files, how many bands, the pixels.
-pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
-
 impl Book {
-    /// A job at its start.
-    pub fn new(writer: Writer, reducer: Option<Reducer>, schedule: Schedule, control: Arc<Control>) -> Self {
+    /// A job at its start. `tile` is the columns and rows of a tile, for the journal.
+    pub fn new(
+        writer: Writer,
+        reducer: Option<Reducer>,
+        schedule: Schedule,
+        control: Arc<Control>,
+        journal: Option<Journal>,
+        tile: [u32; 2],
+    ) -> Self {
         Self {
+            journal: Mutex::new(journal),
+            tile,
             writer,
             reducer: reducer.map(Mutex::new),
             schedule: Mutex::new(schedule),
@@ -55,16 +66,27 @@ impl Book {
         self.schedule().take(worker, Instant::now())
     }
 
-    /// A tile for `worker`; waits until there is one, or all are done (`None`), or the job is stopped.
-    pub fn wait_for_tile(&self, worker: WorkerId) -> Result<Option<u64>, Failure> {
+    /// Tiles for `worker`, at most `most`; waits until there is one, or all are done (then none), or the job is stopped.
+    ///
+    /// They are neighbours where possible: what one decodes beyond its edge is the next one's. Near the end fewer are
+    /// given, so that no thread is left without while another has several.
+    pub fn wait_for_tiles(&self, worker: WorkerId, most: u64, threads: u64) -> Result<Vec<u64>, Failure> {
         let mut schedule = self.schedule();
         loop {
             if self.control.stopped() {
                 return Err(Failure::Interrupted);
             }
             match schedule.take(worker, Instant::now()) {
-                Grant::Tile(tile) => return Ok(Some(tile)),
-                Grant::Finished => return Ok(None),
+                Grant::Tile(first) => {
+                    let most = (schedule.left() / threads.saturating_mul(4).max(1)).clamp(1, most);
+                    let mut tiles = vec![first];
+                    while (tiles.len() as u64) < most {
+                        let Grant::Tile(next) = schedule.take(worker, Instant::now()) else { break };
+                        tiles.push(next);
+                    }
+                    return Ok(tiles);
+                }
+                Grant::Finished => return Ok(Vec::new()),
                 Grant::Wait => schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -75,26 +97,30 @@ impl Book {
         self.changes.subscribe()
     }
 
-    /// `tile` was not run, since no input has a valid pixel there.
-    pub fn skipped(&self, tile: &Tile) -> Result<(), Failure> {
-        if self.schedule().claim(tile.index) {
-            self.writer.skip(tile)?;
-            self.reduce(tile.index, &[])?;
-            self.control.tile_skipped();
-            self.complete(tile.index);
+    /// `tile` was not run, since no input has a valid pixel there. False if it was done already.
+    pub fn skipped(&self, tile: &Tile) -> Result<bool, Failure> {
+        if !self.schedule().claim(tile.index, Instant::now()) {
+            return Ok(false);
         }
-        Ok(())
+        self.writer.skip(tile)?;
+        self.reduce(tile.index, &[])?;
+        self.control.tile_skipped();
+        self.complete(tile.index);
+        if let Some(watch) = self.control.watch() {
+            watch.map.skipped(tile.index);
+        }
+        Ok(true)
     }
 
-    /// Takes a tile's result. Only the first counts; a later one has the same pixels and is dropped.
+    /// Takes a tile's result. Only the first counts; a later one has the same pixels and is dropped (false).
     pub fn done<'a>(
         &self,
         tile: &Tile,
         rasters: impl IntoIterator<Item = ResultRaster<'a>>,
         state: &[u8],
-    ) -> Result<(), Failure> {
-        if !self.schedule().claim(tile.index) {
-            return Ok(());
+    ) -> Result<bool, Failure> {
+        if !self.schedule().claim(tile.index, Instant::now()) {
+            return Ok(false);
         }
         let mut bytes = 0;
         for (output, raster, bands, pixels) in rasters {
@@ -104,27 +130,31 @@ impl Book {
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
         self.complete(tile.index);
-        Ok(())
+        if let Some(watch) = self.control.watch() {
+            watch.map.done(tile.index);
+        }
+        self.checkpoint_if_due()?;
+        Ok(true)
+    }
+
+    /// Whether `tile` is under way and no result has come yet.
+    pub fn is_open(&self, tile: u64) -> bool {
+        self.schedule().is_open(tile)
     }
 
     /// `worker` hands `tile` back unfinished, by its own will.
     pub fn give_back(&self, worker: WorkerId, tile: u64) {
-        self.schedule().give_back(worker, tile);
-        self.wake();
+        self.change(|schedule| schedule.give_back(worker, tile));
     }
 
     /// `worker` failed at `tile` for a reason that another worker may not have.
     pub fn retry(&self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
-        let result = self.schedule().retry(worker, tile);
-        self.wake();
-        result
+        self.change(|schedule| schedule.retry(worker, tile))
     }
 
     /// `worker` is gone; its tiles are handed out again. Returns them.
     pub fn lose(&self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
-        let result = self.schedule().lose(worker);
-        self.wake();
-        result
+        self.change(|schedule| schedule.lose(worker))
     }
 
     /// Something the user should know of; said now and in the report.
@@ -139,6 +169,12 @@ impl Book {
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tiles that workers hold, and those that were lost at least once.
+    pub fn unsettled(&self) -> (Vec<u64>, Vec<u64>) {
+        let schedule = self.schedule();
+        (schedule.in_flight().collect(), schedule.lost().collect())
     }
 
     /// Tiles that are not done.
@@ -163,6 +199,56 @@ impl Book {
         reducer.finish().map(Some).map_err(Failure::Reduce)
     }
 
+    /// Brings to the disk what is done, from time to time, so that a later run can go on from there.
+    fn checkpoint_if_due(&self) -> Result<(), Failure> {
+        // Whoever finds it locked need not wait: a checkpoint is being made.
+        let Ok(mut journal) = self.journal.try_lock() else { return Ok(()) };
+        match &mut *journal {
+            Some(due) if due.is_due() => self.checkpoint(&mut journal, false),
+            _ => Ok(()),
+        }
+    }
+
+    fn checkpoint(&self, slot: &mut Option<Journal>, publishing: bool) -> Result<(), Failure> {
+        let Some(journal) = slot else { return Ok(()) };
+        let started = Instant::now();
+        // In this order: a tile that is done was written and added up before, so what follows has it.
+        let done = self.schedule().done().clone();
+        let Some(files) = self.writer.checkpoint()? else {
+            slot.take().into_iter().for_each(Journal::remove);
+            return Ok(());
+        };
+        let reduction =
+            self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
+        let progress =
+            journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
+        journal.write(progress, started).map_err(Failure::Journal)
+    }
+
+    /// Notes that all tiles are done and the files get their names now.
+    pub fn note_publishing(&self) -> Result<(), Failure> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        self.checkpoint(&mut journal, true)
+    }
+
+    /// Ends the journal: the job is complete, or not worth to be gone on with.
+    pub fn close_journal(&self) {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        journal.into_iter().for_each(Journal::remove);
+    }
+
+    /// Leaves all that is done for a later run; true if there is something to go on from.
+    pub fn suspend(&self) -> bool {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let worth = self.schedule().done().len() > 0;
+        if worth && self.checkpoint(&mut journal, false).is_ok() && journal.is_some() {
+            self.writer.keep();
+            return true;
+        }
+        journal.take().into_iter().for_each(Journal::remove);
+        false
+    }
+
     /// Wakes whoever waits for a tile: to look again, or to see that the job is stopped.
     pub fn wake(&self) {
         // With the lock held, so that no thread is between its look and its wait.
@@ -172,9 +258,20 @@ impl Book {
     }
 
     fn complete(&self, tile: u64) {
-        self.schedule().complete(tile);
-        self.changed.notify_all();
-        self.changes.send_replace(());
+        self.change(|schedule| schedule.complete(tile));
+    }
+
+    /// Changes the schedule, and wakes those who wait if there may be something for them.
+    fn change<T>(&self, change: impl FnOnce(&mut Schedule) -> T) -> T {
+        let (result, stirred) = {
+            let mut schedule = self.schedule();
+            (change(&mut schedule), schedule.stirred())
+        };
+        if stirred {
+            self.changed.notify_all();
+            self.changes.send_replace(());
+        }
+        result
     }
 
     fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! A running job's dials: how far it is, and the switch to stop it. Shared with whoever shows progress or catches signals.
 
+use super::watch::Watch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Progress out, stop in. All counters only grow.
 #[derive(Debug, Default)]
@@ -10,6 +12,8 @@ pub struct Control {
     done: AtomicU64,
     skipped: AtomicU64,
     bytes_out: AtomicU64,
+    /// Only when there is a dashboard.
+    watch: OnceLock<Arc<Watch>>,
 }
 
 /// How far a job is.
@@ -47,8 +51,19 @@ impl Control {
         }
     }
 
-    pub(super) fn start(&self, total: u64) {
+    /// From now on `watch` is told what happens; only the first one is.
+    pub fn watch_with(&self, watch: Arc<Watch>) {
+        let _first = self.watch.set(watch);
+    }
+
+    /// Who wants to be told what happens.
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        self.watch.get().map(AsRef::as_ref)
+    }
+
+    pub(super) fn start(&self, total: u64, done: u64) {
         self.total.store(total, Ordering::Relaxed);
+        self.done.store(done, Ordering::Relaxed);
     }
 
     pub(super) fn tile_done(&self, bytes_out: u64) {

@@ -1,9 +1,12 @@
 //! Why a job failed, with what, where and what to do, and which exit code and whether trying again can help.
 
+use super::fleet::FleetError;
+use super::journal::JournalError;
 use super::schedule::Poisonous;
 use super::writer::WriteError;
 use crate::grid::Tile;
 use crate::{sandbox, worker};
+use std::net::SocketAddr;
 
 /// The end of a job that did not finish.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +30,51 @@ pub enum Failure {
     /// The sandbox could not be set up.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
-    /// A tile keeps killing workers.
+    /// A tile has no result; a remote worker says so.
+    #[error("tile {} (row {}, column {}) on {worker}: {text}", .tile.index, .tile.row, .tile.col)]
+    Remote {
+        /// Which one.
+        tile: Tile,
+        /// Where it ran.
+        worker: String,
+        /// The worker's own words.
+        text: String,
+    },
+    /// A tile keeps killing workers, or failing on them.
+    #[error("{what}; the last time on {last}. Look at that tile's inputs, or raise workers.max_attempts")]
+    Poisonous {
+        /// Which tile, and how often.
+        what: Poisonous,
+        /// The last worker, and what became of it.
+        last: String,
+    },
+    /// No worker can be had.
     #[error(transparent)]
-    Poisonous(#[from] Poisonous),
+    Fleet(#[from] FleetError),
+    /// The controller's address can't be listened on.
+    #[error("can't listen on {address} for workers: {reason}; set workers.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The journal that would make the job resumable can't be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The user, or the system, asked to stop.
     #[error("interrupted; nothing was written under the outputs' names")]
     Interrupted,
+    /// The job ended early, and what is done is kept.
+    #[error("{cause}; {done} of {total} tiles are kept: --resume goes on from there")]
+    Suspended {
+        /// Why it ended.
+        cause: Box<Failure>,
+        /// Tiles that are done.
+        done: u64,
+        /// All tiles.
+        total: u64,
+    },
     /// The system has no thread for a worker.
     #[error("can't start a worker thread: {0}; use fewer (workers.count)")]
     Thread(std::io::Error),
@@ -42,12 +84,25 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the same job may go well when it is run again: then what is done is worth keeping.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Poisonous { .. } | Self::Fleet(_) | Self::Thread(_) => true,
+            // A full disk can be cleared; a function that returns other bands does it again.
+            Self::Write(error) => matches!(error, WriteError::Raster { .. }),
+            Self::Tile { source, .. } => matches!(source, worker::Error::Read { .. }),
+            _ => false,
+        }
+    }
+
     /// The process's exit code: 1 the job failed, 3 infrastructure failed, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
-            Self::Poisonous(_) | Self::Panicked(_) | Self::Thread(_) => 3,
-            Self::Tile { .. } | Self::Write(_) | Self::Reduce(_) | Self::Sandbox(_) => 1,
+            Self::Suspended { cause, .. } => cause.exit_code(),
+            Self::Journal(_) => 3,
+            Self::Poisonous { .. } | Self::Fleet(_) | Self::Listen { .. } | Self::Panicked(_) | Self::Thread(_) => 3,
+            Self::Tile { .. } | Self::Remote { .. } | Self::Write(_) | Self::Reduce(_) | Self::Sandbox(_) => 1,
         }
     }
 }

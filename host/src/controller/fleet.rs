@@ -49,6 +49,11 @@ impl Roll {
         connected.iter().map(|(_, about)| about.clone()).collect()
     }
 
+    /// Number of workers that are connected now.
+    pub fn count(&self) -> usize {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Waits until a worker has come or gone.
     pub async fn changed(&self) {
         let mut changed = self.changed.subscribe();

@@ -2,19 +2,34 @@
 
 mod book;
 mod control;
+mod conversation;
+mod external;
 mod failure;
 pub mod fleet;
+mod journal;
 mod plan;
+mod processes;
 mod ranges;
+mod reading;
 mod reduce;
+pub mod remote;
 mod report;
 mod run;
 mod schedule;
+mod server;
+mod status;
 mod threads;
+mod watch;
 mod writer;
 
 pub use control::{Control, Progress};
+pub use external::External;
 pub use failure::Failure;
+pub use fleet::{Fleet, FleetError, Roll};
+pub use journal::{Journal, JournalError};
 pub use plan::Plan;
+pub use processes::Processes;
 pub use report::{Job, Report, Stages};
 pub use run::run;
+pub use status::Status;
+pub use watch::Watch;

@@ -73,7 +73,14 @@ pub struct GridReport {
 impl GridReport {
     /// Describes a grid and how it is cut.
     pub fn new(grid: &Grid, tile: (u32, u32), halo: u32) -> Self {
-        Self { rows: grid.rows, cols: grid.cols, geotransform: grid.transform.0, crs: grid.crs.0.to_string(), tile: tile.into(), halo }
+        Self {
+            rows: grid.rows,
+            cols: grid.cols,
+            geotransform: grid.transform.0,
+            crs: grid.crs.0.to_string(),
+            tile: tile.into(),
+            halo,
+        }
     }
 }
 
@@ -88,8 +95,8 @@ pub struct Tiles {
     pub skipped: u64,
     /// Handed out more than once.
     pub retried: u64,
-    /// Failed.
-    pub failed: u64,
+    /// Done by an earlier run, which this one went on from.
+    pub resumed: u64,
 }
 
 /// Seconds by stage, summed over threads.
@@ -135,16 +142,6 @@ pub struct OutputFile {
     pub path: String,
     /// Its size, when it is a local file.
     pub bytes: u64,
-}
-
-/// Highest resident memory of this process so far, bytes; 0 where the system doesn't tell.
-pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
-        .and_then(|v| v.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
-        .map_or(0, |kib| kib.saturating_mul(1024))
 }
 
 /// Time spent in a stage, added up by threads that work on their own.

@@ -6,7 +6,7 @@
 //! workers and not on the raster.
 
 use super::ranges::Ranges;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A worker's number, given by the controller.
@@ -20,9 +20,13 @@ pub struct Policy {
     pub max_attempts: u32,
     /// How many tiles past the first unfinished one may be started.
     pub window: u64,
-    /// From what time in flight on a tile is given to a second worker, when no other work is left.
+    /// From what time in flight on a tile is given to a second worker, when no other work is left; more where tiles
+    /// usually take longer.
     pub straggler: Duration,
 }
+
+/// A tile is late when it takes this many times as long as tiles usually do.
+const LATE: u32 = 3;
 
 /// What a worker that asks for work gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,66 +65,134 @@ pub struct Schedule {
     next: u64,
     queue: VecDeque<u64>,
     flight: BTreeMap<u64, Flight>,
+    /// The tiles that one worker alone holds, the oldest first: the ones to be given to a second worker.
+    single: BTreeSet<(Instant, u64)>,
     done: Ranges,
-    /// Tiles that were lost at least once → how often; few, so that it costs nothing in a healthy run.
-    lost: BTreeMap<u64, u32>,
+    /// Tiles that were lost → with whom; few, so that it costs nothing in a healthy run.
+    lost: BTreeMap<u64, Vec<WorkerId>>,
+    /// Workers that asked for a tile and got none.
+    waiting: BTreeSet<WorkerId>,
+    /// What has happened since the last [`Schedule::stirred`] may give one of them a tile.
+    stirred: bool,
+    /// How long tiles usually are in flight, recent ones counting more.
+    usual: Option<Duration>,
 }
 
 impl Schedule {
     /// All of `count` tiles, less those already `done`.
     pub fn new(count: u64, done: Ranges, policy: Policy) -> Self {
-        Self { policy, count, next: 0, queue: VecDeque::new(), flight: BTreeMap::new(), done, lost: BTreeMap::new() }
+        Self {
+            policy,
+            count,
+            next: 0,
+            queue: VecDeque::new(),
+            flight: BTreeMap::new(),
+            single: BTreeSet::new(),
+            done,
+            lost: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            stirred: false,
+            usual: None,
+        }
     }
 
     /// A tile for `worker`.
     pub fn take(&mut self, worker: WorkerId, now: Instant) -> Grant {
-        while let Some(tile) = self.queue.pop_front() {
-            if !self.done.contains(tile) {
-                return self.start(tile, worker, now);
+        let grant = match self.find(worker, now) {
+            Some(tile) => {
+                let start = || Flight { holders: Vec::new(), since: now, claimed: false };
+                self.flight.entry(tile).or_insert_with(start).holders.push(worker);
+                self.note_holders(tile);
+                Grant::Tile(tile)
             }
+            None if self.finished() => Grant::Finished,
+            None => Grant::Wait,
+        };
+        match grant {
+            Grant::Wait => self.waiting.insert(worker),
+            _ => self.waiting.remove(&worker),
+        };
+        grant
+    }
+
+    fn find(&mut self, worker: WorkerId, now: Instant) -> Option<u64> {
+        // A tile that failed on this worker is for another one.
+        if let Some(place) = self.queue.iter().position(|tile| !self.lost_with(*tile, worker)) {
+            return self.queue.remove(place);
         }
         let fresh = self.done.next_missing(self.next);
-        let oldest = self.done.next_missing(0);
         if fresh < self.count {
+            let oldest = self.done.next_missing(0);
             if fresh - oldest >= self.policy.window {
-                return Grant::Wait;
+                return None;
             }
             self.next = fresh + 1;
-            return self.start(fresh, worker, now);
+            return Some(fresh);
         }
-        if self.finished() {
-            return Grant::Finished;
+        // The end of the job. If all workers that are here have failed at a tile, they may try again.
+        if let Some(place) = self.queue.iter().position(|tile| !self.others_may_take(*tile, worker)) {
+            return self.queue.remove(place);
         }
-        // The end of the job: whoever is idle takes over the tile that is longest under way with another.
-        let late = self
-            .flight
+        // Whoever is idle takes over the tile that is longest under way with another.
+        let late = self.policy.straggler.max(self.usual.unwrap_or_default().saturating_mul(LATE));
+        self.single
             .iter()
-            .filter(|(_, f)| !f.claimed && f.holders.len() == 1 && !f.holders.contains(&worker))
-            .min_by_key(|(_, f)| f.since)
-            .filter(|(_, f)| now.saturating_duration_since(f.since) >= self.policy.straggler)
-            .map(|(tile, _)| *tile);
-        late.map_or(Grant::Wait, |tile| self.start(tile, worker, now))
+            .take_while(|(since, _)| now.saturating_duration_since(*since) >= late)
+            .map(|(_, tile)| *tile)
+            .find(|tile| !self.lost_with(*tile, worker) && !self.holders(*tile).contains(&worker))
     }
 
-    fn start(&mut self, tile: u64, worker: WorkerId, now: Instant) -> Grant {
-        self.flight.entry(tile).or_insert_with(|| Flight { holders: Vec::new(), since: now, claimed: false }).holders.push(worker);
-        Grant::Tile(tile)
+    fn lost_with(&self, tile: u64, worker: WorkerId) -> bool {
+        self.lost.get(&tile).is_some_and(|with| with.contains(&worker))
     }
 
-    /// Whether `worker` holds `tile`: only then may it hand in a result.
-    pub fn holds(&self, worker: WorkerId, tile: u64) -> bool {
-        self.flight.get(&tile).is_some_and(|f| f.holders.contains(&worker))
+    /// Whether a worker other than this one is here that has not failed at `tile`.
+    fn others_may_take(&self, tile: u64, worker: WorkerId) -> bool {
+        let mut others = self.flight.values().flat_map(|f| &f.holders).chain(&self.waiting);
+        others.any(|other| *other != worker && !self.lost_with(tile, *other))
+    }
+
+    fn holders(&self, tile: u64) -> &[WorkerId] {
+        self.flight.get(&tile).map_or(&[], |f| &f.holders)
+    }
+
+    /// Keeps `single` right after a change of a tile's holders.
+    fn note_holders(&mut self, tile: u64) {
+        let Some(flight) = self.flight.get(&tile) else { return };
+        if flight.holders.len() == 1 && !flight.claimed {
+            self.single.insert((flight.since, tile));
+        } else {
+            self.single.remove(&(flight.since, tile));
+        }
     }
 
     /// A result for `tile` has come; true for the first one, which is the one to write.
-    pub fn claim(&mut self, tile: u64) -> bool {
-        self.flight.get_mut(&tile).is_some_and(|f| !std::mem::replace(&mut f.claimed, true))
+    pub fn claim(&mut self, tile: u64, now: Instant) -> bool {
+        let Some(flight) = self.flight.get_mut(&tile) else { return false };
+        if std::mem::replace(&mut flight.claimed, true) {
+            return false;
+        }
+        let took = now.saturating_duration_since(flight.since);
+        self.usual = Some(self.usual.map_or(took, |usual| usual - usual / 16 + took / 16));
+        self.note_holders(tile);
+        true
+    }
+
+    /// Whether `tile` is under way and no result has come yet.
+    pub fn is_open(&self, tile: u64) -> bool {
+        self.flight.get(&tile).is_some_and(|f| !f.claimed)
     }
 
     /// `tile` is written; false if it was done before.
     pub fn complete(&mut self, tile: u64) -> bool {
-        self.flight.remove(&tile);
-        tile < self.count && self.done.insert(tile)
+        if let Some(flight) = self.flight.remove(&tile) {
+            self.single.remove(&(flight.since, tile));
+        }
+        let oldest = self.done.next_missing(0);
+        let first = tile < self.count && self.done.insert(tile);
+        // Those who wait while there are fresh tiles wait for the oldest one.
+        self.stirred |= self.finished() || self.next < self.count && self.done.next_missing(0) > oldest;
+        first
     }
 
     /// `worker` hands `tile` back unfinished, by its own will: not counted against the tile.
@@ -128,14 +200,21 @@ impl Schedule {
         let Some(flight) = self.flight.get_mut(&tile) else { return };
         flight.holders.retain(|h| *h != worker);
         if flight.holders.is_empty() && !flight.claimed {
+            let since = flight.since;
             self.flight.remove(&tile);
+            self.single.remove(&(since, tile));
             self.queue.push_back(tile);
+        } else {
+            self.note_holders(tile);
         }
+        self.stirred = true;
     }
 
     /// `worker` is gone: its tiles are handed out again, and each counts as lost once.
     pub fn lose(&mut self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
-        let tiles: Vec<u64> = self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
+        self.waiting.remove(&worker);
+        let tiles: Vec<u64> =
+            self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
         for tile in &tiles {
             self.retry(worker, *tile)?;
         }
@@ -144,17 +223,22 @@ impl Schedule {
 
     /// `worker` failed at `tile` for a reason of its own: the tile is handed out again, and counts as lost once.
     pub fn retry(&mut self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
-        if self.flight.get(&tile).is_none_or(|f| f.claimed) {
-            self.give_back(worker, tile);
-            return Ok(());
-        }
-        let attempts = self.lost.entry(tile).or_insert(0);
-        *attempts += 1;
-        if *attempts >= self.policy.max_attempts {
-            return Err(Poisonous { tile, attempts: *attempts });
+        if self.is_open(tile) {
+            let lost = self.lost.entry(tile).or_default();
+            lost.push(worker);
+            let attempts = u32::try_from(lost.len()).unwrap_or(u32::MAX);
+            if attempts >= self.policy.max_attempts {
+                return Err(Poisonous { tile, attempts });
+            }
         }
         self.give_back(worker, tile);
         Ok(())
+    }
+
+    /// Whether something has happened since the last call that may give a tile, or the news that all are done, to a
+    /// worker that waits; with thousands of workers it is no small thing to wake them all.
+    pub fn stirred(&mut self) -> bool {
+        std::mem::take(&mut self.stirred) && !self.waiting.is_empty()
     }
 
     /// Whether every tile is done.
@@ -167,6 +251,16 @@ impl Schedule {
         &self.done
     }
 
+    /// The tiles that workers hold.
+    pub fn in_flight(&self) -> impl Iterator<Item = u64> {
+        self.flight.keys().copied()
+    }
+
+    /// The tiles that were lost at least once.
+    pub fn lost(&self) -> impl Iterator<Item = u64> {
+        self.lost.keys().copied()
+    }
+
     /// Tiles that are not done.
     pub fn left(&self) -> u64 {
         self.count - self.done.len()
@@ -174,7 +268,7 @@ impl Schedule {
 
     /// How often tiles were handed out again because they were lost.
     pub fn retried(&self) -> u64 {
-        self.lost.values().map(|n| u64::from(*n)).sum()
+        self.lost.values().map(|with| with.len() as u64).sum()
     }
 }
 
@@ -227,7 +321,6 @@ mod tests {
             assert_eq!(s.take(A, now), Grant::Tile(0));
             s.give_back(A, 0);
         }
-        assert!(!s.holds(A, 0));
     }
 
     #[test]
@@ -239,7 +332,6 @@ mod tests {
         assert_eq!(s.take(B, late), Grant::Tile(0));
         assert_eq!(s.take(WorkerId(3), late), Grant::Wait, "two workers are enough, and tile 1 is not late");
         assert!(s.complete(0));
-        assert!(!s.holds(A, 0) && !s.holds(B, 0));
         assert_eq!(s.lose(A), Ok(vec![]));
     }
 
@@ -250,7 +342,12 @@ mod tests {
         s.take(A, now);
         s.take(B, late);
         s.lose(A).unwrap();
-        assert_eq!(s.take(A, late), Grant::Tile(0), "again a second holder, since B holds it too long already");
+        assert_eq!(s.take(A, late), Grant::Wait, "it failed there");
+        assert_eq!(
+            s.take(WorkerId(3), late),
+            Grant::Tile(0),
+            "again a second holder, since B holds it too long already"
+        );
         assert!(s.complete(0) && s.finished());
     }
 
@@ -269,7 +366,9 @@ mod tests {
     #[test]
     fn done_tiles_of_a_former_run_are_not_handed_out() {
         let mut done = Ranges::default();
-        [0, 2].map(|t| done.insert(t));
+        for tile in [0, 2] {
+            done.insert(tile);
+        }
         let policy = Policy { max_attempts: 1, window: 100, straggler: Duration::ZERO };
         let (mut s, now) = (Schedule::new(4, done, policy), Instant::now());
         assert_eq!((s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(3)));
@@ -283,6 +382,69 @@ mod tests {
             s.complete(tile);
         }
         assert!(s.finished());
-        assert_eq!((s.done.runs(), s.flight.len(), s.queue.len()), (1, 0, 0));
+        assert_eq!((s.done.runs(), s.flight.len(), s.queue.len(), s.single.len()), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn a_tile_that_failed_on_a_worker_goes_to_another_one_if_there_is_any() {
+        let (mut s, now) = (schedule(2), Instant::now());
+        assert_eq!((s.take(A, now), s.take(B, now)), (Grant::Tile(0), Grant::Tile(1)));
+        s.retry(A, 0).unwrap();
+        assert_eq!(s.take(A, now), Grant::Wait, "B is here and hasn't tried");
+        assert_eq!(s.take(B, now), Grant::Tile(0));
+        s.retry(B, 0).unwrap();
+        assert!(s.claim(1, now) && s.complete(1));
+        assert_eq!(s.take(B, now), Grant::Tile(0), "both have failed, so either may try again");
+        assert_eq!(s.retry(B, 0), Err(Poisonous { tile: 0, attempts: 3 }));
+    }
+
+    #[test]
+    fn a_worker_that_is_alone_tries_again_after_all_other_tiles() {
+        let (mut s, now) = (schedule(3), Instant::now());
+        s.take(A, now);
+        s.retry(A, 0).unwrap();
+        assert_eq!((s.take(A, now), s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(2), Grant::Tile(0)));
+    }
+
+    #[test]
+    fn slow_tiles_are_not_late() {
+        let (mut s, now) = (schedule(3), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        s.take(A, now);
+        assert!(s.claim(0, after(60)) && s.complete(0));
+        s.take(A, after(60));
+        s.take(A, after(60));
+        assert_eq!(s.take(B, after(239)), Grant::Wait, "tiles take a minute here");
+        assert_eq!(s.take(B, after(240)), Grant::Tile(1));
+    }
+
+    #[test]
+    fn waiting_workers_are_woken_only_when_there_may_be_something_for_them() {
+        let (mut s, now) = (schedule(9), Instant::now());
+        (0..8).for_each(|_| assert!(matches!(s.take(A, now), Grant::Tile(_))));
+        s.complete(0);
+        assert!(!s.stirred(), "nobody waits");
+        s.take(A, now);
+        assert_eq!(s.take(B, now), Grant::Wait);
+        (1..6).for_each(|t| assert!(s.complete(t)));
+        assert!(!s.stirred(), "nothing for B: all the rest is with A");
+        s.give_back(A, 6);
+        assert!(s.stirred());
+        assert_eq!(s.take(B, now), Grant::Tile(6));
+        assert_eq!(s.take(B, now), Grant::Wait);
+        (6..9).for_each(|t| assert!(s.complete(t)));
+        assert!(s.stirred(), "all is done");
+    }
+
+    #[test]
+    fn waiting_workers_are_woken_when_the_window_moves() {
+        let (mut s, now) = (schedule(20), Instant::now());
+        (0..8).for_each(|_| assert!(matches!(s.take(A, now), Grant::Tile(_))));
+        assert_eq!(s.take(B, now), Grant::Wait);
+        s.complete(1);
+        assert!(!s.stirred());
+        s.complete(0);
+        assert!(s.stirred());
+        assert_eq!((s.take(B, now), s.take(B, now), s.take(B, now)), (Grant::Tile(8), Grant::Tile(9), Grant::Wait));
     }
 }

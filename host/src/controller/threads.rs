@@ -2,30 +2,20 @@
 
 use super::book::Book;
 use super::failure::Failure;
-use super::report::Spent;
+use super::run::Totals;
 use super::schedule::WorkerId;
+use super::watch::Identity;
 use crate::grid::Tile;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
 use crate::worker::{self, Done, FilePixels, Outcome, Runner};
 use std::time::Instant;
 
-/// What one thread did.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
-    /// Tiles run.
-    pub done: u64,
-    /// Tiles left out.
-    pub skipped: u64,
-    /// Time by stage.
-    pub spent: Spent,
-    /// Highest memory of a call, bytes.
-    pub function_peak_memory: u64,
-    /// Input pixels, bytes.
-    pub bytes_in: u64,
-}
+/// Tiles that a thread takes at a time. Each thread has its own dataset and so decodes for itself the blocks that a halo
+/// reaches into: with single tiles in turn, nearly all of them twice.
+const NEIGHBOURS: u64 = 4;
 
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all.
-pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Work>, Failure> {
+pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Totals>, Failure> {
     let stack = runner.task().limits.thread_stack();
     let joined = std::thread::scope(|scope| {
         let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
@@ -33,7 +23,7 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
                 std::thread::Builder::new()
                     .name(format!("tile-{n}"))
                     .stack_size(stack)
-                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n)))
+                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n), threads as u64))
             })
             .collect();
         running.into_iter().map(|thread| thread.map(std::thread::ScopedJoinHandle::join)).collect::<Vec<_>>()
@@ -53,17 +43,41 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
     interrupted.map_or(Ok(works), Err)
 }
 
-fn work(book: &Book, runner: &Runner, interrupt: &Interrupt, worker: WorkerId) -> Result<Work, Failure> {
+fn work(
+    book: &Book,
+    runner: &Runner,
+    interrupt: &Interrupt,
+    worker: WorkerId,
+    threads: u64,
+) -> Result<Totals, Failure> {
     let stop_all = StopOnDrop { book, interrupt };
-    let mut work = Work::default();
+    let mut work = Totals::default();
     let mut pixels = FilePixels::new(runner.task().clone());
+    let watch = book.control().watch();
+    if let Some(watch) = watch {
+        let name = format!("thread {}", worker.0);
+        watch.join(worker.0, Identity { kind: "thread", name, host: String::new(), threads: 1 });
+    }
     loop {
         let waiting = Instant::now();
-        let next = book.wait_for_tile(worker)?;
+        let tiles = book.wait_for_tiles(worker, NEIGHBOURS, threads)?;
         work.spent.wait += waiting.elapsed();
+        if tiles.is_empty() {
+            break;
+        }
         // The schedule counts the same tiles as the tiling.
-        let Some(tile) = next.and_then(|index| runner.task().tiling.tile(index)) else { break };
-        run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+        for tile in tiles.into_iter().filter_map(|index| runner.task().tiling.tile(index)) {
+            if book.control().stopped() {
+                return Err(Failure::Interrupted);
+            }
+            run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+            if let Some(watch) = watch {
+                watch.update(worker.0, work);
+            }
+        }
+    }
+    if let Some(watch) = watch {
+        watch.leave(worker.0, "finished");
     }
     std::mem::forget(stop_all);
     Ok(work)
@@ -74,18 +88,18 @@ fn run_tile(
     runner: &Runner,
     tile: &Tile,
     pixels: &mut FilePixels,
-    work: &mut Work,
+    work: &mut Totals,
 ) -> Result<(), Failure> {
     let outcome = runner.run(tile, pixels).map_err(|source| match source {
         worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
         source => Failure::Tile { tile: *tile, source },
     })?;
-    work.bytes_in += runner.bytes_in(tile);
+    work.bytes_in += runner.task().bytes_in(tile);
     match outcome {
         Outcome::Skipped { read } => {
             work.spent.read += read;
             work.skipped += 1;
-            book.skipped(tile)
+            book.skipped(tile).map(|_first| ())
         }
         Outcome::Done(mut done) => {
             log(book, tile, done.take_log());
@@ -103,7 +117,8 @@ fn run_tile(
 
 fn hand_in(book: &Book, tile: &Tile, done: &Done) -> Result<(), Failure> {
     let rasters = done.rasters().map_err(Failure::Sandbox)?;
-    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?)
+    // There is no other worker that could have done it before.
+    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?).map(|_first| ())
 }
 
 /// Passes on what the function said about a tile.

@@ -1,15 +1,23 @@
 //! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
 
+use super::journal::Unfinished;
 use super::ranges::Ranges;
 use super::report::OutputFile;
 use crate::grid::{Tile, Tiling};
-use crate::raster::{Error, Target, TargetSpec};
+use crate::raster::{Complete, Error, Target, TargetSpec};
 use std::sync::{Mutex, PoisonError};
 
 /// An output file: not yet begun, since its number of bands is seen from the first tile, or open.
 enum Slot {
-    Planned { spec: TargetSpec, skipped: Ranges },
-    Open { bands: u32, target: Target },
+    Planned {
+        spec: TargetSpec,
+        skipped: Ranges,
+    },
+    Open {
+        bands: u32,
+        target: Target,
+    },
+    /// Complete, under its final name.
     Closed,
 }
 
@@ -52,8 +60,72 @@ impl Writer {
         Self { outputs: outputs.collect(), tiling }
     }
 
+    /// Goes on with the files that an earlier run left, which had `done`.
+    pub fn resume(&self, files: &[Vec<Unfinished>], done: &Ranges, publishing: bool) -> Result<(), WriteError> {
+        for ((name, slots), files) in self.outputs.iter().zip(files) {
+            for (slot, file) in slots.iter().zip(files) {
+                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                let Slot::Planned { spec, skipped } = &mut *slot else { continue };
+                match &file.folder {
+                    // It got its name before the earlier run ended.
+                    Some(folder) if publishing && !folder.exists() => *slot = Slot::Closed,
+                    Some(folder) => {
+                        let spec = TargetSpec { bands: file.bands, ..spec.clone() };
+                        let target = Target::resume(spec, folder)
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        *slot = Slot::Open { bands: file.bands, target };
+                    }
+                    // Whatever was done so far had no valid pixel.
+                    None => *skipped = done.clone(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings all files to the disk. Returns where they are; `None` if one of them can't be resumed from.
+    pub fn checkpoint(&self) -> Result<Option<Vec<Vec<Unfinished>>>, WriteError> {
+        let mut all = Vec::new();
+        for (name, slots) in &self.outputs {
+            let mut files = Vec::new();
+            for slot in slots {
+                files.push(match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
+                    Slot::Planned { .. } | Slot::Closed => Unfinished::default(),
+                    Slot::Open { bands, target } => {
+                        let folder = target
+                            .checkpoint()
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        if folder.is_none() {
+                            return Ok(None);
+                        }
+                        Unfinished { folder, bands: *bands }
+                    }
+                });
+            }
+            all.push(files);
+        }
+        Ok(Some(all))
+    }
+
+    /// Leaves all unfinished files for a later run.
+    pub fn keep(&self) {
+        for slot in self.outputs.iter().flat_map(|(_, slots)| slots) {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
+                target.keep();
+            }
+        }
+    }
+
     /// Writes one raster of a tile: `pixels` are `[bands, rows, cols]` of the file's dtype.
-    pub fn write(&self, output: usize, raster: usize, tile: &Tile, bands: u32, pixels: &[u8]) -> Result<(), WriteError> {
+    pub fn write(
+        &self,
+        output: usize,
+        raster: usize,
+        tile: &Tile,
+        bands: u32,
+        pixels: &[u8],
+    ) -> Result<(), WriteError> {
         let found = self.outputs.get(output).and_then(|(name, slots)| Some((name, slots.get(raster)?)));
         // An output that the job leaves out has no files.
         let Some((name, slot)) = found else { return Ok(()) };
@@ -77,7 +149,9 @@ impl Writer {
                         skipped.insert(tile.index);
                     }
                     Slot::Open { target, .. } => {
-                        target.skip(tile.window).map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                        target
+                            .skip(tile.window)
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
                     }
                     Slot::Closed => {}
                 }
@@ -88,7 +162,7 @@ impl Writer {
 
     /// Completes all files, and only then gives them their final names. `go_on` is asked from time to time.
     pub fn finish(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<OutputFile>, WriteError> {
-        let mut written = Vec::new();
+        let mut complete = Vec::new();
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
             for slot in slots {
@@ -96,12 +170,15 @@ impl Writer {
                 // Not one tile had data: the file is all nodata.
                 self.open(&mut slot, 1).map_err(fail)?;
                 if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
-                    let file = target.finish(&mut |_| go_on()).map_err(fail)?;
-                    written.push(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes });
+                    complete.push((name, target.complete(&mut |_| go_on()).map_err(fail)?));
                 }
             }
         }
-        Ok(written)
+        let publish = |(name, file): (&String, Complete)| match file.publish() {
+            Ok(file) => Ok(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes }),
+            Err(source) => Err(WriteError::Raster { output: name.clone(), source }),
+        };
+        complete.into_iter().map(publish).collect()
     }
 
     fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {

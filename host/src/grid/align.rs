@@ -2,9 +2,10 @@
 
 use super::geometry::position;
 use super::{Crs, Error, Grid, Window};
+use serde::{Deserialize, Serialize};
 
 /// Where a grid's upper-left corner lies in another grid, in whole pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offset {
     /// Rows below the other's first row.
     pub row: i64,
@@ -50,26 +51,16 @@ pub enum Mismatch {
 ///
 /// # Errors
 /// The first [`Mismatch`] in the order CRS, pixel size, shift: then the grid needs resampling.
-pub fn relate(
-    reference: &Grid,
-    grid: &Grid,
-    same_crs: impl FnOnce(&Crs, &Crs) -> bool,
-) -> Result<Offset, Mismatch> {
+pub fn relate(reference: &Grid, grid: &Grid, same_crs: impl FnOnce(&Crs, &Crs) -> bool) -> Result<Offset, Mismatch> {
     if !same_crs(&reference.crs, &grid.crs) {
         return Err(Mismatch::Crs);
     }
     let (px, py) = reference.transform.pixel_size();
     let found = grid.transform.pixel_size();
-    let largest = [reference.rows, reference.cols, grid.rows, grid.cols, 1]
-        .into_iter()
-        .max()
-        .unwrap_or(1);
+    let largest = [reference.rows, reference.cols, grid.rows, grid.cols, 1].into_iter().max().unwrap_or(1);
     let tolerance = 0.001 * px.min(py) / f64::from(largest);
     if (found.0 - px).abs() > tolerance || (found.1 - py).abs() > tolerance {
-        return Err(Mismatch::PixelSize {
-            found,
-            expected: (px, py),
-        });
+        return Err(Mismatch::PixelSize { found, expected: (px, py) });
     }
     let ((x0, y0), (x, y)) = (reference.transform.origin(), grid.transform.origin());
     let (cols, rows) = ((x - x0) / px, (y0 - y) / py);
@@ -77,10 +68,7 @@ pub fn relate(
     let whole = |pixels: f64, size: f64| shift(pixels).abs() * size <= tolerance;
     match (position(rows), position(cols)) {
         (Ok(row), Ok(col)) if whole(rows, py) && whole(cols, px) => Ok(Offset { row, col }),
-        _ => Err(Mismatch::Shifted {
-            rows: shift(rows),
-            cols: shift(cols),
-        }),
+        _ => Err(Mismatch::Shifted { rows: shift(rows), cols: shift(cols) }),
     }
 }
 
@@ -111,26 +99,22 @@ pub fn footprint<'a>(
     }
     let mut all = inputs.clone().into_iter();
     let Some((_, mut result)) = all.next() else {
-        return Err(Error::Invalid(
-            "no input says what its extent is; give a reference grid".into(),
-        ));
+        return Err(Error::Invalid("no input says what its extent is; give a reference grid".into()));
     };
     for (name, window) in all {
         result = match kind {
-            Footprint::Union => result
-                .union(&window)
-                .ok_or_else(|| Error::TooLarge(format!("the union of {result} and {window}")))?,
+            Footprint::Union => {
+                result.union(&window).ok_or_else(|| Error::TooLarge(format!("the union of {result} and {window}")))?
+            }
             // Rectangles that overlap pairwise overlap as a whole, so there is always one to name.
-            _ => result
-                .intersection(&window)
-                .ok_or_else(|| Error::NoIntersection {
-                    first: inputs
-                        .clone()
-                        .into_iter()
-                        .find(|(_, w)| w.intersection(&window).is_none())
-                        .map_or_else(String::new, |(first, _)| first.to_owned()),
-                    second: name.to_owned(),
-                })?,
+            _ => result.intersection(&window).ok_or_else(|| Error::NoIntersection {
+                first: inputs
+                    .clone()
+                    .into_iter()
+                    .find(|(_, w)| w.intersection(&window).is_none())
+                    .map_or_else(String::new, |(first, _)| first.to_owned()),
+                second: name.to_owned(),
+            })?,
         };
     }
     Ok(result)
@@ -143,12 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn grid(x: f64, y: f64, px: f64, rows: u32, cols: u32) -> Grid {
-        Grid {
-            transform: GeoTransform::north_up(x, y, px, px),
-            rows,
-            cols,
-            crs: Crs::default(),
-        }
+        Grid { transform: GeoTransform::north_up(x, y, px, px), rows, cols, crs: Crs::default() }
     }
 
     fn offset(a: &Grid, b: &Grid) -> Result<Offset, Mismatch> {
@@ -158,48 +137,26 @@ mod tests {
     #[test]
     fn f15_tolerance() {
         let a = grid(0.0, 0.0, 10.0, 500, 500);
+        assert_eq!(offset(&a, &grid(30.0 + 1.9e-5, -20.0, 10.0, 500, 500)), Ok(Offset { row: 2, col: 3 }));
+        assert!(matches!(offset(&a, &grid(30.0 + 2.1e-5, -20.0, 10.0, 500, 500)), Err(Mismatch::Shifted { .. })));
+        assert_eq!(offset(&a, &grid(0.0, 0.0, 10.0 + 1.9e-5, 500, 500)), Ok(Offset { row: 0, col: 0 }));
         assert_eq!(
-            offset(&a, &grid(30.0 + 1.9e-5, -20.0, 10.0, 500, 500)),
-            Ok(Offset { row: 2, col: 3 })
-        );
-        assert!(matches!(
-            offset(&a, &grid(30.0 + 2.1e-5, -20.0, 10.0, 500, 500)),
-            Err(Mismatch::Shifted { .. })
-        ));
-        assert_eq!(
-            offset(&a, &grid(0.0, 0.0, 10.0 + 1.9e-5, 500, 500)),
-            Ok(Offset { row: 0, col: 0 })
-        );
-        assert_eq!(
-            offset(&a, &grid(0.0, 0.0, 30.0, 500, 500))
-                .unwrap_err()
-                .to_string(),
+            offset(&a, &grid(0.0, 0.0, 30.0, 500, 500)).unwrap_err().to_string(),
             "its pixels are 30 × 30, not 10 × 10"
         );
         assert_eq!(
-            offset(&a, &grid(-104.0, 2.5, 10.0, 500, 500))
-                .unwrap_err()
-                .to_string(),
-            format!(
-                "its pixels are shifted by {} columns and -0.25 rows",
-                -10.4 + 10.0
-            )
+            offset(&a, &grid(-104.0, 2.5, 10.0, 500, 500)).unwrap_err().to_string(),
+            format!("its pixels are shifted by {} columns and -0.25 rows", -10.4 + 10.0)
         );
         let mut other = grid(0.0, 0.0, 10.0, 5, 5);
         other.crs = Crs::from("LOCAL_CS[\"x\"]");
-        assert_eq!(
-            offset(&a, &other).unwrap_err().to_string(),
-            "its CRS differs"
-        );
+        assert_eq!(offset(&a, &other).unwrap_err().to_string(), "its CRS differs");
     }
 
     #[test]
     fn far_or_broken_grids_are_shifted_not_wrapped() {
         let a = grid(0.0, 0.0, 1e-300, 5, 5);
-        assert!(matches!(
-            offset(&a, &grid(1e300, 0.0, 1e-300, 5, 5)),
-            Err(Mismatch::Shifted { .. })
-        ));
+        assert!(matches!(offset(&a, &grid(1e300, 0.0, 1e-300, 5, 5)), Err(Mismatch::Shifted { .. })));
         assert!(offset(&a, &grid(f64::NAN, 0.0, 1e-300, 5, 5)).is_err());
     }
 
@@ -207,32 +164,15 @@ mod tests {
     fn c14_footprints() {
         let a = grid(500_000.0, 7_000_000.0, 10.0, 500, 500);
         let b = grid(501_000.0, 6_999_000.0, 10.0, 500, 500);
-        let windows = [
-            ("a", a.window()),
-            ("b", offset(&a, &b).unwrap().window(b.rows, b.cols)),
-        ];
+        let windows = [("a", a.window()), ("b", offset(&a, &b).unwrap().window(b.rows, b.cols))];
         let extent = |kind| {
             let w = footprint(kind, &a, windows).unwrap();
-            let Bounds {
-                x_min,
-                y_min,
-                x_max,
-                y_max,
-            } = a.crop(&w).bounds();
+            let Bounds { x_min, y_min, x_max, y_max } = a.crop(&w).bounds();
             ([x_min, x_max, y_min, y_max], w.rows, w.cols)
         };
-        assert_eq!(
-            extent(Footprint::Intersection),
-            ([501_000.0, 505_000.0, 6_995_000.0, 6_999_000.0], 400, 400)
-        );
-        assert_eq!(
-            extent(Footprint::Union),
-            ([500_000.0, 506_000.0, 6_994_000.0, 7_000_000.0], 600, 600)
-        );
-        assert_eq!(
-            extent(Footprint::Reference),
-            ([500_000.0, 505_000.0, 6_995_000.0, 7_000_000.0], 500, 500)
-        );
+        assert_eq!(extent(Footprint::Intersection), ([501_000.0, 505_000.0, 6_995_000.0, 6_999_000.0], 400, 400));
+        assert_eq!(extent(Footprint::Union), ([500_000.0, 506_000.0, 6_994_000.0, 7_000_000.0], 600, 600));
+        assert_eq!(extent(Footprint::Reference), ([500_000.0, 505_000.0, 6_995_000.0, 7_000_000.0], 500, 500));
     }
 
     #[test]
@@ -244,21 +184,13 @@ mod tests {
             ("rain", Window::new(2, 10, 5, 5)),
         ];
         assert_eq!(
-            footprint(Footprint::Intersection, &a, windows)
-                .unwrap_err()
-                .to_string(),
+            footprint(Footprint::Intersection, &a, windows).unwrap_err().to_string(),
             "dem and rain have no pixel in common, so the intersection of the inputs is empty"
         );
         assert!(footprint(Footprint::Intersection, &a, []).is_err());
         assert!(footprint(Footprint::Reference, &a, []).is_ok());
-        let far = [
-            ("a", Window::new(0, 0, 1, 1)),
-            ("b", Window::new(1 << 40, 0, 1, 1)),
-        ];
-        assert!(matches!(
-            footprint(Footprint::Union, &a, far),
-            Err(Error::TooLarge(_))
-        ));
+        let far = [("a", Window::new(0, 0, 1, 1)), ("b", Window::new(1 << 40, 0, 1, 1))];
+        assert!(matches!(footprint(Footprint::Union, &a, far), Err(Error::TooLarge(_))));
     }
 
     proptest! {

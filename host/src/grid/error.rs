@@ -4,9 +4,7 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The geotransform has rotation or shear terms.
-    #[error(
-        "the grid is rotated (geotransform terms {row_term} and {col_term}): warp it to a north-up grid first"
-    )]
+    #[error("the grid is rotated (geotransform terms {row_term} and {col_term}): warp it to a north-up grid first")]
     Rotated {
         /// Change of x per row.
         row_term: f64,
@@ -30,9 +28,7 @@ pub enum Error {
     #[error("the grid is too large: {0}")]
     TooLarge(String),
     /// Two extents have no pixel in common.
-    #[error(
-        "{first} and {second} have no pixel in common, so the intersection of the inputs is empty"
-    )]
+    #[error("{first} and {second} have no pixel in common, so the intersection of the inputs is empty")]
     NoIntersection {
         /// One of the two.
         first: String,

@@ -1,15 +1,29 @@
 //! Where a raster's pixels lie on the map.
 
 use super::{Error, Window};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The affine map from pixels to map coordinates, in GDAL's order: x0, dx, rx, y0, ry, dy.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeoTransform(pub [f64; 6]);
 
 /// A coordinate reference system as WKT; empty when there is none. Whether two are the same is for PROJ to say.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Crs(pub Arc<str>);
+
+impl From<String> for Crs {
+    fn from(wkt: String) -> Self {
+        Self(wkt.into())
+    }
+}
+
+impl From<Crs> for String {
+    fn from(crs: Crs) -> Self {
+        crs.0.to_string()
+    }
+}
 
 impl Crs {
     /// Whether there is none.
@@ -38,7 +52,7 @@ pub struct Bounds {
 }
 
 /// A raster's CRS, geotransform and size.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
     /// From pixels to map coordinates.
     pub transform: GeoTransform,
@@ -79,10 +93,7 @@ impl GeoTransform {
     pub fn check_north_up(&self) -> Result<(), Error> {
         let [_, dx, row_term, _, col_term, dy] = self.0;
         if !self.0.iter().all(|v| v.is_finite()) {
-            return Err(Error::Invalid(format!(
-                "its geotransform {:?} is not finite",
-                self.0
-            )));
+            return Err(Error::Invalid(format!("its geotransform {:?} is not finite", self.0)));
         }
         if row_term != 0.0 || col_term != 0.0 {
             return Err(Error::Rotated { row_term, col_term });
@@ -100,22 +111,12 @@ impl Grid {
     ///
     /// # Errors
     /// When a number isn't finite, the bounds or pixel sizes aren't positive, or there are too many pixels.
-    pub fn from_bounds(
-        bounds: &Bounds,
-        pixel_x: f64,
-        pixel_y: f64,
-        crs: Crs,
-    ) -> Result<Self, Error> {
+    pub fn from_bounds(bounds: &Bounds, pixel_x: f64, pixel_y: f64, crs: Crs) -> Result<Self, Error> {
         let transform = GeoTransform::north_up(bounds.x_min, bounds.y_max, pixel_x, pixel_y);
         transform.check_north_up()?;
         let rows = count((bounds.y_max - bounds.y_min) / pixel_y)?;
         let cols = count((bounds.x_max - bounds.x_min) / pixel_x)?;
-        Ok(Self {
-            transform,
-            rows,
-            cols,
-            crs,
-        })
+        Ok(Self { transform, rows, cols, crs })
     }
 
     /// All pixels as a window.
@@ -127,17 +128,11 @@ impl Grid {
     pub fn bounds(&self) -> Bounds {
         let (x_min, y_max) = self.transform.origin();
         let (x_max, y_min) = self.transform.to_map(self.rows.into(), self.cols.into());
-        Bounds {
-            x_min,
-            y_min,
-            x_max,
-            y_max,
-        }
+        Bounds { x_min, y_min, x_max, y_max }
     }
 
     /// The grid of a window's pixels: same CRS and pixel size, another origin and size.
     pub fn crop(&self, window: &Window) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "positions stay far below 2^53")]
         let (x, y) = self.transform.to_map(window.row as f64, window.col as f64);
         let [_, dx, rx, _, ry, dy] = self.transform.0;
         Self {
@@ -162,9 +157,7 @@ impl Grid {
             position((y0 - bounds.y_min) / pixel_y)?,
             position((bounds.x_max - x0) / pixel_x)?,
         );
-        window
-            .filter(|w| !w.is_empty())
-            .ok_or_else(|| Error::Invalid(format!("no pixel fits the bounds {bounds:?}")))
+        window.filter(|w| !w.is_empty()).ok_or_else(|| Error::Invalid(format!("no pixel fits the bounds {bounds:?}")))
     }
 }
 
@@ -207,55 +200,24 @@ mod tests {
     #[test]
     fn bounds_and_crop() {
         let b = grid().bounds();
-        assert_eq!(
-            b,
-            Bounds {
-                x_min: 500_000.0,
-                y_min: 6_995_000.0,
-                x_max: 505_000.0,
-                y_max: 7_000_000.0
-            }
-        );
+        assert_eq!(b, Bounds { x_min: 500_000.0, y_min: 6_995_000.0, x_max: 505_000.0, y_max: 7_000_000.0 });
         let c = grid().crop(&Window::new(-2, 3, 10, 20));
-        assert_eq!(
-            c.transform,
-            GeoTransform::north_up(500_030.0, 7_000_020.0, 10.0, 10.0)
-        );
+        assert_eq!(c.transform, GeoTransform::north_up(500_030.0, 7_000_020.0, 10.0, 10.0));
         assert_eq!((c.rows, c.cols), (10, 20));
-        assert_eq!(
-            Grid::from_bounds(&b, 10.0, 10.0, Crs::default()).unwrap(),
-            grid()
-        );
+        assert_eq!(Grid::from_bounds(&b, 10.0, 10.0, Crs::default()).unwrap(), grid());
     }
 
     #[test]
     fn snapping_rounds_halves_away_from_zero() {
         let shifted = |dx: f64, dy: f64| {
             let b = grid().bounds();
-            Bounds {
-                x_min: b.x_min + dx,
-                x_max: b.x_max + dx,
-                y_min: b.y_min + dy,
-                y_max: b.y_max + dy,
-            }
+            Bounds { x_min: b.x_min + dx, x_max: b.x_max + dx, y_min: b.y_min + dy, y_max: b.y_max + dy }
         };
         // C5: origin (+9, −19) m is 0.9 and 1.9 pixels off.
-        assert_eq!(
-            grid().snap(&shifted(9.0, -19.0)).unwrap(),
-            Window::new(2, 1, 500, 500)
-        );
-        assert_eq!(
-            grid().snap(&shifted(5.0, -5.0)).unwrap(),
-            Window::new(1, 1, 500, 500)
-        );
-        assert_eq!(
-            grid().snap(&shifted(-5.0, 5.0)).unwrap(),
-            Window::between(-1, -1, 500, 500).unwrap()
-        );
-        assert_eq!(
-            grid().snap(&shifted(4.999, 4.999)).unwrap(),
-            Window::new(0, 0, 500, 500)
-        );
+        assert_eq!(grid().snap(&shifted(9.0, -19.0)).unwrap(), Window::new(2, 1, 500, 500));
+        assert_eq!(grid().snap(&shifted(5.0, -5.0)).unwrap(), Window::new(1, 1, 500, 500));
+        assert_eq!(grid().snap(&shifted(-5.0, 5.0)).unwrap(), Window::between(-1, -1, 500, 500).unwrap());
+        assert_eq!(grid().snap(&shifted(4.999, 4.999)).unwrap(), Window::new(0, 0, 500, 500));
     }
 
     #[test]
@@ -266,27 +228,13 @@ mod tests {
             text(Grid::from_bounds(&b, 1e-9, 10.0, Crs::default())),
             "the grid is too large: 5000000000000 pixels"
         );
-        assert_eq!(
-            text(Grid::from_bounds(&b, 1e9, 10.0, Crs::default())),
-            "the grid is invalid: it has no pixels"
-        );
-        let reversed = Bounds {
-            x_min: b.x_max,
-            x_max: b.x_min,
-            ..b
-        };
+        assert_eq!(text(Grid::from_bounds(&b, 1e9, 10.0, Crs::default())), "the grid is invalid: it has no pixels");
+        let reversed = Bounds { x_min: b.x_max, x_max: b.x_min, ..b };
         assert_eq!(
             text(Grid::from_bounds(&reversed, 10.0, 10.0, Crs::default())),
             "the grid is invalid: its bounds are reversed"
         );
-        assert!(
-            grid()
-                .snap(&Bounds {
-                    x_max: f64::NAN,
-                    ..b
-                })
-                .is_err()
-        );
+        assert!(grid().snap(&Bounds { x_max: f64::NAN, ..b }).is_err());
         assert!(grid().snap(&Bounds { x_max: 1e300, ..b }).is_err());
     }
 

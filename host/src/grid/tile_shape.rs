@@ -32,23 +32,13 @@ pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget)
     let wanted = USUAL_PIXELS.min(fair).min(most);
 
     // A block as large as the grid is a whole line (or column) of it, whatever the excess.
-    let mut clipped: Vec<(u64, u64)> = blocks
-        .iter()
-        .map(|b| {
-            (
-                u64::from(b.0.max(1)).min(grid_rows),
-                u64::from(b.1.max(1)).min(grid_cols),
-            )
-        })
-        .collect();
+    let mut clipped: Vec<(u64, u64)> =
+        blocks.iter().map(|b| (u64::from(b.0.max(1)).min(grid_rows), u64::from(b.1.max(1)).min(grid_cols))).collect();
     clipped.sort_unstable_by_key(|(rows, cols)| rows * cols);
     // All blocks at once; if they are too much together, as many of the small ones as there is room for.
     let (mut rows, mut cols) = (1, 1);
     for (block_rows, block_cols) in clipped {
-        let both = (
-            lcm(rows, block_rows).min(grid_rows),
-            lcm(cols, block_cols).min(grid_cols),
-        );
+        let both = (lcm(rows, block_rows).min(grid_rows), lcm(cols, block_cols).min(grid_cols));
         if both.0.saturating_mul(both.1) <= most {
             (rows, cols) = both;
         }
@@ -57,16 +47,8 @@ pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget)
     loop {
         let taller = (rows < grid_rows).then(|| ((rows * 2).min(grid_rows), cols));
         let wider = (cols < grid_cols).then(|| (rows, (cols * 2).min(grid_cols)));
-        let (first, second) = if rows <= cols {
-            (taller, wider)
-        } else {
-            (wider, taller)
-        };
-        let Some(next) = [first, second]
-            .into_iter()
-            .flatten()
-            .find(|(r, c)| r * c <= wanted)
-        else {
+        let (first, second) = if rows <= cols { (taller, wider) } else { (wider, taller) };
+        let Some(next) = [first, second].into_iter().flatten().find(|(r, c)| r * c <= wanted) else {
             break;
         };
         (rows, cols) = next;
@@ -96,43 +78,23 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn tile(blocks: &[(u32, u32)], grid: (u32, u32), memory: u64) -> (u32, u32) {
-        choose_tile(
-            blocks,
-            grid,
-            &TileBudget {
-                memory,
-                bytes_per_pixel: 16,
-                threads: 2,
-            },
-        )
+        choose_tile(blocks, grid, &TileBudget { memory, bytes_per_pixel: 16, threads: 2 })
     }
 
     #[test]
     fn tiled_files_give_about_512_squared() {
         assert_eq!(tile(&[(256, 256)], (10_980, 10_980), GIB), (512, 512));
-        assert_eq!(
-            tile(&[(512, 512), (256, 256)], (10_980, 10_980), GIB),
-            (512, 512)
-        );
-        assert_eq!(
-            tile(&[(1024, 1024), (256, 256)], (10_980, 10_980), GIB),
-            (1024, 1024)
-        );
+        assert_eq!(tile(&[(512, 512), (256, 256)], (10_980, 10_980), GIB), (512, 512));
+        assert_eq!(tile(&[(1024, 1024), (256, 256)], (10_980, 10_980), GIB), (1024, 1024));
         assert_eq!(tile(&[], (800_000, 800_000), GIB), (512, 512));
     }
 
     #[test]
     fn striped_files_give_whole_lines() {
         assert_eq!(tile(&[(1, 10_980)], (10_980, 10_980), GIB), (16, 10_980));
-        assert_eq!(
-            tile(&[(16, 10_980), (512, 512)], (10_980, 10_980), GIB),
-            (512, 10_980)
-        );
+        assert_eq!(tile(&[(16, 10_980), (512, 512)], (10_980, 10_980), GIB), (512, 10_980));
         // Not enough memory for both: the smaller block wins.
-        assert_eq!(
-            tile(&[(16, 10_980), (512, 512)], (10_980, 10_980), 32 << 20),
-            (16, 10_980)
-        );
+        assert_eq!(tile(&[(16, 10_980), (512, 512)], (10_980, 10_980), 32 << 20), (16, 10_980));
     }
 
     #[test]
@@ -144,10 +106,7 @@ mod tests {
     #[test]
     fn a_hostile_block_size_does_not_break_the_budget() {
         let (rows, cols) = tile(&[(u32::MAX, u32::MAX)], (u32::MAX, u32::MAX), 32 << 20);
-        assert!(
-            u64::from(rows) * u64::from(cols) <= 1 << 20,
-            "{rows} × {cols}"
-        );
+        assert!(u64::from(rows) * u64::from(cols) <= 1 << 20, "{rows} × {cols}");
     }
 
     proptest! {

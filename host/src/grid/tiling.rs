@@ -1,9 +1,10 @@
 //! A grid cut into tiles, by arithmetic: no list of tiles exists.
 
 use super::{Error, Window};
+use serde::{Deserialize, Serialize};
 
 /// A grid cut into equal tiles, row-major from the upper left; those at the right and lower edges may be smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tiling {
     grid_rows: u32,
     grid_cols: u32,
@@ -29,28 +30,14 @@ impl Tiling {
     ///
     /// # Errors
     /// When one of them is zero.
-    pub fn new(
-        grid_rows: u32,
-        grid_cols: u32,
-        tile_rows: u32,
-        tile_cols: u32,
-    ) -> Result<Self, Error> {
+    pub fn new(grid_rows: u32, grid_cols: u32, tile_rows: u32, tile_cols: u32) -> Result<Self, Error> {
         if grid_rows == 0 || grid_cols == 0 {
-            return Err(Error::Invalid(format!(
-                "its size is {grid_rows} rows × {grid_cols} columns"
-            )));
+            return Err(Error::Invalid(format!("its size is {grid_rows} rows × {grid_cols} columns")));
         }
         if tile_rows == 0 || tile_cols == 0 {
-            return Err(Error::Invalid(format!(
-                "a tile of {tile_rows} rows × {tile_cols} columns has no pixels"
-            )));
+            return Err(Error::Invalid(format!("a tile of {tile_rows} rows × {tile_cols} columns has no pixels")));
         }
-        Ok(Self {
-            grid_rows,
-            grid_cols,
-            tile_rows,
-            tile_cols,
-        })
+        Ok(Self { grid_rows, grid_cols, tile_rows, tile_cols })
     }
 
     /// Rows and columns of a full tile.
@@ -76,9 +63,7 @@ impl Tiling {
     /// The tile with this number; `None` beyond the last.
     pub fn tile(&self, index: u64) -> Option<Tile> {
         let per_row = u64::from(self.matrix_cols());
-        let row = u32::try_from(index / per_row)
-            .ok()
-            .filter(|row| *row < self.matrix_rows())?;
+        let row = u32::try_from(index / per_row).ok().filter(|row| *row < self.matrix_rows())?;
         let col = u32::try_from(index % per_row).ok()?;
         let (first_row, first_col) = (row * self.tile_rows, col * self.tile_cols);
         let window = Window::new(
@@ -87,12 +72,7 @@ impl Tiling {
             self.tile_rows.min(self.grid_rows - first_row),
             self.tile_cols.min(self.grid_cols - first_col),
         );
-        Some(Tile {
-            index,
-            row,
-            col,
-            window,
-        })
+        Some(Tile { index, row, col, window })
     }
 }
 
@@ -111,7 +91,7 @@ mod tests {
                 prop_assert_eq!(u64::from(tile.row * tiling.matrix_cols() + tile.col), index);
                 for r in tile.window.row..tile.window.row_end() {
                     for c in tile.window.col..tile.window.col_end() {
-                        seen[(r * i64::from(gc) + c) as usize] += 1;
+                        seen[usize::try_from(r * i64::from(gc) + c).unwrap()] += 1;
                     }
                 }
             }
@@ -133,10 +113,7 @@ mod tests {
     fn largest_possible_grid() {
         let tiling = Tiling::new(u32::MAX, u32::MAX, 1 << 31, u32::MAX).unwrap();
         assert_eq!(tiling.count(), 2);
-        assert_eq!(
-            tiling.tile(1).unwrap().window,
-            Window::new(1 << 31, 0, (1 << 31) - 1, u32::MAX)
-        );
+        assert_eq!(tiling.tile(1).unwrap().window, Window::new(1 << 31, 0, (1 << 31) - 1, u32::MAX));
     }
 
     #[test]
@@ -144,10 +121,7 @@ mod tests {
         // 600 × 600 pixels in windows of 256: 3 × 3, the last 88 wide (RIOS conformance case C14).
         let tiling = Tiling::new(600, 600, 256, 256).unwrap();
         assert_eq!((tiling.matrix_rows(), tiling.matrix_cols()), (3, 3));
-        assert_eq!(
-            tiling.tile(8).unwrap().window,
-            Window::new(512, 512, 88, 88)
-        );
+        assert_eq!(tiling.tile(8).unwrap().window, Window::new(512, 512, 88, 88));
     }
 
     #[test]

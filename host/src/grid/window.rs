@@ -18,12 +18,7 @@ pub struct Window {
 impl Window {
     /// The window at `(row, col)` with this size.
     pub const fn new(row: i64, col: i64, rows: u32, cols: u32) -> Self {
-        Self {
-            row,
-            col,
-            rows,
-            cols,
-        }
+        Self { row, col, rows, cols }
     }
 
     /// The window from `(row, col)` up to, not including, `(row_end, col_end)`; `None` when a side is negative or
@@ -31,12 +26,7 @@ impl Window {
     pub fn between(row: i64, col: i64, row_end: i64, col_end: i64) -> Option<Self> {
         let rows = u32::try_from(row_end.checked_sub(row)?).ok()?;
         let cols = u32::try_from(col_end.checked_sub(col)?).ok()?;
-        Some(Self {
-            row,
-            col,
-            rows,
-            cols,
-        })
+        Some(Self { row, col, rows, cols })
     }
 
     /// The first row below the window.
@@ -101,25 +91,14 @@ impl Window {
 
     /// The same pixels, counted from another origin, which lies at `(row, col)` of the present one.
     pub fn relative_to(&self, row: i64, col: i64) -> Option<Self> {
-        Some(Self {
-            row: self.row.checked_sub(row)?,
-            col: self.col.checked_sub(col)?,
-            ..*self
-        })
+        Some(Self { row: self.row.checked_sub(row)?, col: self.col.checked_sub(col)?, ..*self })
     }
 }
 
 impl fmt::Display for Window {
     /// `rows 0..512, columns 512..1024`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "rows {}..{}, columns {}..{}",
-            self.row,
-            self.row_end(),
-            self.col,
-            self.col_end()
-        )
+        write!(f, "rows {}..{}, columns {}..{}", self.row, self.row_end(), self.col, self.col_end())
     }
 }
 
@@ -129,8 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn windows() -> impl Strategy<Value = Window> {
-        (-50i64..50, -50i64..50, 0u32..60, 0u32..60)
-            .prop_map(|(r, c, h, w)| Window::new(r, c, h, w))
+        (-50i64..50, -50i64..50, 0u32..60, 0u32..60).prop_map(|(r, c, h, w)| Window::new(r, c, h, w))
     }
 
     fn has(w: &Window, r: i64, c: i64) -> bool {

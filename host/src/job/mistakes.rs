@@ -120,24 +120,9 @@ impl Mistakes {
     }
 
     /// Adds one, which the caller may give a [`hint`](Mistake::hint). Kept sorted by place; those of one place in the order added.
-    pub fn add(
-        &mut self,
-        place: Place,
-        key: impl Into<String>,
-        message: impl Into<String>,
-    ) -> &mut Mistake {
-        let at = self
-            .0
-            .partition_point(|m| m.place.rank().cmp(&place.rank()) != Ordering::Greater);
-        self.0.insert(
-            at,
-            Mistake {
-                place,
-                key: key.into(),
-                message: message.into(),
-                hint: None,
-            },
-        );
+    pub fn add(&mut self, place: Place, key: impl Into<String>, message: impl Into<String>) -> &mut Mistake {
+        let at = self.0.partition_point(|m| m.place.rank().cmp(&place.rank()) != Ordering::Greater);
+        self.0.insert(at, Mistake { place, key: key.into(), message: message.into(), hint: None });
         #[expect(clippy::indexing_slicing, reason = "inserted there just now")]
         &mut self.0[at]
     }
@@ -162,11 +147,7 @@ impl Mistakes {
     /// # Errors
     /// The mistakes themselves, if there are any.
     pub fn into_result<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() {
-            Ok(value)
-        } else {
-            Err(self)
-        }
+        if self.is_empty() { Ok(value) } else { Err(self) }
     }
 }
 
@@ -195,25 +176,16 @@ impl fmt::Display for Mistakes {
 impl std::error::Error for Mistakes {}
 
 /// The candidate that `word` is most likely a misspelling of.
-pub fn did_you_mean<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // A third of the letters wrong is still a slip; case and `-` for `_` are no more than that.
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let slip = |(distance, candidate): &(usize, &str)| {
         let letters = word.chars().count().max(candidate.chars().count());
-        *distance <= letters / 3
-            || (word.len() * 2 > candidate.len() && candidate.starts_with(word))
+        *distance <= letters / 3 || (word.len() * 2 > candidate.len() && candidate.starts_with(word))
     };
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&plain(word), &plain(candidate)),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&plain(word), &plain(candidate)), candidate))
         .filter(slip)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -224,34 +196,16 @@ mod tests {
     use super::*;
 
     fn at(line: usize, column: usize) -> Place {
-        Place::Text {
-            file: "job.toml".into(),
-            line,
-            column,
-        }
+        Place::Text { file: "job.toml".into(), line, column }
     }
 
     fn three() -> Mistakes {
         let mut mistakes = Mistakes::new();
-        mistakes.add(
-            Place::Override {
-                argument: "grid.edge=x".into(),
-            },
-            "grid.edge",
-            "unknown",
-        );
-        mistakes
-            .add(at(12, 9), "inputs.red.bands", "expected a list")
-            .hint("write [3]");
+        mistakes.add(Place::Override { argument: "grid.edge=x".into() }, "grid.edge", "unknown");
+        mistakes.add(at(12, 9), "inputs.red.bands", "expected a list").hint("write [3]");
         mistakes.add(at(2, 30), "function.name", "empty");
         mistakes.add(at(12, 9), "inputs.red.bands", "second");
-        mistakes.add(
-            Place::File {
-                file: "job.toml".into(),
-            },
-            "",
-            "unreadable",
-        );
+        mistakes.add(Place::File { file: "job.toml".into() }, "", "unreadable");
         mistakes
     }
 
@@ -270,15 +224,7 @@ mod tests {
 
     #[test]
     fn misspellings() {
-        let keys = [
-            "bands",
-            "band_names",
-            "nodata",
-            "path",
-            "paths",
-            "resampling",
-            "nearest",
-        ];
+        let keys = ["bands", "band_names", "nodata", "path", "paths", "resampling", "nearest"];
         for (word, meant) in [
             ("bnads", Some("bands")),
             ("Path", Some("path")),
@@ -301,9 +247,6 @@ mod tests {
             serde_json::json!({"file": "job.toml", "line": 12, "column": 9, "key": "inputs.red.bands",
                                "message": "expected a list", "hint": "write [3]"})
         );
-        assert_eq!(
-            json[4],
-            serde_json::json!({"set": "grid.edge=x", "key": "grid.edge", "message": "unknown"})
-        );
+        assert_eq!(json[4], serde_json::json!({"set": "grid.edge=x", "key": "grid.edge", "message": "unknown"}));
     }
 }

@@ -65,42 +65,20 @@ pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
     };
     let read = || {
         let mut bytes = Vec::new();
-        let source: &mut dyn Read = if stdin {
-            &mut io::stdin().lock()
-        } else {
-            &mut File::open(path)?
-        };
+        let source: &mut dyn Read = if stdin { &mut io::stdin().lock() } else { &mut File::open(path)? };
         source.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         Ok::<_, io::Error>(bytes)
     };
     let bytes = read().map_err(|error| failed(format!("cannot read the job file: {error}")))?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(failed(format!(
-            "too large for a job file: more than {} bytes",
-            MAX_FILE
-        )));
+        return Err(failed(format!("too large for a job file: more than {} bytes", MAX_FILE)));
     }
-    let folder = if stdin {
-        Path::new("")
-    } else {
-        Path::new(path).parent().unwrap_or(Path::new(""))
-    };
-    let base = if folder.as_os_str().is_empty() {
-        std::env::current_dir()
-    } else {
-        std::path::absolute(folder)
-    };
-    let base =
-        base.map_err(|error| failed(format!("cannot tell the job file's folder: {error}")))?;
+    let folder = if stdin { Path::new("") } else { Path::new(path).parent().unwrap_or(Path::new("")) };
+    let base = if folder.as_os_str().is_empty() { std::env::current_dir() } else { std::path::absolute(folder) };
+    let base = base.map_err(|error| failed(format!("cannot tell the job file's folder: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error
-            .as_bytes()
-            .iter()
-            .take(valid)
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+        let line = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
         failed(format!("not UTF-8 text: line {line} has a byte that isn't"))
     })?;
     load_text(name, text, &base, overrides)
@@ -111,16 +89,8 @@ pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
 ///
 /// # Errors
 /// Everything that is wrong with it, all at once.
-pub fn load_text(
-    name: &str,
-    text: String,
-    base: &Path,
-    overrides: &[String],
-) -> Result<Loaded, Mistakes> {
-    let text = text
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(text);
+pub fn load_text(name: &str, text: String, base: &Path, overrides: &[String]) -> Result<Loaded, Mistakes> {
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let json = match Path::new(name).extension().and_then(|e| e.to_str()) {
         Some("json") => true,
         Some("toml") => false,
@@ -130,23 +100,14 @@ pub fn load_text(
     let source = Source::new(name, text, overrides);
     let mut mistakes = Mistakes::new();
     let Some(folder) = base.to_str() else {
-        mistakes.add(
-            source.file(),
-            "",
-            format!("the name of the folder {} is not UTF-8", base.display()),
-        );
+        mistakes.add(source.file(), "", format!("the name of the folder {} is not UTF-8", base.display()));
         return Err(mistakes);
     };
     let mut tree = parse::parse(&source, json)?;
     overrides::apply(&mut tree, overrides, &source, &mut mistakes);
     paths::expand_patterns(&mut tree, folder, &source, &mut mistakes);
     let spec = read::read(&tree, folder, &source, mistakes)?;
-    Ok(Loaded {
-        spec,
-        base: base.to_owned(),
-        source,
-        tree,
-    })
+    Ok(Loaded { spec, base: base.to_owned(), source, tree })
 }
 
 #[cfg(test)]

@@ -21,9 +21,7 @@ pub fn apply(root: &mut Node, arguments: &[String], source: &Source, mistakes: &
 /// On failure, the key as far as it's known and what is wrong.
 fn set(root: &mut Node, argument: &str, origin: Origin) -> Result<(), (String, String)> {
     let (keys, text) = split(argument).map_err(|message| (String::new(), message))?;
-    let path = keys
-        .iter()
-        .fold(String::new(), |path, key| join(&path, key));
+    let path = keys.iter().fold(String::new(), |path, key| join(&path, key));
     let value = value(text.trim(), origin).map_err(|message| (path, message))?;
     let (Some((last, parents)), Data::Table(entries)) = (keys.split_last(), &mut root.data) else {
         return Ok(());
@@ -34,13 +32,7 @@ fn set(root: &mut Node, argument: &str, origin: Origin) -> Result<(), (String, S
         path = join(&path, key);
         let node = &mut child(entries, key, origin).node;
         if !matches!(node.data, Data::Table(_)) {
-            return Err((
-                path,
-                format!(
-                    "the job file has {} here, which holds no keys",
-                    node.shown()
-                ),
-            ));
+            return Err((path, format!("the job file has {} here, which holds no keys", node.shown())));
         }
         let Data::Table(inner) = &mut node.data else {
             return Ok(());
@@ -55,20 +47,10 @@ fn set(root: &mut Node, argument: &str, origin: Origin) -> Result<(), (String, S
 
 /// The entry of that name, made if need be.
 fn child<'t>(entries: &'t mut Vec<Entry>, key: &str, origin: Origin) -> &'t mut Entry {
-    let at = entries
-        .iter()
-        .position(|e| e.key == key)
-        .unwrap_or(entries.len());
+    let at = entries.iter().position(|e| e.key == key).unwrap_or(entries.len());
     if at == entries.len() {
-        let node = Node {
-            data: Data::Table(Vec::new()),
-            origin,
-        };
-        entries.push(Entry {
-            key: key.to_owned(),
-            origin,
-            node,
-        });
+        let node = Node { data: Data::Table(Vec::new()), origin };
+        entries.push(Entry { key: key.to_owned(), origin, node });
     }
     #[expect(clippy::indexing_slicing, reason = "found or pushed there just now")]
     &mut entries[at]
@@ -101,19 +83,12 @@ fn split(argument: &str) -> Result<(Vec<String>, &str), String> {
 
 /// A TOML value, or bare words as text. What starts like a list, table or quoted text must be one.
 fn value(text: &str, origin: Origin) -> Result<Node, String> {
-    let bare = || {
-        Ok(Node {
-            data: Data::Text(text.to_owned()),
-            origin,
-        })
-    };
+    let bare = || Ok(Node { data: Data::Text(text.to_owned()), origin });
     match toml_value_at(text, origin) {
         // A date is text here: it could not be meant otherwise.
         Ok(node) if matches!(node.data, Data::Other(_)) && text.contains(['-', ':']) => bare(),
         Ok(node) => Ok(node),
-        Err(message) if text.starts_with(['[', '{', '"', '\'']) => {
-            Err(format!("the value is not TOML: {message}"))
-        }
+        Err(message) if text.starts_with(['[', '{', '"', '\'']) => Err(format!("the value is not TOML: {message}")),
         Err(_) => bare(),
     }
 }

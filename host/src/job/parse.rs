@@ -12,11 +12,7 @@ use super::tree::{Data, Entry, Node, Origin, Source, shorten};
 /// # Errors
 /// Each syntax error; a tree with holes would only give rise to more.
 pub fn parse(source: &Source, json: bool) -> Result<Node, Mistakes> {
-    if json {
-        parse_json(source)
-    } else {
-        parse_toml(source)
-    }
+    if json { parse_json(source) } else { parse_toml(source) }
 }
 
 fn parse_toml(source: &Source) -> Result<Node, Mistakes> {
@@ -25,13 +21,7 @@ fn parse_toml(source: &Source) -> Result<Node, Mistakes> {
     let mut last_line = 0;
     for error in &errors {
         let offset = error.span().map_or(0, |span| span.start);
-        let line = source
-            .text()
-            .get(..offset)
-            .unwrap_or_default()
-            .matches('\n')
-            .count()
-            + 1;
+        let line = source.text().get(..offset).unwrap_or_default().matches('\n').count() + 1;
         // The parser goes on after an error; what it finds on the same line is most often the same mistake again.
         if line != last_line {
             let message = format!("not TOML: {}", one_line(error.message()));
@@ -45,24 +35,16 @@ fn parse_toml(source: &Source) -> Result<Node, Mistakes> {
         }
         last_line = line;
     }
-    let root = Node {
-        data: toml_table(table.get_ref(), &Origin::Text),
-        origin: Origin::Text(0),
-    };
+    let root = Node { data: toml_table(table.get_ref(), &Origin::Text), origin: Origin::Text(0) };
     mistakes.into_result(root)
 }
 
 /// The unquoted text that was written where a value belongs.
 fn bare_word(text: &str, offset: usize) -> Option<&str> {
     let before = text.get(..offset)?.trim_end_matches([' ', '\t']);
-    let word = text
-        .get(offset..)?
-        .split([',', ']', '}', '#', '\r', '\n'])
-        .next()?
-        .trim_end();
-    (before.ends_with(['=', ',', '['])
-        && word.starts_with(|c: char| c.is_alphabetic() || "./~".contains(c)))
-    .then_some(word)
+    let word = text.get(offset..)?.split([',', ']', '}', '#', '\r', '\n']).next()?.trim_end();
+    (before.ends_with(['=', ',', '[']) && word.starts_with(|c: char| c.is_alphabetic() || "./~".contains(c)))
+        .then_some(word)
 }
 
 fn one_line(message: &str) -> String {
@@ -85,28 +67,17 @@ fn toml_table(table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin) -> Data {
     let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
         let at = origin(key.span().start);
-        Entry {
-            key: key.get_ref().to_string(),
-            origin: at,
-            node: toml_node(value, at, origin),
-        }
+        Entry { key: key.get_ref().to_string(), origin: at, node: toml_node(value, at, origin) }
     };
     Data::Table(entries.into_iter().map(entry).collect())
 }
 
 /// `name` is where the value's name was written: for a table that is its origin.
-fn toml_node(
-    value: &Spanned<DeValue<'_>>,
-    name: Origin,
-    origin: &impl Fn(usize) -> Origin,
-) -> Node {
+fn toml_node(value: &Spanned<DeValue<'_>>, name: Origin, origin: &impl Fn(usize) -> Origin) -> Node {
     let at = origin(value.span().start);
     let data = match value.get_ref() {
         DeValue::Table(table) => {
-            return Node {
-                data: toml_table(table, origin),
-                origin: name,
-            };
+            return Node { data: toml_table(table, origin), origin: name };
         }
         DeValue::String(text) => Data::Text(text.to_string()),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -116,12 +87,9 @@ fn toml_node(
         DeValue::Float(number) => float(number.as_str()),
         DeValue::Boolean(value) => Data::Bool(*value),
         DeValue::Datetime(date) => Data::Other(format!("the date {date}; text needs quotes")),
-        DeValue::Array(items) => Data::List(
-            items
-                .iter()
-                .map(|item| toml_node(item, origin(item.span().start), origin))
-                .collect(),
-        ),
+        DeValue::Array(items) => {
+            Data::List(items.iter().map(|item| toml_node(item, origin(item.span().start), origin)).collect())
+        }
     };
     Node { data, origin: at }
 }
@@ -155,11 +123,7 @@ fn parse_json(source: &Source) -> Result<Node, Mistakes> {
     let mut mistakes = Mistakes::new();
     match parse_to_ast(source.text(), &CollectOptions::default(), &JSON) {
         Err(error) => {
-            mistakes.add(
-                source.place(Origin::Text(error.range().start)),
-                "",
-                format!("not JSON: {}", error.kind()),
-            );
+            mistakes.add(source.place(Origin::Text(error.range().start)), "", format!("not JSON: {}", error.kind()));
         }
         Ok(parsed) => match &parsed.value {
             Some(value @ ast::Value::Object(_)) => {
@@ -167,11 +131,7 @@ fn parse_json(source: &Source) -> Result<Node, Mistakes> {
                 return mistakes.into_result(root);
             }
             Some(_) => {
-                mistakes.add(
-                    source.place(Origin::Text(0)),
-                    "",
-                    "a job in JSON is an object, `{…}`",
-                );
+                mistakes.add(source.place(Origin::Text(0)), "", "a job in JSON is an object, `{…}`");
             }
             None => {
                 mistakes.add(source.file(), "", "the file is empty");
@@ -181,23 +141,14 @@ fn parse_json(source: &Source) -> Result<Node, Mistakes> {
     Err(mistakes)
 }
 
-fn json_node(
-    value: &ast::Value<'_>,
-    name: Origin,
-    source: &Source,
-    mistakes: &mut Mistakes,
-) -> Node {
+fn json_node(value: &ast::Value<'_>, name: Origin, source: &Source, mistakes: &mut Mistakes) -> Node {
     let (data, start) = match value {
         ast::Value::StringLit(text) => (Data::Text(text.value.to_string()), text.range.start),
         ast::Value::NumberLit(number) => (json_number(number.value), number.range.start),
         ast::Value::BooleanLit(literal) => (Data::Bool(literal.value), literal.range.start),
         ast::Value::NullKeyword(null) => (Data::Other("null".to_owned()), null.range.start),
         ast::Value::Array(array) => {
-            let items = array
-                .elements
-                .iter()
-                .map(|item| json_node(item, json_start(item), source, mistakes))
-                .collect();
+            let items = array.elements.iter().map(|item| json_node(item, json_start(item), source, mistakes)).collect();
             (Data::List(items), array.range.start)
         }
         ast::Value::Object(object) => {
@@ -210,30 +161,16 @@ fn json_node(
                 };
                 let at = Origin::Text(range.start);
                 if !names.insert(key.clone()) {
-                    mistakes.add(
-                        source.place(at),
-                        "",
-                        format!("not JSON: the key {key:?} is there twice"),
-                    );
+                    mistakes.add(source.place(at), "", format!("not JSON: the key {key:?} is there twice"));
                     continue;
                 }
                 let node = json_node(&property.value, at, source, mistakes);
-                entries.push(Entry {
-                    key,
-                    origin: at,
-                    node,
-                });
+                entries.push(Entry { key, origin: at, node });
             }
-            return Node {
-                data: Data::Table(entries),
-                origin: name,
-            };
+            return Node { data: Data::Table(entries), origin: name };
         }
     };
-    Node {
-        data,
-        origin: Origin::Text(start),
-    }
+    Node { data, origin: Origin::Text(start) }
 }
 
 fn json_start(value: &ast::Value<'_>) -> Origin {
@@ -242,11 +179,7 @@ fn json_start(value: &ast::Value<'_>) -> Origin {
 }
 
 fn json_number(text: &str) -> Data {
-    if text.contains(['.', 'e', 'E']) {
-        float(text)
-    } else {
-        text.parse().map_or_else(|_| beyond(text), Data::Int)
-    }
+    if text.contains(['.', 'e', 'E']) { float(text) } else { text.parse().map_or_else(|_| beyond(text), Data::Int) }
 }
 
 #[cfg(test)]
@@ -254,27 +187,17 @@ mod tests {
     use super::*;
 
     fn mistakes(text: &str, json: bool) -> String {
-        parse(&Source::new("job", text.to_owned(), &[]), json)
-            .unwrap_err()
-            .to_string()
+        parse(&Source::new("job", text.to_owned(), &[]), json).unwrap_err().to_string()
     }
 
     #[test]
     fn toml_keeps_the_order_and_places() {
-        let source = Source::new(
-            "job",
-            "[inputs.z]\npath = 'a'\n[inputs.a]\nbands = [ 1,\n  2 ]\nx = 1e400".to_owned(),
-            &[],
-        );
+        let source =
+            Source::new("job", "[inputs.z]\npath = 'a'\n[inputs.a]\nbands = [ 1,\n  2 ]\nx = 1e400".to_owned(), &[]);
         let root = parse(&source, false).unwrap();
         let inputs = &root.entry("inputs").unwrap().node;
-        let Data::Table(entries) = &inputs.data else {
-            panic!()
-        };
-        assert_eq!(
-            entries.iter().map(|e| e.key.as_str()).collect::<Vec<_>>(),
-            ["z", "a"]
-        );
+        let Data::Table(entries) = &inputs.data else { panic!() };
+        assert_eq!(entries.iter().map(|e| e.key.as_str()).collect::<Vec<_>>(), ["z", "a"]);
         let at = |path| source.place(root.origin_of(path)).to_string();
         assert_eq!(at("inputs.z"), "job:1:9");
         assert_eq!(at("inputs.z.path"), "job:2:8");
@@ -290,44 +213,17 @@ mod tests {
     fn json_places_and_strictness() {
         let source = Source::new("job", "{\"a\": {\"é\": [1, -2.5e1, null]}}".to_owned(), &[]);
         let root = parse(&source, true).unwrap();
-        assert_eq!(
-            source.place(root.origin_of("a.\"é\"[1]")).to_string(),
-            "job:1:17"
-        );
-        assert_eq!(
-            root.entry("a")
-                .unwrap()
-                .node
-                .entry("é")
-                .unwrap()
-                .node
-                .shown(),
-            "[1, -25.0, null]"
-        );
+        assert_eq!(source.place(root.origin_of("a.\"é\"[1]")).to_string(), "job:1:17");
+        assert_eq!(root.entry("a").unwrap().node.entry("é").unwrap().node.shown(), "[1, -25.0, null]");
         for (text, message) in [
             ("", "job: the file is empty"),
             ("[1]", "job:1:1: a job in JSON is an object, `{…}`"),
-            (
-                "{\"a\": 1,}",
-                "job:1:8: not JSON: Trailing commas are not allowed",
-            ),
-            (
-                "{\"a\": 1 /* x */}",
-                "job:1:9: not JSON: Comments are not allowed",
-            ),
-            (
-                "{a: 1}",
-                "job:1:2: not JSON: Expected string for object property",
-            ),
-            (
-                "{\"a\": 1,\n \"a\": 2}",
-                "job:2:2: not JSON: the key \"a\" is there twice",
-            ),
+            ("{\"a\": 1,}", "job:1:8: not JSON: Trailing commas are not allowed"),
+            ("{\"a\": 1 /* x */}", "job:1:9: not JSON: Comments are not allowed"),
+            ("{a: 1}", "job:1:2: not JSON: Expected string for object property"),
+            ("{\"a\": 1,\n \"a\": 2}", "job:2:2: not JSON: the key \"a\" is there twice"),
         ] {
-            assert_eq!(
-                mistakes(text, true),
-                format!("{message}\n1 mistake in the job")
-            );
+            assert_eq!(mistakes(text, true), format!("{message}\n1 mistake in the job"));
         }
     }
 

@@ -39,9 +39,7 @@ pub fn resolve(base: &str, path: &str) -> String {
 fn is_url(path: &str) -> bool {
     path.split_once("://").is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     })
 }
 
@@ -51,9 +49,7 @@ fn subdataset(path: &str) -> Option<(&str, &str, &str)> {
     let known = SUBDATASETS.iter().find(|(name, _)| *name == prefix);
     let start = if let Some(quote) = rest.find('"') {
         // Drivers that this list doesn't know follow the same form when they quote the file.
-        let upper = prefix
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        let upper = prefix.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if prefix.is_empty() || !upper {
             return None;
         }
@@ -61,11 +57,7 @@ fn subdataset(path: &str) -> Option<(&str, &str, &str)> {
     } else {
         let (_, skipped) = known?;
         // `GTIFF_DIR:off:OFFSET:file` has one part more.
-        let skipped = if rest.starts_with("off:") {
-            skipped + 1
-        } else {
-            *skipped
-        };
+        let skipped = if rest.starts_with("off:") { skipped + 1 } else { *skipped };
         let mut start = prefix.len() + 1;
         for _ in 0..skipped {
             start += path.get(start..)?.find(':')? + 1;
@@ -94,10 +86,7 @@ pub fn expand_patterns(root: &mut Node, base: &str, source: &Source, mistakes: &
             }
         }
     }
-    if let Some(files) = root
-        .entry_mut("grid")
-        .and_then(|grid| grid.node.entry_mut("extent_from"))
-    {
+    if let Some(files) = root.entry_mut("grid").and_then(|grid| grid.node.entry_mut("extent_from")) {
         expand(&mut files.node, "grid.extent_from", base, source, mistakes);
     }
 }
@@ -120,24 +109,13 @@ fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mu
         match matches(base, pattern) {
             Ok(files) if files.is_empty() => {
                 mistakes
-                    .add(
-                        source.place(node.origin),
-                        item(key, index),
-                        format!("no file matches {pattern:?}"),
-                    )
+                    .add(source.place(node.origin), item(key, index), format!("no file matches {pattern:?}"))
                     .hint(format!("looked for {resolved}"));
                 items.push(node);
             }
-            Ok(files) => items.extend(files.into_iter().map(|f| Node {
-                data: Data::Text(f),
-                origin: node.origin,
-            })),
+            Ok(files) => items.extend(files.into_iter().map(|f| Node { data: Data::Text(f), origin: node.origin })),
             Err(message) => {
-                mistakes.add(
-                    source.place(node.origin),
-                    item(key, index),
-                    format!("{pattern:?}: {message}"),
-                );
+                mistakes.add(source.place(node.origin), item(key, index), format!("{pattern:?}: {message}"));
                 items.push(node);
             }
         }
@@ -156,16 +134,10 @@ fn is_pattern(path: &str) -> bool {
 /// The files a pattern matches, sorted by name.
 fn matches(base: &str, pattern: &str) -> Result<Vec<String>, String> {
     // The folder's own name is no pattern, whatever characters it has.
-    let pattern = &if pattern.starts_with('/') {
-        pattern.to_owned()
-    } else {
-        resolve(&glob::Pattern::escape(base), pattern)
-    };
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        case_sensitive: true,
-    };
+    let pattern =
+        &if pattern.starts_with('/') { pattern.to_owned() } else { resolve(&glob::Pattern::escape(base), pattern) };
+    let options =
+        glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, case_sensitive: true };
     let mut files = Vec::new();
     for path in glob::glob_with(pattern, options).map_err(|error| error.msg.to_owned())? {
         let path = path.map_err(|error| error.to_string())?;
@@ -191,30 +163,18 @@ mod tests {
             ("/data/a.tif", "/data/a.tif"),
             ("/vsis3/bucket/a.tif", "/vsis3/bucket/a.tif"),
             ("s3://bucket/a.tif", "s3://bucket/a.tif"),
-            (
-                "https://example.org/a.tif?x=[1]",
-                "https://example.org/a.tif?x=[1]",
-            ),
+            ("https://example.org/a.tif?x=[1]", "https://example.org/a.tif?x=[1]"),
             ("<VRTDataset/>", "<VRTDataset/>"),
             ("NETCDF:\"a b.nc\":ndvi", "NETCDF:\"/jobs/a b.nc\":ndvi"),
             ("NETCDF:a.nc:ndvi", "NETCDF:/jobs/a.nc:ndvi"),
             ("NETCDF:/data/a.nc:ndvi", "NETCDF:/data/a.nc:ndvi"),
-            (
-                "NETCDF:https://example.org/a.nc:ndvi",
-                "NETCDF:https://example.org/a.nc:ndvi",
-            ),
+            ("NETCDF:https://example.org/a.nc:ndvi", "NETCDF:https://example.org/a.nc:ndvi"),
             ("HDF5:\"a.h5\"://grid/b1", "HDF5:\"/jobs/a.h5\"://grid/b1"),
-            (
-                "HDF4_EOS:EOS_GRID:\"a.hdf\":MOD:b1",
-                "HDF4_EOS:EOS_GRID:\"/jobs/a.hdf\":MOD:b1",
-            ),
+            ("HDF4_EOS:EOS_GRID:\"a.hdf\":MOD:b1", "HDF4_EOS:EOS_GRID:\"/jobs/a.hdf\":MOD:b1"),
             ("HDF4_SDS:UNKNOWN:a.hdf:3", "HDF4_SDS:UNKNOWN:/jobs/a.hdf:3"),
             ("GTIFF_DIR:2:a.tif", "GTIFF_DIR:2:/jobs/a.tif"),
             ("GTIFF_DIR:off:408:a.tif", "GTIFF_DIR:off:408:/jobs/a.tif"),
-            (
-                "SENTINEL2_L2A:a.xml:10m:EPSG_32632",
-                "SENTINEL2_L2A:/jobs/a.xml:10m:EPSG_32632",
-            ),
+            ("SENTINEL2_L2A:a.xml:10m:EPSG_32632", "SENTINEL2_L2A:/jobs/a.xml:10m:EPSG_32632"),
             ("ZARR:\"a.zarr\":/red", "ZARR:\"/jobs/a.zarr\":/red"),
             ("ZARR:\"/vsis3/b/a.zarr\"", "ZARR:\"/vsis3/b/a.zarr\""),
             ("FUTURE:\"a.dat\":1", "FUTURE:\"/jobs/a.dat\":1"),
@@ -229,13 +189,7 @@ mod tests {
         for path in ["a*.tif", "dates/2024-??.tif", "[ab].tif", "/data/*.tif"] {
             assert!(is_pattern(path), "{path}");
         }
-        for path in [
-            "a.tif",
-            "https://example.org/a?b=*",
-            "/vsis3/b/*.tif",
-            "NETCDF:\"a*.nc\":x",
-            "{\"a\": [1]}",
-        ] {
+        for path in ["a.tif", "https://example.org/a?b=*", "/vsis3/b/*.tif", "NETCDF:\"a*.nc\":x", "{\"a\": [1]}"] {
             assert!(!is_pattern(path), "{path}");
         }
     }

@@ -9,12 +9,13 @@ mod params;
 
 use super::{Loaded, Mistakes, spec};
 use crate::controller::{Job, Plan};
-use crate::grid::{Tiling, TileBudget, choose_tile};
+use crate::grid::{TileBudget, Tiling, choose_tile};
 use crate::raster::{Edge, SourceSpec, TargetSpec};
 use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
 use inputs::Opened;
 use std::sync::Arc;
+use tilefn_abi::DType;
 
 /// What the caller decides beyond the job file.
 #[derive(Clone, Debug)]
@@ -42,12 +43,12 @@ pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -
     let mut mistakes = Mistakes::new();
     let mut warnings = Vec::new();
     let params = params::check(loaded, description, &mut mistakes);
-    let opened = inputs::open(loaded, description, &mut mistakes);
-    // Without parameters and inputs there is no grid, and whatever is found then would only be a consequence.
+    let opened = inputs::open(loaded, description, &mut mistakes, &mut warnings);
+    outputs::check(loaded, description, options, &mut mistakes);
+    // Without all that there is no grid, and whatever is found then would only be a consequence.
     let placed = if mistakes.is_empty() { grid::place(loaded, &opened, &mut mistakes) } else { None };
     let Some(placed) = placed else { return Err(mistakes) };
-    let outputs =
-        outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
+    let outputs = outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
     let halo = halo(description, &params, &mut mistakes, loaded);
     // One tile for now: how the grid is cut depends on what the rest of the task takes.
     let tiling = match Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols) {
@@ -107,7 +108,9 @@ fn halo(description: &Description, params: &[Value], mistakes: &mut Mistakes, lo
     };
     let value = description.params.iter().position(|p| p.name == *name).and_then(|i| params.get(i));
     match value {
-        Some(Value::Int(pixels)) if (0..=i64::from(MAX_HALO)).contains(pixels) => u32::try_from(*pixels).unwrap_or(MAX_HALO),
+        Some(Value::Int(pixels)) if (0..=i64::from(MAX_HALO)).contains(pixels) => {
+            u32::try_from(*pixels).unwrap_or(MAX_HALO)
+        }
         value => {
             let key = format!("params.{name}");
             let found = value.map_or_else(|| "nothing".into(), ToString::to_string);
@@ -130,6 +133,8 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
         spec::Edge::Reflect => Edge::Reflect,
         spec::Edge::Nearest => Edge::Nearest,
     };
+    // What stands for pixels beyond a file without nodata; `check_fill` sees to the integers.
+    let nan = |dtype: DType| dtype.is_float().then(|| f64::NAN.to_bits());
     let of_input = |(input, offsets): (&Opened, &Vec<crate::grid::Offset>)| worker::Input {
         name: input.name.clone(),
         rasters: input
@@ -144,7 +149,10 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
                     .iter()
                     .zip(&file.nodata_bits)
                     .map(|(band, nodata)| worker::Band {
-                        name: band.checked_sub(1).and_then(|b| file.info.bands.get(b)).map_or_else(String::new, |b| b.name.clone()),
+                        name: band
+                            .checked_sub(1)
+                            .and_then(|b| file.info.bands.get(b))
+                            .map_or_else(String::new, |b| b.name.clone()),
                         nodata: *nodata,
                     })
                     .collect(),
@@ -152,7 +160,7 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
                     path: file.path.clone(),
                     bands: file.bands.clone(),
                     dtype: file.dtype,
-                    fill: file.nodata_bits.clone(),
+                    fill: file.nodata_bits.iter().map(|bits| bits.or_else(|| nan(file.dtype))).collect(),
                     offset: *offset,
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),
@@ -166,7 +174,8 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
 
 /// An integer band without nodata has nothing to stand for pixels beyond its file.
 fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mistakes) {
-    let halo = if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
+    let halo =
+        if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
     let Some(needed) = task.grid.window().padded(halo) else { return };
     for (input, files) in task.inputs.iter().zip(opened) {
         for (raster, file) in input.rasters.iter().zip(&files.files) {
@@ -176,7 +185,8 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
                 continue;
             }
             let key = format!("inputs.{}", input.name);
-            let why = if covered.contains(&task.grid.window()) { "the halo reaches" } else { "the working grid reaches" };
+            let why =
+                if covered.contains(&task.grid.window()) { "the halo reaches" } else { "the working grid reaches" };
             mistakes
                 .add(
                     loaded.position(&key),

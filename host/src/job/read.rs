@@ -19,17 +19,8 @@ use super::units::{Nodata, Size, Time};
 ///
 /// # Errors
 /// All mistakes, if there are any.
-pub fn read(
-    tree: &Node,
-    base: &str,
-    source: &Source,
-    mistakes: Mistakes,
-) -> Result<Spec, Mistakes> {
-    let mut reader = Reader {
-        source,
-        base,
-        mistakes,
-    };
+pub fn read(tree: &Node, base: &str, source: &Source, mistakes: Mistakes) -> Result<Spec, Mistakes> {
+    let mut reader = Reader { source, base, mistakes };
     match job::job(&mut reader, tree) {
         Some(spec) if reader.mistakes.is_empty() => Ok(spec),
         _ => Err(reader.mistakes),
@@ -54,15 +45,11 @@ struct Field<'t> {
 
 impl Reader<'_> {
     fn wrong(&mut self, field: &Field<'_>, message: impl Into<String>) -> &mut Mistake {
-        self.mistakes
-            .add(self.source.place(field.node.origin), &field.path, message)
+        self.mistakes.add(self.source.place(field.node.origin), &field.path, message)
     }
 
     fn expected(&mut self, field: &Field<'_>, wanted: impl Display) -> &mut Mistake {
-        self.wrong(
-            field,
-            format!("expected {wanted}, found {}", field.node.shown()),
-        )
+        self.wrong(field, format!("expected {wanted}, found {}", field.node.shown()))
     }
 
     /// `value` if it is there, else the mistake.
@@ -87,12 +74,7 @@ impl Reader<'_> {
     }
 
     /// A text that `check` accepts.
-    fn text_as<T>(
-        &mut self,
-        field: &Field<'_>,
-        wanted: &str,
-        check: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
+    fn text_as<T>(&mut self, field: &Field<'_>, wanted: &str, check: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = match &field.node.data {
             Data::Text(text) if !text.trim().is_empty() => check(text),
             _ => None,
@@ -101,50 +83,28 @@ impl Reader<'_> {
     }
 
     /// A text of a form that `check` tells.
-    fn text_like(
-        &mut self,
-        field: &Field<'_>,
-        wanted: &str,
-        check: impl FnOnce(&str) -> bool,
-    ) -> Option<String> {
+    fn text_like(&mut self, field: &Field<'_>, wanted: &str, check: impl FnOnce(&str) -> bool) -> Option<String> {
         self.text_as(field, wanted, |text| check(text).then(|| text.to_owned()))
     }
 
     /// A path or URL, made absolute.
     fn path(&mut self, field: &Field<'_>) -> Option<String> {
         let base = self.base;
-        self.text_as(field, "a path or URL", |path| {
-            Some(paths::resolve(base, path))
-        })
+        self.text_as(field, "a path or URL", |path| Some(paths::resolve(base, path)))
     }
 
     /// A whole number in a range; `wanted` says of what.
-    fn integer(
-        &mut self,
-        field: &Field<'_>,
-        wanted: &str,
-        range: RangeInclusive<u32>,
-    ) -> Option<u32> {
+    fn integer(&mut self, field: &Field<'_>, wanted: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let value = match field.node.data {
-            Data::Int(value) => u32::try_from(value)
-                .ok()
-                .filter(|value| range.contains(value)),
+            Data::Int(value) => u32::try_from(value).ok().filter(|value| range.contains(value)),
             _ => None,
         };
-        self.want(
-            field,
-            format_args!("{wanted} from {} to {}", range.start(), range.end()),
-            value,
-        )
+        self.want(field, format_args!("{wanted} from {} to {}", range.start(), range.end()), value)
     }
 
     /// A finite number.
     fn number(&mut self, field: &Field<'_>) -> Option<f64> {
-        self.want(
-            field,
-            "a number",
-            number(field.node).filter(|value| value.is_finite()),
-        )
+        self.want(field, "a number", number(field.node).filter(|value| value.is_finite()))
     }
 
     /// A number or "nan".
@@ -152,10 +112,7 @@ impl Reader<'_> {
         if let Data::Int(value) = field.node.data
             && number(field.node).is_none()
         {
-            self.wrong(
-                field,
-                format!("{value} has no exact floating-point value, and nodata is kept as one"),
-            );
+            self.wrong(field, format!("{value} has no exact floating-point value, and nodata is kept as one"));
             return None;
         }
         self.want(field, "a number or \"nan\"", nodata(field.node))
@@ -179,8 +136,7 @@ impl Reader<'_> {
             _ => None,
         };
         let Some(value) = value else {
-            let mistake =
-                self.expected(field, "a time such as \"60s\", \"500ms\", \"2m\" or \"1h\"");
+            let mistake = self.expected(field, "a time such as \"60s\", \"500ms\", \"2m\" or \"1h\"");
             if let Data::Int(number) = field.node.data {
                 mistake.hint(format!("write \"{number}s\" for seconds"));
             }
@@ -189,12 +145,7 @@ impl Reader<'_> {
         self.within(field, value, &range)
     }
 
-    fn within<T: PartialOrd + Display>(
-        &mut self,
-        field: &Field<'_>,
-        value: T,
-        range: &RangeInclusive<T>,
-    ) -> Option<T> {
+    fn within<T: PartialOrd + Display>(&mut self, field: &Field<'_>, value: T, range: &RangeInclusive<T>) -> Option<T> {
         if range.contains(&value) {
             return Some(value);
         }
@@ -262,10 +213,7 @@ impl Reader<'_> {
     /// A list of exactly `N` numbers.
     fn numbers<const N: usize>(&mut self, field: &Field<'_>, wanted: &str) -> Option<[f64; N]> {
         let values = match &field.node.data {
-            Data::List(items) => items
-                .iter()
-                .map(|item| number(item).filter(|value| value.is_finite()))
-                .collect(),
+            Data::List(items) => items.iter().map(|item| number(item).filter(|value| value.is_finite())).collect(),
             _ => None,
         };
         let values: Option<[f64; N]> = values.and_then(|values: Vec<f64>| values.try_into().ok());
@@ -278,10 +226,7 @@ fn number(node: &Node) -> Option<f64> {
     match node.data {
         Data::Float(value) => Some(value),
         #[expect(clippy::cast_precision_loss, reason = "checked to be exact")]
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "back from a float made from an i128 of 64 bits"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "back from a float made from an i128 of 64 bits")]
         Data::Int(value) => (i128::from(value) == (value as f64) as i128).then_some(value as f64),
         _ => None,
     }
@@ -290,9 +235,7 @@ fn number(node: &Node) -> Option<f64> {
 fn nodata(node: &Node) -> Option<Nodata> {
     match &node.data {
         Data::Text(text) if text == "nan" => Some(Nodata(f64::NAN)),
-        _ => number(node)
-            .filter(|value| !value.is_infinite())
-            .map(Nodata),
+        _ => number(node).filter(|value| !value.is_infinite()).map(Nodata),
     }
 }
 
@@ -308,20 +251,11 @@ struct Section<'t> {
 impl<'t> Section<'t> {
     fn of(r: &mut Reader<'_>, field: &Field<'t>) -> Option<Self> {
         let Data::Table(entries) = &field.node.data else {
-            r.expected(field, "a table").hint(format!(
-                "write [{}] on a line of its own, its keys below",
-                field.path
-            ));
+            r.expected(field, "a table").hint(format!("write [{}] on a line of its own, its keys below", field.path));
             return None;
         };
         let origin = field.node.origin;
-        Some(Self {
-            path: field.path.clone(),
-            origin,
-            entries,
-            known: Vec::new(),
-            refused: Vec::new(),
-        })
+        Some(Self { path: field.path.clone(), origin, entries, known: Vec::new(), refused: Vec::new() })
     }
 
     /// Whether the key is there, without asking for it.
@@ -334,10 +268,7 @@ impl<'t> Section<'t> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
-        self.entries.iter().find(|e| e.key == key).map(|e| Field {
-            path: join(&self.path, key),
-            node: &e.node,
-        })
+        self.entries.iter().find(|e| e.key == key).map(|e| Field { path: join(&self.path, key), node: &e.node })
     }
 
     /// Reads the value of a key, if it is there.
@@ -367,17 +298,14 @@ impl<'t> Section<'t> {
 
     fn missing(&self, r: &mut Reader<'_>, key: &str, example: &str) {
         let place = r.source.place(self.origin);
-        r.mistakes
-            .add(place, join(&self.path, key), "missing")
-            .hint(format!("for example: {example}"));
+        r.mistakes.add(place, join(&self.path, key), "missing").hint(format!("for example: {example}"));
     }
 
     /// Refuses a known key that has no place here, and says why.
     fn refuse(&mut self, r: &mut Reader<'_>, key: &'static str, why: &str) {
         self.refused.push(key);
         if let Some(entry) = self.entries.iter().find(|e| e.key == key) {
-            r.mistakes
-                .add(r.source.place(entry.origin), join(&self.path, key), why);
+            r.mistakes.add(r.source.place(entry.origin), join(&self.path, key), why);
         }
     }
 
@@ -392,13 +320,7 @@ impl<'t> Section<'t> {
                 Some(known) => format!("did you mean {known:?}?"),
                 None => format!("known keys: {}", self.known.join(", ")),
             };
-            r.mistakes
-                .add(
-                    r.source.place(entry.origin),
-                    join(&self.path, key),
-                    "unknown key",
-                )
-                .hint(hint);
+            r.mistakes.add(r.source.place(entry.origin), join(&self.path, key), "unknown key").hint(hint);
         }
     }
 }

@@ -8,14 +8,9 @@ use super::spec::Spec;
 
 /// The JSON schema (draft 2020-12) of a job file, made from the types it's read into.
 pub fn schema() -> Value {
-    let generator = SchemaSettings::draft2020_12()
-        .with_transform(WithoutNull)
-        .into_generator();
+    let generator = SchemaSettings::draft2020_12().with_transform(WithoutNull).into_generator();
     let mut schema = generator.into_root_schema_for::<Spec>();
-    schema.insert(
-        "$id".to_owned(),
-        format!("urn:tilefn:job-file:{}", env!("CARGO_PKG_VERSION")).into(),
-    );
+    schema.insert("$id".to_owned(), format!("urn:tilefn:job-file:{}", env!("CARGO_PKG_VERSION")).into());
     schema.insert("title".to_owned(), "tilefn job file".into());
     schema.to_value()
 }

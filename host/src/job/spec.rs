@@ -13,12 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::units::{Size, Time};
 
 pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, Named, NetworkMode, OverviewResampling, Reads,
-    Resampling, Spot, WorkerKind,
+    CpuArchitecture, DataType, Edge, Footprint, Named, NetworkMode, OverviewResampling, Reads, Resampling, Spot,
+    WorkerKind,
 };
-pub use rasters::{
-    Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput,
-};
+pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 
 /// One run of one function.
@@ -84,10 +82,7 @@ impl Value {
     /// The value as a floating-point number: an integer is one too, and so are the texts "nan", "inf" and "-inf".
     pub fn as_f64(&self) -> Option<f64> {
         match self {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a parameter of a float type asks for the nearest float"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "a parameter of a float type asks for the nearest float")]
             Self::Int(value) => Some(*value as f64),
             Self::Float(value) => Some(*value),
             Self::Text(text) => match text.as_str() {
@@ -180,10 +175,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            memory: Size::GIB,
-            time: Time::seconds(60),
-            fuel: 0,
-        }
+        Self { memory: Size::GIB, time: Time::seconds(60), fuel: 0 }
     }
 }

@@ -96,9 +96,7 @@ impl Node {
         let mut node = self;
         for segment in segments(path) {
             let next = match (&node.data, &segment) {
-                (Data::Table(entries), Segment::Key(key)) => {
-                    entries.iter().find(|e| e.key == *key).map(|e| &e.node)
-                }
+                (Data::Table(entries), Segment::Key(key)) => entries.iter().find(|e| e.key == *key).map(|e| &e.node),
                 (Data::List(items), Segment::Index(index)) => items.get(*index),
                 _ => None,
             };
@@ -129,15 +127,8 @@ pub struct Source {
 impl Source {
     /// `name` is what messages call the job file.
     pub fn new(name: &str, text: String, overrides: &[String]) -> Self {
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect();
-        Self {
-            name: name.into(),
-            text,
-            line_starts,
-            overrides: overrides.iter().map(|o| o.as_str().into()).collect(),
-        }
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.into(), text, line_starts, overrides: overrides.iter().map(|o| o.as_str().into()).collect() }
     }
 
     /// The job file's text.
@@ -147,9 +138,7 @@ impl Source {
 
     /// The place of the file as a whole.
     pub fn file(&self) -> Place {
-        Place::File {
-            file: self.name.clone(),
-        }
+        Place::File { file: self.name.clone() }
     }
 
     /// Line and column, or the override.
@@ -157,28 +146,13 @@ impl Source {
         match origin {
             Origin::Text(offset) => {
                 let line = self.line_starts.partition_point(|start| *start <= offset);
-                let start = self
-                    .line_starts
-                    .get(line.saturating_sub(1))
-                    .copied()
-                    .unwrap_or(0);
+                let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
                 let end = self.text.floor_char_boundary(offset);
-                let column = self
-                    .text
-                    .get(start..end)
-                    .unwrap_or_default()
-                    .chars()
-                    .count();
-                Place::Text {
-                    file: self.name.clone(),
-                    line,
-                    column: column + 1,
-                }
+                let column = self.text.get(start..end).unwrap_or_default().chars().count();
+                Place::Text { file: self.name.clone(), line, column: column + 1 }
             }
             Origin::Override(index) => match self.overrides.get(index) {
-                Some(argument) => Place::Override {
-                    argument: argument.clone(),
-                },
+                Some(argument) => Place::Override { argument: argument.clone() },
                 None => self.file(),
             },
         }
@@ -196,20 +170,9 @@ pub enum Segment {
 
 /// The key path of `key` in the table at `parent` (empty for the whole file); a key with odd characters is quoted.
 pub fn join(parent: &str, key: &str) -> String {
-    let bare = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    let key = if bare {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    };
-    if parent.is_empty() {
-        key
-    } else {
-        format!("{parent}.{key}")
-    }
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if parent.is_empty() { key } else { format!("{parent}.{key}") }
 }
 
 /// The key path of an item in the list at `parent`.
@@ -234,17 +197,11 @@ pub fn segments(path: &str) -> Vec<Segment> {
             found.push(Segment::Key(unescape(quoted)));
             rest = tail.get(1..).unwrap_or_default();
         } else if let Some((index, tail)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
-            found.push(
-                index
-                    .parse()
-                    .map_or_else(|_| Segment::Key(index.to_owned()), Segment::Index),
-            );
+            found.push(index.parse().map_or_else(|_| Segment::Key(index.to_owned()), Segment::Index));
             rest = tail;
         } else {
             let end = rest.find(['.', '[']).unwrap_or(rest.len()).max(1);
-            let end = (end..=rest.len())
-                .find(|at| rest.is_char_boundary(*at))
-                .unwrap_or(rest.len());
+            let end = (end..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
             let (key, tail) = rest.split_at(end);
             found.push(Segment::Key(key.to_owned()));
             rest = tail;
@@ -269,10 +226,7 @@ mod tests {
 
     #[test]
     fn key_paths() {
-        let path = item(
-            &join(&join("workers.fargate.tags", "cost centre.\"x\""), "b-1"),
-            3,
-        );
+        let path = item(&join(&join("workers.fargate.tags", "cost centre.\"x\""), "b-1"), 3);
         assert_eq!(path, r#"workers.fargate.tags."cost centre.\"x\"".b-1[3]"#);
         let keys = ["workers", "fargate", "tags", "cost centre.\"x\"", "b-1"];
         let mut expected: Vec<_> = keys.iter().map(|k| Segment::Key((*k).to_owned())).collect();
@@ -287,38 +241,22 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let source = Source::new("job.toml", "a = 1\r\nü = \"é\" # ñ\nlast".to_owned(), &[]);
-        let at = |needle| {
-            source
-                .place(Origin::Text(source.text().find(needle).unwrap()))
-                .to_string()
-        };
+        let at = |needle| source.place(Origin::Text(source.text().find(needle).unwrap())).to_string();
         assert_eq!(at("a ="), "job.toml:1:1");
         assert_eq!(at("\"é"), "job.toml:2:5");
         assert_eq!(at("ñ"), "job.toml:2:11");
         assert_eq!(at("last"), "job.toml:3:1");
-        assert_eq!(
-            source.place(Origin::Text(usize::MAX)).to_string(),
-            "job.toml:3:5"
-        );
+        assert_eq!(source.place(Origin::Text(usize::MAX)).to_string(), "job.toml:3:5");
         assert_eq!(source.place(Origin::Override(7)).to_string(), "job.toml");
     }
 
     #[test]
     fn values_in_messages_are_short() {
-        let node = |data| Node {
-            data,
-            origin: Origin::Text(0),
-        };
+        let node = |data| Node { data, origin: Origin::Text(0) };
         assert_eq!(node(Data::Text("three".into())).shown(), "\"three\"");
         assert_eq!(node(Data::Float(3.0)).shown(), "3.0");
-        assert_eq!(
-            node(Data::List(vec![node(Data::Int(1)), node(Data::Bool(true))])).shown(),
-            "[1, true]"
-        );
+        assert_eq!(node(Data::List(vec![node(Data::Int(1)), node(Data::Bool(true))])).shown(), "[1, true]");
         assert_eq!(node(Data::List(vec![])).shown(), "an empty list");
-        assert_eq!(
-            node(Data::Text("é".repeat(100))).shown().chars().count(),
-            SHOWN + 1
-        );
+        assert_eq!(node(Data::Text("é".repeat(100))).shown().chars().count(), SHOWN + 1);
     }
 }

@@ -46,12 +46,7 @@ impl Size {
 impl fmt::Display for Size {
     /// The largest binary unit that divides it, so that reading it again gives the same number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, bytes) in [
-            ("TiB", 1u64 << 40),
-            ("GiB", 1 << 30),
-            ("MiB", 1 << 20),
-            ("KiB", 1 << 10),
-        ] {
+        for (unit, bytes) in [("TiB", 1u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
             if self.0 >= bytes && self.0.is_multiple_of(bytes) {
                 return write!(f, "{}{unit}", self.0 / bytes);
             }
@@ -101,16 +96,10 @@ impl fmt::Display for Time {
 /// `number unit` → number × the unit's factor, rounded. Without a unit `bare` is the factor, if a bare number is allowed.
 fn scaled(text: &str, units: &[(&str, u64)], bare: Option<u64>) -> Option<u64> {
     let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim().to_ascii_lowercase();
-    let factor = if unit.is_empty() {
-        bare?
-    } else {
-        units.iter().find(|(name, _)| *name == unit)?.1
-    };
+    let factor = if unit.is_empty() { bare? } else { units.iter().find(|(name, _)| *name == unit)?.1 };
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(factor);
     }
@@ -119,11 +108,7 @@ fn scaled(text: &str, units: &[(&str, u64)], bare: Option<u64>) -> Option<u64> {
     if !(0.0..9.2e18).contains(&value) {
         return None;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "rounded and in range, checked above"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded and in range, checked above")]
     Some(value.round() as u64)
 }
 
@@ -140,11 +125,7 @@ impl PartialEq for Nodata {
 
 impl fmt::Display for Nodata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_nan() {
-            f.write_str("nan")
-        } else {
-            write!(f, "{}", self.0)
-        }
+        if self.0.is_nan() { f.write_str("nan") } else { write!(f, "{}", self.0) }
     }
 }
 
@@ -162,11 +143,7 @@ impl Serialize for Time {
 
 impl Serialize for Nodata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_finite() {
-            serializer.serialize_f64(self.0)
-        } else {
-            serializer.collect_str(self)
-        }
+        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(self) }
     }
 }
 
@@ -194,8 +171,7 @@ impl<T> Visitor<'_> for TextOrNumber<T> {
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
-        (self.number)(number as f64)
-            .ok_or_else(|| E::invalid_type(de::Unexpected::Signed(number), &self))
+        (self.number)(number as f64).ok_or_else(|| E::invalid_type(de::Unexpected::Signed(number), &self))
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
@@ -300,18 +276,9 @@ mod tests {
         ] {
             assert_eq!(Size::parse(text), Some(Size(bytes)), "{text}");
         }
-        for text in [
-            "",
-            "GiB",
-            "-1GiB",
-            "1 Gib it",
-            "1.2.3MB",
-            "1GiG",
-            "18446744073709551616",
-            "99999999TiB",
-            "1e3MB",
-            "∞ MB",
-        ] {
+        for text in
+            ["", "GiB", "-1GiB", "1 Gib it", "1.2.3MB", "1GiG", "18446744073709551616", "99999999TiB", "1e3MB", "∞ MB"]
+        {
             assert_eq!(Size::parse(text), None, "{text}");
         }
         assert_eq!(Size((1 << 20) + 1).mib(), 2);
@@ -319,18 +286,8 @@ mod tests {
 
     #[test]
     fn times() {
-        for (text, millis) in [
-            ("60s", 60_000),
-            ("2m", 120_000),
-            ("500ms", 500),
-            ("1.5 h", 5_400_000),
-            ("0.5S", 500),
-        ] {
-            assert_eq!(
-                Time::parse(text).map(Time::duration),
-                Some(Duration::from_millis(millis)),
-                "{text}"
-            );
+        for (text, millis) in [("60s", 60_000), ("2m", 120_000), ("500ms", 500), ("1.5 h", 5_400_000), ("0.5S", 500)] {
+            assert_eq!(Time::parse(text).map(Time::duration), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "60", "s", "-1s", "1d", "1 s s", "999999999999999999h"] {
             assert_eq!(Time::parse(text), None, "{text}");

@@ -56,6 +56,9 @@ const GRADIENTS: [(&str, Gradient); 38] = [
 ];
 
 impl ColorRamp {
+    /// From black to white.
+    pub const GRAY: Self = Self(Kind::Gray);
+
     /// The ramp with this name, whatever its case: `"viridis"`, `"gray"`, ColorBrewer's `"YlGnBu"`, `"random"`, ….
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
@@ -69,10 +72,7 @@ impl ColorRamp {
 
     /// All names.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        GRADIENTS
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(["gray", "random"])
+        GRADIENTS.iter().map(|(name, _)| *name).chain(["gray", "random"])
     }
 
     /// Red, green and blue of colour `index` of `count`, always the same.
@@ -85,7 +85,6 @@ impl ColorRamp {
             Kind::Gray => [u8::try_from(index * 255 / last).unwrap_or(u8::MAX); 3],
             Kind::Random => {
                 // A step of the golden angle around the colour wheel keeps neighbours apart.
-                #[expect(clippy::cast_precision_loss, reason = "an angle needs no more")]
                 let turn = (index as f64 * 0.618_033_988_749_894_9).fract();
                 colorous::SINEBOW.eval_continuous(turn).into_array()
             }
@@ -107,10 +106,7 @@ mod tests {
         assert_eq!(viridis.color(0, 10), [68, 1, 84]);
         assert_eq!(viridis.color(9, 10), [253, 231, 37]);
         let gray = ColorRamp::from_name("gray").unwrap();
-        assert_eq!(
-            [0, 1, 2].map(|i| gray.color(i, 3)),
-            [[0; 3], [127; 3], [255; 3]]
-        );
+        assert_eq!([0, 1, 2].map(|i| gray.color(i, 3)), [[0; 3], [127; 3], [255; 3]]);
         assert_eq!(gray.color(0, 0), [0; 3]);
         let random = ColorRamp::from_name("random").unwrap();
         let all: std::collections::HashSet<_> = (0..20).map(|i| random.color(i, 20)).collect();

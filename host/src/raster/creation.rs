@@ -1,6 +1,7 @@
 //! The choice of a driver and its options, refused before any work when they can't do what is wanted.
 
-use super::target::{Overviews, TargetSpec};
+use super::finishing::overview_levels;
+use super::target::TargetSpec;
 use super::{cpl, dtype};
 use gdal::cpl::CslStringList;
 use gdal::{Driver, DriverManager, DriverType, Metadata};
@@ -39,11 +40,7 @@ impl Creation {
         }
         options.extend(user_options(&spec.options)?);
         validate(&driver, &options)?;
-        Ok(Self {
-            driver: name,
-            options,
-            direct,
-        })
+        Ok(Self { driver: name, options, direct })
     }
 
     /// For the temporary GeoTIFF that a driver without direct creation copies.
@@ -55,16 +52,15 @@ impl Creation {
             compress.1 = "ZSTD".into();
             options.push(("ZSTD_LEVEL".into(), "1".into()));
             if validate(&driver, &options).is_err() {
-                options.retain(|(key, _)| {
-                    !matches!(key.as_str(), "COMPRESS" | "ZSTD_LEVEL" | "PREDICTOR")
-                });
+                options.retain(|(key, _)| !matches!(key.as_str(), "COMPRESS" | "ZSTD_LEVEL" | "PREDICTOR"));
             }
         }
-        Ok(Self {
-            driver: driver.short_name(),
-            options,
-            direct: true,
-        })
+        Ok(Self { driver: driver.short_name(), options, direct: true })
+    }
+
+    /// GDAL's short name of the driver.
+    pub(super) fn driver_name(&self) -> &str {
+        &self.driver
     }
 
     /// The driver itself.
@@ -77,8 +73,8 @@ impl Creation {
         list(&self.options)
     }
 
-    /// Whether blocks that were never written read as nodata by themselves.
-    pub(super) fn is_sparse(&self) -> bool {
+    /// Whether it makes a GeoTIFF, in which blocks that were never written read as nodata.
+    pub(super) fn is_geotiff(&self) -> bool {
         self.driver == "GTiff"
     }
 }
@@ -86,20 +82,12 @@ impl Creation {
 fn find_driver(spec: &TargetSpec) -> Result<Driver, String> {
     let Some(name) = &spec.driver else {
         return DriverManager::get_output_driver_for_dataset_name(&spec.path, DriverType::Raster)
-            .ok_or_else(|| {
-                "its extension belongs to no raster format that GDAL writes: set `driver`"
-                    .to_owned()
-            });
+            .ok_or_else(|| "its extension belongs to no raster format that GDAL writes: set `driver`".to_owned());
     };
     let (driver, _) = cpl::watch(|| DriverManager::get_driver_by_name(name));
     driver.map_err(|_| {
         let names: Vec<_> = DriverManager::all().map(|d| d.short_name()).collect();
-        let near = names.iter().map(|n| {
-            (
-                strsim::jaro_winkler(&n.to_lowercase(), &name.to_lowercase()),
-                n,
-            )
-        });
+        let near = names.iter().map(|n| (strsim::jaro_winkler(&n.to_lowercase(), &name.to_lowercase()), n));
         match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((likeness, near)) if likeness > 0.8 => {
                 format!("GDAL has no driver \"{name}\"; do you mean \"{near}\"?")
@@ -113,13 +101,14 @@ fn check_dtype(driver: &Driver, wanted: DType) -> Result<(), String> {
     let Some(types) = driver.metadata_item("DMD_CREATIONDATATYPES", "") else {
         return Ok(());
     };
+    if matches!(wanted, DType::Int64 | DType::UInt64) {
+        // Some drivers that can hold them don't list them; creation itself tells.
+        return Ok(());
+    }
     let own_name = dtype::name(dtype::to_gdal(wanted));
     let signed_byte = wanted == DType::Int8 && !dtype::has_int8();
-    let signed_byte_option = || {
-        driver
-            .metadata_item("DMD_CREATIONOPTIONLIST", "")
-            .is_some_and(|list| list.contains("SIGNEDBYTE"))
-    };
+    let signed_byte_option =
+        || driver.metadata_item("DMD_CREATIONOPTIONLIST", "").is_some_and(|list| list.contains("SIGNEDBYTE"));
     if !types.split_whitespace().any(|t| t == own_name) || (signed_byte && !signed_byte_option()) {
         return Err(format!(
             "{} can't hold {} pixels, only {}",
@@ -138,9 +127,7 @@ fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
             Some((key, value)) if !key.trim().is_empty() => {
                 Ok((key.trim().to_ascii_uppercase(), value.trim().to_owned()))
             }
-            _ => Err(format!(
-                "the creation option \"{option}\" is not NAME=VALUE"
-            )),
+            _ => Err(format!("the creation option \"{option}\" is not NAME=VALUE")),
         })
         .collect()
 }
@@ -148,32 +135,20 @@ fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
 /// What tilefn sets where the user sets nothing.
 fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(String, String)> {
     let given = |key: &str| user.iter().any(|(k, _)| k == key);
-    let value = |key: &str| {
-        user.iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, v)| v.to_ascii_uppercase())
-    };
+    let value = |key: &str| user.iter().find(|(k, _)| k == key).map(|(_, v)| v.to_ascii_uppercase());
     let threads = spec.threads.max(1).to_string();
     let compress = value("COMPRESS").unwrap_or_else(|| "DEFLATE".into());
     // Differences of neighbours compress better where values vary smoothly; classes don't.
-    let predicts = !spec.thematic
-        && spec.color_table.is_none()
-        && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD");
+    let predicts =
+        !spec.thematic && spec.color_table.is_none() && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD");
     let mut all: Vec<(&str, String)> = Vec::new();
     match driver {
         "GTiff" => {
             all.push(("COMPRESS", "DEFLATE".into()));
             if predicts {
-                all.push((
-                    "PREDICTOR",
-                    if spec.dtype.is_float() { "3" } else { "2" }.into(),
-                ));
+                all.push(("PREDICTOR", if spec.dtype.is_float() { "3" } else { "2" }.into()));
             }
-            all.extend([
-                ("BIGTIFF", "IF_SAFER".into()),
-                ("NUM_THREADS", threads),
-                ("SPARSE_OK", "TRUE".into()),
-            ]);
+            all.extend([("BIGTIFF", "IF_SAFER".into()), ("NUM_THREADS", threads), ("SPARSE_OK", "TRUE".into())]);
             if spec.bands > 1 {
                 all.push(("INTERLEAVE", "BAND".into()));
             }
@@ -184,25 +159,18 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
             }
         }
         "COG" => {
-            all.extend([
-                ("COMPRESS", "DEFLATE".into()),
-                ("BIGTIFF", "IF_SAFER".into()),
-                ("NUM_THREADS", threads),
-            ]);
+            all.extend([("COMPRESS", "DEFLATE".into()), ("BIGTIFF", "IF_SAFER".into()), ("NUM_THREADS", threads)]);
             if predicts {
                 all.push(("PREDICTOR", "YES".into()));
             }
-            if spec.overviews == Overviews::None {
+            if overview_levels(spec).is_empty() {
                 all.push(("OVERVIEWS", "NONE".into()));
             }
         }
         "HFA" => all.push(("COMPRESSED", "YES".into())),
         _ => {}
     }
-    all.into_iter()
-        .filter(|(key, _)| !given(key))
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+    all.into_iter().filter(|(key, _)| !given(key)).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// GeoTIFF blocks that a tile is a whole multiple of, so that each is written once.
@@ -214,18 +182,13 @@ fn blocks(spec: &TargetSpec) -> Vec<(&'static str, String)> {
         preferred.or((tile.is_multiple_of(16) && tile <= 2048).then_some(tile))
     };
     let tiled = |y: u32, x: u32| {
-        vec![
-            ("TILED", "YES".to_owned()),
-            ("BLOCKXSIZE", x.to_string()),
-            ("BLOCKYSIZE", y.to_string()),
-        ]
+        vec![("TILED", "YES".to_owned()), ("BLOCKXSIZE", x.to_string()), ("BLOCKYSIZE", y.to_string())]
     };
     match (side(rows, spec.grid.rows), side(cols, spec.grid.cols)) {
         (Some(y), Some(x)) => tiled(y, x),
-        _ if cols >= spec.grid.cols => vec![
-            ("TILED", "NO".into()),
-            ("BLOCKYSIZE", rows.min(spec.grid.rows).max(1).to_string()),
-        ],
+        _ if cols >= spec.grid.cols => {
+            vec![("TILED", "NO".into()), ("BLOCKYSIZE", rows.min(spec.grid.rows).max(1).to_string())]
+        }
         _ => tiled(256, 256),
     }
 }
@@ -240,18 +203,13 @@ fn validate(driver: &Driver, options: &[(String, String)]) -> Result<(), String>
             gdal_sys::GDALValidateCreationOptions(driver.c_driver(), list.as_ptr())
         }
     });
-    if valid == 0 {
-        Err(messages.reason("GDAL refuses the creation options"))
-    } else {
-        Ok(())
-    }
+    if valid == 0 { Err(messages.reason("GDAL refuses the creation options")) } else { Ok(()) }
 }
 
 fn list(options: &[(String, String)]) -> Result<CslStringList, String> {
     let mut list = CslStringList::new();
     for (key, value) in options {
-        list.set_name_value(key, value)
-            .map_err(|_| format!("the creation option {key} is not a valid text"))?;
+        list.set_name_value(key, value).map_err(|_| format!("the creation option {key} is not a valid text"))?;
     }
     Ok(list)
 }

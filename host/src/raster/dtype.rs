@@ -8,11 +8,8 @@ use tilefn_abi::DType;
 /// `GDT_Int8`, which GDAL has from 3.7 on. Before, it is a `Byte` band with `PIXELTYPE=SIGNEDBYTE`.
 pub(super) const GDT_INT8: GDALDataType::Type = 14;
 
-static HAS_INT8: LazyLock<bool> = LazyLock::new(|| {
-    gdal::version::VersionInfo::version_num()
-        .parse()
-        .is_ok_and(|v: u32| v >= 3_070_000)
-});
+static HAS_INT8: LazyLock<bool> =
+    LazyLock::new(|| gdal::version::VersionInfo::version_num().parse().is_ok_and(|v: u32| v >= 3_070_000));
 
 /// Whether the GDAL that runs has a signed 8-bit type.
 pub(super) fn has_int8() -> bool {
@@ -55,10 +52,6 @@ pub(super) fn name(number: GDALDataType::Type) -> String {
     // SAFETY: GDAL returns null or a static text with a closing zero.
     unsafe {
         let name = gdal_sys::GDALGetDataTypeName(number);
-        if name.is_null() {
-            format!("number {number}")
-        } else {
-            CStr::from_ptr(name).to_string_lossy().into_owned()
-        }
+        if name.is_null() { format!("number {number}") } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
     }
 }

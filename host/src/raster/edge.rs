@@ -1,7 +1,8 @@
 //! What a halo shows beyond the data.
 
+use serde::{Deserialize, Serialize};
 /// What a tile's halo shows where it reaches beyond the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Edge {
     /// The band's nodata value.
     #[default]
@@ -23,12 +24,7 @@ impl Edge {
                 Self::Nearest => at.clamp(first, first + size - 1),
                 Self::Reflect => {
                     let within = at.saturating_sub(first).rem_euclid(size.saturating_mul(2));
-                    first
-                        + if within < size {
-                            within
-                        } else {
-                            2 * size - 1 - within
-                        }
+                    first + if within < size { within } else { 2 * size - 1 - within }
                 }
             })
             .collect()
@@ -42,23 +38,14 @@ mod tests {
     #[test]
     fn as_in_scipy_ndimage() {
         // scipy.ndimage: reflect (d c b a | a b c d | d c b a), nearest (a a a a | a b c d | d d d d).
-        assert_eq!(
-            Edge::Reflect.positions(-4, 12, 0, 4),
-            [3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0]
-        );
-        assert_eq!(
-            Edge::Nearest.positions(-2, 8, 0, 4),
-            [0, 0, 0, 1, 2, 3, 3, 3]
-        );
+        assert_eq!(Edge::Reflect.positions(-4, 12, 0, 4), [3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0]);
+        assert_eq!(Edge::Nearest.positions(-2, 8, 0, 4), [0, 0, 0, 1, 2, 3, 3, 3]);
         assert_eq!(Edge::Nodata.positions(-2, 3, 0, 4), [-2, -1, 0]);
     }
 
     #[test]
     fn halo_wider_than_the_data() {
-        assert_eq!(
-            Edge::Reflect.positions(-5, 12, 0, 2),
-            [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
-        );
+        assert_eq!(Edge::Reflect.positions(-5, 12, 0, 2), [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]);
         assert_eq!(Edge::Reflect.positions(-2, 5, 0, 1), [0; 5]);
         assert_eq!(Edge::Reflect.positions(3, 4, 5, 8), [6, 5, 5, 6]);
     }

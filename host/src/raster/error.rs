@@ -23,10 +23,7 @@ pub enum Error {
         path: String,
     },
     /// It holds several rasters, none of them its own.
-    #[error(
-        "{path} holds several rasters; take one of them as path:{}",
-        lines(names)
-    )]
+    #[error("{path} holds several rasters; take one of them as path:{}", lines(names))]
     Subdatasets {
         /// The file.
         path: String,
@@ -42,10 +39,7 @@ pub enum Error {
         reason: String,
     },
     /// Pixels can't be read.
-    #[error(
-        "can't read {} of {path} at {window} of the file: {reason}",
-        band_list(bands)
-    )]
+    #[error("can't read {} of {path} at {window} of the file: {reason}", band_list(bands))]
     Read {
         /// The file.
         path: String,
@@ -128,9 +122,5 @@ fn band_list(bands: &[usize]) -> impl fmt::Display {
     const SHOWN: usize = 8;
     let shown: Vec<_> = bands.iter().take(SHOWN).map(usize::to_string).collect();
     let more = if bands.len() > SHOWN { ", …" } else { "" };
-    format!(
-        "band{} {}{more}",
-        if bands.len() == 1 { "" } else { "s" },
-        shown.join(", ")
-    )
+    format!("band{} {}{more}", if bands.len() == 1 { "" } else { "s" }, shown.join(", "))
 }

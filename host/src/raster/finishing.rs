@@ -5,10 +5,11 @@ use super::cpl;
 use super::creation::RESAMPLING;
 use super::statistics::{self, Wanted};
 use super::target::{Overviews, TargetSpec};
-use gdal::Dataset;
 use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
+use gdal::{Dataset, Metadata};
 use gdal_sys::{CPLErr, GDALProgressFunc};
 use std::ffi::{c_char, c_int, c_void};
+use std::path::{Path, PathBuf};
 use std::ptr;
 
 /// An overview at most this large on both sides needs no further one.
@@ -24,12 +25,7 @@ pub(super) struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     pub(super) fn new(report: &'a mut dyn FnMut(f64) -> bool) -> Self {
-        Self {
-            report,
-            done: 0.0,
-            share: 0.0,
-            stopped: false,
-        }
+        Self { report, done: 0.0, share: 0.0, stopped: false }
     }
 
     /// The next step is this share of the whole.
@@ -61,9 +57,10 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Adds what the job wants to the written pixels. The error has the step and the reason.
+/// Adds what the job wants to the written pixels; `file` is what can be opened a second time to read them. The error has the step and the reason.
 pub(super) fn finish(
     dataset: &mut Dataset,
+    file: Option<&Path>,
     spec: &TargetSpec,
     progress: &mut Progress,
 ) -> Result<(), (&'static str, String)> {
@@ -71,33 +68,67 @@ pub(super) fn finish(
     let computes = spec.statistics || spec.histogram || spec.color_table.is_some();
     let parts = f64::from(u8::from(computes) + u8::from(!levels.is_empty())).max(1.0);
     if computes {
-        let mut largest = 0.0f64;
-        for number in 1..=dataset.raster_count() {
-            progress.step(1.0 / parts / f64::from(spec.bands));
-            let failed = |reason| ("statistics", reason);
-            let mut band = dataset
-                .rasterband(number)
-                .map_err(|e| failed(e.to_string()))?;
-            let wanted = Wanted {
-                statistics: spec.statistics,
-                histogram: spec.histogram,
-                thematic: spec.thematic,
-                dtype: spec.dtype,
-            };
-            let range = statistics::compute(&mut band, wanted, progress).map_err(failed)?;
-            largest = range.map_or(largest, |(_, max)| largest.max(max));
-        }
+        let share = 1.0 / parts / f64::from(spec.bands);
+        let largest = compute(dataset, file, spec, share, progress).map_err(|reason| ("statistics", reason))?;
         if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
             color(dataset, ramp, largest).map_err(|reason| ("colour table", reason))?;
         }
     }
     if !levels.is_empty() {
         progress.step(1.0 / parts);
-        build_overviews(dataset, spec, &levels, progress)
-            .map_err(|reason| ("overviews", reason))?;
+        build_overviews(dataset, spec, &levels, progress).map_err(|reason| ("overviews", reason))?;
     }
     progress.step(0.0);
     Ok(())
+}
+
+/// Computes and stores the statistics of all bands, and returns the largest value, at least 0.
+fn compute(
+    dataset: &mut Dataset,
+    file: Option<&Path>,
+    spec: &TargetSpec,
+    share: f64,
+    progress: &mut Progress,
+) -> Result<f64, String> {
+    let wanted =
+        Wanted { statistics: spec.statistics, histogram: spec.histogram, thematic: spec.thematic, dtype: spec.dtype };
+    let mut all_of = |dataset: &Dataset| -> Result<f64, String> {
+        let mut largest = 0.0f64;
+        for number in 1..=dataset.raster_count() {
+            progress.step(share);
+            let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+            let range = statistics::compute(&mut band, wanted, progress)?;
+            largest = range.map_or(largest, |(_, max)| largest.max(max));
+        }
+        Ok(largest)
+    };
+    let Some(file) = file else {
+        return all_of(dataset);
+    };
+    let mut copied = || -> Result<_, String> {
+        let (opened, messages) = cpl::watch(|| Dataset::open(file));
+        let reader = opened.map_err(|e| messages.reason(&e.to_string()))?;
+        let largest = all_of(&reader)?;
+        Ok((statistics::items(&reader)?, largest))
+    };
+    let (items, largest) = if sidecar(file).exists() {
+        copied()?
+    } else {
+        // GDAL would begin such a file, to keep a copy of the histograms in.
+        cpl::with_setting("GDAL_PAM_ENABLED", "NO", copied)?
+    };
+    for (number, key, value) in items {
+        let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+        band.set_metadata_item(&key, &value, "").map_err(|e| format!("{key}: {e}"))?;
+    }
+    Ok(largest)
+}
+
+/// The file in which GDAL keeps what a format can't store.
+fn sidecar(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".aux.xml");
+    name.into()
 }
 
 /// Gives the values from 0 to `largest` the colours of the ramp.
@@ -114,17 +145,13 @@ fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64) -> Result<(), String>
         let [r, g, b] = ramp.color(value.into(), count).map(i16::from);
         table.set_color_entry(value, &ColorEntry::rgba(r, g, b, 255));
     }
-    let (set, messages) = cpl::watch(|| {
-        dataset
-            .rasterband(1)
-            .map(|mut band| band.set_color_table(&table))
-    });
+    let (set, messages) = cpl::watch(|| dataset.rasterband(1).map(|mut band| band.set_color_table(&table)));
     set.map_err(|e| e.to_string())?;
     messages.failure().map_or(Ok(()), Err)
 }
 
 /// The factors of the overviews wanted, those that leave a pixel.
-fn overview_levels(spec: &TargetSpec) -> Vec<c_int> {
+pub(super) fn overview_levels(spec: &TargetSpec) -> Vec<c_int> {
     let (rows, cols) = (spec.grid.rows, spec.grid.cols);
     match &spec.overviews {
         Overviews::None => Vec::new(),
@@ -151,20 +178,10 @@ fn build_overviews(
     levels: &[c_int],
     progress: &mut Progress,
 ) -> Result<(), String> {
-    let usual = if spec.thematic || spec.color_table.is_some() {
-        "nearest"
-    } else {
-        "average"
-    };
-    let name = spec
-        .overview_resampling
-        .as_deref()
-        .unwrap_or(usual)
-        .to_ascii_lowercase();
-    let (_, resampling) = RESAMPLING
-        .iter()
-        .find(|(n, _)| *n == name)
-        .ok_or_else(|| format!("no resampling method \"{name}\""))?;
+    let usual = if spec.thematic || spec.color_table.is_some() { "nearest" } else { "average" };
+    let name = spec.overview_resampling.as_deref().unwrap_or(usual).to_ascii_lowercase();
+    let (_, resampling) =
+        RESAMPLING.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no resampling method \"{name}\""))?;
     let count = c_int::try_from(levels.len()).map_err(|e| e.to_string())?;
     let (result, messages) = cpl::watch(|| {
         let (function, argument) = progress.callback();

@@ -45,9 +45,7 @@ impl Info {
         let mut first: Option<(usize, DType)> = None;
         for &band in bands {
             let info = band.checked_sub(1).and_then(|i| self.bands.get(i));
-            let dtype = info
-                .ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?
-                .dtype;
+            let dtype = info.ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?.dtype;
             match first {
                 Some((other, other_dtype)) if other_dtype != dtype => {
                     return Err(format!(
@@ -60,9 +58,7 @@ impl Info {
                 None => first = Some((band, dtype)),
             }
         }
-        first
-            .map(|(_, dtype)| dtype)
-            .ok_or_else(|| "no band is chosen".to_owned())
+        first.map(|(_, dtype)| dtype).ok_or_else(|| "no band is chosen".to_owned())
     }
 }
 
@@ -74,10 +70,7 @@ impl Info {
 pub fn inspect(path: &str) -> Result<Info> {
     let dataset = open::open(path)?;
     let (info, _) = cpl::watch(|| describe(&dataset));
-    info.map_err(|reason| Error::Unsupported {
-        path: path.to_owned(),
-        reason,
-    })
+    info.map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
 }
 
 fn describe(dataset: &Dataset) -> Result<Info, String> {
@@ -85,17 +78,10 @@ fn describe(dataset: &Dataset) -> Result<Info, String> {
     let too_large = || format!("its size {rows} × {cols} is too large");
     let transform = dataset.geo_transform().ok();
     if transform.is_none() && has_gcps(dataset) {
-        return Err(
-            "it has ground control points but no geotransform: warp it first (gdalwarp)".into(),
-        );
+        return Err("it has ground control points but no geotransform: warp it first (gdalwarp)".into());
     }
-    let crs = dataset
-        .spatial_ref()
-        .and_then(|crs| crs.to_wkt())
-        .unwrap_or_default();
-    let bands: Result<Vec<_>, String> = (1..=dataset.raster_count())
-        .map(|n| band(dataset, n))
-        .collect();
+    let crs = dataset.spatial_ref().and_then(|crs| crs.to_wkt()).unwrap_or_default();
+    let bands: Result<Vec<_>, String> = (1..=dataset.raster_count()).map(|n| band(dataset, n)).collect();
     Ok(Info {
         grid: Grid {
             transform: GeoTransform(transform.unwrap_or([0.0, 1.0, 0.0, 0.0, 0.0, -1.0])),
@@ -110,14 +96,9 @@ fn describe(dataset: &Dataset) -> Result<Info, String> {
 }
 
 fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
-    let band = dataset
-        .rasterband(number)
-        .map_err(|e| format!("band {number}: {e}"))?;
+    let band = dataset.rasterband(number).map_err(|e| format!("band {number}: {e}"))?;
     let dtype = band_dtype(&band).ok_or_else(|| {
-        format!(
-            "band {number} is {}, a type that tilefn can't process",
-            dtype::name(raw_type(&band))
-        )
+        format!("band {number} is {}, a type that tilefn can't process", dtype::name(raw_type(&band)))
     })?;
     let (block_cols, block_rows) = band.block_size();
     let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
@@ -132,18 +113,12 @@ fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
 
 /// The element type of a band, if it is one of ours.
 pub(super) fn band_dtype(band: &RasterBand) -> Option<DType> {
-    let signed_byte = band
-        .metadata_item("PIXELTYPE", "IMAGE_STRUCTURE")
-        .as_deref()
-        == Some("SIGNEDBYTE");
+    let signed_byte = band.metadata_item("PIXELTYPE", "IMAGE_STRUCTURE").as_deref() == Some("SIGNEDBYTE");
     dtype::from_gdal(raw_type(band), signed_byte)
 }
 
 fn raw_type(band: &RasterBand) -> GDALDataType::Type {
-    #[expect(
-        unsafe_code,
-        reason = "the gdal crate knows no type beyond those it was built with"
-    )]
+    #[expect(unsafe_code, reason = "the gdal crate knows no type beyond those it was built with")]
     // SAFETY: the handle is valid as long as `band` is.
     unsafe {
         gdal_sys::GDALGetRasterDataType(band.c_rasterband())
@@ -160,10 +135,7 @@ fn nodata(band: &RasterBand, dtype: DType) -> Option<Nodata> {
             let value = band.no_data_value()?;
             let (min, max) = int_range(dtype);
             let Some(int) = whole(value).filter(|v| (min..=max).contains(v)) else {
-                tracing::debug!(
-                    "a {} band has the nodata value {value}, which no pixel can have",
-                    dtype.name()
-                );
+                tracing::debug!("a {} band has the nodata value {value}, which no pixel can have", dtype.name());
                 return None;
             };
             Nodata::Int(int)
@@ -173,10 +145,7 @@ fn nodata(band: &RasterBand, dtype: DType) -> Option<Nodata> {
 }
 
 fn has_gcps(dataset: &Dataset) -> bool {
-    #[expect(
-        unsafe_code,
-        reason = "the gdal crate only offers the points themselves"
-    )]
+    #[expect(unsafe_code, reason = "the gdal crate only offers the points themselves")]
     // SAFETY: the handle is valid as long as `dataset` is.
     unsafe {
         gdal_sys::GDALGetGCPCount(dataset.c_dataset()) > 0

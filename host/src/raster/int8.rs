@@ -14,21 +14,11 @@ impl Widening {
     pub(super) fn to(dtype: DType) -> Self {
         let pixel = |byte: u8| {
             let value = i128::from(byte.cast_signed());
-            let value = if dtype.is_signed() {
-                value
-            } else {
-                value.max(0)
-            };
+            let value = if dtype.is_signed() { value } else { value.max(0) };
             // Every type holds what is left.
-            pixel_bytes(
-                Nodata::Int(value).as_bits_for(dtype).unwrap_or_default(),
-                dtype,
-            )
+            pixel_bytes(Nodata::Int(value).as_bits_for(dtype).unwrap_or_default(), dtype)
         };
-        Self {
-            table: (0..=u8::MAX).map(pixel).collect(),
-            size: dtype.size(),
-        }
+        Self { table: (0..=u8::MAX).map(pixel).collect(), size: dtype.size() }
     }
 
     /// Converts each byte of `from` to a pixel of `to`.
@@ -65,10 +55,7 @@ mod tests {
         assert_eq!(to, [0i16, 127, -128, -1].map(i16::to_le_bytes).concat());
         let mut to = vec![0; 16];
         Widening::to(DType::Float32).convert(&from, &mut to);
-        assert_eq!(
-            to,
-            [0f32, 127.0, -128.0, -1.0].map(f32::to_le_bytes).concat()
-        );
+        assert_eq!(to, [0f32, 127.0, -128.0, -1.0].map(f32::to_le_bytes).concat());
         let mut to = vec![9; 4];
         Widening::to(DType::UInt8).convert(&from, &mut to);
         assert_eq!(to, [0, 127, 0, 0]);
@@ -77,10 +64,7 @@ mod tests {
     #[test]
     fn narrowing_clamps() {
         let mut to = [9; 5];
-        narrow(
-            &[0i16, -128, -129, 127, 300].map(i16::to_le_bytes).concat(),
-            &mut to,
-        );
+        narrow(&[0i16, -128, -129, 127, 300].map(i16::to_le_bytes).concat(), &mut to);
         assert_eq!(to.map(u8::cast_signed), [0, -128, -128, 127, 127]);
     }
 }

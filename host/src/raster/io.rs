@@ -25,33 +25,21 @@ impl Layout {
     pub(super) fn packed(rows: u32, cols: u32, pixel: usize) -> Option<Self> {
         let line = usize::try_from(cols).ok()?.checked_mul(pixel)?;
         let band = usize::try_from(rows).ok()?.checked_mul(line)?;
-        Some(Self {
-            start: 0,
-            pixel,
-            line,
-            band,
-        })
+        Some(Self { start: 0, pixel, line, band })
     }
 
     /// The byte after the last pixel.
     fn end(&self, bands: usize, window: &Window) -> Option<usize> {
         let rows = usize::try_from(window.rows).ok()?.checked_sub(1)?;
         let cols = usize::try_from(window.cols).ok()?;
-        let last = bands
-            .checked_sub(1)?
-            .checked_mul(self.band)?
-            .checked_add(rows.checked_mul(self.line)?)?;
-        self.start
-            .checked_add(last)?
-            .checked_add(cols.checked_mul(self.pixel)?)
+        let last = bands.checked_sub(1)?.checked_mul(self.band)?.checked_add(rows.checked_mul(self.line)?)?;
+        self.start.checked_add(last)?.checked_add(cols.checked_mul(self.pixel)?)
     }
 }
 
 /// Bytes of `[bands, rows, cols]` pixels; `None` when there can't be so many.
 pub(super) fn buffer_len(bands: usize, window: &Window, pixel: usize) -> Option<usize> {
-    Layout::packed(window.rows, window.cols, pixel)?
-        .band
-        .checked_mul(bands)
+    Layout::packed(window.rows, window.cols, pixel)?.band.checked_mul(bands)
 }
 
 /// Reads a window of the dataset's own pixels. GDAL converts to `dtype`: rounded, clamped to the type's range, and NaN
@@ -64,16 +52,7 @@ pub(super) fn read(
     out: &mut [u8],
     layout: &Layout,
 ) -> Result<(), String> {
-    transfer(
-        dataset,
-        GDALRWFlag::GF_Read,
-        bands,
-        window,
-        dtype,
-        out.as_mut_ptr(),
-        out.len(),
-        layout,
-    )
+    transfer(dataset, GDALRWFlag::GF_Read, bands, window, dtype, out.as_mut_ptr(), out.len(), layout)
 }
 
 /// Writes a window of the dataset's pixels from packed `[bands, rows, cols]`.
@@ -86,19 +65,9 @@ pub(super) fn write(
     layout: &Layout,
 ) -> Result<(), String> {
     // GDAL takes one pointer for both directions and only reads from it when it writes to the file.
-    transfer(
-        dataset,
-        GDALRWFlag::GF_Write,
-        bands,
-        window,
-        dtype,
-        data.as_ptr().cast_mut(),
-        data.len(),
-        layout,
-    )
+    transfer(dataset, GDALRWFlag::GF_Write, bands, window, dtype, data.as_ptr().cast_mut(), data.len(), layout)
 }
 
-#[expect(clippy::too_many_arguments, reason = "GDAL's call has more")]
 fn transfer(
     dataset: &Dataset,
     direction: GDALRWFlag::Type,
@@ -111,26 +80,16 @@ fn transfer(
 ) -> Result<(), String> {
     let too_large = || format!("a window of {window} is too large");
     if layout.end(bands.len(), window).is_none_or(|end| end > len) {
-        return Err(format!(
-            "{len} bytes don't hold {} bands of {window}",
-            bands.len()
-        ));
+        return Err(format!("{len} bytes don't hold {} bands of {window}", bands.len()));
     }
     let int = |n: i64| c_int::try_from(n).map_err(|_| too_large());
     let (col, row) = (int(window.col)?, int(window.row)?);
     let (cols, rows) = (int(window.cols.into())?, int(window.rows.into())?);
     let count = c_int::try_from(bands.len()).map_err(|_| too_large())?;
     let spacing = |n: usize| i64::try_from(n).map_err(|_| too_large());
-    let (pixel, line, band) = (
-        spacing(layout.pixel)?,
-        spacing(layout.line)?,
-        spacing(layout.band)?,
-    );
+    let (pixel, line, band) = (spacing(layout.pixel)?, spacing(layout.line)?, spacing(layout.band)?);
     let (result, messages) = cpl::watch(|| {
-        #[expect(
-            unsafe_code,
-            reason = "the gdal crate reads and writes one band at a time, packed only"
-        )]
+        #[expect(unsafe_code, reason = "the gdal crate reads and writes one band at a time, packed only")]
         // SAFETY: the dataset is open and ours; the last byte that GDAL touches at these spacings is below `len`, as
         // checked above; it reads `bands` and, when writing, `buffer`, and changes neither.
         unsafe {

@@ -7,10 +7,12 @@ mod colors;
 mod cpl;
 mod creation;
 mod crs;
+mod dataset;
 mod dtype;
 mod edge;
 mod error;
 mod finishing;
+mod hdf5;
 mod inspect;
 mod int8;
 mod io;
@@ -20,17 +22,19 @@ mod source;
 mod staging;
 mod statistics;
 mod target;
+mod thumbnail;
 
 pub use colors::ColorRamp;
 pub use cpl::init;
-pub use crs::same_crs;
+pub use crs::{crs_from_user, same_crs};
 pub use edge::Edge;
 pub use error::Error;
 pub use inspect::{BandInfo, Info, inspect};
 pub use nodata::{Nodata, NotRepresentable};
 pub use open::gdal_path;
 pub use source::{Source, SourceSpec};
-pub use target::{Overviews, Target, TargetSpec, Written};
+pub use target::{Complete, Overviews, Target, TargetSpec, Written};
+pub use thumbnail::{Thumbnail, View, thumbnail};
 
 /// A result of this module.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

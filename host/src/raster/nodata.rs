@@ -39,6 +39,7 @@ impl fmt::Display for Nodata {
         match self {
             Self::Int(value) => write!(f, "{value}"),
             Self::Float(value) if value.is_nan() => f.write_str("nan"),
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value:?}"),
         }
     }
@@ -55,23 +56,13 @@ impl Nodata {
     pub fn as_bits_for(self, dtype: DType) -> Result<u64, NotRepresentable> {
         let refused = NotRepresentable { value: self, dtype };
         if dtype.is_float() {
+            // Both roundings are those that pixels get.
             let value = match self {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "pixels are rounded in the same way"
-                )]
                 Self::Int(value) => value as f64,
                 Self::Float(value) => value,
             };
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "pixels are rounded in the same way"
-            )]
-            let rounded = if dtype == DType::Float32 {
-                f64::from(value as f32)
-            } else {
-                value
-            };
+            #[expect(clippy::cast_possible_truncation, reason = "pixels are rounded in the same way")]
+            let rounded = if dtype == DType::Float32 { f64::from(value as f32) } else { value };
             return Ok(rounded.to_bits());
         }
         let value = match self {
@@ -103,10 +94,7 @@ impl Nodata {
 pub(super) fn pixel_bytes(bits: u64, dtype: DType) -> [u8; 8] {
     if dtype == DType::Float32 {
         let mut bytes = [0; 8];
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the bits of a float32 raster hold a float32's value"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "the bits of a float32 raster hold a float32's value")]
         let value = f64::from_bits(bits) as f32;
         for (to, from) in bytes.iter_mut().zip(value.to_le_bytes()) {
             *to = from;
@@ -124,20 +112,14 @@ pub(super) fn fill(out: &mut [u8], bits: u64, dtype: DType) {
     };
     match pixel {
         [one, rest @ ..] if rest.iter().all(|b| b == one) => out.fill(*one),
-        _ => out
-            .chunks_exact_mut(pixel.len())
-            .for_each(|to| to.copy_from_slice(pixel)),
+        _ => out.chunks_exact_mut(pixel.len()).for_each(|to| to.copy_from_slice(pixel)),
     }
 }
 
 /// Smallest and largest value of an integer type.
 pub(super) fn int_range(dtype: DType) -> (i128, i128) {
     let bits = dtype.size() * 8;
-    if dtype.is_signed() {
-        (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-    } else {
-        (0, (1 << bits) - 1)
-    }
+    if dtype.is_signed() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
 }
 
 /// A float that is a whole number, as an integer.
@@ -169,10 +151,7 @@ mod tests {
             (-9999, DType::UInt16),
         ] {
             let text = bits(value, dtype).unwrap_err().to_string();
-            assert_eq!(
-                text,
-                format!("nodata value {value} does not fit {}", dtype.name())
-            );
+            assert_eq!(text, format!("nodata value {value} does not fit {}", dtype.name()));
         }
     }
 
@@ -180,14 +159,8 @@ mod tests {
     fn floats_fit_integers_only_when_whole() {
         let bits = |v, d| Nodata::Float(v).as_bits_for(d);
         assert_eq!(bits(-9999.0, DType::Int16), Ok((-9999i64).cast_unsigned()));
-        assert_eq!(
-            bits(-9999.5, DType::Int16).unwrap_err().to_string(),
-            "nodata value -9999.5 does not fit int16"
-        );
-        assert_eq!(
-            bits(f64::NAN, DType::UInt8).unwrap_err().to_string(),
-            "nodata value nan does not fit uint8"
-        );
+        assert_eq!(bits(-9999.5, DType::Int16).unwrap_err().to_string(), "nodata value -9999.5 does not fit int16");
+        assert_eq!(bits(f64::NAN, DType::UInt8).unwrap_err().to_string(), "nodata value nan does not fit uint8");
         assert!(bits(f64::INFINITY, DType::UInt64).is_err());
         assert!(bits(2f64.powi(64), DType::UInt64).is_err());
         assert_eq!(bits(2f64.powi(63), DType::UInt64), Ok(1 << 63));
@@ -205,20 +178,11 @@ mod tests {
     #[test]
     fn bits_round_trip() {
         for dtype in DType::ALL {
-            for value in [
-                Nodata::Int(0),
-                Nodata::Int(100),
-                Nodata::Int(-128),
-                Nodata::Float(f64::NAN),
-            ] {
+            for value in [Nodata::Int(0), Nodata::Int(100), Nodata::Int(-128), Nodata::Float(f64::NAN)] {
                 let Ok(bits) = value.as_bits_for(dtype) else {
                     continue;
                 };
-                assert_eq!(
-                    Nodata::from_bits(bits, dtype).as_bits_for(dtype),
-                    Ok(bits),
-                    "{value} {dtype:?}"
-                );
+                assert_eq!(Nodata::from_bits(bits, dtype).as_bits_for(dtype), Ok(bits), "{value} {dtype:?}");
             }
         }
     }
@@ -226,11 +190,7 @@ mod tests {
     #[test]
     fn filling_writes_pixels() {
         let mut out = [0; 8];
-        fill(
-            &mut out,
-            Nodata::Int(-2).as_bits_for(DType::Int16).unwrap(),
-            DType::Int16,
-        );
+        fill(&mut out, Nodata::Int(-2).as_bits_for(DType::Int16).unwrap(), DType::Int16);
         assert_eq!(out, [0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff]);
         fill(&mut out, 0.5f64.to_bits(), DType::Float32);
         assert_eq!(out[4..], 0.5f32.to_le_bytes());

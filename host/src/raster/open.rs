@@ -1,6 +1,6 @@
 //! Opening rasters, wherever they are.
 
-use super::{Error, Result, cpl};
+use super::{Error, Result, cpl, hdf5};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::borrow::Cow;
 
@@ -18,53 +18,39 @@ pub fn gdal_path(path: &str) -> Cow<'_, str> {
 
 /// Opens a raster for reading.
 pub(super) fn open(path: &str) -> Result<Dataset> {
+    hdf5::silence();
     let name = gdal_path(path);
-    let (opened, messages) = cpl::watch(|| {
-        open_as(
-            &name,
-            GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
-        )
-    });
+    let (opened, messages) =
+        cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
     let Some(dataset) = opened else {
         let (vector, _) = cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_VECTOR));
         return Err(match vector {
-            Some(_) => Error::Vector {
-                path: path.to_owned(),
-            },
+            Some(_) => Error::Vector { path: path.to_owned() },
             None => Error::Open {
                 path: path.to_owned(),
-                reason: messages.reason("GDAL gives no reason"),
+                reason: without_name(&messages.reason("GDAL gives no reason"), &name),
             },
         });
     };
     if dataset.raster_count() == 0 {
         let names = subdatasets(&dataset);
         return Err(if names.is_empty() {
-            Error::Unsupported {
-                path: path.to_owned(),
-                reason: "it has no raster bands".into(),
-            }
+            Error::Unsupported { path: path.to_owned(), reason: "it has no raster bands".into() }
         } else {
-            Error::Subdatasets {
-                path: path.to_owned(),
-                names,
-            }
+            Error::Subdatasets { path: path.to_owned(), names }
         });
     }
     Ok(dataset)
 }
 
+/// GDAL's reason without the file's name in front, which the message has already.
+fn without_name(reason: &str, name: &str) -> String {
+    let rest = reason.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(reason).to_owned()
+}
+
 fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
-    let open = || {
-        Dataset::open_ex(
-            name,
-            DatasetOptions {
-                open_flags,
-                ..DatasetOptions::default()
-            },
-        )
-        .ok()
-    };
+    let open = || Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok();
     if name.starts_with("/vsi") && !name.starts_with("/vsimem/") {
         // Listing the folder of a remote file, to find files beside it, may take longer than reading it.
         cpl::with_setting("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR", open)
@@ -91,10 +77,7 @@ mod tests {
     #[test]
     fn paths_for_gdal() {
         assert_eq!(gdal_path("s3://bucket/a/b.tif"), "/vsis3/bucket/a/b.tif");
-        assert_eq!(
-            gdal_path("https://example.org/a.tif?x=1"),
-            "/vsicurl/https://example.org/a.tif?x=1"
-        );
+        assert_eq!(gdal_path("https://example.org/a.tif?x=1"), "/vsicurl/https://example.org/a.tif?x=1");
         assert_eq!(gdal_path("NETCDF:\"x.nc\":B4"), "NETCDF:\"x.nc\":B4");
         assert_eq!(gdal_path("/vsizip/a.zip/b.tif"), "/vsizip/a.zip/b.tif");
         assert_eq!(gdal_path("a b.tif"), "a b.tif");

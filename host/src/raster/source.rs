@@ -7,17 +7,19 @@ use super::{Edge, Error, Result, dtype, inspect, open};
 use crate::grid::{Offset, Window};
 use gdal::Dataset;
 use gdal_sys::GDALDataType;
+use serde::{Deserialize, Serialize};
 use std::ffi::c_int;
 use tilefn_abi::DType;
 
 /// What to read of a raster file, and where it lies on the working grid.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceSpec {
     /// The file, as the user named it.
     pub path: String,
     /// Bands, from 1, in the order wanted; one may come twice.
     pub bands: Vec<usize>,
     /// The type to read as. GDAL converts: rounds, clamps to the type's range, and makes NaN 0 in an integer.
+    #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
     /// For each of `bands`, the ABI bits of the pixel to show outside the file; see [`super::Nodata::as_bits_for`].
     pub fill: Vec<Option<u64>>,
@@ -68,10 +70,7 @@ impl Source {
     /// As [`inspect`]; [`Error::Shape`] when its size or bands aren't those of `spec`.
     pub fn open(spec: &SourceSpec) -> Result<Self> {
         let dataset = open::open(&spec.path)?;
-        let shape = |reason: String| Error::Shape {
-            path: spec.path.clone(),
-            reason,
-        };
+        let shape = |reason: String| Error::Shape { path: spec.path.clone(), reason };
         let (cols, rows) = dataset.raster_size();
         let size = (u32::try_from(rows).ok(), u32::try_from(cols).ok());
         if size != (Some(spec.file_size.0), Some(spec.file_size.1)) {
@@ -81,20 +80,13 @@ impl Source {
             )));
         }
         if spec.bands.len() != spec.fill.len() || spec.bands.is_empty() {
-            return Err(shape(format!(
-                "{} bands but {} fill values",
-                spec.bands.len(),
-                spec.fill.len()
-            )));
+            return Err(shape(format!("{} bands but {} fill values", spec.bands.len(), spec.fill.len())));
         }
         let count = dataset.raster_count();
         let mut bands = Vec::with_capacity(spec.bands.len());
         let mut from_int8 = Vec::with_capacity(spec.bands.len());
         for &number in &spec.bands {
-            let band = dataset
-                .rasterband(number)
-                .ok()
-                .filter(|_| (1..=count).contains(&number));
+            let band = dataset.rasterband(number).ok().filter(|_| (1..=count).contains(&number));
             let (Some(band), Ok(c_number)) = (band, c_int::try_from(number)) else {
                 return Err(shape(format!("there is no band {number}: it has {count}")));
             };
@@ -104,22 +96,14 @@ impl Source {
         let conversion = match (spec.dtype, from_int8.iter().any(|b| *b)) {
             (wanted, _) if dtype::has_int8() => Conversion::Gdal(dtype::to_gdal(wanted)),
             (_, true) if !from_int8.iter().all(|b| *b) => {
-                return Err(shape(
-                    "int8 bands can't be read together with others by this GDAL: it needs 3.7"
-                        .into(),
-                ));
+                return Err(shape("int8 bands can't be read together with others by this GDAL: it needs 3.7".into()));
             }
             (DType::Int8, true) => Conversion::Gdal(GDALDataType::GDT_Byte),
             (DType::Int8, false) => Conversion::ToInt8,
             (wanted, true) => Conversion::FromInt8(Widening::to(wanted)),
             (wanted, false) => Conversion::Gdal(dtype::to_gdal(wanted)),
         };
-        Ok(Self {
-            spec: spec.clone(),
-            dataset,
-            bands,
-            conversion,
-        })
+        Ok(Self { spec: spec.clone(), dataset, bands, conversion })
     }
 
     /// What is being read.
@@ -135,14 +119,8 @@ impl Source {
     /// [`Error::Read`] when GDAL can't read or decode pixels, [`Error::NoFill`] when pixels outside the file are needed
     /// and a band has no fill value, [`Error::Shape`] when `out` has another size than the window.
     pub fn read(&mut self, window: Window, out: &mut [u8]) -> Result<()> {
-        if window.is_empty()
-            || buffer_len(self.bands.len(), &window, self.spec.dtype.size()) != Some(out.len())
-        {
-            return Err(self.shape(format!(
-                "{} bytes for {} bands of {window}",
-                out.len(),
-                self.bands.len()
-            )));
+        if window.is_empty() || buffer_len(self.bands.len(), &window, self.spec.dtype.size()) != Some(out.len()) {
+            return Err(self.shape(format!("{} bytes for {} bands of {window}", out.len(), self.bands.len())));
         }
         let (rows, cols) = self.spec.grid_size;
         let file = self.file_window();
@@ -161,10 +139,7 @@ impl Source {
     }
 
     fn shape(&self, reason: String) -> Error {
-        Error::Shape {
-            path: self.spec.path.clone(),
-            reason,
-        }
+        Error::Shape { path: self.spec.path.clone(), reason }
     }
 
     /// Reads what the file has of the window, and fills the rest.
@@ -176,11 +151,7 @@ impl Source {
         if inside != Some(*window) {
             let planes = out.chunks_exact_mut(layout.band);
             for ((plane, bits), &band) in planes.zip(&self.spec.fill).zip(&self.spec.bands) {
-                let bits = bits.ok_or_else(|| Error::NoFill {
-                    path: self.spec.path.clone(),
-                    band,
-                    window: *window,
-                })?;
+                let bits = bits.ok_or_else(|| Error::NoFill { path: self.spec.path.clone(), band, window: *window })?;
                 fill(plane, bits, self.spec.dtype);
             }
         }
@@ -188,50 +159,29 @@ impl Source {
         let start = || {
             let rows = usize::try_from(inside.row.checked_sub(window.row)?).ok()?;
             let cols = usize::try_from(inside.col.checked_sub(window.col)?).ok()?;
-            rows.checked_mul(layout.line)?
-                .checked_add(cols.checked_mul(pixel)?)
+            rows.checked_mul(layout.line)?.checked_add(cols.checked_mul(pixel)?)
         };
-        let layout = Layout {
-            start: start().ok_or_else(too_large)?,
-            ..layout
-        };
-        let in_file = inside
-            .relative_to(self.spec.offset.row, self.spec.offset.col)
-            .ok_or_else(too_large)?;
-        self.transfer(&in_file, out, &layout)
-            .map_err(|reason| Error::Read {
-                path: self.spec.path.clone(),
-                bands: self.spec.bands.clone(),
-                window: in_file,
-                reason,
-            })
+        let layout = Layout { start: start().ok_or_else(too_large)?, ..layout };
+        let in_file = inside.relative_to(self.spec.offset.row, self.spec.offset.col).ok_or_else(too_large)?;
+        self.transfer(&in_file, out, &layout).map_err(|reason| Error::Read {
+            path: self.spec.path.clone(),
+            bands: self.spec.bands.clone(),
+            window: in_file,
+            reason,
+        })
     }
 
     /// Reads a window of the file's own pixels to a place in `out`.
     fn transfer(&self, window: &Window, out: &mut [u8], layout: &Layout) -> Result<(), String> {
         let mut through = |gdal_type, size: usize, convert: &dyn Fn(&[u8], &mut [u8])| {
-            let packed =
-                Layout::packed(window.rows, window.cols, size).ok_or("the window is too large")?;
-            let bytes = packed
-                .band
-                .checked_mul(self.bands.len())
-                .ok_or("the window is too large")?;
+            let packed = Layout::packed(window.rows, window.cols, size).ok_or("the window is too large")?;
+            let bytes = packed.band.checked_mul(self.bands.len()).ok_or("the window is too large")?;
             let mut scratch = vec![0; bytes];
-            io::read(
-                &self.dataset,
-                &self.bands,
-                window,
-                gdal_type,
-                &mut scratch,
-                &packed,
-            )?;
+            io::read(&self.dataset, &self.bands, window, gdal_type, &mut scratch, &packed)?;
             let row_len = packed.line / size * layout.pixel;
             for (index, plane) in scratch.chunks_exact(packed.band).enumerate() {
                 let first = index * layout.band + layout.start;
-                let rows = out
-                    .get_mut(first..)
-                    .into_iter()
-                    .flat_map(|rest| rest.chunks_mut(layout.line));
+                let rows = out.get_mut(first..).into_iter().flat_map(|rest| rest.chunks_mut(layout.line));
                 for (from, to) in plane.chunks_exact(packed.line).zip(rows) {
                     if let Some(to) = to.get_mut(..row_len) {
                         convert(from, to);
@@ -241,32 +191,19 @@ impl Source {
             Ok(())
         };
         match &self.conversion {
-            Conversion::Gdal(gdal_type) => {
-                io::read(&self.dataset, &self.bands, window, *gdal_type, out, layout)
+            Conversion::Gdal(gdal_type) => io::read(&self.dataset, &self.bands, window, *gdal_type, out, layout),
+            Conversion::FromInt8(widening) => {
+                through(GDALDataType::GDT_Byte, 1, &|from, to| widening.convert(from, to))
             }
-            Conversion::FromInt8(widening) => through(GDALDataType::GDT_Byte, 1, &|from, to| {
-                widening.convert(from, to)
-            }),
             Conversion::ToInt8 => through(GDALDataType::GDT_Int16, 2, &narrow),
         }
     }
 
     /// Reads a window that reaches beyond `data`, where the pixels are those of other positions within it.
     fn read_beyond(&self, window: &Window, data: &Window, out: &mut [u8]) -> Result<()> {
-        let rows = self
-            .spec
-            .edge
-            .positions(window.row, window.rows, data.row, data.row_end());
-        let cols = self
-            .spec
-            .edge
-            .positions(window.col, window.cols, data.col, data.col_end());
-        let bounds = |positions: &[i64]| {
-            Some((
-                *positions.iter().min()?,
-                positions.iter().max()?.checked_add(1)?,
-            ))
-        };
+        let rows = self.spec.edge.positions(window.row, window.rows, data.row, data.row_end());
+        let cols = self.spec.edge.positions(window.col, window.cols, data.col, data.col_end());
+        let bounds = |positions: &[i64]| Some((*positions.iter().min()?, positions.iter().max()?.checked_add(1)?));
         let too_large = || self.shape(format!("a window of {window} is too large"));
         // The positions are consecutive or folded, so these are no more pixels than the window has.
         let (Some((row, row_end)), Some((col, col_end))) = (bounds(&rows), bounds(&cols)) else {
@@ -275,18 +212,12 @@ impl Source {
         let shown = Window::between(row, col, row_end, col_end).ok_or_else(too_large)?;
         let pixel = self.spec.dtype.size();
         let layout = Layout::packed(shown.rows, shown.cols, pixel).ok_or_else(too_large)?;
-        let mut scratch =
-            vec![0; buffer_len(self.bands.len(), &shown, pixel).ok_or_else(too_large)?];
+        let mut scratch = vec![0; buffer_len(self.bands.len(), &shown, pixel).ok_or_else(too_large)?];
         self.read_with_fill(&shown, &mut scratch)?;
 
         let line = cols.len() * pixel;
-        let from_cols: Vec<usize> = cols
-            .iter()
-            .map(|c| usize::try_from(c - col).unwrap_or_default() * pixel)
-            .collect();
-        let planes = scratch
-            .chunks_exact(layout.band)
-            .zip(out.chunks_exact_mut(line * rows.len()));
+        let from_cols: Vec<usize> = cols.iter().map(|c| usize::try_from(c - col).unwrap_or_default() * pixel).collect();
+        let planes = scratch.chunks_exact(layout.band).zip(out.chunks_exact_mut(line * rows.len()));
         for (from_plane, to_plane) in planes {
             for (from_row, to_row) in rows.iter().zip(to_plane.chunks_exact_mut(line)) {
                 let start = usize::try_from(from_row - row).unwrap_or_default() * layout.line;

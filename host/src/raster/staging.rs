@@ -8,19 +8,28 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// Longest part of an output's name in the folder's, so that names stay below the usual limit of 255 bytes.
 const NAME_BYTES: usize = 100;
 /// Sidecar files that GDAL reads beside a raster: a new raster must not inherit an old one's.
 const SIDECARS: [&str; 3] = [".aux.xml", ".ovr", ".msk"];
 
-/// A hidden folder `.NAME.tilefn-XXXXXX`, deleted with its contents when dropped.
+/// A hidden folder `.NAME.tilefn-XXXXXX`, deleted with its contents when dropped, unless it is kept.
 #[derive(Debug)]
 pub(super) struct Staging {
-    folder: TempDir,
+    folder: PathBuf,
     name: OsString,
     target: PathBuf,
+    kept: bool,
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.kept {
+            // There is nobody to tell; what can't be removed was made unremovable by somebody else.
+            let _gone = fs::remove_dir_all(&self.folder);
+        }
+    }
 }
 
 impl Staging {
@@ -43,30 +52,42 @@ impl Staging {
         if !parent.is_dir() {
             return Err(format!("there is no folder {}", parent.display()));
         }
-        let shown: String = name
-            .to_string_lossy()
-            .chars()
-            .take(NAME_BYTES / 4)
-            .collect();
+        let shown: String = name.to_string_lossy().chars().take(NAME_BYTES / 4).collect();
         let folder = tempfile::Builder::new()
             .prefix(&format!(".{shown}.tilefn-"))
             .tempdir_in(&parent)
             .map_err(|e| format!("can't make a temporary folder in {}: {e}", parent.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            target: path.to_owned(),
-            folder,
-        })
+        Ok(Self { name: name.to_owned(), target: path.to_owned(), folder: folder.keep(), kept: false })
+    }
+
+    /// Takes over the folder that an earlier run kept for `target`.
+    pub(super) fn adopt(target: &str, folder: &Path) -> Result<Self, String> {
+        let path = Path::new(target);
+        let name = path.file_name().ok_or("it is not the name of a file")?;
+        if !folder.is_dir() {
+            return Err(format!("{} is gone", folder.display()));
+        }
+        Ok(Self { name: name.to_owned(), target: path.to_owned(), folder: folder.to_owned(), kept: false })
+    }
+
+    /// The folder itself.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Leaves the folder where it is, for a later run.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
     }
 
     /// Where the output is written.
     pub(super) fn file(&self) -> PathBuf {
-        self.folder.path().join(&self.name)
+        self.folder.join(&self.name)
     }
 
     /// A place for a file that is not part of the output.
     pub(super) fn scratch(&self, name: &str) -> Result<PathBuf, String> {
-        let folder = self.folder.path().join(".scratch");
+        let folder = self.folder.join(".scratch");
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         Ok(folder.join(name))
     }
@@ -78,16 +99,10 @@ impl Staging {
         if !entries.contains(&self.name) {
             return Err("GDAL wrote no such file".into());
         }
-        let bytes = entries
-            .iter()
-            .map(|name| size(&self.folder.path().join(name)))
-            .sum();
+        let bytes = entries.iter().map(|name| size(&self.folder.join(name))).sum();
         if is_virtual(&self.target) {
             for name in &entries {
-                copy(
-                    &self.folder.path().join(name),
-                    &self.target.with_file_name(name),
-                )?;
+                copy(&self.folder.join(name), &self.target.with_file_name(name))?;
             }
         } else {
             self.rename_all(&entries).map_err(|e| e.to_string())?;
@@ -98,7 +113,7 @@ impl Staging {
     /// Names of what belongs to the output, its own last.
     fn entries(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(self.folder.path())? {
+        for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
             if name != OsStr::new(".scratch") {
                 names.push(name);
@@ -110,7 +125,7 @@ impl Staging {
 
     fn rename_all(&self, entries: &[OsString]) -> io::Result<()> {
         for name in entries {
-            let path = self.folder.path().join(name);
+            let path = self.folder.join(name);
             if path.is_file() {
                 // The disk may report here what it couldn't store.
                 File::open(&path)?.sync_all()?;
@@ -125,15 +140,12 @@ impl Staging {
         }
         if self.target.is_dir() {
             // A folder can't be replaced in one step; this one goes when the staging folder does.
-            fs::rename(&self.target, self.folder.path().join(".replaced"))?;
+            fs::rename(&self.target, self.folder.join(".replaced"))?;
         }
         for name in entries {
-            fs::rename(
-                self.folder.path().join(name),
-                self.target.with_file_name(name),
-            )?;
+            fs::rename(self.folder.join(name), self.target.with_file_name(name))?;
         }
-        if let Some(parent) = self.folder.path().parent() {
+        if let Some(parent) = self.folder.parent() {
             File::open(parent)?.sync_all()?;
         }
         Ok(())
@@ -147,9 +159,7 @@ fn is_virtual(path: &Path) -> bool {
 
 /// Whether a folder is a Zarr store, the one kind of output that is a folder.
 fn is_zarr(path: &Path) -> bool {
-    [".zgroup", ".zarray", "zarr.json"]
-        .iter()
-        .any(|marker| path.join(marker).exists())
+    [".zgroup", ".zarray", "zarr.json"].iter().any(|marker| path.join(marker).exists())
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -167,12 +177,7 @@ fn size(path: &Path) -> u64 {
     if !meta.is_dir() {
         return meta.len();
     }
-    fs::read_dir(path)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| size(&entry.path()))
-        .sum()
+    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
 }
 
 /// Copies a file or folder to a virtual file.
@@ -184,8 +189,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
         }
         return Ok(());
     }
-    let c_path =
-        |path: &Path| CString::new(path.to_string_lossy().into_owned()).map_err(|e| e.to_string());
+    let c_path = |path: &Path| CString::new(path.to_string_lossy().into_owned()).map_err(|e| e.to_string());
     let (c_from, c_to) = (c_path(from)?, c_path(to)?);
     let (result, messages) = cpl::watch(|| {
         #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
@@ -197,10 +201,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     if result == 0 && messages.failure().is_none() {
         Ok(())
     } else {
-        Err(format!(
-            "copying to {}: {}",
-            to.display(),
-            messages.reason("GDAL gives no reason")
-        ))
+        Err(format!("copying to {}: {}", to.display(), messages.reason("GDAL gives no reason")))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::cpl;
 use super::finishing::Progress;
-use gdal::Metadata;
 use gdal::raster::RasterBand;
+use gdal::{Dataset, Metadata};
 use gdal_sys::CPLErr;
 use std::ffi::c_int;
 use tilefn_abi::DType;
@@ -44,12 +44,25 @@ pub(super) fn compute(
     Ok(Some((min, max)))
 }
 
+/// What is stored of the statistics of all bands: number, key and value.
+pub(super) fn items(dataset: &Dataset) -> Result<Vec<(usize, String, String)>, String> {
+    let mut items = Vec::new();
+    for number in 1..=dataset.raster_count() {
+        let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+        for item in band.metadata_domain("").unwrap_or_default() {
+            match item.split_once('=') {
+                Some((key, value)) if key.starts_with("STATISTICS_") => {
+                    items.push((number, key.to_owned(), value.to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(items)
+}
+
 /// Smallest and largest valid value, with mean and standard deviation stored beside them if `statistics`.
-fn range(
-    band: &RasterBand,
-    statistics: bool,
-    progress: &mut Progress,
-) -> Result<Option<(f64, f64)>, String> {
+fn range(band: &RasterBand, statistics: bool, progress: &mut Progress) -> Result<Option<(f64, f64)>, String> {
     let (mut min, mut max, mut mean, mut stddev) = (f64::NAN, f64::NAN, f64::NAN, f64::NAN);
     let (result, messages) = cpl::watch(|| {
         let (function, argument) = progress.callback();
@@ -82,11 +95,7 @@ fn range(
         return Ok(Some((min, max)));
     }
     let reason = messages.reason("GDAL gives no reason");
-    if reason.contains("no valid pixels") {
-        Ok(None)
-    } else {
-        Err(reason)
-    }
+    if reason.contains("no valid pixels") { Ok(None) } else { Err(reason) }
 }
 
 /// The bins of a histogram.
@@ -104,49 +113,22 @@ impl Bins {
     /// spans no more than 256; else 256 equal ones.
     fn choose(min: f64, max: f64, wanted: Wanted) -> Self {
         let integer = !wanted.dtype.is_float();
-        let classes = integer
-            && (wanted.thematic || wanted.dtype == DType::UInt8)
-            && min >= 0.0
-            && max < MOST_CLASSES;
+        let classes = integer && (wanted.thematic || wanted.dtype == DType::UInt8) && min >= 0.0 && max < MOST_CLASSES;
         let low = if classes { 0.0 } else { min };
         if classes || (integer && max - min < f64::from(LINEAR_BINS)) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "from 1 to 65536"
-            )]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 65536")]
             let count = (max - low + 1.0) as u32;
-            return Self {
-                min: low,
-                max,
-                count,
-                direct: true,
-            };
+            return Self { min: low, max, count, direct: true };
         }
         if min == max {
-            return Self {
-                min,
-                max: max + 0.5,
-                count: 1,
-                direct: false,
-            };
+            return Self { min, max: max + 0.5, count: 1, direct: false };
         }
-        Self {
-            min,
-            max,
-            count: LINEAR_BINS,
-            direct: false,
-        }
+        Self { min, max, count: LINEAR_BINS, direct: false }
     }
 
     /// The value that a bin stands for.
     fn value(&self, bin: usize, integer: bool) -> f64 {
-        let step = if self.direct {
-            1.0
-        } else {
-            (self.max - self.min) / f64::from(self.count)
-        };
-        #[expect(clippy::cast_precision_loss, reason = "below 65536")]
+        let step = if self.direct { 1.0 } else { (self.max - self.min) / f64::from(self.count) };
         let value = bin as f64 * step + self.min;
         if integer { value.round() } else { value }
     }
@@ -161,26 +143,16 @@ impl Bins {
             ("STATISTICS_HISTOMIN", self.min.to_string()),
             ("STATISTICS_HISTOMAX", self.max.to_string()),
             ("STATISTICS_HISTONUMBINS", self.count.to_string()),
-            (
-                "STATISTICS_HISTOBINFUNCTION",
-                if self.direct { "direct" } else { "linear" }.to_owned(),
-            ),
+            ("STATISTICS_HISTOBINFUNCTION", if self.direct { "direct" } else { "linear" }.to_owned()),
             ("STATISTICS_HISTOBINVALUES", values),
         ];
         if wanted.statistics {
             let integer = !wanted.dtype.is_float();
-            items.push((
-                "STATISTICS_MEDIAN",
-                self.value(median_bin(counts), integer).to_string(),
-            ));
-            items.push((
-                "STATISTICS_MODE",
-                self.value(mode_bin(counts), integer).to_string(),
-            ));
+            items.push(("STATISTICS_MEDIAN", self.value(median_bin(counts), integer).to_string()));
+            items.push(("STATISTICS_MODE", self.value(mode_bin(counts), integer).to_string()));
         }
         for (key, value) in items {
-            band.set_metadata_item(key, &value, "")
-                .map_err(|e| format!("{key}: {e}"))?;
+            band.set_metadata_item(key, &value, "").map_err(|e| format!("{key}: {e}"))?;
         }
         Ok(())
     }
@@ -202,10 +174,7 @@ fn median_bin(counts: &[u64]) -> usize {
 /// The first of the fullest bins.
 fn mode_bin(counts: &[u64]) -> usize {
     let most = counts.iter().max();
-    counts
-        .iter()
-        .position(|count| Some(count) == most)
-        .unwrap_or_default()
+    counts.iter().position(|count| Some(count) == most).unwrap_or_default()
 }
 
 fn count(band: &RasterBand, bins: &Bins, progress: &mut Progress) -> Result<Vec<u64>, String> {
@@ -231,9 +200,5 @@ fn count(band: &RasterBand, bins: &Bins, progress: &mut Progress) -> Result<Vec<
             )
         }
     });
-    if result == CPLErr::CE_None {
-        Ok(counts)
-    } else {
-        Err(messages.reason("GDAL gives no reason"))
-    }
+    if result == CPLErr::CE_None { Ok(counts) } else { Err(messages.reason("GDAL gives no reason")) }
 }

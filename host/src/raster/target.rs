@@ -6,13 +6,12 @@ use super::finishing::{self, Progress};
 use super::io::{self, Layout, buffer_len};
 use super::nodata::fill;
 use super::staging::Staging;
-use super::{Error, Nodata, Result, cpl, dtype, open};
-use crate::grid::{GeoTransform, Grid, Window};
-use gdal::spatial_ref::SpatialRef;
-use gdal::{Dataset, Metadata};
+use super::{Error, Nodata, Result, cpl, dataset, dtype, open};
+use crate::grid::{Grid, Window};
+use gdal::Dataset;
 use gdal_sys::CPLErr;
-use std::ffi::{CString, c_int};
-use std::path::Path;
+use std::ffi::c_int;
+use std::path::{Path, PathBuf};
 use tilefn_abi::DType;
 
 /// Which overviews an output gets.
@@ -50,7 +49,7 @@ pub struct TargetSpec {
     pub statistics: bool,
     /// Whether to store a histogram, and with statistics median and mode.
     pub histogram: bool,
-    /// Which overviews to build.
+    /// Which overviews to build. Formats that GDAL can't create step by step, such as PNG, get none; COG does.
     pub overviews: Overviews,
     /// How: one of GDAL's methods in lower case; default `"average"`, for classes `"nearest"`.
     pub overview_resampling: Option<String>,
@@ -64,6 +63,39 @@ pub struct TargetSpec {
     pub tile: (u32, u32),
     /// Threads that GDAL may compress with.
     pub threads: u32,
+}
+
+impl TargetSpec {
+    /// Refuses what can't work, before anything is written. How many bands there will be is not known yet.
+    ///
+    /// # Errors
+    /// As [`Target::create`].
+    pub fn check(&self) -> Result<()> {
+        let bands = u32::try_from(self.band_names.len()).unwrap_or(u32::MAX).max(1);
+        let spec = check(Self { bands, ..self.clone() })?;
+        Creation::plan(&spec).map(drop).map_err(|reason| Error::Create { path: spec.path, reason })
+    }
+}
+
+/// An output that is complete but for its name; dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Complete {
+    path: String,
+    staging: Staging,
+}
+
+impl Complete {
+    /// Gives the output its final name, in exchange for what is there.
+    ///
+    /// # Errors
+    /// [`Error::Finish`].
+    pub fn publish(self) -> Result<Written> {
+        let Self { path, staging } = self;
+        match staging.publish() {
+            Ok(bytes) => Ok(Written { path, bytes }),
+            Err(reason) => Err(Error::Finish { path, step: "giving it its name", reason }),
+        }
+    }
 }
 
 /// A finished output.
@@ -81,11 +113,15 @@ pub struct Written {
 pub struct Target {
     spec: TargetSpec,
     // Closed before the folder goes: fields are dropped in order.
-    dataset: Dataset,
+    /// None only after a failed checkpoint.
+    dataset: Option<Dataset>,
     staging: Staging,
+    /// What `dataset` is written to.
+    file: PathBuf,
     /// The driver that copies the temporary GeoTIFF, if the format needs one.
     copy_to: Option<Creation>,
-    sparse: bool,
+    /// Whether `file` is a GeoTIFF, in which blocks that were never written read as nodata.
+    geotiff: bool,
     bands: Vec<c_int>,
     block: (u32, u32),
 }
@@ -97,41 +133,44 @@ impl Target {
     /// # Errors
     /// [`Error::Create`] or [`Error::Nodata`], also for everything in `spec` that can't work.
     pub fn create(spec: TargetSpec) -> Result<Self> {
-        let spec = check(spec)?;
-        let failed = |reason: String| Error::Create {
-            path: spec.path.clone(),
-            reason,
-        };
+        let mut spec = check(spec)?;
+        let path = spec.path.clone();
+        let failed = |reason: String| Error::Create { path: path.clone(), reason };
         let creation = Creation::plan(&spec).map_err(failed)?;
+        if !creation.direct && creation.driver_name() != "COG" {
+            spec.overviews = Overviews::None;
+        }
         let staging = Staging::new(&open::gdal_path(&spec.path)).map_err(failed)?;
         let (written_by, file, copy_to) = if creation.direct {
             (creation, staging.file(), None)
         } else {
-            probe(&spec, &creation, &staging).map_err(failed)?;
+            dataset::probe(&spec, &creation, &staging).map_err(failed)?;
             (
                 Creation::temporary(&spec).map_err(failed)?,
                 staging.scratch("pixels.tif").map_err(failed)?,
                 Some(creation),
             )
         };
-        let dataset = create(&spec, &written_by, &file).map_err(failed)?;
+        let dataset = dataset::create(&spec, &written_by, &file).map_err(failed)?;
+        let geotiff = written_by.is_geotiff();
+        Self::of(spec, dataset, file, staging, copy_to, geotiff)
+    }
+
+    fn of(
+        spec: TargetSpec,
+        dataset: Dataset,
+        file: PathBuf,
+        staging: Staging,
+        copy_to: Option<Creation>,
+        geotiff: bool,
+    ) -> Result<Self> {
         let bands = (1..=c_int::try_from(spec.bands).unwrap_or_default()).collect();
-        let (block_cols, block_rows) = dataset
-            .rasterband(1)
-            .map_err(|e| failed(e.to_string()))?
-            .block_size();
+        let first =
+            dataset.rasterband(1).map_err(|e| Error::Create { path: spec.path.clone(), reason: e.to_string() })?;
+        let (block_cols, block_rows) = first.block_size();
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let block = (side(block_rows), side(block_cols));
-        let sparse = written_by.is_sparse();
-        Ok(Self {
-            spec,
-            dataset,
-            staging,
-            copy_to,
-            sparse,
-            bands,
-            block,
-        })
+        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, block })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -144,46 +183,18 @@ impl Target {
     /// # Errors
     /// [`Error::Write`]; [`Error::Shape`] when the window is not in the grid or `data` has another size.
     pub fn write(&mut self, window: Window, data: &[u8]) -> Result<()> {
-        let shape = |reason: String| Error::Shape {
-            path: self.spec.path.clone(),
-            reason,
-        };
+        let shape = |reason: String| Error::Shape { path: self.spec.path.clone(), reason };
         if window.is_empty() || !self.spec.grid.window().contains(&window) {
-            return Err(shape(format!(
-                "{window} is not in the grid of {}",
-                self.spec.grid.window()
-            )));
+            return Err(shape(format!("{window} is not in the grid of {}", self.spec.grid.window())));
         }
         let pixel = self.spec.dtype.size();
         if buffer_len(self.bands.len(), &window, pixel) != Some(data.len()) {
-            return Err(shape(format!(
-                "{} bytes for {} bands of {window}",
-                data.len(),
-                self.bands.len()
-            )));
+            return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.bands.len())));
         }
-        let layout = Layout::packed(window.rows, window.cols, pixel)
-            .ok_or_else(|| shape("too large".into()))?;
-        io::write(
-            &self.dataset,
-            &self.bands,
-            &window,
-            dtype::to_gdal(self.spec.dtype),
-            data,
-            &layout,
-        )
-        .and_then(|()| {
-            if self.whole_blocks(&window) {
-                self.flush_bands()
-            } else {
-                Ok(())
-            }
-        })
-        .map_err(|reason| Error::Write {
-            path: self.spec.path.clone(),
-            window,
-            reason,
-        })
+        let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(|| shape("too large".into()))?;
+        io::write(self.dataset()?, &self.bands, &window, dtype::to_gdal(self.spec.dtype), data, &layout)
+            .and_then(|()| if self.whole_blocks(&window) { self.flush_bands() } else { Ok(()) })
+            .map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
     }
 
     /// Leaves a window without valid pixels: it reads as nodata, or as 0 where the output has none. Cheap in formats
@@ -192,7 +203,7 @@ impl Target {
     /// # Errors
     /// As [`Target::write`].
     pub fn skip(&mut self, window: Window) -> Result<()> {
-        if self.sparse {
+        if self.geotiff {
             return Ok(());
         }
         let bits = self.nodata_bits()?;
@@ -202,20 +213,79 @@ impl Target {
         self.write(window, &data)
     }
 
-    /// Completes the output: statistics, overviews and so on, then its final name. `progress` is called with the part
-    /// done, from 0 to 1, and returns whether to go on.
+    fn dataset(&self) -> Result<&Dataset> {
+        self.dataset
+            .as_ref()
+            .ok_or_else(|| Error::Shape { path: self.spec.path.clone(), reason: "an earlier checkpoint failed".into() })
+    }
+
+    /// Brings all that has been written to the disk, so that [`Target::resume`] finds it after any crash. Returns the
+    /// folder to resume from; `None` where the format can't be opened again before it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Finish`]; the output can't be written any more then.
+    pub fn checkpoint(&mut self) -> Result<Option<PathBuf>> {
+        if !self.geotiff {
+            return Ok(None);
+        }
+        let path = self.spec.path.clone();
+        let failed = |reason: String| Error::Finish { path: path.clone(), step: "writing a checkpoint", reason };
+        let dataset = self.dataset.take().ok_or_else(|| failed("an earlier one failed".into()))?;
+        // GDAL writes where the blocks are only when it closes a GeoTIFF.
+        dataset::close(dataset).map_err(failed)?;
+        let synced = std::fs::File::open(&self.file).and_then(|f| f.sync_all());
+        synced.map_err(|e| failed(e.to_string()))?;
+        self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
+        Ok(Some(self.staging.folder().to_owned()))
+    }
+
+    /// Goes on with an output of which an earlier run left a checkpoint in `folder`.
+    ///
+    /// # Errors
+    /// As [`Target::create`]; also when what is there isn't what `spec` wants.
+    pub fn resume(spec: TargetSpec, folder: &Path) -> Result<Self> {
+        let spec = check(spec)?;
+        let path = spec.path.clone();
+        let failed = |reason: String| Error::Create { path: path.clone(), reason };
+        let creation = Creation::plan(&spec).map_err(failed)?;
+        let staging = Staging::adopt(&open::gdal_path(&spec.path), folder).map_err(failed)?;
+        let (file, copy_to) = match creation.direct {
+            true => (staging.file(), None),
+            false => (staging.scratch("pixels.tif").map_err(failed)?, Some(creation)),
+        };
+        let dataset = dataset::reopen_for_writing(&file, spec.threads).map_err(failed)?;
+        let (cols, rows) = dataset.raster_size();
+        let found = (u32::try_from(rows), u32::try_from(cols), u32::try_from(dataset.raster_count()));
+        if found != (Ok(spec.grid.rows), Ok(spec.grid.cols), Ok(spec.bands)) {
+            return Err(failed(format!(
+                "the unfinished file has {rows} rows × {cols} columns × {} bands, not the job's",
+                dataset.raster_count()
+            )));
+        }
+        Self::of(spec, dataset, file, staging, copy_to, true)
+    }
+
+    /// Leaves the unfinished output for [`Target::resume`].
+    pub fn keep(mut self) {
+        self.staging.keep();
+    }
+
+    /// Completes the output and gives it its final name: [`Target::complete`] and [`Complete::publish`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
+        self.complete(progress)?.publish()
+    }
+
+    /// Completes the output but for its name: statistics, overviews and so on. `progress` is called with the part done,
+    /// from 0 to 1, and returns whether to go on.
     ///
     /// # Errors
     /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
     /// was there before is as it was.
-    pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
-        let Self {
-            spec,
-            mut dataset,
-            staging,
-            copy_to,
-            ..
-        } = self;
+    pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
+        let Self { spec, dataset, file, staging, copy_to, geotiff, .. } = self;
         let mut progress = Progress::new(progress);
         let path = spec.path.clone();
         let failed = |step: &'static str| {
@@ -223,42 +293,39 @@ impl Target {
             move |reason: String| Error::Finish { path, step, reason }
         };
         let stopped = || Error::Stopped { path: path.clone() };
+        let mut dataset = dataset.ok_or_else(|| failed("opening it again")("an earlier checkpoint failed".into()))?;
 
-        let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
-        check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
-        if let Err((step, reason)) = finishing::finish(&mut dataset, &spec, &mut progress) {
-            return Err(if progress.stopped() {
-                stopped()
-            } else {
-                failed(step)(reason)
-            });
+        if geotiff {
+            // The file is only complete, and every error known, once it is closed.
+            dataset::close(dataset).map_err(failed("writing the last blocks"))?;
+            dataset = dataset::reopen(&file).map_err(failed("opening it again"))?;
+        } else {
+            let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
+            dataset::check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
+        }
+        if let Err((step, reason)) = finishing::finish(&mut dataset, geotiff.then_some(&*file), &spec, &mut progress) {
+            return Err(if progress.stopped() { stopped() } else { failed(step)(reason) });
         }
         if progress.stopped() {
             return Err(stopped());
         }
         if let Some(creation) = copy_to {
             let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
-            check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
-            let copied = copy(&dataset, &creation, &staging.file(), &mut progress);
+            dataset::check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
+            let copied = dataset::copy(&dataset, &creation, &staging.file(), &mut progress);
             if progress.stopped() {
                 return Err(stopped());
             }
-            close(copied.map_err(failed("copying to its format"))?)
+            dataset::close(copied.map_err(failed("copying to its format"))?)
                 .map_err(failed("copying to its format"))?;
         }
-        close(dataset).map_err(failed("closing the file"))?;
-        let bytes = staging.publish().map_err(failed("giving it its name"))?;
-        Ok(Written { path, bytes })
+        dataset::close(dataset).map_err(failed("closing the file"))?;
+        Ok(Complete { path, staging })
     }
 
     fn nodata_bits(&self) -> Result<u64> {
         let nodata = self.spec.nodata.unwrap_or(Nodata::Int(0));
-        nodata
-            .as_bits_for(self.spec.dtype)
-            .map_err(|source| Error::Nodata {
-                path: self.spec.path.clone(),
-                source,
-            })
+        nodata.as_bits_for(self.spec.dtype).map_err(|source| Error::Nodata { path: self.spec.path.clone(), source })
     }
 
     /// Whether a window ends where blocks or the grid end.
@@ -275,9 +342,10 @@ impl Target {
     /// Hands complete blocks on for compression now, so that an error shows with the tile that it belongs to, and no
     /// reader's thread has to make room for itself by writing them.
     fn flush_bands(&self) -> Result<(), String> {
+        let dataset = self.dataset().map_err(|e| e.to_string())?;
         let (result, messages) = cpl::watch(|| {
             for number in 1..=self.bands.len() {
-                let band = self.dataset.rasterband(number).map_err(|e| e.to_string())?;
+                let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
                 #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
                 // SAFETY: the handle is valid as long as `band` is.
                 let result = unsafe { gdal_sys::GDALFlushRasterCache(band.c_rasterband()) };
@@ -287,51 +355,24 @@ impl Target {
             }
             Ok(())
         });
-        check_call(result, &messages)
+        dataset::check_call(result, &messages)
     }
-}
-
-/// An error if the call failed, or if GDAL reported a failure without telling the caller, as it does on closing.
-fn check_call<T, E: std::fmt::Display>(
-    result: Result<T, E>,
-    messages: &cpl::Messages,
-) -> Result<T, String> {
-    match (result, messages.failure()) {
-        (_, Some(reason)) => Err(reason),
-        (Err(e), None) => Err(messages.reason(&e.to_string())),
-        (Ok(value), None) => Ok(value),
-    }
-}
-
-fn close(dataset: Dataset) -> Result<(), String> {
-    let (closed, messages) = cpl::watch(|| dataset.close());
-    check_call(closed, &messages)
 }
 
 /// Refuses what can't work, and takes the nodata value as the type holds it.
 fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
-    let failed = |spec: &TargetSpec, reason: String| Error::Create {
-        path: spec.path.clone(),
-        reason,
-    };
+    let failed = |spec: &TargetSpec, reason: String| Error::Create { path: spec.path.clone(), reason };
     if spec.bands == 0 {
         return Err(failed(&spec, "it has no bands".into()));
     }
     if !spec.band_names.is_empty() && u32::try_from(spec.band_names.len()) != Ok(spec.bands) {
-        let reason = format!(
-            "{} band names for {} bands",
-            spec.band_names.len(),
-            spec.bands
-        );
+        let reason = format!("{} band names for {} bands", spec.band_names.len(), spec.bands);
         return Err(failed(&spec, reason));
     }
     if let Some(name) = &spec.color_table {
         if ColorRamp::from_name(name).is_none() {
             let names: Vec<_> = ColorRamp::names().collect();
-            let reason = format!(
-                "there is no colour ramp \"{name}\"; there are {}",
-                names.join(", ")
-            );
+            let reason = format!("there is no colour ramp \"{name}\"; there are {}", names.join(", "));
             return Err(failed(&spec, reason));
         }
         if spec.bands != 1 || !matches!(spec.dtype, DType::UInt8 | DType::UInt16) {
@@ -347,150 +388,14 @@ fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
         let name = name.to_ascii_lowercase();
         if !RESAMPLING.iter().any(|(n, _)| *n == name) {
             let names = RESAMPLING.map(|(n, _)| n).join(", ");
-            let reason =
-                format!("GDAL has no resampling method \"{name}\" for overviews; it has {names}");
+            let reason = format!("GDAL has no resampling method \"{name}\" for overviews; it has {names}");
             return Err(failed(&spec, reason));
         }
     }
     if let Some(nodata) = spec.nodata {
-        let bits = nodata
-            .as_bits_for(spec.dtype)
-            .map_err(|source| Error::Nodata {
-                path: spec.path.clone(),
-                source,
-            })?;
+        let bits =
+            nodata.as_bits_for(spec.dtype).map_err(|source| Error::Nodata { path: spec.path.clone(), source })?;
         spec.nodata = Some(Nodata::from_bits(bits, spec.dtype));
     }
     Ok(spec)
-}
-
-/// Creates the dataset and sets all that must be known before the first pixel.
-fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Result<Dataset, String> {
-    let int = |n: u32| c_int::try_from(n).map_err(|_| format!("{n} is more than GDAL can count"));
-    let name = CString::new(file.to_string_lossy().into_owned()).map_err(|e| e.to_string())?;
-    let (cols, rows, bands) = (int(spec.grid.cols)?, int(spec.grid.rows)?, int(spec.bands)?);
-    let (driver, options) = (creation.driver()?, creation.list()?);
-    let (dataset, messages) = cpl::watch(|| {
-        #[expect(
-            unsafe_code,
-            reason = "the gdal crate's call takes the type as a generic"
-        )]
-        // SAFETY: the driver lives as long as GDAL, name and options until the call returns; a handle that isn't null
-        // is an open dataset that nobody else has.
-        unsafe {
-            let handle = gdal_sys::GDALCreate(
-                driver.c_driver(),
-                name.as_ptr(),
-                cols,
-                rows,
-                bands,
-                dtype::to_gdal(spec.dtype),
-                options.as_ptr(),
-            );
-            (!handle.is_null()).then(|| Dataset::from_c_dataset(handle))
-        }
-    });
-    let mut dataset = dataset.ok_or_else(|| messages.reason("GDAL gives no reason"))?;
-    let (described, messages) = cpl::watch(|| describe(&mut dataset, spec));
-    check_call(described, &messages)?;
-    Ok(dataset)
-}
-
-fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()> {
-    // The transform that stands for none; see `Info::grid`.
-    let none = GeoTransform([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]);
-    if !(spec.grid.crs.is_none() && spec.grid.transform == none) {
-        dataset.set_geo_transform(&spec.grid.transform.0)?;
-    }
-    if !spec.grid.crs.is_none() {
-        dataset.set_spatial_ref(&SpatialRef::from_wkt(&spec.grid.crs.0)?)?;
-    }
-    for (key, value) in &spec.metadata {
-        dataset.set_metadata_item(key, value, "")?;
-    }
-    for number in 1..=dataset.raster_count() {
-        let mut band = dataset.rasterband(number)?;
-        match (spec.dtype, spec.nodata) {
-            (_, None) => {}
-            (DType::Int64, Some(Nodata::Int(value))) => {
-                band.set_no_data_value_i64(i64::try_from(value).ok())?
-            }
-            (DType::UInt64, Some(Nodata::Int(value))) => {
-                band.set_no_data_value_u64(u64::try_from(value).ok())?
-            }
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "at most 32 bits, which a float holds exactly"
-            )]
-            (_, Some(Nodata::Int(value))) => band.set_no_data_value(Some(value as f64))?,
-            (_, Some(Nodata::Float(value))) => band.set_no_data_value(Some(value))?,
-        }
-        if let Some(name) = spec.band_names.get(number - 1) {
-            band.set_description(name)?;
-        }
-        if spec.thematic {
-            band.set_metadata_item("LAYER_TYPE", "thematic", "")?;
-        }
-    }
-    Ok(())
-}
-
-/// Lets the driver copy a tiny raster of the wanted type, bands and options, so that what it can't do shows before the
-/// work and not after.
-fn probe(spec: &TargetSpec, creation: &Creation, staging: &Staging) -> Result<(), String> {
-    let tiny = TargetSpec {
-        grid: Grid {
-            rows: spec.grid.rows.min(16),
-            cols: spec.grid.cols.min(16),
-            ..spec.grid.clone()
-        },
-        ..spec.clone()
-    };
-    let temporary = create(
-        &tiny,
-        &Creation::temporary(&tiny)?,
-        &staging.scratch("probe-pixels.tif")?,
-    )?;
-    let extension = Path::new(&spec.path)
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let file = staging.scratch(&format!("probe.{extension}"))?;
-    let mut go_on = |_| true;
-    close(copy(
-        &temporary,
-        creation,
-        &file,
-        &mut Progress::new(&mut go_on),
-    )?)
-}
-
-fn copy(
-    dataset: &Dataset,
-    creation: &Creation,
-    file: &Path,
-    progress: &mut Progress,
-) -> Result<Dataset, String> {
-    let name = CString::new(file.to_string_lossy().into_owned()).map_err(|e| e.to_string())?;
-    let (driver, options) = (creation.driver()?, creation.list()?);
-    let (copied, messages) = cpl::watch(|| {
-        let (function, argument) = progress.callback();
-        #[expect(unsafe_code, reason = "the gdal crate doesn't report progress")]
-        // SAFETY: driver and dataset are valid, name, options and what `argument` points to outlive the call; a handle
-        // that isn't null is an open dataset that nobody else has.
-        unsafe {
-            let handle = gdal_sys::GDALCreateCopy(
-                driver.c_driver(),
-                name.as_ptr(),
-                dataset.c_dataset(),
-                c_int::from(true),
-                options.as_ptr(),
-                function,
-                argument,
-            );
-            (!handle.is_null()).then(|| Dataset::from_c_dataset(handle))
-        }
-    });
-    copied.ok_or_else(|| messages.reason("GDAL gives no reason"))
 }

@@ -35,16 +35,9 @@ impl GuestBacktrace {
         let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
             return Self::default();
         };
-        let mut frames: Vec<_> = backtrace
-            .frames()
-            .iter()
-            .flat_map(frames_of)
-            .take(MAX_FRAMES)
-            .collect();
+        let mut frames: Vec<_> = backtrace.frames().iter().flat_map(frames_of).take(MAX_FRAMES).collect();
         // Rust's own way from a panic to the trap says nothing about the function.
-        let panic = frames
-            .iter()
-            .rposition(|frame| frame.function.starts_with("core::panicking::"));
+        let panic = frames.iter().rposition(|frame| frame.function.starts_with("core::panicking::"));
         frames.drain(..panic.map_or(0, |last| last.saturating_add(1)));
         Self { frames }
     }
@@ -57,26 +50,18 @@ fn frames_of(info: &wasmtime::FrameInfo) -> Vec<Frame> {
         None => format!("<wasm function {}>", info.func_index()),
     };
     if info.symbols().is_empty() {
-        return vec![Frame {
-            function: fallback(),
-            place: None,
-        }];
+        return vec![Frame { function: fallback(), place: None }];
     }
     let frame = |symbol: &wasmtime::FrameSymbol| Frame {
         function: symbol.name().map_or_else(fallback, function_name),
-        place: symbol
-            .file()
-            .map(|file| place(file, symbol.line(), symbol.column())),
+        place: symbol.file().map(|file| place(file, symbol.line(), symbol.column())),
     };
     info.symbols().iter().map(frame).collect()
 }
 
 fn function_name(name: &str) -> String {
     // `{:#}` leaves out the hash. Names that aren't mangled stay as they are.
-    sanitise(
-        format!("{:#}", rustc_demangle::demangle(name)).as_bytes(),
-        NAME_BYTES,
-    )
+    sanitise(format!("{:#}", rustc_demangle::demangle(name)).as_bytes(), NAME_BYTES)
 }
 
 fn place(file: &str, line: Option<u32>, column: Option<u32>) -> String {

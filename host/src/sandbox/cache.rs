@@ -9,24 +9,16 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig};
 
-/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn`, else `~/.cache/tilefn`; `None` without a home.
+/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn/modules`, else `~/.cache/tilefn/modules`; `None` without a home.
 pub fn user_cache_dir() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(base.join("tilefn"))
+    Some(base.join("tilefn/modules"))
 }
 
 /// Opens the cache in this directory, which is made if need be; or says why it isn't used.
 pub(super) fn open(dir: &Path) -> Result<Cache, String> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| e.to_string())?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| e.to_string())?;
     check(dir)?;
     // Both symbolic links above the directory and a relative path are settled here.
     let dir = dir.canonicalize().map_err(|e| e.to_string())?;
@@ -41,15 +33,10 @@ fn check(dir: &Path) -> Result<(), String> {
         return Err("it is not a directory".to_owned());
     }
     if found.mode() & 0o022 != 0 {
-        return Err(format!(
-            "others may write to it (mode {:o})",
-            found.mode() & 0o7777
-        ));
+        return Err(format!("others may write to it (mode {:o})", found.mode() & 0o7777));
     }
     // A new file tells who we are.
-    let probe = tempfile::tempfile_in(dir)
-        .and_then(|file| file.metadata())
-        .map_err(|e| e.to_string())?;
+    let probe = tempfile::tempfile_in(dir).and_then(|file| file.metadata()).map_err(|e| e.to_string())?;
     if probe.uid() != found.uid() {
         return Err(format!("it belongs to user {}", found.uid()));
     }
@@ -74,10 +61,7 @@ mod tests {
     fn a_directory_that_others_write_to_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o770)).unwrap();
-        assert_eq!(
-            open(dir.path()).err().unwrap(),
-            "others may write to it (mode 770)"
-        );
+        assert_eq!(open(dir.path()).err().unwrap(), "others may write to it (mode 770)");
     }
 
     #[test]

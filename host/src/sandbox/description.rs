@@ -7,8 +7,7 @@ use super::text::sanitise;
 use super::value::{Number, Value};
 
 /// The rule of [`is_name`], as the end of a sentence.
-pub(super) const NAME_RULE: &str =
-    "a name has 1 to 64 letters A-Z a-z, digits, `_` or `-`, and no digit or `-` first";
+pub(super) const NAME_RULE: &str = "a name has 1 to 64 letters A-Z a-z, digits, `_` or `-`, and no digit or `-` first";
 const NAME_BYTES: usize = 64;
 /// Most inputs, most parameters and most outputs.
 const MAX_ITEMS: usize = 64;
@@ -101,18 +100,13 @@ pub(super) fn is_name(name: &str) -> bool {
         _ => return false,
     };
     (first.is_ascii_alphabetic() || *first == b'_')
-        && rest
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && rest.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// Pointer and length from what `describe:NAME` returns.
 pub(super) fn unpack(packed: i64) -> (u32, u32) {
     let [p0, p1, p2, p3, l0, l1, l2, l3] = packed.to_be_bytes();
-    (
-        u32::from_be_bytes([p0, p1, p2, p3]),
-        u32::from_be_bytes([l0, l1, l2, l3]),
-    )
+    (u32::from_be_bytes([p0, p1, p2, p3]), u32::from_be_bytes([l0, l1, l2, l3]))
 }
 
 impl Description {
@@ -120,28 +114,14 @@ impl Description {
     /// `finish`. An error is the end of a sentence, safe to show.
     pub(super) fn parse(name: &str, json: &[u8], reduce: bool) -> Result<Self, String> {
         // Recursion is bounded by serde_json, the size by the caller.
-        let raw: RawDescription =
-            serde_json::from_slice(json).map_err(|e| quoted(&e.to_string()))?;
-        let RawDescription {
-            name: described,
-            doc,
-            inputs,
-            params,
-            outputs,
-            halo,
-            reduce: described_reduce,
-        } = raw;
+        let raw: RawDescription = serde_json::from_slice(json).map_err(|e| quoted(&e.to_string()))?;
+        let RawDescription { name: described, doc, inputs, params, outputs, halo, reduce: described_reduce } = raw;
         if described != name {
             return Err(format!("it names itself `{}`", quoted(&described)));
         }
         if described_reduce != reduce {
-            let (says, has) = (
-                if described_reduce { "true" } else { "false" },
-                if reduce { "has" } else { "has no" },
-            );
-            return Err(format!(
-                "\"reduce\" is {says}, but the module {has} `merge:{name}` and `finish:{name}`"
-            ));
+            let (says, has) = (if described_reduce { "true" } else { "false" }, if reduce { "has" } else { "has no" });
+            return Err(format!("\"reduce\" is {says}, but the module {has} `merge:{name}` and `finish:{name}`"));
         }
         let this = Self {
             name: described,
@@ -154,9 +134,7 @@ impl Description {
                     .ok()
                     .filter(|pixels| *pixels <= MAX_HALO)
                     .map(Halo::Fixed)
-                    .ok_or_else(|| {
-                        format!("the halo of {pixels} isn't between 0 and {MAX_HALO}")
-                    })?,
+                    .ok_or_else(|| format!("the halo of {pixels} isn't between 0 and {MAX_HALO}"))?,
                 RawHalo::Param(name) => Halo::Param(name),
             },
             reduce,
@@ -174,52 +152,28 @@ impl Description {
             match self.params.iter().find(|p| p.name == *name) {
                 Some(param) if param.kind == ParamKind::Int && !param.list => {}
                 _ => {
-                    return Err(format!(
-                        "the halo `{}` isn't the name of an integer parameter",
-                        quoted(name)
-                    ));
+                    return Err(format!("the halo `{}` isn't the name of an integer parameter", quoted(name)));
                 }
             }
         }
         let any_input = self.inputs.iter().any(|i| i.dtype.is_none());
         match self.outputs.iter().find(|o| o.dtype.is_none()) {
-            Some(output) if !any_input => Err(format!(
-                "the type of output `{}` is \"any\", but no input has this type",
-                output.name
-            )),
+            Some(output) if !any_input => {
+                Err(format!("the type of output `{}` is \"any\", but no input has this type", output.name))
+            }
             _ => Ok(()),
         }
     }
 }
 
 fn input(raw: RawInput) -> Result<InputInfo, String> {
-    let RawInput {
-        name,
-        dtype: type_name,
-        list,
-        optional,
-        doc,
-    } = raw;
+    let RawInput { name, dtype: type_name, list, optional, doc } = raw;
     let dtype = dtype("input", &name, &type_name)?;
-    Ok(InputInfo {
-        dtype,
-        list,
-        optional,
-        doc: shown_doc(&doc),
-        name,
-    })
+    Ok(InputInfo { dtype, list, optional, doc: shown_doc(&doc), name })
 }
 
 fn param(raw: RawParam) -> Result<ParamInfo, String> {
-    let RawParam {
-        name,
-        kind,
-        list,
-        default,
-        min,
-        max,
-        doc,
-    } = raw;
+    let RawParam { name, kind, list, default, min, max, doc } = raw;
     let kind = match kind.as_str() {
         "bool" => ParamKind::Bool,
         "int" => ParamKind::Int,
@@ -227,59 +181,36 @@ fn param(raw: RawParam) -> Result<ParamInfo, String> {
         "text" => ParamKind::Text,
         other => {
             let other = quoted(other);
-            return Err(format!(
-                "parameter `{name}` has the unknown type \"{other}\" (bool, int, float or text)"
-            ));
+            return Err(format!("parameter `{name}` has the unknown type \"{other}\" (bool, int, float or text)"));
         }
     };
     let bound = |bound: Option<serde_json::Value>, which: &str| match bound {
         None => Ok(None),
-        Some(_) if !matches!(kind, ParamKind::Int | ParamKind::Float) => Err(format!(
-            "parameter `{name}` has a {which}imum, but isn't a number"
-        )),
+        Some(_) if !matches!(kind, ParamKind::Int | ParamKind::Float) => {
+            Err(format!("parameter `{name}` has a {which}imum, but isn't a number"))
+        }
         Some(json) => match Value::from_json(kind, &json) {
-            None => Err(format!(
-                "the {which}imum of parameter `{name}` is of another type than the parameter"
-            )),
+            None => Err(format!("the {which}imum of parameter `{name}` is of another type than the parameter")),
             bound => Ok(bound),
         },
     };
     let (min, max) = (bound(min, "min")?, bound(max, "max")?);
-    if min
-        .as_ref()
-        .zip(max.as_ref())
-        .is_some_and(|(min, max)| !max.at_least(min))
-    {
-        return Err(format!(
-            "the minimum of parameter `{name}` is above its maximum"
-        ));
+    if min.as_ref().zip(max.as_ref()).is_some_and(|(min, max)| !max.at_least(min)) {
+        return Err(format!("the minimum of parameter `{name}` is above its maximum"));
     }
-    let mut param = ParamInfo {
-        list,
-        kind,
-        default: None,
-        min,
-        max,
-        doc: shown_doc(&doc),
-        name,
-    };
+    let mut param = ParamInfo { list, kind, default: None, min, max, doc: shown_doc(&doc), name };
     if let Some(default) = default {
         let value = match (&default, list) {
-            (serde_json::Value::Array(items), true) => items
-                .iter()
-                .map(|item| Value::from_json(kind, item))
-                .collect::<Option<Vec<_>>>()
-                .map(Value::List),
+            (serde_json::Value::Array(items), true) => {
+                items.iter().map(|item| Value::from_json(kind, item)).collect::<Option<Vec<_>>>().map(Value::List)
+            }
             (_, true) => None,
             (default, false) => Value::from_json(kind, default),
         };
         let name = &param.name;
-        let value = value.ok_or_else(|| {
-            format!("the default of parameter `{name}` is of another type than the parameter")
-        })?;
-        param
-            .check(&value)
-            .map_err(|problem| format!("the default of parameter `{name}` {problem}"))?;
+        let value =
+            value.ok_or_else(|| format!("the default of parameter `{name}` is of another type than the parameter"))?;
+        param.check(&value).map_err(|problem| format!("the default of parameter `{name}` {problem}"))?;
         param.default = Some(value);
     }
     Ok(param)
@@ -301,34 +232,22 @@ impl ParamInfo {
 }
 
 fn output(raw: RawOutput) -> Result<OutputInfo, String> {
-    let RawOutput {
-        name,
-        dtype: type_name,
-        list,
-        nodata,
-        doc,
-    } = raw;
+    let RawOutput { name, dtype: type_name, list, nodata, doc } = raw;
     let dtype = dtype("output", &name, &type_name)?;
-    let nodata = match nodata {
-        None => None,
-        Some(json) => {
-            let number = Number::from_json(&json);
-            let number = number.ok_or_else(|| {
-                format!("the nodata of output `{name}` is neither a number nor \"nan\"")
-            })?;
-            let fitting = dtype.map_or(Some(number), |dtype| number.fit(dtype));
-            Some(fitting.ok_or_else(|| {
-                format!("the nodata {number} of output `{name}` doesn't fit its type {type_name}")
-            })?)
-        }
-    };
-    Ok(OutputInfo {
-        dtype,
-        list,
-        nodata,
-        doc: shown_doc(&doc),
-        name,
-    })
+    let nodata =
+        match nodata {
+            None => None,
+            Some(json) => {
+                let number = Number::from_json(&json);
+                let number =
+                    number.ok_or_else(|| format!("the nodata of output `{name}` is neither a number nor \"nan\""))?;
+                let fitting = dtype.map_or(Some(number), |dtype| number.fit(dtype));
+                Some(fitting.ok_or_else(|| {
+                    format!("the nodata {number} of output `{name}` doesn't fit its type {type_name}")
+                })?)
+            }
+        };
+    Ok(OutputInfo { dtype, list, nodata, doc: shown_doc(&doc), name })
 }
 
 /// Converts the items of one kind, having checked their number and names.
@@ -339,17 +258,12 @@ fn checked<R, T>(
     convert: impl Fn(R) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
     if raw.len() > MAX_ITEMS {
-        return Err(format!(
-            "it has {} {what}s, the limit is {MAX_ITEMS}",
-            raw.len()
-        ));
+        return Err(format!("it has {} {what}s, the limit is {MAX_ITEMS}", raw.len()));
     }
     let mut names: Vec<_> = raw.iter().map(&name).collect();
     if let Some(wrong) = names.iter().find(|name| !is_name(name)) {
         let wrong = quoted(wrong);
-        return Err(format!(
-            "\"{wrong}\" can't be the name of any {what}: {NAME_RULE}"
-        ));
+        return Err(format!("\"{wrong}\" can't be the name of any {what}: {NAME_RULE}"));
     }
     names.sort_unstable();
     if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {
@@ -361,20 +275,16 @@ fn checked<R, T>(
 fn dtype(what: &str, name: &str, type_name: &str) -> Result<Option<DType>, String> {
     match DType::from_name(type_name) {
         None if type_name == "any" => Ok(None),
-        None => Err(format!(
-            "{what} `{name}` has the unknown type \"{}\" (uint8 … float64, or any)",
-            quoted(type_name)
-        )),
+        None => {
+            Err(format!("{what} `{name}` has the unknown type \"{}\" (uint8 … float64, or any)", quoted(type_name)))
+        }
         dtype => Ok(dtype),
     }
 }
 
 /// A documentation text that is safe to show: its lines stay, anything else that a terminal obeys goes.
 fn shown_doc(doc: &str) -> String {
-    doc.split('\n')
-        .map(|line| sanitise(line.as_bytes(), usize::MAX))
-        .collect::<Vec<_>>()
-        .join("\n")
+    doc.split('\n').map(|line| sanitise(line.as_bytes(), usize::MAX)).collect::<Vec<_>>().join("\n")
 }
 
 fn quoted(text: &str) -> String {
@@ -440,10 +350,7 @@ struct RawOutput {
 }
 
 #[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the halo must be a number of pixels or the name of a parameter"
-)]
+#[serde(untagged, expecting = "the halo must be a number of pixels or the name of a parameter")]
 enum RawHalo {
     Fixed(i64),
     Param(String),

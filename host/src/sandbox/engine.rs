@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use wasmtime::{
-    Config, Engine, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
-};
+use wasmtime::{Config, Engine, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
 
 use super::cache;
 use super::error::{Error, Result};
@@ -74,12 +72,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Engine`] when this machine can't run WebAssembly. A directory that can't be used is a warning.
-    pub fn with_cache(
-        limits: &Limits,
-        concurrency: usize,
-        tile_bytes: u64,
-        cache: Option<&Path>,
-    ) -> Result<Self> {
+    pub fn with_cache(limits: &Limits, concurrency: usize, tile_bytes: u64, cache: Option<&Path>) -> Result<Self> {
         let limits = Arc::new(limits.clone());
         let mut warnings = Vec::new();
         let mut config = config(&limits);
@@ -87,21 +80,12 @@ impl Sandbox {
             match cache::open(dir) {
                 Ok(cache) => _ = config.cache(Some(cache)),
                 Err(reason) => {
-                    warnings.push(format!(
-                        "compiled modules aren't kept in {}: {reason}",
-                        dir.display()
-                    ));
+                    warnings.push(format!("compiled modules aren't kept in {}: {reason}", dir.display()));
                 }
             }
         }
-        let instances = u32::try_from(concurrency)
-            .unwrap_or(u32::MAX)
-            .saturating_add(SPARE_INSTANCES);
-        let pooled = Engine::new(
-            config
-                .clone()
-                .allocation_strategy(pool(&limits, instances, tile_bytes)),
-        );
+        let instances = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(SPARE_INSTANCES);
+        let pooled = Engine::new(config.clone().allocation_strategy(pool(&limits, instances, tile_bytes)));
         let engine = match pooled {
             Ok(engine) => engine,
             Err(reason) => {
@@ -113,12 +97,7 @@ impl Sandbox {
             }
         };
         start_ticks(&engine)?;
-        Ok(Self {
-            engine,
-            limits,
-            interrupt: Interrupt::default(),
-            warnings,
-        })
+        Ok(Self { engine, limits, interrupt: Interrupt::default(), warnings })
     }
 
     /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.
@@ -190,10 +169,7 @@ fn start_ticks(engine: &Engine) -> Result<()> {
             std::thread::sleep(TICK);
         }
     };
-    match std::thread::Builder::new()
-        .name("tilefn-ticks".to_owned())
-        .spawn(ticks)
-    {
+    match std::thread::Builder::new().name("tilefn-ticks".to_owned()).spawn(ticks) {
         Ok(_) => Ok(()),
         Err(reason) => Err(Error::Engine(format!("can't start a thread: {reason}"))),
     }

@@ -142,9 +142,7 @@ pub enum Error {
     },
 
     /// The stack limit.
-    #[error(
-        "`{entry}` ran out of stack, the limit is {limit} bytes: recursion without an end?{backtrace}"
-    )]
+    #[error("`{entry}` ran out of stack, the limit is {limit} bytes: recursion without an end?{backtrace}")]
     Stack {
         /// The export that ran.
         entry: String,
@@ -173,10 +171,7 @@ pub enum Error {
     },
 
     /// The code ended "its process" (WASI `proc_exit`).
-    #[error(
-        "`{entry}` ended the program with exit code {code}{}",
-        stderr_tail(stderr)
-    )]
+    #[error("`{entry}` ended the program with exit code {code}{}", stderr_tail(stderr))]
     Exit {
         /// The export that ran.
         entry: String,
@@ -204,11 +199,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A breach of the ABI found after the code had run.
     pub(super) fn violation(entry: &str, problem: String) -> Self {
-        Self::AbiViolation {
-            entry: entry.to_owned(),
-            problem,
-            backtrace: GuestBacktrace::default(),
-        }
+        Self::AbiViolation { entry: entry.to_owned(), problem, backtrace: GuestBacktrace::default() }
     }
 }
 
@@ -230,15 +221,9 @@ fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn stderr_tail(stderr: &Option<String>) -> String {
-    stderr
-        .as_ref()
-        .map_or_else(String::new, |text| format!(": {text}"))
+    stderr.as_ref().map_or_else(String::new, |text| format!(": {text}"))
 }

@@ -28,10 +28,7 @@ pub struct Reduced<T> {
 
 impl Function {
     pub(super) fn new(module: Arc<Inner>, description: Arc<Description>) -> Self {
-        Self {
-            module,
-            description,
-        }
+        Self { module, description }
     }
 
     /// What the function says of itself.
@@ -57,10 +54,7 @@ impl Function {
     pub fn merge(&self, a: &[u8], b: &[u8]) -> Result<Reduced<Vec<u8>>> {
         self.reduce(MERGE_PREFIX, "the state", |running, entry| {
             let (a, b) = (running.put(a)?, running.put(b)?);
-            running.call(
-                entry,
-                (a.pointer(), a.guest_len(), b.pointer(), b.guest_len()),
-            )
+            running.call(entry, (a.pointer(), a.guest_len(), b.pointer(), b.guest_len()))
         })
     }
 
@@ -70,17 +64,13 @@ impl Function {
     /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON, and
     /// all that running code can do.
     pub fn finish(&self, state: &[u8]) -> Result<Reduced<serde_json::Value>> {
-        let Reduced { value, log } =
-            self.reduce(FINISH_PREFIX, "the result", |running, entry| {
-                let state = running.put(state)?;
-                running.call(entry, (state.pointer(), state.guest_len()))
-            })?;
+        let Reduced { value, log } = self.reduce(FINISH_PREFIX, "the result", |running, entry| {
+            let state = running.put(state)?;
+            running.call(entry, (state.pointer(), state.guest_len()))
+        })?;
         match serde_json::from_slice(&value) {
             Ok(value) => Ok(Reduced { value, log }),
-            Err(error) => Err(Error::violation(
-                &self.entry(FINISH_PREFIX),
-                format!("its result isn't JSON: {error}"),
-            )),
+            Err(error) => Err(Error::violation(&self.entry(FINISH_PREFIX), format!("its result isn't JSON: {error}"))),
         }
     }
 
@@ -92,9 +82,7 @@ impl Function {
     ) -> Result<Reduced<Vec<u8>>> {
         let entry = self.entry(prefix);
         if !self.description().reduce {
-            return Err(Error::Engine(format!(
-                "there is no `{entry}`: the function doesn't accumulate"
-            )));
+            return Err(Error::Engine(format!("there is no `{entry}`: the function doesn't accumulate")));
         }
         let sandbox = &self.module.sandbox;
         let mut running = Running::start(sandbox, &self.module.pre, sandbox.limits.time)?;
@@ -102,10 +90,7 @@ impl Function {
             0 => return Err(running.refusal(&entry)),
             pointer => running.reader(&entry).state(what, pointer)?.to_vec(),
         };
-        Ok(Reduced {
-            value,
-            log: running.take_log(),
-        })
+        Ok(Reduced { value, log: running.take_log() })
     }
 
     fn entry(&self, prefix: &str) -> String {

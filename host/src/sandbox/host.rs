@@ -78,9 +78,7 @@ impl Host {
             Some(Report::Error) => self.error = message(&self.limits),
             Some(Report::Panic) => self.panic = message(&self.limits),
             None => {
-                return Err(Stop::Abi(format!(
-                    "`report` was called with kind {kind}, which doesn't exist"
-                )));
+                return Err(Stop::Abi(format!("`report` was called with kind {kind}, which doesn't exist")));
             }
         }
         Ok(())
@@ -89,12 +87,7 @@ impl Host {
 
 impl ResourceLimiter for Host {
     /// An error instead of a refusal: the module traps where it wanted too much, with a backtrace.
-    fn memory_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = desired as u64;
         if wanted > self.limits.memory {
             return Err(Stop::Memory { wanted }.into());
@@ -106,12 +99,7 @@ impl ResourceLimiter for Host {
         Ok(true)
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.limits.table_elements {
             return Err(Stop::Table { wanted: desired }.into());
         }
@@ -133,21 +121,23 @@ impl ResourceLimiter for Host {
 
 /// Defines `tilefn.report`.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    linker.func_wrap(IMPORT_MODULE, REPORT_IMPORT, |mut caller: Caller<'_, Host>, kind: u32, text: u32, len: u32| {
-        let (memory, host) = memory_and_host(&mut caller)?;
-        let text = slice(memory, text, len).ok_or_else(|| {
-            Stop::Abi(format!("`report` was called with a text outside its memory (pointer {text}, {len} bytes)"))
-        })?;
-        host.report(kind, text)?;
-        Ok(())
-    })?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        REPORT_IMPORT,
+        |mut caller: Caller<'_, Host>, kind: u32, text: u32, len: u32| {
+            let (memory, host) = memory_and_host(&mut caller)?;
+            let text = slice(memory, text, len).ok_or_else(|| {
+                Stop::Abi(format!("`report` was called with a text outside its memory (pointer {text}, {len} bytes)"))
+            })?;
+            host.report(kind, text)?;
+            Ok(())
+        },
+    )?;
     Ok(())
 }
 
 /// The calling instance's memory and the host's data.
-pub(super) fn memory_and_host<'a>(
-    caller: &'a mut Caller<'_, Host>,
-) -> Result<(&'a mut [u8], &'a mut Host), Stop> {
+pub(super) fn memory_and_host<'a>(caller: &'a mut Caller<'_, Host>) -> Result<(&'a mut [u8], &'a mut Host), Stop> {
     match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => Ok(memory.data_and_store_mut(caller)),
         _ => Err(Stop::Abi("it exports no memory".to_owned())),

@@ -78,11 +78,7 @@ pub struct Instance {
 
 impl Instance {
     pub(super) fn new(function: Arc<Description>, running: Running) -> Self {
-        Self {
-            function,
-            running,
-            processed: false,
-        }
+        Self { function, running, processed: false }
     }
 
     /// `len` bytes for the host to fill, at a multiple of `align`, a power of two. They are zero or hold what the module put there.
@@ -98,10 +94,7 @@ impl Instance {
     /// # Errors
     /// [`Error::Engine`] when the range is another instance's.
     pub fn bytes(&self, range: GuestRange) -> Result<&[u8]> {
-        self.running
-            .memory()
-            .get(range.bounds())
-            .ok_or_else(foreign_range)
+        self.running.memory().get(range.bounds()).ok_or_else(foreign_range)
     }
 
     /// The bytes of a range of this instance, to be written.
@@ -109,10 +102,7 @@ impl Instance {
     /// # Errors
     /// [`Error::Engine`] when the range is another instance's.
     pub fn bytes_mut(&mut self, range: GuestRange) -> Result<&mut [u8]> {
-        self.running
-            .memory_mut()
-            .get_mut(range.bounds())
-            .ok_or_else(foreign_range)
+        self.running.memory_mut().get_mut(range.bounds()).ok_or_else(foreign_range)
     }
 
     /// Runs the function on one tile. `call` is the block that begins with [`tilefn_abi::Call`]; its offsets don't depend
@@ -130,11 +120,7 @@ impl Instance {
         let pointer: u32 = self.running.call(&entry, block.pointer())?;
         match pointer {
             0 => Err(self.running.refusal(&entry)),
-            pointer => self.running.reader(&entry).outcome(
-                pointer,
-                function.outputs.len(),
-                function.reduce,
-            ),
+            pointer => self.running.reader(&entry).outcome(pointer, function.outputs.len(), function.reduce),
         }
     }
 
@@ -162,10 +148,7 @@ pub(super) struct Running {
 impl Running {
     /// Instantiates and initialises, with `time` for that and all later calls together.
     pub fn start(sandbox: &Sandbox, pre: &InstancePre<Host>, time: Duration) -> Result<Self> {
-        let mut store = Store::new(
-            &sandbox.engine,
-            Host::new(&sandbox.limits, &sandbox.interrupt),
-        );
+        let mut store = Store::new(&sandbox.engine, Host::new(&sandbox.limits, &sandbox.interrupt));
         store.limiter(|host| host);
         store.epoch_deadline_callback(|store| {
             store.data().may_go_on()?;
@@ -181,14 +164,7 @@ impl Running {
         let memory = instance
             .get_memory(&mut store, "memory")
             .ok_or_else(|| Error::Engine("a module without memory passed the checks".to_owned()))?;
-        let mut this = Self {
-            store,
-            instance,
-            memory,
-            time_limit: time,
-            time_left,
-            failed: false,
-        };
+        let mut this = Self { store, instance, memory, time_limit: time, time_left, failed: false };
         if pre.module().get_export(GUEST_INIT).is_some() {
             this.call::<(), ()>(GUEST_INIT, ())?;
         }
@@ -197,22 +173,11 @@ impl Running {
 
     /// Calls an export.
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, entry: &str, params: P) -> Result<R> {
-        let Self {
-            store,
-            instance,
-            time_left,
-            time_limit,
-            failed,
-            ..
-        } = self;
+        let Self { store, instance, time_left, time_limit, failed, .. } = self;
         if *failed {
-            return Err(Error::Engine(format!(
-                "`{entry}` was called after an error"
-            )));
+            return Err(Error::Engine(format!("`{entry}` was called after an error")));
         }
-        let function = instance
-            .get_typed_func::<P, R>(&mut *store, entry)
-            .map_err(engine_error)?;
+        let function = instance.get_typed_func::<P, R>(&mut *store, entry).map_err(engine_error)?;
         let result = timed(store, time_left, |store| function.call(store, params));
         result.map_err(|error| {
             *failed = true;
@@ -283,13 +248,8 @@ impl Running {
 
     fn stats(&self) -> Stats {
         let limit = self.store.data().limits.fuel;
-        let fuel = limit
-            .zip(self.store.get_fuel().ok())
-            .map(|(limit, left)| limit.saturating_sub(left));
-        Stats {
-            peak_memory: self.store.data().peak_memory,
-            fuel,
-        }
+        let fuel = limit.zip(self.store.get_fuel().ok()).map(|(limit, left)| limit.saturating_sub(left));
+        Stats { peak_memory: self.store.data().peak_memory, fuel }
     }
 
     pub fn take_log(&mut self) -> Vec<LogLine> {
@@ -321,57 +281,24 @@ fn fault(store: &Store<Host>, entry: &str, time: Duration, error: wasmtime::Erro
     let entry = entry.to_owned();
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
-            Stop::Deadline => Error::Deadline {
-                entry,
-                limit: time,
-                backtrace,
-            },
+            Stop::Deadline => Error::Deadline { entry, limit: time, backtrace },
             Stop::Interrupted => Error::Interrupted { entry },
-            Stop::Memory { wanted } => Error::OutOfMemory {
-                entry,
-                wanted: *wanted,
-                limit: limits.memory,
-                backtrace,
-            },
-            Stop::Table { wanted } => Error::TableSize {
-                entry,
-                wanted: *wanted,
-                limit: limits.table_elements,
-                backtrace,
-            },
-            Stop::Exit(code) => Error::Exit {
-                entry,
-                code: *code,
-                stderr: host.log.stderr_tail(),
-            },
-            Stop::Abi(problem) => Error::AbiViolation {
-                entry,
-                problem: problem.clone(),
-                backtrace,
-            },
+            Stop::Memory { wanted } => Error::OutOfMemory { entry, wanted: *wanted, limit: limits.memory, backtrace },
+            Stop::Table { wanted } => {
+                Error::TableSize { entry, wanted: *wanted, limit: limits.table_elements, backtrace }
+            }
+            Stop::Exit(code) => Error::Exit { entry, code: *code, stderr: host.log.stderr_tail() },
+            Stop::Abi(problem) => Error::AbiViolation { entry, problem: problem.clone(), backtrace },
         };
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Error::Fuel {
-            entry,
-            limit: limits.fuel.unwrap_or_default(),
-            backtrace,
-        },
-        Some(Trap::StackOverflow) => Error::Stack {
-            entry,
-            limit: limits.stack,
-            backtrace,
-        },
+        Some(Trap::OutOfFuel) => Error::Fuel { entry, limit: limits.fuel.unwrap_or_default(), backtrace },
+        Some(Trap::StackOverflow) => Error::Stack { entry, limit: limits.stack, backtrace },
         Some(trap) => {
             let text = trap.to_string();
             let trap = text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
             let panic = host.panic.clone().or_else(|| host.log.stderr_tail());
-            Error::Trap {
-                entry,
-                trap,
-                panic,
-                backtrace,
-            }
+            Error::Trap { entry, trap, panic, backtrace }
         }
         None => engine_error(error),
     }

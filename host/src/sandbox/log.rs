@@ -50,25 +50,13 @@ impl Log {
     /// An empty log that takes `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let (lines, stdout, stderr, stderr_tail) = Default::default();
-        Self {
-            lines,
-            stdout,
-            stderr,
-            stderr_tail,
-            left: limit,
-            limit,
-            cut: false,
-        }
+        Self { lines, stdout, stderr, stderr_tail, left: limit, limit, cut: false }
     }
 
     /// Adds a text as one line for each of its lines.
     pub fn push(&mut self, level: LogLevel, text: &[u8]) {
         let text = self.what_fits(text);
-        for line in text
-            .strip_suffix(b"\n")
-            .unwrap_or(text)
-            .split(|b| *b == b'\n')
-        {
+        for line in text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n') {
             self.push_line(level, line);
         }
     }
@@ -76,11 +64,8 @@ impl Log {
     /// Adds a piece of stdout or stderr, and lines as they become complete.
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stderr {
-            self.stderr_tail.extend_from_slice(
-                bytes
-                    .get(bytes.len().saturating_sub(STDERR_TAIL)..)
-                    .unwrap_or_default(),
-            );
+            self.stderr_tail
+                .extend_from_slice(bytes.get(bytes.len().saturating_sub(STDERR_TAIL)..).unwrap_or_default());
             let surplus = self.stderr_tail.len().saturating_sub(STDERR_TAIL);
             self.stderr_tail.drain(..surplus);
         }
@@ -89,10 +74,7 @@ impl Log {
             for piece in line.chunks(LINE_BYTES) {
                 pending.extend_from_slice(piece);
                 if piece.ends_with(b"\n") || pending.len() >= LINE_BYTES {
-                    self.push_line(
-                        LogLevel::Info,
-                        pending.strip_suffix(b"\n").unwrap_or(&pending),
-                    );
+                    self.push_line(LogLevel::Info, pending.strip_suffix(b"\n").unwrap_or(&pending));
                     pending.clear();
                 }
             }
@@ -119,11 +101,7 @@ impl Log {
 
     /// The start of `bytes`, just enough to fill the log: what a huge text costs is bounded too.
     fn what_fits<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let most = if self.cut {
-            0
-        } else {
-            self.left.saturating_add(LINE_BYTES)
-        };
+        let most = if self.cut { 0 } else { self.left.saturating_add(LINE_BYTES) };
         bytes.get(..most).unwrap_or(bytes)
     }
 
@@ -142,19 +120,13 @@ impl Log {
         match self.left.checked_sub(size) {
             Some(left) => {
                 self.left = left;
-                self.lines.push(LogLine {
-                    level,
-                    text: sanitise(line, LINE_BYTES),
-                });
+                self.lines.push(LogLine { level, text: sanitise(line, LINE_BYTES) });
             }
             None => {
                 self.left = 0;
                 self.cut = true;
                 let text = format!("the log is cut here: its limit is {} bytes", self.limit);
-                self.lines.push(LogLine {
-                    level: LogLevel::Warning,
-                    text,
-                });
+                self.lines.push(LogLine { level: LogLevel::Warning, text });
             }
         }
     }
@@ -184,10 +156,7 @@ mod tests {
         for _ in 0..1000 {
             log.push(LogLevel::Info, b"0123456789");
         }
-        assert_eq!(
-            texts(&mut log),
-            ["0123456789", "the log is cut here: its limit is 50 bytes"]
-        );
+        assert_eq!(texts(&mut log), ["0123456789", "the log is cut here: its limit is 50 bytes"]);
     }
 
     #[test]

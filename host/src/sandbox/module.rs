@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tilefn_abi::{
-    ALLOC_EXPORT, DESCRIBE_PREFIX, FINISH_PREFIX, IMPORT_MODULE, MERGE_PREFIX, PROCESS_PREFIX,
-    REPORT_IMPORT, VERSION, VERSION_EXPORT, VERSION_EXPORT_PREFIX,
+    ALLOC_EXPORT, DESCRIBE_PREFIX, FINISH_PREFIX, IMPORT_MODULE, MERGE_PREFIX, PROCESS_PREFIX, REPORT_IMPORT, VERSION,
+    VERSION_EXPORT, VERSION_EXPORT_PREFIX,
 };
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ValType};
 
@@ -47,11 +47,7 @@ impl Module {
         let limits = &sandbox.limits;
         if wasm.len() > limits.module_bytes {
             let (bytes, limit) = (wasm.len() as u64, limits.module_bytes as u64);
-            return Err(Error::TooBig {
-                what: "the module".to_owned(),
-                bytes,
-                limit,
-            });
+            return Err(Error::TooBig { what: "the module".to_owned(), bytes, limit });
         }
         check_header(wasm)?;
         let module = compile(&sandbox.engine, wasm, limits.compile_time)?;
@@ -63,20 +59,12 @@ impl Module {
             sandbox: sandbox.clone(),
             pre,
             functions,
-            imports: module
-                .imports()
-                .map(|i| shown(&format!("{}.{}", i.module(), i.name())))
-                .collect(),
+            imports: module.imports().map(|i| shown(&format!("{}.{}", i.module(), i.name()))).collect(),
             exports: module.exports().map(|e| shown(e.name())).collect(),
             size: wasm.len(),
-            sha256: Sha256::digest(wasm)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            sha256: Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The descriptions of the module's functions, in the order of their exports.
@@ -90,18 +78,10 @@ impl Module {
     /// [`Error::UnknownFunction`], with the names there are.
     pub fn function(&self, name: &str) -> Result<Function> {
         match self.inner.functions.iter().find(|f| f.name == name) {
-            Some(description) => Ok(Function::new(
-                Arc::clone(&self.inner),
-                Arc::clone(description),
-            )),
+            Some(description) => Ok(Function::new(Arc::clone(&self.inner), Arc::clone(description))),
             None => Err(Error::UnknownFunction {
                 name: name.to_owned(),
-                available: self
-                    .inner
-                    .functions
-                    .iter()
-                    .map(|f| f.name.clone())
-                    .collect(),
+                available: self.inner.functions.iter().map(|f| f.name.clone()).collect(),
             }),
         }
     }
@@ -143,9 +123,7 @@ fn check_header(wasm: &[u8]) -> Result<()> {
         Some(([0, b'a', b's', b'm', _, _, 1, 0], _)) => Err(Error::NotWasm(
             "it is a component; tilefn runs core modules (build for wasm32-unknown-unknown or wasm32-wasip1)",
         )),
-        Some(([0, b'a', b's', b'm', ..], _)) => Err(Error::NotWasm(
-            "it has an unknown version of the binary format",
-        )),
+        Some(([0, b'a', b's', b'm', ..], _)) => Err(Error::NotWasm("it has an unknown version of the binary format")),
         _ => Err(Error::NotWasm("it doesn't begin with `\\0asm`")),
     }
 }
@@ -158,22 +136,14 @@ fn compile(engine: &Engine, wasm: &[u8], limit: Duration) -> Result<wasmtime::Mo
         // Nobody listens any more after the time limit.
         let _ = sender.send(wasmtime::Module::from_binary(&engine, &wasm));
     };
-    if let Err(reason) = std::thread::Builder::new()
-        .name("tilefn-compile".to_owned())
-        .spawn(work)
-    {
+    if let Err(reason) = std::thread::Builder::new().name("tilefn-compile".to_owned()).spawn(work) {
         return Err(Error::Engine(format!("can't start a thread: {reason}")));
     }
     match receiver.recv_timeout(limit) {
         Ok(Ok(module)) => Ok(module),
-        Ok(Err(error)) => Err(Error::Invalid(sanitise(
-            format!("{error:#}").as_bytes(),
-            COMPILER_TEXT_BYTES,
-        ))),
+        Ok(Err(error)) => Err(Error::Invalid(sanitise(format!("{error:#}").as_bytes(), COMPILER_TEXT_BYTES))),
         Err(mpsc::RecvTimeoutError::Timeout) => Err(Error::CompileTime { limit }),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(Error::Invalid("the compiler panicked".to_owned()))
-        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Error::Invalid("the compiler panicked".to_owned())),
     }
 }
 
@@ -182,78 +152,46 @@ fn check_version(module: &wasmtime::Module) -> Result<()> {
         Some(ExternType::Func(_)) => return Ok(()),
         Some(ty) => {
             let problem = format!("must be a function, but is {}", type_text(&ty));
-            return Err(Error::Export {
-                name: VERSION_EXPORT.to_owned(),
-                problem,
-            });
+            return Err(Error::Export { name: VERSION_EXPORT.to_owned(), problem });
         }
         None => {}
     }
-    let versions = module
-        .exports()
-        .filter_map(|e| e.name().strip_prefix(VERSION_EXPORT_PREFIX).map(shown));
-    Err(Error::AbiVersion {
-        found: versions.take(8).collect(),
-    })
+    let versions = module.exports().filter_map(|e| e.name().strip_prefix(VERSION_EXPORT_PREFIX).map(shown));
+    Err(Error::AbiVersion { found: versions.take(8).collect() })
 }
 
 /// Gives the module its imports, having made sure that it wants nothing else.
 fn link(sandbox: &Sandbox, module: &wasmtime::Module) -> Result<InstancePre<Host>> {
     let mut linker = Linker::new(&sandbox.engine);
-    host::add_to_linker(&mut linker)
-        .and_then(|()| wasi::add_to_linker(&mut linker))
-        .map_err(engine_error)?;
-    let mut scratch = wasmtime::Store::new(
-        &sandbox.engine,
-        Host::new(&sandbox.limits, &sandbox.interrupt),
-    );
+    host::add_to_linker(&mut linker).and_then(|()| wasi::add_to_linker(&mut linker)).map_err(engine_error)?;
+    let mut scratch = wasmtime::Store::new(&sandbox.engine, Host::new(&sandbox.limits, &sandbox.interrupt));
     for import in module.imports() {
         let error = |problem: String| {
-            Err(Error::Import {
-                module: shown(import.module()),
-                name: shown(import.name()),
-                problem,
-            })
+            Err(Error::Import { module: shown(import.module()), name: shown(import.name()), problem })
         };
         let Ok(defined) = linker.get(&mut scratch, import.module(), import.name()) else {
-            return error(format!(
-                ": tilefn offers only `{IMPORT_MODULE}.{REPORT_IMPORT}` and WASI preview 1"
-            ));
+            return error(format!(": tilefn offers only `{IMPORT_MODULE}.{REPORT_IMPORT}` and WASI preview 1"));
         };
         let (wanted, offered) = (import.ty(), defined.ty(&scratch));
         if !same_function(&wanted, &offered) {
-            return error(format!(
-                " as {}, but it is {}",
-                type_text(&wanted),
-                type_text(&offered)
-            ));
+            return error(format!(" as {}, but it is {}", type_text(&wanted), type_text(&offered)));
         }
     }
     linker.instantiate_pre(module).map_err(engine_error)
 }
 
 fn same_function(a: &ExternType, b: &ExternType) -> bool {
-    a.func()
-        .zip(b.func())
-        .is_some_and(|(a, b)| wasmtime::FuncType::eq(a, b))
+    a.func().zip(b.func()).is_some_and(|(a, b)| wasmtime::FuncType::eq(a, b))
 }
 
 /// Checks the types of what the ABI names, and returns the functions' names.
 fn check_exports(module: &wasmtime::Module) -> Result<Vec<String>> {
     const MEMORY: &str = "memory";
-    let error = |name: &str, problem: String| {
-        Err(Error::Export {
-            name: shown(name),
-            problem,
-        })
-    };
+    let error = |name: &str, problem: String| Err(Error::Export { name: shown(name), problem });
     match module.get_export(MEMORY) {
         Some(ExternType::Memory(memory)) if !memory.is_64() && !memory.is_shared() => {}
         Some(ty) => {
-            return error(
-                MEMORY,
-                format!("must be a 32-bit memory, but is {}", type_text(&ty)),
-            );
+            return error(MEMORY, format!("must be a 32-bit memory, but is {}", type_text(&ty)));
         }
         None => return error(MEMORY, "is missing".to_owned()),
     }
@@ -266,40 +204,24 @@ fn check_exports(module: &wasmtime::Module) -> Result<Vec<String>> {
             continue;
         };
         let ty = export.ty();
-        if !ty
-            .func()
-            .is_some_and(|f| valtypes(f.params()) == params && valtypes(f.results()) == results)
-        {
-            let problem = format!(
-                "must be {}, but is {}",
-                signature_text(params, results),
-                type_text(&ty)
-            );
+        if !ty.func().is_some_and(|f| valtypes(f.params()) == params && valtypes(f.results()) == results) {
+            let problem = format!("must be {}, but is {}", signature_text(params, results), type_text(&ty));
             return error(export.name(), problem);
         }
         if let Some(name) = export.name().strip_prefix(DESCRIBE_PREFIX) {
             if !is_name(name) {
-                return error(
-                    export.name(),
-                    format!("doesn't name a function: {}", description::NAME_RULE),
-                );
+                return error(export.name(), format!("doesn't name a function: {}", description::NAME_RULE));
             }
             names.push(name.to_owned());
         }
     }
     if names.is_empty() {
-        return error(
-            &format!("{DESCRIBE_PREFIX}…"),
-            "is missing: the module has no function".to_owned(),
-        );
+        return error(&format!("{DESCRIBE_PREFIX}…"), "is missing: the module has no function".to_owned());
     }
     if names.len() > MAX_FUNCTIONS {
         return error(
             &format!("{DESCRIBE_PREFIX}…"),
-            format!(
-                "is there {} times, the limit is {MAX_FUNCTIONS}",
-                names.len()
-            ),
+            format!("is there {} times, the limit is {MAX_FUNCTIONS}", names.len()),
         );
     }
     check_pairs(module, &names)?;
@@ -311,10 +233,7 @@ fn check_pairs(module: &wasmtime::Module, names: &[String]) -> Result<()> {
     let has = |prefix: &str, name: &str| module.get_export(&format!("{prefix}{name}")).is_some();
     let missing = |prefix: &str, name: &str, other: &str| {
         let problem = format!("is missing, but `{other}{name}` is there");
-        Err(Error::Export {
-            name: format!("{prefix}{name}"),
-            problem,
-        })
+        Err(Error::Export { name: format!("{prefix}{name}"), problem })
     };
     for name in names {
         if !has(PROCESS_PREFIX, name) {
@@ -365,10 +284,7 @@ fn valtypes(types: impl Iterator<Item = ValType>) -> String {
 
 fn signature_text(params: &str, results: &str) -> String {
     let names = |letters: &str| {
-        let names: Vec<_> = letters
-            .chars()
-            .map(|c| if c == 'I' { "i64" } else { "i32" })
-            .collect();
+        let names: Vec<_> = letters.chars().map(|c| if c == 'I' { "i64" } else { "i32" }).collect();
         names.join(", ")
     };
     format!("a function ({}) -> ({})", names(params), names(results))
@@ -378,18 +294,10 @@ fn type_text(ty: &ExternType) -> String {
     /// A type with more parameters than these isn't worth reading to its end.
     const MAX_SHOWN: usize = 16;
     let list = |types: &mut dyn Iterator<Item = ValType>| {
-        types
-            .take(MAX_SHOWN)
-            .map(|ty| ty.to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
+        types.take(MAX_SHOWN).map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
     };
     match ty {
-        ExternType::Func(f) => format!(
-            "a function ({}) -> ({})",
-            list(&mut f.params()),
-            list(&mut f.results())
-        ),
+        ExternType::Func(f) => format!("a function ({}) -> ({})", list(&mut f.params()), list(&mut f.results())),
         ExternType::Memory(_) => "a memory".to_owned(),
         ExternType::Table(_) => "a table".to_owned(),
         ExternType::Global(_) => "a global".to_owned(),
@@ -398,11 +306,7 @@ fn type_text(ty: &ExternType) -> String {
 }
 
 /// Asks every function for its description, all in one instance.
-fn describe(
-    sandbox: &Sandbox,
-    pre: &InstancePre<Host>,
-    names: &[String],
-) -> Result<Vec<Arc<Description>>> {
+fn describe(sandbox: &Sandbox, pre: &InstancePre<Host>, names: &[String]) -> Result<Vec<Arc<Description>>> {
     let limits = &sandbox.limits;
     let mut running = Running::start(sandbox, pre, limits.describe_time)?;
     names
@@ -413,27 +317,16 @@ fn describe(
             let (start, len) = description::unpack(packed);
             if len as usize > limits.describe_bytes {
                 let (bytes, limit) = (u64::from(len), limits.describe_bytes as u64);
-                return Err(Error::TooBig {
-                    what: format!("the description of function `{name}`"),
-                    bytes,
-                    limit,
-                });
+                return Err(Error::TooBig { what: format!("the description of function `{name}`"), bytes, limit });
             }
             let Some(json) = running.slice(start, len) else {
-                let problem =
-                    format!("its description is outside its memory (pointer {start}, {len} bytes)");
+                let problem = format!("its description is outside its memory (pointer {start}, {len} bytes)");
                 return Err(Error::violation(&entry, problem));
             };
-            let reduce = pre
-                .module()
-                .get_export(&format!("{MERGE_PREFIX}{name}"))
-                .is_some();
+            let reduce = pre.module().get_export(&format!("{MERGE_PREFIX}{name}")).is_some();
             Description::parse(name, json, reduce)
                 .map(Arc::new)
-                .map_err(|problem| Error::Describe {
-                    function: name.clone(),
-                    problem,
-                })
+                .map_err(|problem| Error::Describe { function: name.clone(), problem })
         })
         .collect()
 }

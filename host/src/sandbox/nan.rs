@@ -33,24 +33,8 @@ mod tests {
 
     #[test]
     fn every_nan_becomes_the_same_and_nothing_else_changes() {
-        let kept = [
-            0.0,
-            -0.0,
-            1.5,
-            -2.5,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            f32::MAX,
-            f32::MIN_POSITIVE,
-        ];
-        let nans = [
-            0x7fc0_0000,
-            0xffc0_0000,
-            0x7f80_0001,
-            0xff80_0001,
-            0x7fff_ffff,
-            0xffff_ffff,
-        ];
+        let kept = [0.0, -0.0, 1.5, -2.5, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE];
+        let nans = [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0xff80_0001, 0x7fff_ffff, 0xffff_ffff];
         let mut pixels: Vec<u8> = kept.iter().flat_map(|v| v.to_le_bytes()).collect();
         pixels.extend(nans.iter().flat_map(|v: &u32| v.to_le_bytes()));
         let mut expected: Vec<u8> = kept.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -61,19 +45,11 @@ mod tests {
 
     #[test]
     fn doubles_too() {
-        let values = [
-            1.5f64.to_bits(),
-            f64::NEG_INFINITY.to_bits(),
-            0xfff8_0000_0000_0000,
-            0x7ff0_0000_0000_0001,
-        ];
+        let values = [1.5f64.to_bits(), f64::NEG_INFINITY.to_bits(), 0xfff8_0000_0000_0000, 0x7ff0_0000_0000_0001];
         let mut pixels: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         canonicalise_nan(DType::Float64, &mut pixels);
         let (numbers, nans) = pixels.split_at(16);
-        assert_eq!(
-            numbers,
-            [1.5f64.to_le_bytes(), f64::NEG_INFINITY.to_le_bytes()].concat()
-        );
+        assert_eq!(numbers, [1.5f64.to_le_bytes(), f64::NEG_INFINITY.to_le_bytes()].concat());
         assert_eq!(nans, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f].repeat(2));
     }
 

@@ -47,11 +47,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(entry: &'a str, memory: &'a [u8], limits: &'a Limits) -> Self {
-        Self {
-            entry,
-            memory,
-            limits,
-        }
+        Self { entry, memory, limits }
     }
 
     /// What `process` returned a pointer to.
@@ -59,30 +55,19 @@ impl<'a> Reader<'a> {
         let outcome: RawOutcome = self.one("the outcome", pointer)?;
         if outcome.output_count as usize != output_count {
             let found = outcome.output_count;
-            return self.violation(format!(
-                "it returned {found} outputs, its description has {output_count}"
-            ));
+            return self.violation(format!("it returned {found} outputs, its description has {output_count}"));
         }
-        let lists: Vec<RasterList> =
-            self.many("the outputs", outcome.outputs, outcome.output_count)?;
+        let lists: Vec<RasterList> = self.many("the outputs", outcome.outputs, outcome.output_count)?;
         let total: u64 = lists.iter().map(|list| u64::from(list.count)).sum();
         if total > MAX_RASTERS as u64 {
-            return self.violation(format!(
-                "it returned {total} rasters, the limit is {MAX_RASTERS}"
-            ));
+            return self.violation(format!("it returned {total} rasters, the limit is {MAX_RASTERS}"));
         }
         let mut bytes = 0;
         let mut outputs = Vec::with_capacity(lists.len());
         for RasterList { rasters, count } in lists {
             let raws: Vec<RawRaster> = self.many("the rasters", rasters, count)?;
-            let rasters: Vec<_> = raws
-                .iter()
-                .map(|raw| self.raster(raw))
-                .collect::<Result<_, _>>()?;
-            bytes += rasters
-                .iter()
-                .map(|r| u64::from(r.range.guest_len()))
-                .sum::<u64>();
+            let rasters: Vec<_> = raws.iter().map(|raw| self.raster(raw)).collect::<Result<_, _>>()?;
+            bytes += rasters.iter().map(|r| u64::from(r.range.guest_len())).sum::<u64>();
             outputs.push(rasters);
         }
         if bytes > self.limits.output_bytes {
@@ -105,24 +90,13 @@ impl<'a> Reader<'a> {
     pub fn state(&self, what: &str, pointer: u32) -> Result<&'a [u8]> {
         let outcome: RawOutcome = self.one("the outcome", pointer)?;
         if outcome.output_count != 0 {
-            return self.violation(format!(
-                "it returned {} outputs, but only `process` may",
-                outcome.output_count
-            ));
+            return self.violation(format!("it returned {} outputs, but only `process` may", outcome.output_count));
         }
         self.block(what, outcome.state, outcome.state_len)
     }
 
     fn raster(&self, raw: &RawRaster) -> Result<OutRaster> {
-        let RawRaster {
-            nodata,
-            has_nodata,
-            dtype,
-            bands,
-            rows,
-            cols,
-            data,
-        } = *raw;
+        let RawRaster { nodata, has_nodata, dtype, bands, rows, cols, data } = *raw;
         let Some(dtype) = DType::from_u32(dtype) else {
             return self.violation(format!("an output raster has the unknown type {dtype}"));
         };
@@ -130,16 +104,11 @@ impl<'a> Reader<'a> {
             0 => None,
             1 => Some(nodata),
             other => {
-                return self.violation(format!(
-                    "an output raster has has_nodata {other}, neither 0 nor 1"
-                ));
+                return self.violation(format!("an output raster has has_nodata {other}, neither 0 nor 1"));
             }
         };
         if !(data as usize).is_multiple_of(dtype.size()) {
-            return self.violation(format!(
-                "an output raster's pointer {data} isn't aligned for {}",
-                dtype.name()
-            ));
+            return self.violation(format!("an output raster's pointer {data} isn't aligned for {}", dtype.name()));
         }
         let len = [bands, rows, cols]
             .into_iter()
@@ -151,14 +120,7 @@ impl<'a> Reader<'a> {
                 "an output raster of {bands} × {rows} × {cols} {name} at pointer {data} isn't inside its memory"
             ));
         };
-        Ok(OutRaster {
-            dtype,
-            bands,
-            rows,
-            cols,
-            nodata,
-            range: GuestRange::new(data, len),
-        })
+        Ok(OutRaster { dtype, bands, rows, cols, nodata, range: GuestRange::new(data, len) })
     }
 
     fn block(&self, what: &str, pointer: u32, len: u32) -> Result<&'a [u8]> {
@@ -177,41 +139,27 @@ impl<'a> Reader<'a> {
             return Ok(Vec::new());
         }
         self.aligned(what, pointer)?;
-        let len = u32::try_from(size_of::<T>())
-            .unwrap_or(u32::MAX)
-            .saturating_mul(count);
-        Ok(self
-            .slice(what, pointer, len)?
-            .chunks_exact(size_of::<T>())
-            .map(bytemuck::pod_read_unaligned)
-            .collect())
+        let len = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX).saturating_mul(count);
+        Ok(self.slice(what, pointer, len)?.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect())
     }
 
     fn aligned(&self, what: &str, pointer: u32) -> Result<()> {
         if pointer.is_multiple_of(4) {
             Ok(())
         } else {
-            self.violation(format!(
-                "the pointer {pointer} to {what} isn't a multiple of 4"
-            ))
+            self.violation(format!("the pointer {pointer} to {what} isn't a multiple of 4"))
         }
     }
 
     fn slice(&self, what: &str, pointer: u32, len: u32) -> Result<&'a [u8]> {
         match slice(self.memory, pointer, len) {
             Some(bytes) => Ok(bytes),
-            None => self.violation(format!(
-                "{len} bytes of {what} at pointer {pointer} aren't inside its memory"
-            )),
+            None => self.violation(format!("{len} bytes of {what} at pointer {pointer} aren't inside its memory")),
         }
     }
 
     fn too_big<T>(&self, what: &str, bytes: u64, limit: u64) -> Result<T> {
-        Err(Error::TooBig {
-            what: format!("{what} of `{}`", self.entry),
-            bytes,
-            limit,
-        })
+        Err(Error::TooBig { what: format!("{what} of `{}`", self.entry), bytes, limit })
     }
 
     fn violation<T>(&self, problem: String) -> Result<T> {

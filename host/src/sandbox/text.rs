@@ -42,10 +42,7 @@ mod tests {
     #[test]
     fn escape_codes_and_line_ends_are_spelt_out() {
         assert_eq!(sanitise(b"\x1b[2Jdone\r\n", 100), r"\u{1b}[2Jdone\r\n");
-        assert_eq!(
-            sanitise("a\u{202e}b\u{85}".as_bytes(), 100),
-            r"a\u{202e}b\u{85}"
-        );
+        assert_eq!(sanitise("a\u{202e}b\u{85}".as_bytes(), 100), r"a\u{202e}b\u{85}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Values in a function's description: of parameters, and of nodata.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use tilefn_abi::{DType, ParamKind};
 
 /// A parameter's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// True or false.
     Bool(bool),
@@ -41,12 +42,7 @@ impl Value {
     }
 
     /// Whether it is a single value of this kind between these limits; the error goes on from the value's name.
-    pub(super) fn check(
-        &self,
-        kind: ParamKind,
-        min: Option<&Self>,
-        max: Option<&Self>,
-    ) -> Result<(), String> {
+    pub(super) fn check(&self, kind: ParamKind, min: Option<&Self>, max: Option<&Self>) -> Result<(), String> {
         if self.kind() != Some(kind) {
             return Err(format!("is not {}", kind_text(kind)));
         }
@@ -112,13 +108,8 @@ impl Number {
         if json.as_str() == Some("nan") {
             return Some(Self::Float(f64::NAN));
         }
-        let integer = json
-            .as_i64()
-            .map(i128::from)
-            .or_else(|| json.as_u64().map(i128::from));
-        integer
-            .map(Self::Int)
-            .or_else(|| json.as_f64().map(Self::Float))
+        let integer = json.as_i64().map(i128::from).or_else(|| json.as_u64().map(i128::from));
+        integer.map(Self::Int).or_else(|| json.as_f64().map(Self::Float))
     }
 
     /// The number as a pixel of this type has it; `None` when the type can't hold it. Floats are rounded to the type, integers never are.
@@ -132,13 +123,9 @@ impl Number {
             if dtype == DType::Float64 {
                 return Some(Self::Float(value));
             }
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "rounding is what a smaller float does"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "rounding is what a smaller float does")]
             let rounded = value as f32;
-            return (rounded.is_finite() || !value.is_finite())
-                .then_some(Self::Float(rounded.into()));
+            return (rounded.is_finite() || !value.is_finite()).then_some(Self::Float(rounded.into()));
         }
         let value = match self {
             Self::Int(value) => value,
@@ -181,30 +168,16 @@ mod tests {
         assert_eq!(int(256).fit(DType::UInt8), None);
         assert_eq!(int(-1).fit(DType::UInt64), None);
         assert_eq!(int(-128).fit(DType::Int8), Some(int(-128)));
-        assert_eq!(
-            int(u64::MAX.into()).fit(DType::UInt64),
-            Some(int(u64::MAX.into()))
-        );
-        assert_eq!(
-            int(i64::MIN.into()).fit(DType::Int64),
-            Some(int(i64::MIN.into()))
-        );
+        assert_eq!(int(u64::MAX.into()).fit(DType::UInt64), Some(int(u64::MAX.into())));
+        assert_eq!(int(i64::MIN.into()).fit(DType::Int64), Some(int(i64::MIN.into())));
         assert_eq!(Number::Float(-9999.0).fit(DType::Int16), Some(int(-9999)));
         assert_eq!(Number::Float(0.5).fit(DType::Int16), None);
         assert_eq!(Number::Float(f64::NAN).fit(DType::Int16), None);
         assert_eq!(Number::Float(f64::INFINITY).fit(DType::Int64), None);
-        assert_eq!(
-            Number::Float(0.1).fit(DType::Float32),
-            Some(Number::Float(0.1f32.into()))
-        );
+        assert_eq!(Number::Float(0.1).fit(DType::Float32), Some(Number::Float(0.1f32.into())));
         assert_eq!(Number::Float(1e300).fit(DType::Float32), None);
-        assert_eq!(
-            Number::Float(f64::INFINITY).fit(DType::Float32),
-            Some(Number::Float(f64::INFINITY))
-        );
-        assert!(
-            matches!(Number::Float(f64::NAN).fit(DType::Float32), Some(Number::Float(x)) if x.is_nan())
-        );
+        assert_eq!(Number::Float(f64::INFINITY).fit(DType::Float32), Some(Number::Float(f64::INFINITY)));
+        assert!(matches!(Number::Float(f64::NAN).fit(DType::Float32), Some(Number::Float(x)) if x.is_nan()));
         assert_eq!(int(-9999).fit(DType::Float64), Some(Number::Float(-9999.0)));
     }
 }

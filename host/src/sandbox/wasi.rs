@@ -64,9 +64,7 @@ const REFUSED: [(&str, &str, i32); 33] = [
 /// Defines every function of WASI preview 1.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     for (name, params, errno) in REFUSED {
-        let params = params
-            .chars()
-            .map(|c| if c == 'I' { ValType::I64 } else { ValType::I32 });
+        let params = params.chars().map(|c| if c == 'I' { ValType::I64 } else { ValType::I32 });
         let ty = FuncType::new(linker.engine(), params, [ValType::I32]);
         linker.func_new(MODULE, name, ty, move |_, _, results| {
             results.fill(Val::I32(errno));
@@ -77,36 +75,22 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "args_sizes_get", no_strings)?;
     linker.func_wrap(MODULE, "environ_get", |_: i32, _: i32| errno::SUCCESS)?;
     linker.func_wrap(MODULE, "environ_sizes_get", no_strings)?;
-    linker.func_wrap(
-        MODULE,
-        "clock_res_get",
-        |caller: Caller<'_, Host>, _clock: i32, resolution: u32| {
-            put(caller, resolution, &1u64.to_le_bytes())
-        },
-    )?;
+    linker.func_wrap(MODULE, "clock_res_get", |caller: Caller<'_, Host>, _clock: i32, resolution: u32| {
+        put(caller, resolution, &1u64.to_le_bytes())
+    })?;
     linker.func_wrap(
         MODULE,
         "clock_time_get",
-        |caller: Caller<'_, Host>, _clock: i32, _precision: i64, time: u32| {
-            put(caller, time, &0u64.to_le_bytes())
-        },
+        |caller: Caller<'_, Host>, _clock: i32, _precision: i64, time: u32| put(caller, time, &0u64.to_le_bytes()),
     )?;
-    linker.func_wrap(MODULE, "fd_close", |fd: u32| {
-        if fd <= 2 { errno::SUCCESS } else { errno::BADF }
-    })?;
+    linker.func_wrap(MODULE, "fd_close", |fd: u32| if fd <= 2 { errno::SUCCESS } else { errno::BADF })?;
     linker.func_wrap(MODULE, "fd_fdstat_get", fd_fdstat_get)?;
-    linker.func_wrap(
-        MODULE,
-        "fd_read",
-        |caller: Caller<'_, Host>, fd: u32, _: i32, _: i32, read: u32| match fd {
-            0 => put(caller, read, &0u32.to_le_bytes()),
-            _ => Ok(errno::BADF),
-        },
-    )?;
-    linker.func_wrap(MODULE, "fd_write", fd_write)?;
-    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> {
-        Err(Stop::Exit(code).into())
+    linker.func_wrap(MODULE, "fd_read", |caller: Caller<'_, Host>, fd: u32, _: i32, _: i32, read: u32| match fd {
+        0 => put(caller, read, &0u32.to_le_bytes()),
+        _ => Ok(errno::BADF),
     })?;
+    linker.func_wrap(MODULE, "fd_write", fd_write)?;
+    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
     linker.func_wrap(MODULE, "random_get", random_get)?;
     linker.func_wrap(MODULE, "sched_yield", || errno::SUCCESS)?;
     Ok(())
@@ -116,10 +100,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 fn put(mut caller: Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<i32> {
     let (memory, _) = memory_and_host(&mut caller)?;
     Ok(
-        match usize::try_from(at)
-            .ok()
-            .and_then(|at| memory.get_mut(at..))
-            .and_then(|rest| rest.get_mut(..value.len()))
+        match usize::try_from(at).ok().and_then(|at| memory.get_mut(at..)).and_then(|rest| rest.get_mut(..value.len()))
         {
             Some(place) => {
                 place.copy_from_slice(value);
@@ -134,10 +115,8 @@ fn put(mut caller: Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<
 fn no_strings(mut caller: Caller<'_, Host>, count: u32, bytes: u32) -> wasmtime::Result<i32> {
     for pointer in [count, bytes] {
         let (memory, _) = memory_and_host(&mut caller)?;
-        let place = usize::try_from(pointer)
-            .ok()
-            .and_then(|at| memory.get_mut(at..))
-            .and_then(|rest| rest.get_mut(..4));
+        let place =
+            usize::try_from(pointer).ok().and_then(|at| memory.get_mut(at..)).and_then(|rest| rest.get_mut(..4));
         match place {
             Some(place) => place.fill(0),
             None => return Ok(errno::FAULT),
@@ -157,45 +136,10 @@ fn fd_fdstat_get(caller: Caller<'_, Host>, fd: u32, stat: u32) -> wasmtime::Resu
         _ => return Ok(errno::BADF),
     };
     // Type, padding, flags (16 bits), padding, rights (64 bits), inherited rights (64 bits).
-    put(
-        caller,
-        stat,
-        &[
-            CHARACTER_DEVICE,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            rights,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ],
-    )
+    put(caller, stat, &[CHARACTER_DEVICE, 0, 0, 0, 0, 0, 0, 0, rights, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
-fn fd_write(
-    mut caller: Caller<'_, Host>,
-    fd: u32,
-    vectors: u32,
-    count: u32,
-    written: u32,
-) -> wasmtime::Result<i32> {
+fn fd_write(mut caller: Caller<'_, Host>, fd: u32, vectors: u32, count: u32, written: u32) -> wasmtime::Result<i32> {
     /// More than any libc passes; what a call may cost is bounded by it.
     const MAX_VECTORS: u32 = 1024;
     let stream = match fd {
@@ -212,10 +156,7 @@ fn fd_write(
         return Ok(errno::FAULT);
     };
     for [p0, p1, p2, p3, l0, l1, l2, l3] in vectors.as_chunks::<8>().0 {
-        let (start, len) = (
-            u32::from_le_bytes([*p0, *p1, *p2, *p3]),
-            u32::from_le_bytes([*l0, *l1, *l2, *l3]),
-        );
+        let (start, len) = (u32::from_le_bytes([*p0, *p1, *p2, *p3]), u32::from_le_bytes([*l0, *l1, *l2, *l3]));
         let Some(bytes) = slice(memory, start, len) else {
             return Ok(errno::FAULT);
         };

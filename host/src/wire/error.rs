@@ -30,7 +30,9 @@ pub enum WireError {
     #[error("the other side does not speak tilefn's protocol")]
     NotTilefn,
     /// Frames are of another format.
-    #[error("the other side uses frame format {theirs}, this tilefn uses {ours}: run the same tilefn version on both sides")]
+    #[error(
+        "the other side uses frame format {theirs}, this tilefn uses {ours}: run the same tilefn version on both sides"
+    )]
     FrameFormat {
         /// The peer's format number.
         theirs: u8,
@@ -62,10 +64,14 @@ pub enum WireError {
     #[error("the secret is wrong")]
     WrongSecret,
     /// The controller closed the connection instead of answering the greeting.
-    #[error("the controller closed the connection without an answer: the ticket is another job's, or the two tilefn versions are too different")]
+    #[error(
+        "the controller closed the connection without an answer: the ticket is another job's, or the two tilefn versions are too different"
+    )]
     NoAnswer,
     /// The certificate is not the one that the ticket names.
-    #[error("the server's certificate is not the one in the ticket: the ticket is of another job, or something else listens there")]
+    #[error(
+        "the server's certificate is not the one in the ticket: the ticket is of another job, or something else listens there"
+    )]
     WrongCertificate,
     /// The two programs share no protocol version.
     #[error("{0}")]

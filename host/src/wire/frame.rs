@@ -56,7 +56,9 @@ impl Head {
         let packed_by = match (packed, width) {
             (0, 0) => None,
             (1, width) if is_width(width) => Some(width),
-            _ => return Err(WireError::Malformed(format!("a payload coded {packed} by {width}"))),
+            _ => {
+                return Err(WireError::Malformed(format!("a payload coded {packed} by {width}")));
+            }
         };
         if zero != 0 {
             return Err(WireError::Malformed("a frame's reserved byte is not zero".into()));

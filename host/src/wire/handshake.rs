@@ -89,12 +89,7 @@ pub struct Joined {
 ///
 /// # Errors
 /// An expired ticket; [`WireError::Refused`]; [`WireError::Version`]; else what happened at each address.
-pub async fn connect(
-    ticket: &Ticket,
-    about: &About,
-    pool: &Pool,
-    limits: PayloadLimits,
-) -> Result<Joined, WireError> {
+pub async fn connect(ticket: &Ticket, about: &About, pool: &Pool, limits: PayloadLimits) -> Result<Joined, WireError> {
     ticket.check_valid(SystemTime::now())?;
     let mut failures = Vec::new();
     for address in &ticket.addresses {
@@ -147,7 +142,9 @@ pub async fn join(
     let welcome = match answer {
         FromController::Welcome(welcome) => welcome,
         FromController::Refuse { reason } => return Err(WireError::Refused(reason)),
-        other => return Err(WireError::Unexpected { got: other.name(), wanted: "Welcome" }),
+        other => {
+            return Err(WireError::Unexpected { got: other.name(), wanted: "Welcome" });
+        }
     };
     let ours = Protocols::OURS;
     if !(ours.min..=ours.max).contains(&welcome.protocol) {

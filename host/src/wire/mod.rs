@@ -79,8 +79,8 @@ pub use codec::Compression;
 pub use error::WireError;
 pub use handshake::{Joined, Joining, Terms, connect, greet, join};
 pub use limits::{
-    MAX_BANDS, MAX_HEADER, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits,
-    SILENT_HEARTBEATS, clip,
+    ALIGN, MAX_BANDS, MAX_HEADER, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT,
+    PayloadLimits, SILENT_HEARTBEATS, clip,
 };
 pub use listen::Listener;
 pub use message::{

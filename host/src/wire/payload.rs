@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::WireError;
 use super::limits::ALIGN;
 
-/// Where each part of a payload lies: every part starts at a multiple of [`ALIGN`], zeros between them.
+/// Where each part of a payload lies: every part that is not empty starts at a multiple of [`ALIGN`],
+/// zeros between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     parts: Vec<Range<u64>>,
@@ -21,7 +22,7 @@ impl Layout {
         let parts = sizes
             .iter()
             .map(|size| {
-                let start = end.checked_next_multiple_of(ALIGN)?;
+                let start = if *size == 0 { end } else { end.checked_next_multiple_of(ALIGN)? };
                 end = start.checked_add(*size)?;
                 Some(start..end)
             })
@@ -179,13 +180,13 @@ mod tests {
 
     #[tokio::test]
     async fn parts_start_at_multiples_of_16_with_nothing_after_the_last() {
-        let layout = Layout::of(&[3, 16, 0, 1]).unwrap();
-        assert_eq!(layout.parts(), [0..3, 16..32, 32..32, 32..33]);
+        let layout = Layout::of(&[3, 16, 1, 0]).unwrap();
+        assert_eq!(layout.parts(), [0..3, 16..32, 32..33, 33..33]);
         assert_eq!(layout.total(), 33);
         let payload = Pool::new(1 << 20).take(&layout).await.unwrap();
-        for (part, len) in payload.parts().zip([3, 16, 0, 1]) {
+        for (part, len) in payload.parts().zip([3, 16, 1, 0]) {
             assert_eq!(part.len(), len);
-            assert_eq!(part.as_ptr().align_offset(16), 0);
+            assert!(len == 0 || part.as_ptr().align_offset(16) == 0);
         }
         assert_eq!(payload.part(4), None);
     }

@@ -199,7 +199,9 @@ impl<M: Message> Reader<M> {
 
     /// Reads the payload that is due.
     pub(super) async fn payload(&mut self) -> Result<(M, Payload), WireError> {
-        let Some(body) = &mut self.body else { return Err(WireError::Closed) };
+        let Some(body) = &mut self.body else {
+            return Err(WireError::Closed);
+        };
         let payload = match &mut body.payload {
             Some(payload) => payload,
             none => {

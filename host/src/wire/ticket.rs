@@ -149,7 +149,10 @@ impl Ticket {
             None => Ok(()),
             Some(past) => Err(WireError::Ticket {
                 place: format!("of job {}", self.job),
-                problem: format!("expired {:?} ago; if the job still runs, check this machine's clock", Duration::from_secs(past)),
+                problem: format!(
+                    "expired {:?} ago; if the job still runs, check this machine's clock",
+                    Duration::from_secs(past)
+                ),
             }),
         }
     }
@@ -228,17 +231,15 @@ mod tests {
             problem(Ticket::parse("t", br#"{"version":2,"anything":[]}"#)),
             "ticket t: format 2, this tilefn reads 1: run the same tilefn version on both sides"
         );
-        assert_eq!(
-            problem(Ticket::parse("t", &vec![b' '; 70_000])),
-            "ticket t: over 65536 bytes, so not a ticket"
-        );
+        assert_eq!(problem(Ticket::parse("t", &vec![b' '; 70_000])), "ticket t: over 65536 bytes, so not a ticket");
         let missing = problem(Ticket::read(Path::new("/nonexistent/ticket")));
         assert_eq!(missing, "ticket /nonexistent/ticket: No such file or directory (os error 2)");
     }
 
     #[test]
     fn wrong_addresses_are_refused() {
-        for (address, good) in [("host", false), ("host:0", false), (":1", false), ("host:65536", false), ("h:1", true)] {
+        for (address, good) in [("host", false), ("host:0", false), (":1", false), ("host:65536", false), ("h:1", true)]
+        {
             let mut ticket = ticket();
             ticket.addresses = vec![address.into()];
             let result = Ticket::parse("t", &ticket.to_json().unwrap());
@@ -246,10 +247,7 @@ mod tests {
         }
         let mut none = ticket();
         none.addresses.clear();
-        assert_eq!(
-            problem(Ticket::parse("t", &none.to_json().unwrap())),
-            "ticket t: 0 addresses instead of 1 to 32"
-        );
+        assert_eq!(problem(Ticket::parse("t", &none.to_json().unwrap())), "ticket t: 0 addresses instead of 1 to 32");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::WireError;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
 use super::frame::{HEAD, Head, PREFACE, encode};
-use super::limits::ALIGN;
 use super::message::Message;
 use super::payload::Layout;
 
@@ -126,9 +125,9 @@ impl<M: Message> Writer<M> {
     }
 }
 
-/// The payload as it goes out: the parts, with the zeros that align them.
+/// The payload as it goes out: the parts, with the zeros (fewer than `ALIGN`) between them.
 fn pieces<'a>(parts: &[&'a [u8]], layout: &Layout) -> Vec<&'a [u8]> {
-    const ZEROS: &[u8] = &[0; ALIGN as usize];
+    const ZEROS: &[u8] = &[0; 16];
     let mut pieces = Vec::with_capacity(parts.len().saturating_mul(2).saturating_add(1));
     let mut end = 0;
     for (part, place) in parts.iter().zip(layout.parts()) {

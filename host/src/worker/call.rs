@@ -28,7 +28,12 @@ impl CallTemplate {
         let mut b = Block::default();
         b.append(&[abi::Call::default()])?;
         let crs = b.text(&task.grid.crs.0)?;
-        let params = task.params.iter().zip(&description.params).map(|(value, info)| b.param(value, info.kind)).collect::<Result<Vec<_>, _>>()?;
+        let params = task
+            .params
+            .iter()
+            .zip(&description.params)
+            .map(|(value, info)| b.param(value, info.kind))
+            .collect::<Result<Vec<_>, _>>()?;
         let params = b.append(&params)?;
         let mut inputs = Vec::with_capacity(task.inputs.len());
         let mut places = Vec::new();

@@ -1,11 +1,13 @@
 //! A worker's part: running a job's function on tiles, whoever hands them out and wherever their pixels come from.
 
 mod call;
+mod compute;
 mod files;
 mod nodata;
+pub mod remote;
 mod runner;
 mod task;
 
 pub use files::FilePixels;
-pub use runner::{Done, Error, Outcome, Pixels, Runner, working_set};
+pub use runner::{Done, Error, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
 pub use task::{Band, Input, Output, Raster, Task};

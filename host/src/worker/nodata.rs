@@ -14,10 +14,9 @@ trait Element: Pod + PartialEq {
 macro_rules! integers {
     ($($t:ty),*) => {$(
         impl Element for $t {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::allow_attributes,
-                reason = "the ABI extends integers to 64 bits; cutting them off again is exact")]
             fn from_bits(bits: u64) -> Self {
-                bits as $t
+                // The ABI extends integers to 64 bits; cutting them off again is exact.
+                bits.to_le_bytes().first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
             }
             fn is_nan(self) -> bool {
                 false
@@ -156,7 +155,8 @@ mod tests {
         settle(DType::Float64, &mut pixels, Some((-1.0_f64).to_bits()), Some((-9999.0_f64).to_bits())).unwrap();
         assert_eq!(pixels, bytes(&[-9999.0, -9999.0, 5.0]));
         let mut pixels = bytes(&[i16::MIN, 7]);
-        settle(DType::Int16, &mut pixels, Some(i64::from(i16::MIN).cast_unsigned()), Some((-1_i64).cast_unsigned())).unwrap();
+        settle(DType::Int16, &mut pixels, Some(i64::from(i16::MIN).cast_unsigned()), Some((-1_i64).cast_unsigned()))
+            .unwrap();
         assert_eq!(pixels, bytes(&[-1_i16, 7]));
     }
 

@@ -2,7 +2,7 @@
 
 use super::call::{CallTemplate, TooLong};
 use super::nodata;
-use super::task::Task;
+use super::task::{Raster, Task};
 use crate::grid::{Tile, Window};
 use crate::sandbox::{self, Function, GuestRange, Instance, LogLine, OutRaster};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ pub trait Pixels {
     /// Fills `out`, `[bands, rows, cols]` of the raster's dtype, with the pixels of `window`, which may reach outside the grid.
     ///
     /// `input` and `raster` count as in [`Task::inputs`].
-    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<(), crate::raster::Error>;
+    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8])
+    -> Result<(), crate::raster::Error>;
 }
 
 /// Why a tile has no result.
@@ -65,6 +66,9 @@ pub enum Outcome {
     Done(Done),
 }
 
+/// One raster of a result: which output, which of its files, how many bands, the pixels.
+pub type ResultRaster<'a> = (usize, usize, u32, &'a [u8]);
+
 /// A tile's results, still in the instance that made them.
 pub struct Done {
     instance: Instance,
@@ -83,8 +87,12 @@ impl Done {
     }
 
     /// All rasters to be written: which output, which of its files, how many bands, the pixels.
-    pub fn rasters(&self) -> Result<Vec<(usize, usize, u32, &[u8])>, sandbox::Error> {
-        let all = self.outputs.iter().enumerate().flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, raster)| (o, r, raster)));
+    pub fn rasters(&self) -> Result<Vec<ResultRaster<'_>>, sandbox::Error> {
+        let all = self
+            .outputs
+            .iter()
+            .enumerate()
+            .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, raster)| (o, r, raster)));
         all.map(|(o, r, raster)| Ok((o, r, raster.bands, self.instance.bytes(raster.range)?))).collect()
     }
 
@@ -121,13 +129,6 @@ impl Runner {
         &self.function
     }
 
-    /// Bytes of all inputs under `tile`, halo included.
-    pub fn bytes_in(&self, tile: &Tile) -> u64 {
-        let Some(window) = tile.window.padded(self.task.halo) else { return 0 };
-        let rasters = self.task.inputs.iter().flat_map(|i| &i.rasters);
-        rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
-    }
-
     /// Runs the function on `tile`.
     pub fn run(&self, tile: &Tile, pixels: &mut dyn Pixels) -> Result<Outcome, Error> {
         let started = Instant::now();
@@ -147,14 +148,7 @@ impl Runner {
                 pixels
                     .read(i, r, window, buffer)
                     .map_err(|source| Error::Read { input: input.name.clone(), source })?;
-                if !valid {
-                    let band_len = (buffer.len() / raster.bands.len().max(1)).max(1);
-                    valid = raster
-                        .bands
-                        .iter()
-                        .zip(buffer.chunks_exact(band_len))
-                        .any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata));
-                }
+                valid = valid || any_valid(raster, buffer);
                 read += reading.elapsed();
             }
         }
@@ -162,7 +156,13 @@ impl Runner {
             return Ok(Outcome::Skipped { read });
         }
         let running = Instant::now();
-        let result = instance.process(&self.template.for_tile(tile, &addresses))?;
+        let mut result = instance.process(&self.template.for_tile(tile, &addresses))?;
+        for (output, rasters) in self.task.outputs.iter().zip(&mut result.outputs) {
+            if output.rasters == 0 {
+                // The job leaves it out, so it needn't travel.
+                rasters.clear();
+            }
+        }
         self.check(tile, &result)?;
         self.settle(&mut instance, &result)?;
         let run = set_up + running.elapsed();
@@ -185,7 +185,11 @@ impl Runner {
             }
             for raster in rasters {
                 if raster.dtype != output.dtype {
-                    return fail(format!("the function returned {}, announced was {}", raster.dtype.name(), output.dtype.name()));
+                    return fail(format!(
+                        "the function returned {}, announced was {}",
+                        raster.dtype.name(),
+                        output.dtype.name()
+                    ));
                 }
                 if raster.bands == 0 {
                     return fail("the function returned a raster without bands".into());
@@ -229,6 +233,13 @@ impl Runner {
     }
 }
 
+/// Whether any pixel of these, `[bands, rows, cols]`, has a value.
+pub fn any_valid(raster: &Raster, pixels: &[u8]) -> bool {
+    let band_len = (pixels.len() / raster.bands.len().max(1)).max(1);
+    let mut bands = raster.bands.iter().zip(pixels.chunks_exact(band_len));
+    bands.any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata))
+}
+
 /// Bytes that a tile's inputs and outputs take in a module's memory, for sizing what an instance keeps.
 pub fn working_set(task: &Task, rows: u32, cols: u32) -> u64 {
     let pad = |n: u32| n.saturating_add(task.halo.saturating_mul(2));
@@ -239,7 +250,8 @@ pub fn working_set(task: &Task, rows: u32, cols: u32) -> u64 {
         .map(|r| r.bytes(pad(rows), pad(cols)).map_or(u64::MAX, |n| n as u64))
         .fold(0_u64, u64::saturating_add);
     let pixels = u64::from(rows) * u64::from(cols);
-    let outputs: u64 = task.outputs.iter().map(|o| pixels.saturating_mul(u64::from(o.rasters) * dtype_size(o.dtype))).sum();
+    let outputs: u64 =
+        task.outputs.iter().map(|o| pixels.saturating_mul(u64::from(o.rasters) * dtype_size(o.dtype))).sum();
     inputs.saturating_add(outputs)
 }
 

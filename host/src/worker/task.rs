@@ -1,12 +1,13 @@
 //! What a worker has to know to run any tile of a job: the part of the plan that travels.
 
-use crate::grid::{Grid, Tiling};
+use crate::grid::{Grid, Tile, Tiling};
 use crate::raster::SourceSpec;
 use crate::sandbox::{Limits, Value};
+use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
 /// A job as a worker sees it. The same for every tile; made by the planner, sent once to each worker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
     /// Name of the function in the module.
     pub function: String,
@@ -32,8 +33,27 @@ pub struct Task {
     pub limits: Limits,
 }
 
+impl Task {
+    /// Bytes of all inputs under `tile`, halo included.
+    pub fn bytes_in(&self, tile: &Tile) -> u64 {
+        let Some(window) = tile.window.padded(self.halo) else { return 0 };
+        let rasters = self.inputs.iter().flat_map(|i| &i.rasters);
+        rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
+    }
+
+    /// The task as the bytes that travel to workers.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    /// The task in these bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
 /// A named input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The name in the job file and in the function.
     pub name: String,
@@ -42,11 +62,12 @@ pub struct Input {
 }
 
 /// One file of an input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Raster {
     /// The path as the job file has it.
     pub path: String,
     /// Element type in which the function gets the pixels.
+    #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
     /// The bands the function gets, in order.
     pub bands: Vec<Band>,
@@ -66,7 +87,7 @@ impl Raster {
 }
 
 /// A band as the function sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Band {
     /// The band's description in the file.
     pub name: String,
@@ -75,15 +96,15 @@ pub struct Band {
 }
 
 /// A named output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Output {
     /// The name in the job file and in the function.
     pub name: String,
     /// Element type.
+    #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
     /// Number of files; 0 when the job leaves the output out.
     pub rasters: u32,
     /// What marks a pixel without a value in the file, as the ABI encodes it for `dtype`.
     pub nodata: Option<u64>,
 }
-

@@ -123,7 +123,9 @@ async fn an_instance_that_ends_is_replaced() {
     }
     let replaced = async {
         loop {
-            let new = |about: &tilefn::wire::About| !["0", "1"].iter().any(|n| about.task_arn.as_ref().unwrap().ends_with(&format!("0{n}")));
+            let new = |about: &tilefn::wire::About| {
+                !["0", "1"].iter().any(|n| about.task_arn.as_ref().unwrap().ends_with(&format!("0{n}")))
+            };
             if stage.roll.connected().iter().filter(|a| new(a)).count() == 2 {
                 return;
             }

@@ -57,14 +57,21 @@ async fn tasks_that_hang_or_die_on_their_way_are_replaced() {
     let mut fleet = Fargate::new(&stage.session, &fargate(6, "start_timeout = '1s'", "")).unwrap();
     stage.run(&mut fleet, "j", 6).await.unwrap();
     assert_eq!(fleet.usage().tasks, 9);
-    let mut why: Vec<_> = fleet.left().iter().map(|l| (l.task.rsplit('/').next().unwrap().trim_start_matches('0'), l.why.as_str())).collect();
+    let mut why: Vec<_> = fleet
+        .left()
+        .iter()
+        .map(|l| (l.task.rsplit('/').next().unwrap().trim_start_matches('0'), l.why.as_str()))
+        .collect();
     why.sort_unstable();
     assert_eq!(
         why,
         [
             ("1", "before it connected: not connected for 1s"),
             ("3", "before it connected: not connected for 1s"),
-            ("4", "before it connected: CannotPullContainerError: pull image manifest: img: not found (is `image` right?)"),
+            (
+                "4",
+                "before it connected: CannotPullContainerError: pull image manifest: img: not found (is `image` right?)"
+            ),
         ]
     );
     assert_eq!(stage.stop(&mut fleet).await, none());
@@ -167,8 +174,14 @@ async fn an_image_that_cannot_be_pulled_ends_the_job_soon() {
     let stage = Stage::new(Rules { dead: crate::sim::Dead::All, ..Rules::default() }).await;
     let mut fleet = Fargate::new(&stage.session, &fargate(4, "", "")).unwrap();
     let error = stage.run(&mut fleet, "j", 1).await.unwrap_err().to_string();
-    assert!(error.starts_with("4 worker tasks in a row ended before they connected; last: task arn:aws:ecs:"), "{error}");
-    assert!(error.ends_with("CannotPullContainerError: pull image manifest: img: not found (is `image` right?)"), "{error}");
+    assert!(
+        error.starts_with("4 worker tasks in a row ended before they connected; last: task arn:aws:ecs:"),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("CannotPullContainerError: pull image manifest: img: not found (is `image` right?)"),
+        "{error}"
+    );
     assert_eq!(stage.stop(&mut fleet).await, none());
     assert_eq!(stage.sim.inventory(), none());
 }
@@ -199,7 +212,10 @@ async fn throttling_is_waited_out_even_where_it_hides() {
     let stage = Stage::new(Rules::default()).await;
     for (code, message) in [
         ("ThrottlingException", "Rate exceeded"),
-        ("InvalidParameterException", "Error retrieving subnet information for [subnet-a]: Rate exceeded (ErrorCode: Throttling)"),
+        (
+            "InvalidParameterException",
+            "Error retrieving subnet information for [subnet-a]: Rate exceeded (ErrorCode: Throttling)",
+        ),
     ] {
         stage.sim.fault(When::Action("RunTask", 2), Fault::Say { status: 400, code, message });
     }

@@ -22,7 +22,11 @@ async fn nothing_stays<F: Fleet>(workers: Workers, make: impl Fn(&Stage) -> F) {
             collect(&stage, &workers).await;
             let inventory = stage.sim.inventory();
             let called = stage.sim.calls();
-            assert!(inventory.is_empty(), "{fault:?} at call {number} ({}): {inventory:?}, said {left:?}", called[number]);
+            assert!(
+                inventory.is_empty(),
+                "{fault:?} at call {number} ({}): {inventory:?}, said {left:?}",
+                called[number]
+            );
         }
     }
 }
@@ -94,7 +98,8 @@ async fn of_a_controller_that_is_killed() {
             } => panic!("it should have gone on"),
         }
         drop(fleet);
-        let before = gc::find(&stage.clients(&workers), &gc::Scope { now: EXPIRES - 1, ..Default::default() }).await.unwrap();
+        let before =
+            gc::find(&stage.clients(&workers), &gc::Scope { now: EXPIRES - 1, ..Default::default() }).await.unwrap();
         assert_eq!(before, [], "a live job is none of gc's business");
         collect(&stage, &workers).await;
         assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "killed at call {number}");
@@ -140,7 +145,8 @@ async fn gc_says_what_it_found_and_why() {
     assert_eq!(gc::find(&clients, &find(Some("other"), EXPIRES)).await.unwrap(), []);
     assert_eq!(gc::find(&clients, &find(Some("job"), 0)).await.unwrap().len(), 3, "a named job need not have expired");
     let found = gc::find(&clients, &find(None, EXPIRES)).await.unwrap();
-    let lines: Vec<_> = found.iter().map(|f| f.to_string().replace(f.owner.as_deref().unwrap_or("-"), "ann@box")).collect();
+    let lines: Vec<_> =
+        found.iter().map(|f| f.to_string().replace(f.owner.as_deref().unwrap_or("-"), "ann@box")).collect();
     assert_eq!(
         lines,
         [

@@ -30,7 +30,10 @@ async fn an_object_larger_than_the_limit_is_refused() {
     let error = fetch(&stage.session, &url, 10).await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot read {url}: it has more than 10 bytes"));
     let error = fetch(&stage.session, "s3://bucket/none", 10).await.unwrap_err();
-    assert!(error.to_string().starts_with("cannot read s3://bucket/none: ") && error.to_string().contains("NoSuchKey"), "{error}");
+    assert!(
+        error.to_string().starts_with("cannot read s3://bucket/none: ") && error.to_string().contains("NoSuchKey"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -91,11 +94,17 @@ async fn an_upload_that_fails_leaves_nothing() {
     std::fs::write(&file, large()).unwrap();
     stage.sim.fault(When::Action("s3:PUTPart", 1), DENY);
     let error = upload(&stage.session, &file, "s3://bucket/large.tif").await.unwrap_err();
-    assert!(error.to_string().starts_with(&format!("cannot upload {} to s3://bucket/large.tif: ", file.display())), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("cannot upload {} to s3://bucket/large.tif: ", file.display())),
+        "{error}"
+    );
     assert!(!stage.sim.folder.path().join("bucket/large.tif").exists());
     assert_eq!(stage.sim.count("s3:DELETEUpload"), 1);
     let error = upload(&stage.session, "/none/x.tif".as_ref(), "s3://bucket/x.tif").await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot upload /none/x.tif to s3://bucket/x.tif: No such file or directory (os error 2)");
+    assert_eq!(
+        error.to_string(),
+        "cannot upload /none/x.tif to s3://bucket/x.tif: No such file or directory (os error 2)"
+    );
 }
 
 #[tokio::test]

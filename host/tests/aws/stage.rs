@@ -35,11 +35,16 @@ impl Stage {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(&sim.url)
             .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test")))
-            .retry_config(RetryConfig::standard().with_max_attempts(tries).with_initial_backoff(ms(1)).with_max_backoff(ms(5)))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                ACCESS_KEY, SECRET_KEY, None, None, "test",
+            )))
+            .retry_config(
+                RetryConfig::standard().with_max_attempts(tries).with_initial_backoff(ms(1)).with_max_backoff(ms(5)),
+            )
             .load()
             .await;
-        let pace = Pace { poll: ms(2), settle: ms(60), stop: Duration::from_secs(20), backoff: ms(1), backoff_most: ms(10) };
+        let pace =
+            Pace { poll: ms(2), settle: ms(60), stop: Duration::from_secs(20), backoff: ms(1), backoff_most: ms(10) };
         let roll = Roll::default();
         roll.set_tiles_left(1_000);
         // A task that runs is a worker that connects.

@@ -6,16 +6,9 @@ use tilefn_abi::{DType, ParamKind};
 use super::fixture::*;
 
 fn described(sandbox: &Sandbox, name: &str, json: &str) -> Result<Description, Error> {
-    let process =
-        format!(r#"(func (export "process:{name}") (param i32) (result i32) (i32.const 0))"#);
-    let wat = Wat {
-        describe: describes(name, json),
-        process,
-        ..Wat::default()
-    };
-    Ok(sandbox.compile(&wat.build())?.functions()[0]
-        .as_ref()
-        .clone())
+    let process = format!(r#"(func (export "process:{name}") (param i32) (result i32) (i32.const 0))"#);
+    let wat = Wat { describe: describes(name, json), process, ..Wat::default() };
+    Ok(sandbox.compile(&wat.build())?.functions()[0].as_ref().clone())
 }
 
 #[test]
@@ -31,33 +24,15 @@ fn everything_a_function_can_say() {
                    {"name":"c","dtype":"float32","list":true,"nodata":null}],
         "halo":"radius","reduce":false}"#;
     let f = described(&sandbox(), "f-1", json).unwrap();
-    assert_eq!(
-        (f.name.as_str(), f.doc.as_str()),
-        ("f-1", "Does it.\nIn two lines.")
-    );
-    assert_eq!(
-        (f.inputs[0].dtype, f.inputs[0].list, f.inputs[0].optional),
-        (None, true, true)
-    );
+    assert_eq!((f.name.as_str(), f.doc.as_str()), ("f-1", "Does it.\nIn two lines."));
+    assert_eq!((f.inputs[0].dtype, f.inputs[0].list, f.inputs[0].optional), (None, true, true));
     assert_eq!(f.inputs[0].doc, "Heights.");
-    assert_eq!(
-        (f.inputs[1].dtype, f.inputs[1].list, f.inputs[1].optional),
-        (Some(DType::UInt8), false, false)
-    );
+    assert_eq!((f.inputs[1].dtype, f.inputs[1].list, f.inputs[1].optional), (Some(DType::UInt8), false, false));
     assert_eq!(f.params[0].kind, ParamKind::Int);
     assert_eq!(f.params[0].default, Some(Value::Int(2)));
-    assert_eq!(
-        (&f.params[0].min, &f.params[0].max),
-        (&Some(Value::Int(1)), &Some(Value::Int(50)))
-    );
-    assert_eq!(
-        f.params[1].default,
-        Some(Value::List(vec![Value::Float(1.0), Value::Float(0.5)]))
-    );
-    assert_eq!(
-        (f.params[2].kind, &f.params[2].default),
-        (ParamKind::Bool, &None)
-    );
+    assert_eq!((&f.params[0].min, &f.params[0].max), (&Some(Value::Int(1)), &Some(Value::Int(50))));
+    assert_eq!(f.params[1].default, Some(Value::List(vec![Value::Float(1.0), Value::Float(0.5)])));
+    assert_eq!((f.params[2].kind, &f.params[2].default), (ParamKind::Bool, &None));
     assert_eq!(f.params[3].default, Some(Value::Text("mean".to_owned())));
     assert!(matches!(f.outputs[0].nodata, Some(Number::Float(x)) if x.is_nan()));
     assert_eq!(f.outputs[1].nodata, Some(Number::Int(-9999)));
@@ -74,42 +49,22 @@ fn a_parameters_limits_hold_for_the_job_too() {
     let [n, w] = &f.params[..] else { panic!() };
     let floats = |items: &[f64]| Value::List(items.iter().copied().map(Value::Float).collect());
     assert_eq!(n.check(&Value::Int(5)), Ok(()));
-    assert_eq!(
-        n.check(&Value::Int(0)),
-        Err("is 0, below the minimum 1".to_owned())
-    );
-    assert_eq!(
-        n.check(&Value::Int(6)),
-        Err("is 6, above the maximum 5".to_owned())
-    );
-    assert_eq!(
-        n.check(&Value::Float(2.0)),
-        Err("is not an integer".to_owned())
-    );
-    assert_eq!(
-        n.check(&Value::List(vec![])),
-        Err("is not an integer".to_owned())
-    );
+    assert_eq!(n.check(&Value::Int(0)), Err("is 0, below the minimum 1".to_owned()));
+    assert_eq!(n.check(&Value::Int(6)), Err("is 6, above the maximum 5".to_owned()));
+    assert_eq!(n.check(&Value::Float(2.0)), Err("is not an integer".to_owned()));
+    assert_eq!(n.check(&Value::List(vec![])), Err("is not an integer".to_owned()));
     assert_eq!(w.check(&floats(&[0.5, 1.0])), Ok(()));
-    assert_eq!(
-        w.check(&floats(&[0.5, 1.5])),
-        Err("is 1.5, above the maximum 1".to_owned())
-    );
-    assert_eq!(
-        w.check(&floats(&[f64::NAN])),
-        Err("is NaN, above the maximum 1".to_owned())
-    );
+    assert_eq!(w.check(&floats(&[0.5, 1.5])), Err("is 1.5, above the maximum 1".to_owned()));
+    assert_eq!(w.check(&floats(&[f64::NAN])), Err("is NaN, above the maximum 1".to_owned()));
     assert_eq!(w.check(&Value::Float(0.5)), Err("is not a list".to_owned()));
 }
 
 #[test]
 fn mistakes_are_named() {
-    let inputs = |inputs: &str| {
-        format!(r#"{{"name":"f","inputs":[{inputs}],"outputs":[{{"name":"y","dtype":"uint8"}}]}}"#)
-    };
-    let params = |params: &str| {
-        format!(r#"{{"name":"f","params":[{params}],"outputs":[{{"name":"y","dtype":"uint8"}}]}}"#)
-    };
+    let inputs =
+        |inputs: &str| format!(r#"{{"name":"f","inputs":[{inputs}],"outputs":[{{"name":"y","dtype":"uint8"}}]}}"#);
+    let params =
+        |params: &str| format!(r#"{{"name":"f","params":[{params}],"outputs":[{{"name":"y","dtype":"uint8"}}]}}"#);
     let outputs = |outputs: &str| format!(r#"{{"name":"f","outputs":[{outputs}]}}"#);
     let halo = |halo: &str| {
         format!(
@@ -117,8 +72,7 @@ fn mistakes_are_named() {
                 {{"name":"t","type":"text"}},{{"name":"l","type":"int","list":true}}]}}"#
         )
     };
-    let name_rule =
-        "a name has 1 to 64 letters A-Z a-z, digits, `_` or `-`, and no digit or `-` first";
+    let name_rule = "a name has 1 to 64 letters A-Z a-z, digits, `_` or `-`, and no digit or `-` first";
     let cases = [
         (String::new(), "EOF while parsing a value at line 1 column 0".to_owned()),
         ("1".to_owned(), "invalid type: integer `1`, expected a description as a JSON object at line 1 column 1".to_owned()),
@@ -184,8 +138,7 @@ fn mistakes_are_named() {
     let mut wrong = String::new();
     for (json, problem) in cases {
         let expected = format!("the description of function `f` is wrong: {problem}");
-        let found = described(&sandbox, "f", &json)
-            .map_or_else(|e| e.to_string(), |_| "no error".to_owned());
+        let found = described(&sandbox, "f", &json).map_or_else(|e| e.to_string(), |_| "no error".to_owned());
         if found != expected {
             wrong += &format!("{json:.200}\n  expected {expected}\n  found    {found}\n");
         }
@@ -205,14 +158,8 @@ fn descriptions_that_are_too_long_or_nowhere() {
         ..Wat::default()
     };
     let cases = [
-        (
-            packed(0, 300_000),
-            "the description of function `double`: 300000 bytes, the limit is 262144",
-        ),
-        (
-            packed(0, 0xffff_ffff),
-            "the description of function `double`: 4294967295 bytes, the limit is 262144",
-        ),
+        (packed(0, 300_000), "the description of function `double`: 300000 bytes, the limit is 262144"),
+        (packed(0, 0xffff_ffff), "the description of function `double`: 4294967295 bytes, the limit is 262144"),
         (
             packed(131_000, 100),
             "`describe:double` broke the ABI: its description is outside its memory (pointer 131000, 100 bytes)",
@@ -221,10 +168,7 @@ fn descriptions_that_are_too_long_or_nowhere() {
             packed(0xffff_fff0, 100),
             "`describe:double` broke the ABI: its description is outside its memory (pointer 4294967280, 100 bytes)",
         ),
-        (
-            packed(4096, 4),
-            "the description of function `double` is wrong: expected value at line 1 column 1",
-        ),
+        (packed(4096, 4), "the description of function `double` is wrong: expected value at line 1 column 1"),
     ];
     for (wat, message) in cases {
         assert_eq!(error_in(&sandbox, &wat).to_string(), message);

@@ -70,17 +70,8 @@ impl Default for Wat {
 
 impl Wat {
     pub fn build(&self) -> Vec<u8> {
-        let Self {
-            imports,
-            marker,
-            memory,
-            alloc,
-            describe,
-            process,
-            more,
-        } = self;
-        let text =
-            format!("(module {imports} {marker} {memory} {alloc} {describe} {process} {more})");
+        let Self { imports, marker, memory, alloc, describe, process, more } = self;
+        let text = format!("(module {imports} {marker} {memory} {alloc} {describe} {process} {more})");
         wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
     }
 }
@@ -112,31 +103,9 @@ pub fn sandbox() -> Sandbox {
 
 /// A call block with one input raster of `rows` × `cols` float32 pixels at `data`.
 pub fn call(data: u32, rows: u32, cols: u32) -> Vec<u8> {
-    let raster = Raster {
-        dtype: DType::Float32 as u32,
-        bands: 1,
-        rows,
-        cols,
-        data,
-        ..Raster::default()
-    };
-    let input = Input {
-        rasters: Slice {
-            offset: 160,
-            len: 1,
-        },
-        ..Input::default()
-    };
-    let call = Call {
-        size: 200,
-        rows,
-        cols,
-        inputs: Slice {
-            offset: 144,
-            len: 1,
-        },
-        ..Call::default()
-    };
+    let raster = Raster { dtype: DType::Float32 as u32, bands: 1, rows, cols, data, ..Raster::default() };
+    let input = Input { rasters: Slice { offset: 160, len: 1 }, ..Input::default() };
+    let call = Call { size: 200, rows, cols, inputs: Slice { offset: 144, len: 1 }, ..Call::default() };
     [bytes_of(&call), bytes_of(&input), bytes_of(&raster)].concat()
 }
 
@@ -145,23 +114,14 @@ pub fn process(instance: &mut Instance, pixels: &[f32]) -> Result<Vec<OutRaster>
     let range = instance.alloc(size_of_val(pixels), 16)?;
     let bytes: Vec<u8> = pixels.iter().flat_map(|p| p.to_le_bytes()).collect();
     instance.bytes_mut(range)?.copy_from_slice(&bytes);
-    let outcome = instance.process(&call(
-        range.pointer(),
-        1,
-        u32::try_from(pixels.len()).unwrap(),
-    ))?;
+    let outcome = instance.process(&call(range.pointer(), 1, u32::try_from(pixels.len()).unwrap()))?;
     Ok(outcome.outputs.first().cloned().unwrap_or_default())
 }
 
 /// The pixels of an output raster.
 pub fn pixels(instance: &Instance, raster: &OutRaster) -> Vec<f32> {
     let bytes = instance.bytes(raster.range).unwrap();
-    bytes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|b| f32::from_le_bytes(*b))
-        .collect()
+    bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 /// Whether the sandbox still runs a good module as it should.
@@ -197,11 +157,6 @@ pub fn error_of(wat: &Wat) -> String {
 
 /// A module whose `process` is this body; it has the call's pointer in `$call`.
 pub fn processes(body: &str) -> Wat {
-    let process = format!(
-        r#"(func $process (export "process:double") (param $call i32) (result i32) {body})"#
-    );
-    Wat {
-        process,
-        ..Wat::default()
-    }
+    let process = format!(r#"(func $process (export "process:double") (param $call i32) (result i32) {body})"#);
+    Wat { process, ..Wat::default() }
 }

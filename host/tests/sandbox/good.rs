@@ -13,13 +13,8 @@ fn a_tile_is_processed_in_the_modules_memory() {
     let function = module.function("double").unwrap();
     let mut instance = function.instance().unwrap();
     let rasters = process(&mut instance, &[1.0, -2.5, 0.0, 1e30]).unwrap();
-    let [raster] = rasters[..] else {
-        panic!("{rasters:?}")
-    };
-    assert_eq!(
-        (raster.dtype, raster.bands, raster.rows, raster.cols),
-        (DType::Float32, 1, 1, 4)
-    );
+    let [raster] = rasters[..] else { panic!("{rasters:?}") };
+    assert_eq!((raster.dtype, raster.bands, raster.rows, raster.cols), (DType::Float32, 1, 1, 4));
     assert_eq!(raster.nodata, None);
     assert_eq!(pixels(&instance, &raster), [2.0, -5.0, 0.0, 2e30]);
 }
@@ -27,36 +22,19 @@ fn a_tile_is_processed_in_the_modules_memory() {
 #[test]
 fn a_module_tells_what_it_is() {
     let wasm = Wat::default().build();
-    let module = Sandbox::new(&limits(), 1, 0)
-        .unwrap()
-        .compile(&wasm)
-        .unwrap();
+    let module = Sandbox::new(&limits(), 1, 0).unwrap().compile(&wasm).unwrap();
     assert_eq!(module.abi_version(), 1);
     assert_eq!(module.size(), wasm.len());
     assert_eq!(module.sha256().len(), 64);
     assert_eq!(module.imports(), [] as [&str; 0]);
-    assert_eq!(
-        module.exports(),
-        [
-            "tilefn_abi_v1",
-            "memory",
-            "tilefn_alloc",
-            "describe:double",
-            "process:double"
-        ]
-    );
-    let [function] = module.functions() else {
-        panic!()
-    };
+    assert_eq!(module.exports(), ["tilefn_abi_v1", "memory", "tilefn_alloc", "describe:double", "process:double"]);
+    let [function] = module.functions() else { panic!() };
     assert_eq!(function.name, "double");
     assert_eq!(function.doc, "Twice the value.");
     assert_eq!(function.halo, Halo::Fixed(0));
     assert_eq!(function.inputs[0].dtype, Some(DType::Float32));
     let error = module.function("halve").err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "the module has no function `halve`; it has `double`"
-    );
+    assert_eq!(error.to_string(), "the module has no function `halve`; it has `double`");
 }
 
 #[test]
@@ -98,9 +76,7 @@ fn an_instance_sees_nothing_of_the_one_before() {
 fn there_are_only_so_many_instances() {
     let sandbox = sandbox();
     let function = only(&sandbox.compile(&Wat::default().build()).unwrap()).unwrap();
-    let instances: Vec<_> = std::iter::from_fn(|| function.instance().ok())
-        .take(100)
-        .collect();
+    let instances: Vec<_> = std::iter::from_fn(|| function.instance().ok()).take(100).collect();
     assert_eq!(instances.len(), 5);
     assert_eq!(
         function.instance().err().unwrap().to_string(),
@@ -139,10 +115,7 @@ fn a_cache_that_cannot_be_used_is_a_warning() {
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let sandbox = Sandbox::with_cache(&limits(), 1, 0, Some(&file)).unwrap();
-    let warning = format!(
-        "compiled modules aren't kept in {}: File exists (os error 17)",
-        file.display()
-    );
+    let warning = format!("compiled modules aren't kept in {}: File exists (os error 17)", file.display());
     assert_eq!(sandbox.warnings(), [warning]);
     assert_works(&sandbox);
 }

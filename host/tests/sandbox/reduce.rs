@@ -38,9 +38,7 @@ fn count(process: &str, merge: &str, finish: &str) -> Wat {
 #[test]
 fn states_are_merged_and_finished() {
     let sandbox = sandbox();
-    let module = sandbox
-        .compile(&count(PROCESS, MERGE, FINISH).build())
-        .unwrap();
+    let module = sandbox.compile(&count(PROCESS, MERGE, FINISH).build()).unwrap();
     let function = only(&module).unwrap();
     let state = |rows, cols| {
         let mut instance = function.instance().unwrap();
@@ -62,39 +60,19 @@ fn states_are_merged_and_finished() {
 fn others_have_no_state() {
     let module = sandbox().compile(&Wat::default().build()).unwrap();
     assert_eq!(
-        only(&module)
-            .unwrap()
-            .merge(&[], &[])
-            .unwrap_err()
-            .to_string(),
+        only(&module).unwrap().merge(&[], &[]).unwrap_err().to_string(),
         "sandbox: there is no `merge:double`: the function doesn't accumulate"
     );
 }
 
 /// The errors of `merge` and of `finish` with these bodies.
 fn errors(body: &str) -> [String; 2] {
-    let merge = format!(
-        r#"(func $merge (export "merge:count") (param i32 i32 i32 i32) (result i32) {body})"#
-    );
-    let finish =
-        format!(r#"(func $finish (export "finish:count") (param i32 i32) (result i32) {body})"#);
-    let sandbox = Sandbox::new(
-        &Limits {
-            state_bytes: 1000,
-            ..limits()
-        },
-        1,
-        0,
-    )
-    .unwrap();
-    let module = sandbox
-        .compile(&count(PROCESS, &merge, &finish).build())
-        .unwrap();
+    let merge = format!(r#"(func $merge (export "merge:count") (param i32 i32 i32 i32) (result i32) {body})"#);
+    let finish = format!(r#"(func $finish (export "finish:count") (param i32 i32) (result i32) {body})"#);
+    let sandbox = Sandbox::new(&Limits { state_bytes: 1000, ..limits() }, 1, 0).unwrap();
+    let module = sandbox.compile(&count(PROCESS, &merge, &finish).build()).unwrap();
     let function = only(&module).unwrap();
-    let errors = [
-        function.merge(&[1], &[2]).unwrap_err(),
-        function.finish(&[1]).unwrap_err(),
-    ];
+    let errors = [function.merge(&[1], &[2]).unwrap_err(), function.finish(&[1]).unwrap_err()];
     assert_works(&sandbox);
     errors.map(|error| error.to_string())
 }
@@ -126,21 +104,9 @@ fn hostile_merges_and_finishes() {
         ]
     );
     let violations = [
-        (
-            "(i32.const 0)".to_owned(),
-            "it returned null without an error report",
-            "",
-        ),
-        (
-            "(i32.const -4)".to_owned(),
-            "16 bytes of the outcome at pointer 4294967292 aren't inside its memory",
-            "",
-        ),
-        (
-            outcome(1, 64, 4),
-            "it returned 1 outputs, but only `process` may",
-            "",
-        ),
+        ("(i32.const 0)".to_owned(), "it returned null without an error report", ""),
+        ("(i32.const -4)".to_owned(), "16 bytes of the outcome at pointer 4294967292 aren't inside its memory", ""),
+        (outcome(1, 64, 4), "it returned 1 outputs, but only `process` may", ""),
         (
             outcome(0, -1, 4),
             "4 bytes of the state at pointer 4294967295 aren't inside its memory",
@@ -151,10 +117,7 @@ fn hostile_merges_and_finishes() {
         let finish = if finish.is_empty() { merge } else { finish };
         assert_eq!(
             errors(&body),
-            [
-                format!("`merge:count` broke the ABI: {merge}"),
-                format!("`finish:count` broke the ABI: {finish}")
-            ]
+            [format!("`merge:count` broke the ABI: {merge}"), format!("`finish:count` broke the ABI: {finish}")]
         );
     }
     assert_eq!(
@@ -168,13 +131,8 @@ fn hostile_merges_and_finishes() {
 
 #[test]
 fn a_result_that_is_not_json() {
-    let finish = format!(
-        r#"(func (export "finish:count") (param i32 i32) (result i32) {})"#,
-        outcome(0, 1024, 5)
-    );
-    let module = sandbox()
-        .compile(&count(PROCESS, MERGE, &finish).build())
-        .unwrap();
+    let finish = format!(r#"(func (export "finish:count") (param i32 i32) (result i32) {})"#, outcome(0, 1024, 5));
+    let module = sandbox().compile(&count(PROCESS, MERGE, &finish).build()).unwrap();
     assert_eq!(
         only(&module).unwrap().finish(&[1]).unwrap_err().to_string(),
         "`finish:count` broke the ABI: its result isn't JSON: EOF while parsing a string at line 1 column 5"

@@ -6,10 +6,7 @@ use super::fixture::*;
 
 /// A module with these WASI imports (name, parameters) whose `process` is `body`; results of calls go to address 4096 on.
 fn wasi(imports: &'static str, body: &str) -> Wat {
-    Wat {
-        imports,
-        ..processes(&format!("{body} (i32.const 8)"))
-    }
+    Wat { imports, ..processes(&format!("{body} (i32.const 8)")) }
 }
 
 /// Runs `process`, whose outcome isn't one, and gives the instance.
@@ -26,10 +23,7 @@ fn left(wat: Wat) -> Vec<u8> {
     let data = "\\18\\00\\00\\00\\01\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\
         \\20\\00\\00\\00\\01\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\
         \\00\\00\\00\\00\\01\\00\\00\\00\\01\\00\\00\\00\\01\\00\\00\\00\\10\\00\\00\\00\\00\\10\\00\\00";
-    let wat = Wat {
-        more: format!(r#"(data (i32.const 8) "{data}")"#),
-        ..wat
-    };
+    let wat = Wat { more: format!(r#"(data (i32.const 8) "{data}")"#), ..wat };
     let module = sandbox().compile(&wat.build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     let rasters = process(&mut instance, &[1.0]).unwrap();
@@ -53,10 +47,7 @@ fn what_is_printed_goes_to_the_log() {
         (i32.store (i32.const 4112) (i32.const 4200)) (i32.store (i32.const 4116) (i32.const 1))
         (drop (call $fd_write (i32.const 1) (i32.const 4096) (i32.const 3) (i32.const 4300)))
         (drop (call $fd_write (i32.const 2) (i32.const 4096) (i32.const 1) (i32.const 4300)))";
-    assert_eq!(
-        texts(ran(&wasi(FD_WRITE, body)).take_log()),
-        [r#"{"name":""#, r#"{"na"#]
-    );
+    assert_eq!(texts(ran(&wasi(FD_WRITE, body)).take_log()), [r#"{"name":""#, r#"{"na"#]);
 }
 
 #[test]
@@ -68,10 +59,7 @@ fn printing_elsewhere_or_from_nowhere() {
         (i32.store (i32.const 4104) (call $fd_write (i32.const 1) (i32.const -8) (i32.const 2) (i32.const 4300)))
         (i32.store (i32.const 4108) (call $fd_write (i32.const 1) (i32.const 0) (i32.const -1) (i32.const 4300)))";
     // BADF, FAULT, FAULT, INVAL
-    assert_eq!(
-        left(wasi(FD_WRITE, body)),
-        [8, 0, 0, 0, 21, 0, 0, 0, 21, 0, 0, 0, 28, 0, 0, 0]
-    );
+    assert_eq!(left(wasi(FD_WRITE, body)), [8, 0, 0, 0, 21, 0, 0, 0, 21, 0, 0, 0, 28, 0, 0, 0]);
 }
 
 #[test]
@@ -80,10 +68,7 @@ fn stderr_explains_a_trap() {
         (i32.store (i32.const 4096) (i32.const 1026)) (i32.store (i32.const 4100) (i32.const 4))
         (drop (call $fd_write (i32.const 2) (i32.const 4096) (i32.const 1) (i32.const 4300)))
         (unreachable)";
-    assert_eq!(
-        error_of(&wasi(FD_WRITE, body)),
-        "`process:double` panicked: name\n  at process"
-    );
+    assert_eq!(error_of(&wasi(FD_WRITE, body)), "`process:double` panicked: name\n  at process");
 }
 
 #[test]
@@ -94,10 +79,7 @@ fn a_flood_of_output_is_cut() {
             (drop (call $fd_write (i32.const 1) (i32.const 4096) (i32.const 1) (i32.const 4300)))
             (br $more))";
     let log = texts(ran(&wasi(FD_WRITE, body)).take_log());
-    assert_eq!(
-        log.last().unwrap(),
-        "the log is cut here: its limit is 65536 bytes"
-    );
+    assert_eq!(log.last().unwrap(), "the log is cut here: its limit is 65536 bytes");
 }
 
 #[test]
@@ -138,10 +120,7 @@ fn no_files_no_network_no_sleep() {
         (i32.store (i32.const 4104) (call $accept (i32.const 3) (i32.const 0) (i32.const 4300)))
         (i32.store (i32.const 4108) (call $poll (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 4300)))";
     // BADF, BADF, BADF, NOTSUP
-    assert_eq!(
-        left(wasi(imports, body)),
-        [8, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 58, 0, 0, 0]
-    );
+    assert_eq!(left(wasi(imports, body)), [8, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 58, 0, 0, 0]);
 }
 
 #[test]
@@ -214,14 +193,6 @@ fn all_of_preview_1_can_be_imported() {
         (import "wasi_snapshot_preview1" "sock_recv" (func (param i32 i32 i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "sock_send" (func (param i32 i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32)))"#;
-    let module = sandbox()
-        .compile(
-            &Wat {
-                imports,
-                ..Wat::default()
-            }
-            .build(),
-        )
-        .unwrap();
+    let module = sandbox().compile(&Wat { imports, ..Wat::default() }.build()).unwrap();
     assert_eq!(module.imports().len(), 46);
 }

@@ -104,7 +104,10 @@ impl Call {
     fn rasters(&self, input: &abi::Input) -> Result<Vec<RawRaster>, Error> {
         let halo = self.header.halo as usize;
         let rasters: &[abi::Raster] = self.items(input.rasters)?;
-        rasters.iter().map(|raster| Ok(RawRaster { raster: *raster, bands: self.items(raster.band_info)?, halo })).collect()
+        rasters
+            .iter()
+            .map(|raster| Ok(RawRaster { raster: *raster, bands: self.items(raster.band_info)?, halo }))
+            .collect()
     }
 
     /// The parameter with this number.

@@ -28,7 +28,14 @@ pub(crate) fn report(kind: Report, text: &str) {
 pub(crate) fn install_panic_hook() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        std::panic::set_hook(std::boxed::Box::new(|panic| report(Report::Panic, &alloc::string::ToString::to_string(panic))));
+        std::panic::set_hook(std::boxed::Box::new(|panic| {
+            let message = panic.payload_as_str().unwrap_or("no message");
+            let text = match panic.location() {
+                Some(place) => alloc::format!("{message}, at {place}"),
+                None => message.into(),
+            };
+            report(Report::Panic, &text);
+        }));
     });
 }
 

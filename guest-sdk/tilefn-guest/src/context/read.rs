@@ -39,8 +39,8 @@ fn read_input(call: &Call, input: &abi::Input) -> Result<InputInfo, Error> {
 }
 
 fn read_file(call: &Call, raster: &abi::Raster) -> Result<FileInfo, Error> {
-    let dtype = DType::from_u32(raster.dtype)
-        .ok_or_else(|| alloc::format!("pixel type number {} is unknown", raster.dtype))?;
+    let dtype =
+        DType::from_u32(raster.dtype).ok_or_else(|| alloc::format!("pixel type number {} is unknown", raster.dtype))?;
     let bands: &[abi::Band] = call.items(raster.band_info)?;
     let bands: Result<Vec<_>, Error> = bands
         .iter()

@@ -10,6 +10,7 @@ use super::{
     plane::Plane,
     result::Marker,
     samples::Samples,
+    separable::Steps,
     sort::Medians,
 };
 use crate::Element;
@@ -53,21 +54,30 @@ impl<T: Element> Focal<'_, T> {
     /// The number of valid pixels.
     #[must_use]
     pub fn count(self) -> Tile<u32> {
-        self.separable((), |_| (), |(), ()| (), |_, (), count| count, Nodata::None)
+        self.separable(T::zeroed(), |_| (), |(), ()| (), |_, (), count| count, Nodata::None)
     }
 
     /// The sum of the valid pixels.
     #[must_use]
     pub fn sum(self) -> Tile<f64> {
         let finish = |_, sum, count| if count > 0 { sum } else { f64::NAN };
-        self.separable(0.0, AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
+        self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 
-    /// The mean of the valid pixels.
+    /// The mean of the valid pixels. Where the result is `f32` and the radius at most 4 the sums are `f32` too, and right
+    /// to a millionth of the largest pixel; others are `f64`.
     #[must_use]
     pub fn mean(self) -> Tile<T::Float> {
-        let finish = |_, sum, count| if count > 0 { T::Float::from_f64(sum / f64::from(count)) } else { T::Float::MARKER };
-        self.separable(0.0, AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
+        if T::Float::DTYPE == f32::DTYPE && self.radius <= 4 {
+            // Twice as many lanes. The sum of at most 9 columns of 9 rounds 16 times, by 2⁻²⁴ of itself each time.
+            let mean = |sum: f32, count: i32| T::Float::from_f64(f64::from(sum / count as f32));
+            let finish = |_, sum, count: u32| if count > 0 { mean(sum, count.cast_signed()) } else { T::Float::MARKER };
+            return self.separable(T::zeroed(), AsPrimitive::<f32>::as_, |a: f32, b| a + b, finish, Nodata::None);
+        }
+        // Signed, because that converts faster; a window of so many pixels fits in no memory.
+        let mean = |sum: f64, count: u32| T::Float::from_f64(sum / f64::from(count.cast_signed()));
+        let finish = |_, sum, count| if count > 0 { mean(sum, count) } else { T::Float::MARKER };
+        self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 }
 
@@ -145,17 +155,27 @@ impl<T: Element> Focal<'_, T> {
     pub fn convolve(self, weights: &[f64]) -> Tile<T::Float> {
         let len = self.window_len();
         assert!(weights.len() == len, "{} weights for a window of {len} pixels", weights.len());
-        let (frame, pixels) = self.line_by_line(|samples, out| {
-            let mut sums = vec![0.0; samples.len()];
-            for ((line, check), weight) in samples.lines().iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
-                for (sum, value) in sums.iter_mut().zip(*line) {
-                    let product = AsPrimitive::<f64>::as_(*value) * weight;
-                    *sum += if check.is_valid(*value) { product } else { f64::NAN };
+        let (frame, side) = (self.frame(), 2 * self.radius + 1);
+        let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
+        let mut sums = vec![0.0; frame.cols];
+        for band in 0..frame.bands {
+            // Invalid pixels as NaN make every sum NaN that they are part of, without a test in the inner loop.
+            let (plane, check) = (self.tile.plane(band), self.tile.check(band));
+            let value = |pixel: T| if check.is_valid(pixel) { pixel.as_() } else { f64::NAN };
+            let values: Vec<f64> = plane.lines().flatten().map(|pixel| value(*pixel)).collect();
+            let values = Plane::new(&values, self.tile.rows(), self.tile.cols(), self.tile.cols());
+            for row in 0..frame.rows {
+                sums.fill(0.0);
+                let lines = (row..row + side).flat_map(|row| (0..side).map(move |col| values.line(row).get(col..)));
+                for (line, weight) in lines.zip(weights).filter(|(_, weight)| **weight != 0.0) {
+                    for (sum, value) in sums.iter_mut().zip(line.unwrap_or_default()) {
+                        *sum += value * weight;
+                    }
                 }
+                out.extend(sums.iter().map(|sum| T::Float::from_f64(*sum)));
             }
-            out.extend(sums.into_iter().map(T::Float::from_f64));
-        });
-        Marker::new().finish(pixels, frame)
+        }
+        Marker::new().finish(out, frame)
     }
 
     /// `f` of the window around each pixel; none makes the pixel invalid.
@@ -219,10 +239,10 @@ impl<T: Element> Focal<'_, T> {
     }
 
     /// Minimum and maximum: invalid pixels keep the band's own nodata value, which no valid pixel has.
-    fn extreme(self, init: T, choose: impl Fn(T, T) -> T) -> Tile<T> {
+    fn extreme(self, neutral: T, choose: impl Fn(T, T) -> T) -> Tile<T> {
         let fill = |band| self.tile.nodata(band).unwrap_or(T::MARKER);
         self.separable(
-            init,
+            neutral,
             |value| value,
             choose,
             |band, value, count| if count > 0 { value } else { fill(band) },
@@ -230,13 +250,10 @@ impl<T: Element> Focal<'_, T> {
         )
     }
 
-    /// What can be done first down the columns and then along the rows, with `2 × (2 × radius + 1)` steps for a pixel.
-    ///
-    /// The order of the steps is the same for every pixel, so the result doesn't depend on where tiles begin, as that of
-    /// a running sum would.
+    /// What can be done first down the columns and then along the rows, see [`Steps`]. `finish` also gets the band.
     fn separable<A: Copy, V: Element>(
         self,
-        init: A,
+        neutral: T,
         lift: impl Fn(T) -> A,
         join: impl Fn(A, A) -> A,
         finish: impl Fn(usize, A, u32) -> V,
@@ -244,83 +261,11 @@ impl<T: Element> Focal<'_, T> {
     ) -> Tile<V> {
         let frame = self.frame();
         let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
-        let mut columns = Gathered::new(init, self.tile.cols());
-        let mut windows = Gathered::new(init, frame.cols);
         for band in 0..frame.bands {
-            let (plane, check) = (self.tile.plane(band), self.tile.check(band));
-            let all_valid = plane.is_all_valid(check);
-            let full = u32::try_from(self.window_len()).unwrap_or(u32::MAX);
-            for row in 0..frame.rows {
-                columns.clear(init);
-                for line in (row..=row + 2 * self.radius).map(|row| plane.line(row)) {
-                    columns.take_pixels(line, (!all_valid).then_some(check), &lift, &join);
-                }
-                windows.clear(init);
-                for shift in 0..=2 * self.radius {
-                    windows.take_columns(&columns, shift, !all_valid, &join);
-                }
-                let values = windows.values.iter();
-                if all_valid {
-                    out.extend(values.map(|value| finish(band, *value, full)));
-                } else {
-                    out.extend(values.zip(&windows.counts).map(|(value, count)| finish(band, *value, *count)));
-                }
-            }
+            let steps = Steps { neutral, lift: &lift, join: &join, finish: |value, count| finish(band, value, count) };
+            steps.append(self.tile.plane(band), self.tile.check(band), self.radius, &mut out);
         }
         Tile::made(out, [frame.bands, frame.rows, frame.cols], frame.halo, nodata)
-    }
-}
-
-/// What was gathered for each pixel of a line, and from how many valid pixels.
-struct Gathered<A> {
-    values: Vec<A>,
-    counts: Vec<u32>,
-}
-
-impl<A: Copy> Gathered<A> {
-    fn new(init: A, len: usize) -> Self {
-        Self { values: vec![init; len], counts: vec![0; len] }
-    }
-
-    fn clear(&mut self, init: A) {
-        self.values.fill(init);
-        self.counts.fill(0);
-    }
-
-    #[inline]
-    fn take_pixels<T: Element>(
-        &mut self,
-        line: &[T],
-        check: Option<Check<T>>,
-        lift: impl Fn(T) -> A,
-        join: impl Fn(A, A) -> A,
-    ) {
-        match check {
-            None => {
-                for (value, pixel) in self.values.iter_mut().zip(line) {
-                    *value = join(*value, lift(*pixel));
-                }
-            }
-            Some(check) => {
-                for ((value, count), pixel) in self.values.iter_mut().zip(&mut self.counts).zip(line) {
-                    let valid = check.is_valid(*pixel);
-                    *value = if valid { join(*value, lift(*pixel)) } else { *value };
-                    *count += u32::from(valid);
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn take_columns(&mut self, columns: &Self, shift: usize, counts: bool, join: impl Fn(A, A) -> A) {
-        for (value, column) in self.values.iter_mut().zip(columns.values.iter().skip(shift)) {
-            *value = join(*value, *column);
-        }
-        if counts {
-            for (count, column) in self.counts.iter_mut().zip(columns.counts.iter().skip(shift)) {
-                *count += column;
-            }
-        }
     }
 }
 

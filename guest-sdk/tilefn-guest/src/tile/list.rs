@@ -2,13 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{
-    Tile,
-    operands::Frame,
-    result::Marker,
-    samples::Samples,
-    sort::Medians,
-};
+use super::{Tile, operands::Frame, result::Marker, samples::Samples, sort::Medians};
 use crate::Element;
 
 impl<T: Element> Tile<T> {

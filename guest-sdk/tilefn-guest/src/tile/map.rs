@@ -2,7 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::{Nodata, Tile, operands::{Frame, Indexed, Operands}, result::Marker};
+use super::{
+    Nodata, Tile,
+    operands::{Frame, Indexed, Operands},
+    result::Marker,
+};
 use crate::Element;
 
 impl<T: Element> Tile<T> {

@@ -8,6 +8,7 @@ mod operands;
 mod plane;
 mod result;
 mod samples;
+mod separable;
 mod sort;
 mod valid;
 
@@ -187,7 +188,7 @@ impl<T: Element> Tile<T> {
     #[track_caller]
     pub fn shifted(&self, rows: isize, cols: isize) -> Self {
         let reach = rows.unsigned_abs().max(cols.unsigned_abs());
-        self.require_halo(reach, "shifted");
+        self.require_halo(reach, "the move");
         self.inset(self.halo - reach, rows, cols)
     }
 
@@ -207,7 +208,7 @@ impl<T: Element> Tile<T> {
     fn require_halo(&self, halo: usize, what: &str) {
         assert!(
             halo <= self.halo,
-            "{what} reaches {halo} pixels beyond the window, but the tile's halo is {}; declare it: \
+            "{what} reaches {halo} pixels beyond the tile, but the tile's halo is {}; declare it: \
              #[tile_function(halo = {halo})]",
             self.halo
         );

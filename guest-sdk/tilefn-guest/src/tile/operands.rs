@@ -74,7 +74,8 @@ impl<T: Element> Check<T> {
     /// Without a branch, so that a loop over it vectorises.
     #[inline]
     pub(crate) fn is_valid(self, value: T) -> bool {
-        !value.is_nan() & !(self.declared & (value == self.nodata))
+        // Undeclared in floats it is NaN, which nothing equals.
+        !value.is_nan() & !((self.declared | T::DTYPE.is_float()) & (value == self.nodata))
     }
 }
 
@@ -125,8 +126,8 @@ macro_rules! tuple_operands {
                 $($tile.declares_nodata())||+
             }
 
+            // Lines are cut to one length, so LLVM drops the checks of the indices.
             #[inline]
-            #[expect(clippy::indexing_slicing, reason = "lines cut to one length, so LLVM drops the checks")]
             fn append_band<V>(
                 self,
                 frame: Frame,

@@ -29,6 +29,11 @@ impl<'a, T: Element> Plane<'a, T> {
         }
     }
 
+    /// Pixels in a line.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
     /// Whether the lines lie end to end.
     pub(crate) fn is_contiguous(&self) -> bool {
         self.stride == self.cols

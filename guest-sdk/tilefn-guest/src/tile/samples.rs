@@ -38,6 +38,10 @@ impl<'a, T: Element> Samples<'a, T> {
         self.len
     }
 
+    pub(super) fn all_valid(&self) -> bool {
+        self.all_valid
+    }
+
     /// Folds each pixel's valid values in order; `finish` gets their number too.
     pub(super) fn fold<A: Copy, V: Element>(
         &self,
@@ -49,8 +53,8 @@ impl<'a, T: Element> Samples<'a, T> {
     ) {
         let mut sums = vec![init; self.len];
         if self.all_valid {
-            for (line, _) in &self.lines {
-                for (sum, value) in sums.iter_mut().zip(*line) {
+            for &(line, _) in &self.lines {
+                for (sum, value) in sums.iter_mut().zip(line) {
                     *sum = step(*sum, *value);
                 }
             }
@@ -59,8 +63,8 @@ impl<'a, T: Element> Samples<'a, T> {
             return;
         }
         let mut counts = vec![0u32; self.len];
-        for (line, check) in &self.lines {
-            for ((sum, count), value) in sums.iter_mut().zip(&mut counts).zip(*line) {
+        for &(line, check) in &self.lines {
+            for ((sum, count), value) in sums.iter_mut().zip(&mut counts).zip(line) {
                 let valid = check.is_valid(*value);
                 *sum = if valid { step(*sum, *value) } else { *sum };
                 *count += u32::from(valid);
@@ -83,12 +87,15 @@ impl<'a, T: Element> Samples<'a, T> {
         for start in (0..self.len).step_by(CHUNK) {
             let chunk = CHUNK.min(self.len - start);
             counts.fill(0);
-            for (line, check) in &self.lines {
-                for (at, value) in line[start..start + chunk].iter().enumerate() {
+            for at in 0..chunk {
+                let values = &mut values[at * room..][..room];
+                let mut count = 0;
+                for &(line, check) in &self.lines {
                     // Written whether valid or not: the next one overwrites an invalid one, without a branch.
-                    values[at * room + counts[at]] = *value;
-                    counts[at] += usize::from(check.is_valid(*value));
+                    values[count] = line[start + at];
+                    count += usize::from(check.is_valid(line[start + at]));
                 }
+                counts[at] = count;
             }
             let places = values.chunks_exact_mut(room).zip(counts).take(chunk);
             out.extend(places.map(|(values, count)| marker.pixel(f(&mut values[..count]))));

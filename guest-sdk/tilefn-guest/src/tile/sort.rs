@@ -5,7 +5,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::samples::Samples;
+use super::{operands::Check, samples::Samples};
 use crate::Element;
 
 /// Pixels sorted at a time: a whole vector even of bytes.
@@ -51,13 +51,14 @@ impl Network {
         Self { steps }
     }
 
-    #[inline]
+    // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
+    #[inline(never)]
     fn run<T: Element>(&self, values: &mut [[T; LANES]]) {
         for &(i, j) in &self.steps {
-            if let Ok([a, b]) = values.get_disjoint_mut([i, j]) {
-                for (a, b) in a.iter_mut().zip(b) {
-                    (*a, *b) = if *b < *a { (*b, *a) } else { (*a, *b) };
-                }
+            let Some((head, tail)) = values.split_at_mut_checked(j) else { continue };
+            let (Some(a), Some(b)) = (head.get_mut(i), tail.first_mut()) else { continue };
+            for (a, b) in a.iter_mut().zip(b) {
+                (*a, *b) = if *b < *a { (*b, *a) } else { (*a, *b) };
             }
         }
     }
@@ -70,6 +71,7 @@ pub(super) struct Medians<T> {
     /// For the others: invalid values sort to the end, the middle of the rest is somewhere in the first half.
     partial: Network,
     lanes: Vec<[T; LANES]>,
+    counts: [u32; LANES],
 }
 
 impl<T: Element> Medians<T> {
@@ -77,12 +79,13 @@ impl<T: Element> Medians<T> {
     pub(super) fn new(n: usize) -> Self {
         if n > MAX_NETWORK {
             let none = Network { steps: Vec::new() };
-            return Self { complete: none.clone(), partial: none, lanes: Vec::new() };
+            return Self { complete: none.clone(), partial: none, lanes: Vec::new(), counts: [0; LANES] };
         }
         Self {
             complete: Network::new(n, n.saturating_sub(1) / 2..=n / 2),
             partial: Network::new(n, 0..=n / 2),
             lanes: vec![[T::TOP; LANES]; n],
+            counts: [0; LANES],
         }
     }
 
@@ -94,27 +97,39 @@ impl<T: Element> Medians<T> {
             return;
         }
         for start in (0..samples.len()).step_by(LANES) {
-            let counts = self.load(samples, start);
-            let complete = counts.iter().all(|count| *count as usize == self.lanes.len());
+            self.load(samples, start);
+            let n = self.lanes.len();
+            let complete = self.counts.iter().all(|count| *count as usize == n);
             if complete { &self.complete } else { &self.partial }.run(&mut self.lanes);
-            let medians = counts.iter().enumerate().map(|(lane, count)| self.median(lane, *count as usize));
-            out.extend(medians.take(samples.len() - start));
+            let mut medians = [T::Float::MARKER; LANES];
+            if complete && let (Some(a), Some(b)) = (self.lanes.get((n - 1) / 2), self.lanes.get(n / 2)) {
+                medians.iter_mut().zip(a).zip(b).for_each(|((median, a), b)| *median = middle(*a, *b));
+            } else {
+                let lanes = medians.iter_mut().zip(self.counts).enumerate();
+                lanes.for_each(|(lane, (median, count))| *median = self.median(lane, count as usize));
+            }
+            out.extend_from_slice(medians.get(..samples.len() - start).unwrap_or(&medians));
         }
     }
 
-    /// Fills the lanes with the pixels from `start`; the number of valid values of each.
-    fn load(&mut self, samples: &Samples<'_, T>, start: usize) -> [u32; LANES] {
-        let mut counts = [0; LANES];
-        let len = LANES.min(samples.len() - start);
-        for (lanes, (line, check)) in self.lanes.iter_mut().zip(samples.lines()) {
-            let Some(line) = line.get(start..start + len) else { continue };
-            for ((lane, count), value) in lanes.iter_mut().zip(&mut counts).zip(line) {
-                let valid = check.is_valid(*value);
-                *lane = if valid { *value } else { T::TOP };
-                *count += u32::from(valid);
+    /// Fills the lanes with the pixels from `start`, and counts the valid values of each.
+    fn load(&mut self, samples: &Samples<'_, T>, start: usize) {
+        let certain = if samples.all_valid() { samples.lines().len() } else { 0 };
+        self.counts.fill(u32::try_from(certain).unwrap_or(u32::MAX));
+        for (lanes, &(line, check)) in self.lanes.iter_mut().zip(samples.lines()) {
+            let line = line.get(start..).unwrap_or_default();
+            let mut last = [T::TOP; LANES];
+            let pixels = line.first_chunk().unwrap_or_else(|| {
+                // The last pixels of a line, and anything after them.
+                last.iter_mut().zip(line).for_each(|(pixel, value)| *pixel = *value);
+                &last
+            });
+            if samples.all_valid() {
+                *lanes = *pixels;
+            } else {
+                take_valid(pixels, check, lanes, &mut self.counts);
             }
         }
-        counts
     }
 
     /// The median of a lane whose first `count` values are in place.
@@ -127,11 +142,23 @@ impl<T: Element> Medians<T> {
     }
 }
 
+/// Takes the valid ones of the pixels, and counts them.
+// Not inlined for the same reason as `Network::run`.
+#[inline(never)]
+fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; LANES], counts: &mut [u32; LANES]) {
+    for ((lane, count), value) in lanes.iter_mut().zip(counts).zip(pixels) {
+        let valid = check.is_valid(*value);
+        *lane = if valid { *value } else { T::TOP };
+        *count += u32::from(valid);
+    }
+}
+
 /// Halfway between the two values in the middle.
 #[inline]
 fn middle<T: Element>(a: T, b: T) -> T::Float {
     let (a, b): (f64, f64) = (a.as_(), b.as_());
-    T::Float::from_f64((a + b) / 2.0)
+    // Which of two equal zeros comes first depends on the steps taken; the sum makes either the positive one.
+    T::Float::from_f64((a + b) / 2.0 + 0.0)
 }
 
 /// The median of a pixel's values, none of them NaN; changes their order.
@@ -141,7 +168,7 @@ pub(super) fn select_median<T: Element>(values: &mut [T]) -> Option<T::Float> {
         return None;
     }
     let compare = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(core::cmp::Ordering::Equal);
-    let even = values.len() % 2 == 0;
+    let even = values.len().is_multiple_of(2);
     let (below, middle_value, _) = values.select_nth_unstable_by(half, compare);
     let other = if even { below.iter().copied().max_by(compare)? } else { *middle_value };
     Some(middle(other, *middle_value))

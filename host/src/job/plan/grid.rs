@@ -133,7 +133,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     // A grid of the job's own: what it doesn't say is the reference's.
     let crs = match &spec.crs {
         None => named.as_ref().map(|r| r.grid.crs.clone()),
-        Some(text) => match Ok::<_, String>(Crs::from(text.as_str())) {
+        Some(text) => match raster::crs_from_user(text) {
             Ok(crs) => Some(crs),
             Err(error) => {
                 mistakes.add(loaded.position("grid.crs"), "grid.crs", error.to_string());
@@ -147,7 +147,11 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     });
     let (Some([dx, dy]), Some([x_min, y_min, x_max, y_max])) = (resolution, spec.bounds) else {
         mistakes
-            .add(loaded.position("grid"), "grid", "a grid with its own CRS or resolution needs bounds and resolution, too")
+            .add(
+                loaded.position("grid"),
+                "grid",
+                "a grid with its own CRS or resolution needs bounds and resolution, too",
+            )
             .hint("add bounds = [xmin, ymin, xmax, ymax] and resolution = [x, y], or take both from grid.reference");
         return None;
     };

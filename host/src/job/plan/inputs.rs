@@ -34,7 +34,12 @@ pub struct OpenedFile {
 }
 
 /// Opens every input that the function wants, in its order.
-pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes) -> Vec<Opened> {
+pub fn open(
+    loaded: &Loaded,
+    description: &Description,
+    mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
+) -> Vec<Opened> {
     let given = &loaded.spec.inputs;
     let names: Vec<_> = description.inputs.iter().map(|i| i.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
@@ -44,7 +49,7 @@ pub fn open(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes)
     for wanted in &description.inputs {
         let key = format!("inputs.{}", wanted.name);
         let files = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => open_input(loaded, &key, wanted, input, mistakes),
+            Some(Input::Raster(input)) => open_input(loaded, &key, wanted, input, mistakes, warnings),
             Some(Input::Vector(_)) => {
                 mistakes
                     .add(loaded.position(&key), key, "vector inputs are not supported by this version of tilefn")
@@ -70,6 +75,7 @@ fn open_input(
     wanted: &InputInfo,
     input: &RasterInput,
     mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
 ) -> Vec<OpenedFile> {
     let paths = input.files.as_slice();
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
@@ -80,7 +86,7 @@ fn open_input(
         return Vec::new();
     }
     let mut files = Vec::new();
-    for (written, found) in paths.iter().zip(inspect_all(loaded, paths)) {
+    for (written, found) in paths.iter().zip(inspect_all(paths)) {
         let (path, info) = match found {
             (path, Ok(info)) => (path, info),
             (_, Err(error)) => {
@@ -88,7 +94,7 @@ fn open_input(
                 continue;
             }
         };
-        if let Some(file) = describe(loaded, key, wanted, input, (written, path, info), mistakes) {
+        if let Some(file) = describe(loaded, key, wanted, input, (written, path, info), mistakes, warnings) {
             files.push(file);
         }
     }
@@ -96,7 +102,7 @@ fn open_input(
 }
 
 /// Looks into many files at once: with remote files it is the waiting that takes the time.
-fn inspect_all(loaded: &Loaded, paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
+fn inspect_all(paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
     const AT_ONCE: usize = 16;
     let inspect = |written: &String| {
         let path = written.to_owned();
@@ -108,8 +114,10 @@ fn inspect_all(loaded: &Loaded, paths: &[String]) -> Vec<(String, Result<Info, r
     }
     let share = paths.len().div_ceil(AT_ONCE).max(1);
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            paths.chunks(share).map(|chunk| scope.spawn(move || chunk.iter().map(inspect).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> = paths
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(inspect).collect::<Vec<_>>()))
+            .collect();
         threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
@@ -121,6 +129,7 @@ fn describe(
     input: &RasterInput,
     (written, path, info): (&str, String, Info),
     mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
 ) -> Option<OpenedFile> {
     let bands: Vec<usize> = match &input.bands {
         Some(bands) => bands.iter().map(|b| usize::try_from(*b).unwrap_or(usize::MAX)).collect(),
@@ -136,13 +145,25 @@ fn describe(
     };
     let dtype = wanted.dtype.unwrap_or(own);
     let nodata = nodata_of(loaded, key, input, &info, &bands, mistakes)?;
+    if own.is_float() && !dtype.is_float() && nodata.iter().any(Option::is_none) {
+        warnings.push(format!(
+            "input {:?}: {written} has {}, the function asks for {}: fractions are rounded, and NaN becomes 0",
+            wanted.name,
+            own.name(),
+            dtype.name()
+        ));
+    }
     let mut nodata_bits = Vec::new();
     for value in &nodata {
         match value.map(|v| v.as_bits_for(dtype)).transpose() {
             Ok(bits) => nodata_bits.push(bits),
             Err(problem) => {
                 mistakes
-                    .add(loaded.position(key), key, format!("{written}: {problem}, the type that the function asks for"))
+                    .add(
+                        loaded.position(key),
+                        key,
+                        format!("{written}: {problem}, the type that the function asks for"),
+                    )
                     .hint("set nodata of this input to a value of that type, or let the function take a larger type");
                 return None;
             }

@@ -5,7 +5,7 @@ use super::{Options, unknown};
 use crate::grid::Grid;
 use crate::job::spec::{Output, OutputNodata};
 use crate::job::{Loaded, Mistakes};
-use crate::raster::{Nodata, Overviews, TargetSpec};
+use crate::raster::{self, Nodata, Overviews, TargetSpec};
 use crate::sandbox::{Description, Number, OutputInfo};
 use crate::worker;
 use std::collections::BTreeMap;
@@ -20,6 +20,35 @@ pub struct Planned {
     pub targets: Vec<TargetSpec>,
 }
 
+/// What is wrong with the outputs whatever the inputs are: names that the function doesn't have, paths that can't be.
+pub fn check(loaded: &Loaded, description: &Description, options: &Options, mistakes: &mut Mistakes) {
+    let given = &loaded.spec.outputs;
+    let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
+    for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+        unknown(loaded, mistakes, "outputs", "output", name, description, &names);
+    }
+    if given.is_empty() && !description.reduce {
+        mistakes
+            .add(
+                loaded.position("outputs"),
+                "outputs",
+                format!("the function {} makes outputs, the job writes none", description.name),
+            )
+            .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
+    }
+    for wanted in description.outputs.iter().filter(|wanted| !wanted.list) {
+        if given.get(&wanted.name).is_some_and(|output| output.files.is_list()) {
+            let key = format!("outputs.{}", wanted.name);
+            mistakes.add(
+                loaded.position(&key),
+                format!("{key}.paths"),
+                "the function makes one raster here, not a list",
+            );
+        }
+    }
+    check_paths(loaded, options, mistakes);
+}
+
 /// Plans all outputs in the description's order; those that the job leaves out have no files.
 pub fn plan(
     loaded: &Loaded,
@@ -31,16 +60,6 @@ pub fn plan(
     warnings: &mut Vec<String>,
 ) -> Vec<Planned> {
     let given = &loaded.spec.outputs;
-    let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
-    for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-        unknown(loaded, mistakes, "outputs", "output", name, description, &names);
-    }
-    if given.is_empty() && !description.reduce {
-        mistakes
-            .add(loaded.position("outputs"), "outputs", format!("the function {} makes outputs, the job writes none", description.name))
-            .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
-    }
-    check_paths(loaded, options, mistakes);
     let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| f.nodata.iter().any(Option::is_some));
     let mut planned = Vec::new();
     for wanted in &description.outputs {
@@ -70,15 +89,14 @@ pub fn plan(
         };
         let mut targets = Vec::new();
         if let Some(output) = output {
-            if !wanted.list && output.files.is_list() {
-                mistakes.add(loaded.position(&key), format!("{key}.paths"), "the function makes one raster here, not a list");
+            targets =
+                output.files.as_slice().iter().map(|path| target(output, path, grid, dtype, nodata, options)).collect();
+            // A nodata value that doesn't fit has been said above.
+            let errors =
+                targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
+            for error in errors {
+                mistakes.add(loaded.position(&key), key.clone(), error.to_string());
             }
-            targets = output
-                .files
-                .as_slice()
-                .iter()
-                .map(|path| target(output, path, grid, dtype, nodata, options))
-                .collect();
         }
         let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         planned.push(Planned {
@@ -97,7 +115,11 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
         for written in output.files.as_slice() {
             let path = written.to_owned();
             if let Some(other) = seen.insert(path.clone(), name.clone()) {
-                mistakes.add(loaded.position(&key), key.clone(), format!("{written} is written by output {other:?} as well"));
+                mistakes.add(
+                    loaded.position(&key),
+                    key.clone(),
+                    format!("{written} is written by output {other:?} as well"),
+                );
             }
             // What isn't a local path is for GDAL to judge, when it creates the file.
             if path.contains("://") || path.starts_with("/vsi") {
@@ -111,7 +133,11 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
             }
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {
-                mistakes.add(loaded.position(&key), key.clone(), format!("the folder {} doesn't exist", folder.display()));
+                mistakes.add(
+                    loaded.position(&key),
+                    key.clone(),
+                    format!("the folder {} doesn't exist", folder.display()),
+                );
             }
         }
     }

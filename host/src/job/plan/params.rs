@@ -25,7 +25,11 @@ pub fn check(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes
             (None, Some(default)) => values.push(default.clone()),
             (None, None) => {
                 mistakes
-                    .add(loaded.position("params"), key, format!("the function {} needs this parameter", description.name))
+                    .add(
+                        loaded.position("params"),
+                        key,
+                        format!("the function {} needs this parameter", description.name),
+                    )
                     .hint(format!("add `{} = …` ({}) under [params]", param.name, type_name(param)));
             }
         }

@@ -10,17 +10,11 @@ use crate::job::units::Time;
 /// The settings that Fargate and EC2 share; the section is finished by the caller.
 fn ecs(r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<Ecs> {
     let job_name = s.read(r, "job_name", |r, f| {
-        r.text_like(
-            f,
-            "a name of at most 64 letters, digits, \"-\" and \"_\" that starts with a letter",
-            |text| {
-                text.len() <= 64
-                    && text.starts_with(|c: char| c.is_ascii_alphabetic())
-                    && text
-                        .chars()
-                        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-            },
-        )
+        r.text_like(f, "a name of at most 64 letters, digits, \"-\" and \"_\" that starts with a letter", |text| {
+            text.len() <= 64
+                && text.starts_with(|c: char| c.is_ascii_alphabetic())
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        })
     });
     let region = s.read(r, "region", Reader::text);
     let cluster = s.read(r, "cluster", Reader::text);
@@ -30,22 +24,13 @@ fn ecs(r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<Ecs> {
         "image = \"123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/tilefn-worker:0.1.0\"",
         Reader::text,
     );
-    let task_role_arn = s.need(
-        r,
-        "task_role_arn",
-        "task_role_arn = \"arn:aws:iam::123456789012:role/tilefn-task\"",
-        role_arn,
-    );
+    let task_role_arn =
+        s.need(r, "task_role_arn", "task_role_arn = \"arn:aws:iam::123456789012:role/tilefn-task\"", role_arn);
     let execution_role_arn = s.read(r, "execution_role_arn", role_arn);
-    let subnets = s.need(
-        r,
-        "subnets",
-        "subnets = [\"subnet-0a1b2c3d\", \"subnet-4e5f6a7b\"]",
-        |r, f| ids(r, f, "a list of subnets", "subnet-"),
-    );
-    let security_groups = s.read(r, "security_groups", |r, f| {
-        ids(r, f, "a list of security groups", "sg-")
+    let subnets = s.need(r, "subnets", "subnets = [\"subnet-0a1b2c3d\", \"subnet-4e5f6a7b\"]", |r, f| {
+        ids(r, f, "a list of subnets", "subnet-")
     });
+    let security_groups = s.read(r, "security_groups", |r, f| ids(r, f, "a list of security groups", "sg-"));
     let assign_public_ip = s.read(r, "assign_public_ip", Reader::bool);
     let cpu_architecture = s.read(r, "cpu_architecture", Reader::name);
     let spot = s.read(r, "spot", Reader::name);
@@ -74,24 +59,15 @@ fn ecs(r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<Ecs> {
 }
 
 fn role_arn(r: &mut Reader<'_>, field: &Field<'_>) -> Option<String> {
-    r.text_like(
-        field,
-        "a role's ARN such as \"arn:aws:iam::123456789012:role/NAME\"",
-        |text| {
-            text.starts_with("arn:")
-                && text
-                    .split_once(":role/")
-                    .is_some_and(|(_, name)| !name.is_empty())
-        },
-    )
+    r.text_like(field, "a role's ARN such as \"arn:aws:iam::123456789012:role/NAME\"", |text| {
+        text.starts_with("arn:") && text.split_once(":role/").is_some_and(|(_, name)| !name.is_empty())
+    })
 }
 
 /// A list of AWS ids, which all start alike.
 fn ids(r: &mut Reader<'_>, field: &Field<'_>, wanted: &str, prefix: &str) -> Option<Vec<String>> {
     r.list(field, wanted, |r, f| {
-        r.text_like(f, &format!("an id such as \"{prefix}0a1b2c3d\""), |text| {
-            has_id(text, prefix)
-        })
+        r.text_like(f, &format!("an id such as \"{prefix}0a1b2c3d\""), |text| has_id(text, prefix))
     })
 }
 
@@ -102,29 +78,19 @@ fn has_id(text: &str, prefix: &str) -> bool {
 /// AWS's rules for tags; some of the 50 allowed are left for tilefn's own.
 fn tags(r: &mut Reader<'_>, field: &Field<'_>) -> Option<IndexMap<String, String>> {
     let Data::Table(entries) = &field.node.data else {
-        r.expected(field, "a table of texts")
-            .hint("for example: tags = { project = \"ndvi\" }");
+        r.expected(field, "a table of texts").hint("for example: tags = { project = \"ndvi\" }");
         return None;
     };
     if entries.len() > 40 {
         r.wrong(field, format!("{} tags are more than 40", entries.len()));
     }
     let allowed = |text: &str, most: usize| {
-        text.chars().count() <= most
-            && text
-                .chars()
-                .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+        text.chars().count() <= most && text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
     };
     let mut tags = IndexMap::new();
     for entry in entries {
-        let field = Field {
-            path: join(&field.path, &entry.key),
-            node: &entry.node,
-        };
-        if entry.key.is_empty()
-            || !allowed(&entry.key, 128)
-            || entry.key.to_ascii_lowercase().starts_with("aws:")
-        {
+        let field = Field { path: join(&field.path, &entry.key), node: &entry.node };
+        if entry.key.is_empty() || !allowed(&entry.key, 128) || entry.key.to_ascii_lowercase().starts_with("aws:") {
             r.wrong(&field, "not a tag's name")
                 .hint("at most 128 letters, digits, spaces and _.:/=+-@, and not `aws:` in front");
         }
@@ -132,11 +98,7 @@ fn tags(r: &mut Reader<'_>, field: &Field<'_>) -> Option<IndexMap<String, String
             Data::Text(text) if allowed(text, 256) => Some(text.clone()),
             _ => None,
         };
-        if let Some(value) = r.want(
-            &field,
-            "a text of at most 256 letters, digits, spaces and _.:/=+-@",
-            value,
-        ) {
+        if let Some(value) = r.want(&field, "a text of at most 256 letters, digits, spaces and _.:/=+-@", value) {
             tags.insert(entry.key.clone(), value);
         }
     }
@@ -160,17 +122,10 @@ pub fn fargate(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Fargate> {
     let ecs = ecs(r, &mut s);
     let cpu = s.read(r, "cpu", |r, f| {
         let value = match f.node.data {
-            Data::Int(value) => FARGATE_SIZES
-                .iter()
-                .map(|size| size.0)
-                .find(|cpu| i64::from(*cpu) == value),
+            Data::Int(value) => FARGATE_SIZES.iter().map(|size| size.0).find(|cpu| i64::from(*cpu) == value),
             _ => None,
         };
-        r.want(
-            f,
-            "CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384",
-            value,
-        )
+        r.want(f, "CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384", value)
     });
     let memory = s.read(r, "memory", |r, f| {
         let value = match &f.node.data {
@@ -194,18 +149,13 @@ pub fn fargate(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Fargate> {
             text == "LATEST" || parts.is_ok_and(|p| p.len() == 3 && p.as_slice() >= &[1, 4, 0])
         })
     });
-    let ephemeral_storage_gib = s.read(r, "ephemeral_storage_gib", |r, f| {
-        r.integer(f, "a number of GiB", 21..=200)
-    });
+    let ephemeral_storage_gib = s.read(r, "ephemeral_storage_gib", |r, f| r.integer(f, "a number of GiB", 21..=200));
     if let Some(ecs) = &ecs
         && !s.has("execution_role_arn")
     {
         let why = match &ecs.log_group {
             Some(_) => Some("needed to write to `log_group`"),
-            None => ecs
-                .image
-                .contains(".dkr.ecr.")
-                .then_some("needed to pull `image` from ECR"),
+            None => ecs.image.contains(".dkr.ecr.").then_some("needed to pull `image` from ECR"),
         };
         if let Some(why) = why {
             let place = r.source.place(s.origin);
@@ -230,95 +180,56 @@ fn pair(r: &mut Reader<'_>, s: &mut Section<'_>, cpu: u32, memory: FargateMemory
         return;
     };
     let gib = memory.0 / 1024;
-    let steps = memory.0.is_multiple_of(1024)
-        && (min..=max).contains(&gib)
-        && (gib - min).is_multiple_of(step);
+    let steps = memory.0.is_multiple_of(1024) && (min..=max).contains(&gib) && (gib - min).is_multiple_of(step);
     if steps || (cpu, memory.0) == (256, 512) {
         return;
     }
     let Some(f) = s.get("memory").or_else(|| s.get("cpu")) else {
         return;
     };
-    let least = if cpu == 256 {
-        "512 MiB, ".to_owned()
-    } else {
-        String::new()
-    };
-    let by = if step == 1 {
-        String::new()
-    } else {
-        format!(" in steps of {step}")
-    };
-    r.wrong(
-        &f,
-        format!(
-            "Fargate has no task with cpu {cpu} and {} MiB of memory",
-            memory.0
-        ),
-    )
-    .hint(format!("cpu {cpu} goes with {least}{min} to {max} GB{by}"));
+    let least = if cpu == 256 { "512 MiB, ".to_owned() } else { String::new() };
+    let by = if step == 1 { String::new() } else { format!(" in steps of {step}") };
+    r.wrong(&f, format!("Fargate has no task with cpu {cpu} and {} MiB of memory", memory.0))
+        .hint(format!("cpu {cpu} goes with {least}{min} to {max} GB{by}"));
 }
 
 /// `[workers.ec2]`.
 pub fn ec2(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Ec2> {
     let mut s = Section::of(r, field)?;
     let ecs = ecs(r, &mut s);
-    let instance_count = s.need(r, "instance_count", "instance_count = 4", |r, f| {
-        r.integer(f, "a number of instances", 1..=1_000)
-    });
-    let instance_types = s.need(
-        r,
-        "instance_types",
-        "instance_types = [\"c7i.2xlarge\", \"c6i.2xlarge\"]",
-        |r, f| {
-            r.list(f, "a list of instance types", |r, f| {
-                r.text_like(f, "an instance type such as \"c7i.2xlarge\"", |text| {
-                    let part = |p: &str| {
-                        !p.is_empty()
-                            && p.chars()
-                                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-                    };
-                    text.split_once('.')
-                        .is_some_and(|(family, size)| part(family) && part(size))
-                })
+    let instance_count =
+        s.need(r, "instance_count", "instance_count = 4", |r, f| r.integer(f, "a number of instances", 1..=1_000));
+    let instance_types = s.need(r, "instance_types", "instance_types = [\"c7i.2xlarge\", \"c6i.2xlarge\"]", |r, f| {
+        r.list(f, "a list of instance types", |r, f| {
+            r.text_like(f, "an instance type such as \"c7i.2xlarge\"", |text| {
+                let part = |p: &str| {
+                    !p.is_empty() && p.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                };
+                text.split_once('.').is_some_and(|(family, size)| part(family) && part(size))
             })
-        },
-    );
-    let example =
-        "instance_profile_arn = \"arn:aws:iam::123456789012:instance-profile/ecsInstanceRole\"";
+        })
+    });
+    let example = "instance_profile_arn = \"arn:aws:iam::123456789012:instance-profile/ecsInstanceRole\"";
     let instance_profile_arn = s.need(r, "instance_profile_arn", example, |r, f| {
         r.text_like(
             f,
             "an instance profile's ARN such as \"arn:aws:iam::123456789012:instance-profile/NAME\"",
             |text| {
                 text.starts_with("arn:")
-                    && text
-                        .split_once(":instance-profile/")
-                        .is_some_and(|(_, name)| !name.is_empty())
+                    && text.split_once(":instance-profile/").is_some_and(|(_, name)| !name.is_empty())
             },
         )
     });
-    let ami = s.read(r, "ami", |r, f| {
-        r.text_like(f, "an id such as \"ami-0a1b2c3d\"", |text| {
-            has_id(text, "ami-")
-        })
-    });
-    let memory_reservation = s.read(r, "memory_reservation", |r, f| {
-        r.integer(f, "a number of MiB", 6..=33_554_432)
-    });
+    let ami = s.read(r, "ami", |r, f| r.text_like(f, "an id such as \"ami-0a1b2c3d\"", |text| has_id(text, "ami-")));
+    let memory_reservation = s.read(r, "memory_reservation", |r, f| r.integer(f, "a number of MiB", 6..=33_554_432));
     let network_mode = s.read(r, "network_mode", Reader::name);
-    let shutdown_after = s.read(r, "shutdown_after", |r, f| {
-        r.time(f, Time::seconds(600)..=Time::seconds(30 * 86_400))
-    });
+    let shutdown_after = s.read(r, "shutdown_after", |r, f| r.time(f, Time::seconds(600)..=Time::seconds(30 * 86_400)));
     if network_mode == Some(NetworkMode::Awsvpc)
         && ecs.as_ref().is_some_and(|ecs| ecs.assign_public_ip)
         && let Some(f) = s.get("assign_public_ip")
     {
-        r.wrong(
-            &f,
-            "contradicts `network_mode = \"awsvpc\"`: such tasks get no public address on EC2",
-        )
-        .hint("use network_mode = \"host\", or a subnet with a NAT gateway");
+        r.wrong(&f, "contradicts `network_mode = \"awsvpc\"`: such tasks get no public address on EC2")
+            .hint("use network_mode = \"host\", or a subnet with a NAT gateway");
     }
     s.finish(r);
     Some(Ec2 {

@@ -14,18 +14,15 @@ pub fn grid(r: &mut Reader<'_>, field: &Field<'_>, inputs: &[&str]) -> Option<Gr
         Data::Text(_) => r.path(f),
         _ => r.text_as(f, "an input's name or a file", |_| None),
     });
-    let extent_from = s.read(r, "extent_from", |r, f| {
-        r.list(f, "a list of files", Reader::path)
-    });
+    let extent_from = s.read(r, "extent_from", |r, f| r.list(f, "a list of files", Reader::path));
     let crs = s.read(r, "crs", crs);
     let resolution = s.read(r, "resolution", resolution);
     let bounds = s.read(r, "bounds", bounds);
     let tile = s.read(r, "tile", |r, f| {
         let sides = match &f.node.data {
-            Data::List(items) if items.len() == 2 => r
-                .list(f, "", |r, f| r.integer(f, "a number of pixels", 1..=65_536))?
-                .try_into()
-                .ok(),
+            Data::List(items) if items.len() == 2 => {
+                r.list(f, "", |r, f| r.integer(f, "a number of pixels", 1..=65_536))?.try_into().ok()
+            }
             _ => None,
         };
         r.want(f, "the tile's size as [cols, rows]", sides)
@@ -51,11 +48,8 @@ fn contradictions(r: &mut Reader<'_>, s: &mut Section<'_>, footprint: Option<Foo
     if s.has("reference") {
         for key in ["crs", "resolution"] {
             if let Some(f) = s.get(key) {
-                r.wrong(
-                    &f,
-                    "contradicts `reference`, whose grid is the working grid",
-                )
-                .hint(format!("leave out `reference` or `{key}`"));
+                r.wrong(&f, "contradicts `reference`, whose grid is the working grid")
+                    .hint(format!("leave out `reference` or `{key}`"));
             }
         }
     }
@@ -63,19 +57,13 @@ fn contradictions(r: &mut Reader<'_>, s: &mut Section<'_>, footprint: Option<Foo
         if s.has("bounds") {
             r.wrong(&f, "contradicts `bounds`, which are the extent");
         } else if footprint == Some(Footprint::Reference) {
-            r.wrong(
-                &f,
-                "contradicts `footprint = \"reference\"`, which is the reference's own extent",
-            );
+            r.wrong(&f, "contradicts `footprint = \"reference\"`, which is the reference's own extent");
         }
     }
     if footprint == Some(Footprint::Reference)
         && let Some(f) = s.get("bounds")
     {
-        r.wrong(
-            &f,
-            "contradicts `footprint = \"reference\"`, which is the reference's own extent",
-        );
+        r.wrong(&f, "contradicts `footprint = \"reference\"`, which is the reference's own extent");
     }
 }
 
@@ -88,17 +76,9 @@ fn crs(r: &mut Reader<'_>, field: &Field<'_>) -> Option<String> {
         Data::Text(text) => {
             let text = text.trim();
             let plain: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-            let epsg = plain
-                .get(..4)
-                .is_some_and(|p| p.eq_ignore_ascii_case("epsg"));
-            let code = if epsg {
-                plain
-                    .get(4..)
-                    .unwrap_or_default()
-                    .trim_start_matches([':', '=', '-'])
-            } else {
-                &plain
-            };
+            let epsg = plain.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("epsg"));
+            let code =
+                if epsg { plain.get(4..).unwrap_or_default().trim_start_matches([':', '=', '-']) } else { &plain };
             (crs_text(text), digits(code).then(|| code.to_owned()))
         }
         _ => (None, None),
@@ -113,9 +93,9 @@ fn crs(r: &mut Reader<'_>, field: &Field<'_>) -> Option<String> {
 }
 
 fn crs_text(text: &str) -> Option<String> {
-    let wkt = text.split_once('[').is_some_and(|(word, _)| {
-        !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-    });
+    let wkt = text
+        .split_once('[')
+        .is_some_and(|(word, _)| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
     if wkt || text.starts_with("+proj=") {
         return Some(text.to_owned());
     }
@@ -132,17 +112,12 @@ fn resolution(r: &mut Reader<'_>, field: &Field<'_>) -> Option<[f64; 2]> {
     let wanted = "pixel width and height as [x, y]";
     if let Data::Int(_) | Data::Float(_) = field.node.data {
         let value = field.node.shown();
-        r.expected(field, wanted)
-            .hint(format!("write [{value}, {value}]"));
+        r.expected(field, wanted).hint(format!("write [{value}, {value}]"));
         return None;
     }
     let sides = r.numbers::<2>(field, wanted)?;
     let positive = sides.iter().all(|side| *side > 0.0);
-    r.want(
-        field,
-        "pixel width and height, both positive",
-        positive.then_some(sides),
-    )
+    r.want(field, "pixel width and height, both positive", positive.then_some(sides))
 }
 
 fn bounds(r: &mut Reader<'_>, field: &Field<'_>) -> Option<[f64; 4]> {
@@ -151,14 +126,9 @@ fn bounds(r: &mut Reader<'_>, field: &Field<'_>) -> Option<[f64; 4]> {
     if xmin < xmax && ymin < ymax {
         return Some(bounds);
     }
-    let mistake = r.wrong(
-        field,
-        "the order is [xmin, ymin, xmax, ymax], each minimum below its maximum",
-    );
+    let mistake = r.wrong(field, "the order is [xmin, ymin, xmax, ymax], each minimum below its maximum");
     if xmin < ymin && xmax < ymax {
-        mistake.hint(format!(
-            "if these are [xmin, xmax, ymin, ymax], write [{xmin}, {xmax}, {ymin}, {ymax}]"
-        ));
+        mistake.hint(format!("if these are [xmin, xmax, ymin, ymax], write [{xmin}, {xmax}, {ymin}, {ymax}]"));
     }
     None
 }

@@ -9,19 +9,8 @@ use crate::job::units::{Size, Time};
 
 /// The whole job file.
 pub fn job(r: &mut Reader<'_>, tree: &Node) -> Option<Spec> {
-    let mut s = Section::of(
-        r,
-        &Field {
-            path: String::new(),
-            node: tree,
-        },
-    )?;
-    let function = s.need(
-        r,
-        "function",
-        "[function]\n        module = \"ndvi.wasm\"",
-        function,
-    );
+    let mut s = Section::of(r, &Field { path: String::new(), node: tree })?;
+    let function = s.need(r, "function", "[function]\n        module = \"ndvi.wasm\"", function);
     let params = s.read(r, "params", |r, f| by_name(r, f, param));
     let inputs = s.read(r, "inputs", |r, f| by_name(r, f, rasters::input));
     let outputs = s.read(r, "outputs", |r, f| by_name(r, f, rasters::output));
@@ -59,10 +48,7 @@ fn by_name<T>(
     };
     let mut found = IndexMap::new();
     for entry in entries {
-        let field = Field {
-            path: join(&field.path, &entry.key),
-            node: &entry.node,
-        };
+        let field = Field { path: join(&field.path, &entry.key), node: &entry.node };
         if let Some(value) = read(r, &field) {
             found.insert(entry.key.clone(), value);
         }
@@ -80,19 +66,13 @@ fn function(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Function> {
         })
     });
     s.finish(r);
-    Some(Function {
-        module: module?,
-        name,
-        sha256,
-    })
+    Some(Function { module: module?, name, sha256 })
 }
 
 fn param(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Value> {
     if let Data::List(items) = &field.node.data {
         let wanted = "true, false, a number or text";
-        return r
-            .items(field, items, |r, f| scalar(r, f, wanted))
-            .map(Value::List);
+        return r.items(field, items, |r, f| scalar(r, f, wanted)).map(Value::List);
     }
     scalar(r, field, "true, false, a number, text, or a list of these")
 }
@@ -112,9 +92,7 @@ fn limits(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Limits> {
     let mut s = Section::of(r, field)?;
     let default = Limits::default();
     let memory = s.read(r, "memory", |r, f| r.size(f, Size::MIB..=Size(4 << 30)));
-    let time = s.read(r, "time", |r, f| {
-        r.time(f, Time::millis(1)..=Time::seconds(86_400))
-    });
+    let time = s.read(r, "time", |r, f| r.time(f, Time::millis(1)..=Time::seconds(86_400)));
     let fuel = s.read(r, "fuel", |r, f| {
         let value = match f.node.data {
             Data::Int(value) => u64::try_from(value).ok(),

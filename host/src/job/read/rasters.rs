@@ -6,43 +6,24 @@ use indexmap::IndexMap;
 
 use super::{Field, Reader, Section, nodata};
 use crate::job::spec::{
-    Absent, DataType, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput,
-    Resampling, VectorInput,
+    Absent, DataType, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, Resampling, VectorInput,
 };
 use crate::job::tree::{Data, Node, item, join};
 use crate::job::units::Nodata;
 
 const RASTER_KEYS: [&str; 4] = ["paths", "path", "bands", "resampling"];
-const VECTOR_KEYS: [&str; 6] = [
-    "layer",
-    "where",
-    "burn",
-    "burn_attribute",
-    "dtype",
-    "all_touched",
-];
+const VECTOR_KEYS: [&str; 6] = ["layer", "where", "burn", "burn_attribute", "dtype", "all_touched"];
 
 /// One input, raster or vector.
 pub fn input(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Input> {
     let s = Section::of(r, field)?;
-    if s.has("vector") {
-        vector(r, s).map(Input::Vector)
-    } else {
-        raster(r, s).map(Input::Raster)
-    }
+    if s.has("vector") { vector(r, s).map(Input::Vector) } else { raster(r, s).map(Input::Raster) }
 }
 
 fn raster(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<RasterInput> {
-    let files = files(
-        r,
-        &mut s,
-        "path = \"scene.tif\", or vector = \"fields.gpkg\"",
-    );
-    let bands = s.read(r, "bands", |r, f| {
-        r.list(f, "a list of band numbers", |r, f| {
-            r.integer(f, "a band number", 1..=65_535)
-        })
-    });
+    let files = files(r, &mut s, "path = \"scene.tif\", or vector = \"fields.gpkg\"");
+    let bands = s
+        .read(r, "bands", |r, f| r.list(f, "a list of band numbers", |r, f| r.integer(f, "a band number", 1..=65_535)));
     let nodata = s.read(r, "nodata", input_nodata);
     if let (Some(bands), Some(InputNodata::PerBand(values))) = (&bands, &nodata)
         && bands.len() != values.len()
@@ -50,11 +31,7 @@ fn raster(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<RasterInput> {
     {
         r.wrong(
             &f,
-            format!(
-                "expected one value, or one for each of the {} bands, found {}",
-                bands.len(),
-                values.len()
-            ),
+            format!("expected one value, or one for each of the {} bands, found {}", bands.len(), values.len()),
         );
     }
     let resampling = s.read(r, "resampling", Reader::name);
@@ -63,12 +40,7 @@ fn raster(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<RasterInput> {
     }
     s.known.push("vector");
     s.finish(r);
-    Some(RasterInput {
-        files: files?,
-        bands,
-        nodata,
-        resampling: resampling.unwrap_or(Resampling::Nearest),
-    })
+    Some(RasterInput { files: files?, bands, nodata, resampling: resampling.unwrap_or(Resampling::Nearest) })
 }
 
 /// `path` or `paths`, not both, not neither.
@@ -76,18 +48,13 @@ fn files(r: &mut Reader<'_>, s: &mut Section<'_>, example: &str) -> Option<Files
     let path = s.get("path");
     match (path, s.get("paths")) {
         (Some(path), None) => r.path(&path).map(Files::One),
-        (None, Some(paths)) => r
-            .list(&paths, "a list of paths", Reader::path)
-            .map(Files::List),
+        (None, Some(paths)) => r.list(&paths, "a list of paths", Reader::path).map(Files::List),
         (None, None) => {
             s.missing(r, "path", example);
             None
         }
         (Some(_), Some(paths)) => {
-            r.wrong(
-                &paths,
-                "contradicts `path`: give one file or a list of them",
-            );
+            r.wrong(&paths, "contradicts `path`: give one file or a list of them");
             None
         }
     }
@@ -96,11 +63,7 @@ fn files(r: &mut Reader<'_>, s: &mut Section<'_>, example: &str) -> Option<Files
 fn input_nodata(r: &mut Reader<'_>, field: &Field<'_>) -> Option<InputNodata> {
     match field.node.data {
         Data::List(_) => r
-            .list(
-                field,
-                "a number, \"nan\", or a list with one for each band",
-                Reader::nodata,
-            )
+            .list(field, "a number, \"nan\", or a list with one for each band", Reader::nodata)
             .map(InputNodata::PerBand),
         _ => r.nodata(field).map(InputNodata::All),
     }
@@ -109,19 +72,11 @@ fn input_nodata(r: &mut Reader<'_>, field: &Field<'_>) -> Option<InputNodata> {
 fn vector(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<VectorInput> {
     let vector = s.need(r, "vector", "vector = \"fields.gpkg\"", Reader::path);
     for key in RASTER_KEYS {
-        s.refuse(
-            r,
-            key,
-            "only for a raster input, and `vector` makes this a vector input",
-        );
+        s.refuse(r, key, "only for a raster input, and `vector` makes this a vector input");
     }
     let layer = s.read(r, "layer", |r, f| match f.node.data {
-        Data::Int(_) => r
-            .integer(f, "a layer's name, or its number", 0..=65_535)
-            .map(Layer::Index),
-        _ => r.text_as(f, "a layer's name, or its number from 0", |name| {
-            Some(Layer::Name(name.to_owned()))
-        }),
+        Data::Int(_) => r.integer(f, "a layer's name, or its number", 0..=65_535).map(Layer::Index),
+        _ => r.text_as(f, "a layer's name, or its number from 0", |name| Some(Layer::Name(name.to_owned()))),
     });
     let filter = s.read(r, "where", Reader::text);
     let burn = s.read(r, "burn", Reader::number);
@@ -132,10 +87,7 @@ fn vector(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<VectorInput> {
     if s.has("burn")
         && let Some(f) = s.get("burn_attribute")
     {
-        r.wrong(
-            &f,
-            "contradicts `burn`: burn one value, or each feature's attribute",
-        );
+        r.wrong(&f, "contradicts `burn`: burn one value, or each feature's attribute");
     }
     fits(r, &mut s, "burn", burn, dtype);
     fits(r, &mut s, "nodata", nodata.map(|n| n.0), dtype);
@@ -143,10 +95,7 @@ fn vector(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<VectorInput> {
     if let (Some(value), Some(f)) = (burn, s.get("burn"))
         && Nodata(value) == outside
     {
-        r.wrong(
-            &f,
-            format!("is the same as nodata ({outside}): no pixel would be valid"),
-        );
+        r.wrong(&f, format!("is the same as nodata ({outside}): no pixel would be valid"));
     }
     s.finish(r);
     Some(VectorInput {
@@ -161,21 +110,12 @@ fn vector(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<VectorInput> {
     })
 }
 
-fn fits(
-    r: &mut Reader<'_>,
-    s: &mut Section<'_>,
-    key: &'static str,
-    value: Option<f64>,
-    dtype: DataType,
-) {
+fn fits(r: &mut Reader<'_>, s: &mut Section<'_>, key: &'static str, value: Option<f64>, dtype: DataType) {
     if let (Some(value), Some(f)) = (value, s.get(key))
         && !holds(dtype, value)
     {
-        r.wrong(
-            &f,
-            format!("{} does not fit dtype {}", Nodata(value), dtype.name()),
-        )
-        .hint("set `dtype` to a type that can hold it");
+        r.wrong(&f, format!("{} does not fit dtype {}", Nodata(value), dtype.name()))
+            .hint("set `dtype` to a type that can hold it");
     }
 }
 
@@ -204,22 +144,16 @@ pub fn output(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Output> {
     let driver = s.read(r, "driver", Reader::text);
     let options = s.read(r, "options", |r, f| {
         r.list(f, "a list of creation options", |r, f| {
-            r.text_like(f, "an option as NAME=VALUE", |text| {
-                text.find('=').is_some_and(|at| at > 0)
-            })
+            r.text_like(f, "an option as NAME=VALUE", |text| text.find('=').is_some_and(|at| at > 0))
         })
     });
     let nodata = s.read(r, "nodata", output_nodata);
-    let band_names = s.read(r, "band_names", |r, f| {
-        r.list(f, "a list of band names", Reader::text)
-    });
+    let band_names = s.read(r, "band_names", |r, f| r.list(f, "a list of band names", Reader::text));
     let statistics = s.read(r, "statistics", Reader::bool);
     let histogram = s.read(r, "histogram", Reader::bool);
     let overviews = s.read(r, "overviews", Reader::bool);
     let levels = s.read(r, "levels", |r, f| {
-        let levels = r.list(f, "a list of overview levels", |r, f| {
-            r.integer(f, "a level", 2..=65_536)
-        })?;
+        let levels = r.list(f, "a list of overview levels", |r, f| r.integer(f, "a level", 2..=65_536))?;
         let ascending = levels.iter().zip(levels.iter().skip(1)).all(|(a, b)| a < b);
         r.want(f, "levels in ascending order", ascending.then_some(levels))
     });
@@ -233,8 +167,7 @@ pub fn output(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Output> {
         && !s.has("levels")
         && let Some(f) = s.get("overview_resampling")
     {
-        r.wrong(&f, "has no effect without overviews")
-            .hint("set `overviews = true` or `levels`");
+        r.wrong(&f, "has no effect without overviews").hint("set `overviews = true` or `levels`");
     }
     let color_table = s.read(r, "color_table", Reader::text);
     let thematic = s.read(r, "thematic", Reader::bool);
@@ -259,11 +192,7 @@ fn output_nodata(r: &mut Reader<'_>, field: &Field<'_>) -> Option<OutputNodata> 
     match &field.node.data {
         Data::Text(text) if text == "none" => Some(OutputNodata::None(Absent::None)),
         Data::Int(_) => r.nodata(field).map(OutputNodata::Value),
-        _ => r.want(
-            field,
-            "a number, \"nan\" or \"none\"",
-            nodata(field.node).map(OutputNodata::Value),
-        ),
+        _ => r.want(field, "a number, \"nan\" or \"none\"", nodata(field.node).map(OutputNodata::Value)),
     }
 }
 
@@ -273,15 +202,10 @@ pub fn same_file_twice(r: &mut Reader<'_>, tree: &Node, outputs: &IndexMap<Strin
     for (name, output) in outputs {
         let table = join("outputs", name);
         for (index, file) in output.files.as_slice().iter().enumerate() {
-            let key = if output.files.is_list() {
-                item(&join(&table, "paths"), index)
-            } else {
-                join(&table, "path")
-            };
+            let key = if output.files.is_list() { item(&join(&table, "paths"), index) } else { join(&table, "path") };
             if let Some(first) = seen.get(file.as_str()) {
                 let place = r.source.place(tree.origin_of(&key));
-                r.mistakes
-                    .add(place, key, format!("the same file as {first}"));
+                r.mistakes.add(place, key, format!("the same file as {first}"));
             } else {
                 seen.insert(file, key);
             }

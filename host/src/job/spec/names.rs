@@ -10,10 +10,7 @@ pub trait Named: Copy + 'static {
 
     /// The meaning of a word.
     fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| *value)
+        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
     }
 }
 

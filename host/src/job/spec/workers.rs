@@ -32,6 +32,8 @@ pub struct Workers {
     pub max_attempts: u32,
     /// A worker that has not connected after this time is replaced.
     pub start_timeout: Time,
+    /// How often controller and workers send at least a sign of life; one that is silent for four times as long counts as lost.
+    pub heartbeat: Time,
     /// Address and port on which the controller listens for remote workers. Default: every address, any free port.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = "0.0.0.0:7400")]
@@ -65,6 +67,7 @@ impl Default for Workers {
             reads: Reads::Controller,
             max_attempts: 4,
             start_timeout: Time::seconds(300),
+            heartbeat: Time::seconds(2),
             listen: None,
             advertise: None,
             ticket: None,
@@ -80,10 +83,7 @@ impl Default for Workers {
 #[schemars(deny_unknown_fields)]
 pub struct S3 {
     /// The bucket's name.
-    #[schemars(
-        regex(pattern = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
-        example = "my-bucket"
-    )]
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), example = "my-bucket")]
     pub bucket: String,
     /// What every key starts with: `modules/` and `jobs/` follow.
     #[serde(default = "prefix")]
@@ -107,10 +107,7 @@ fn prefix() -> String {
 pub struct Ecs {
     /// Part of the name and tags of everything made for the job. Default: the function's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-        example = "ndvi-2024"
-    )]
+    #[schemars(regex(pattern = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"), example = "ndvi-2024")]
     pub job_name: Option<String>,
     /// AWS region. Default: the environment's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,16 +118,10 @@ pub struct Ecs {
     #[schemars(length(min = 1))]
     pub cluster: Option<String>,
     /// URI of the generic worker's container image.
-    #[schemars(
-        length(min = 1),
-        example = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/tilefn-worker:0.1.0"
-    )]
+    #[schemars(length(min = 1), example = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/tilefn-worker:0.1.0")]
     pub image: String,
     /// Role of the worker itself: it reads the ticket, and the inputs if `reads = "worker"`.
-    #[schemars(
-        regex(pattern = "^arn:.*:role/."),
-        example = "arn:aws:iam::123456789012:role/tilefn-task"
-    )]
+    #[schemars(regex(pattern = "^arn:.*:role/."), example = "arn:aws:iam::123456789012:role/tilefn-task")]
     pub task_role_arn: String,
     /// Role with which ECS pulls the image and writes the log. Needed for an ECR image or a log group on Fargate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,15 +209,8 @@ impl FargateMemory {
     /// Reads ECS's own form, `"4GB"`; its GB is 1024 MiB.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
-        let number = text
-            .strip_suffix("GB")
-            .or_else(|| text.strip_suffix("GIB"))?;
-        number
-            .trim()
-            .parse::<u32>()
-            .ok()?
-            .checked_mul(1024)
-            .map(Self)
+        let number = text.strip_suffix("GB").or_else(|| text.strip_suffix("GIB"))?;
+        number.trim().parse::<u32>().ok()?.checked_mul(1024).map(Self)
     }
 }
 

@@ -20,13 +20,7 @@ fn schema_keys() -> (Keys, BTreeMap<String, Value>) {
     (keys, defaults)
 }
 
-fn walk(
-    root: &Value,
-    schema: &Value,
-    path: &str,
-    keys: &mut Keys,
-    defaults: &mut BTreeMap<String, Value>,
-) {
+fn walk(root: &Value, schema: &Value, path: &str, keys: &mut Keys, defaults: &mut BTreeMap<String, Value>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = &root["$defs"][reference.strip_prefix("#/$defs/").unwrap()];
         assert!(target.is_object(), "{reference}");
@@ -38,11 +32,7 @@ fn walk(
         }
     }
     let below = |key: &str| {
-        if path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{path}.{key}")
-        }
+        if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
     };
     for (key, value) in schema["properties"].as_object().into_iter().flatten() {
         keys.entry(path.to_owned()).or_default().insert(key.clone());
@@ -66,23 +56,12 @@ fn reader_keys(section: &str) -> BTreeSet<String> {
         let text = match section {
             "" => format!("qqqqqqqqqqqq = 1\n{LEAST}"),
             "function" => format!("{LEAST}qqqqqqqqqqqq = 1\n"),
-            _ => format!(
-                "{LEAST}[{}]\n{context}qqqqqqqqqqqq = 1\n",
-                section.replace('*', "x")
-            ),
+            _ => format!("{LEAST}[{}]\n{context}qqqqqqqqqqqq = 1\n", section.replace('*', "x")),
         };
         let mistakes = toml(&text).unwrap_err();
-        let mistake = mistakes
-            .iter()
-            .find(|m| m.key.ends_with("qqqqqqqqqqqq"))
-            .unwrap();
+        let mistake = mistakes.iter().find(|m| m.key.ends_with("qqqqqqqqqqqq")).unwrap();
         assert_eq!(mistake.message, "unknown key");
-        let known = mistake
-            .hint
-            .as_deref()
-            .unwrap()
-            .strip_prefix("known keys: ")
-            .unwrap();
+        let known = mistake.hint.as_deref().unwrap().strip_prefix("known keys: ").unwrap();
         found.extend(known.split(", ").map(str::to_owned));
     }
     found
@@ -103,17 +82,13 @@ fn page_rows() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut sections = Vec::new();
     for line in PAGE.lines() {
         if let Some(heading) = line.strip_prefix("## ") {
-            let names = heading
-                .split('`')
-                .filter_map(|part| part.strip_prefix('[')?.strip_suffix(']'));
+            let names = heading.split('`').filter_map(|part| part.strip_prefix('[')?.strip_suffix(']'));
             sections = names.map(|name| name.replace("NAME", "*")).collect();
         } else if let Some(row) = line.strip_prefix("| `") {
             let (key, rest) = row.split_once("` |").unwrap();
             let default = rest.split(" | ").nth(1).unwrap().trim();
             for section in &sections {
-                rows.entry(section.clone())
-                    .or_default()
-                    .insert(key.to_owned(), default.to_owned());
+                rows.entry(section.clone()).or_default().insert(key.to_owned(), default.to_owned());
             }
         }
     }
@@ -127,23 +102,13 @@ fn page_and_schema() {
     // The page documents sections by their headings, and parameters by the one row for any name.
     assert_eq!(
         keys.remove("").unwrap(),
-        [
-            "function", "params", "inputs", "outputs", "grid", "limits", "workers"
-        ]
-        .map(str::to_owned)
-        .into()
+        ["function", "params", "inputs", "outputs", "grid", "limits", "workers"].map(str::to_owned).into()
     );
     for section in ["s3", "fargate", "ec2"] {
         assert!(keys.get_mut("workers").unwrap().remove(section));
     }
-    let mut documented: Keys = rows
-        .iter()
-        .map(|(s, keys)| (s.clone(), keys.keys().cloned().collect()))
-        .collect();
-    assert_eq!(
-        documented.remove("params").unwrap(),
-        BTreeSet::from(["NAME".to_owned()])
-    );
+    let mut documented: Keys = rows.iter().map(|(s, keys)| (s.clone(), keys.keys().cloned().collect())).collect();
+    assert_eq!(documented.remove("params").unwrap(), BTreeSet::from(["NAME".to_owned()]));
     assert_eq!(documented, keys);
     for (path, default) in defaults {
         let Some((section, key)) = path.rsplit_once('.') else {
@@ -156,10 +121,7 @@ fn page_and_schema() {
             other => other.to_string(),
         };
         // Vector and raster inputs share the row of `nodata`, each with its own default.
-        assert!(
-            written.trim_matches('`') == plain || path == "inputs.*.nodata",
-            "{path}: {written} is not {plain}"
-        );
+        assert!(written.trim_matches('`') == plain || path == "inputs.*.nodata", "{path}: {written} is not {plain}");
     }
 }
 
@@ -173,11 +135,7 @@ fn the_page_s_examples_are_right() {
         for block in PAGE.split(&format!("\n```{language}\n")).skip(1) {
             let block = block.split("\n```").next().unwrap();
             let whole = block.contains("[function]") || language == "json";
-            let text = if whole {
-                block.to_owned()
-            } else {
-                format!("{LEAST}{block}")
-            };
+            let text = if whole { block.to_owned() } else { format!("{LEAST}{block}") };
             if let Err(mistakes) = load_text(name, text, folder.path(), &[]) {
                 panic!("{block}\n\n{mistakes}");
             }
@@ -189,13 +147,9 @@ fn the_page_s_examples_are_right() {
 
 #[test]
 fn the_page_s_mistakes_are_real() {
-    let text = format!(
-        "{LEAST}{}[inputs.red]\npath = \"a.tif\"\n\n\nbands = \"three\"\n\n\nresample = 1\n",
-        "\n".repeat(5)
-    );
-    let said = load("job.toml", &text, &["grid.edge=mirror"])
-        .unwrap_err()
-        .to_string();
+    let text =
+        format!("{LEAST}{}[inputs.red]\npath = \"a.tif\"\n\n\nbands = \"three\"\n\n\nresample = 1\n", "\n".repeat(5));
+    let said = load("job.toml", &text, &["grid.edge=mirror"]).unwrap_err().to_string();
     assert!(PAGE.contains(&format!("```text\n{said}\n```")), "{said}");
 }
 
@@ -212,11 +166,7 @@ fn the_fixture_has_every_key() {
     let written: BTreeSet<_> = written.into_iter().flatten().collect();
     for (section, keys) in keys {
         for key in keys {
-            let path = if section.is_empty() {
-                key
-            } else {
-                format!("{section}.{key}")
-            };
+            let path = if section.is_empty() { key } else { format!("{section}.{key}") };
             assert!(written.contains(&path), "{path} is not in full.toml");
         }
     }
@@ -227,16 +177,8 @@ fn written_keys(node: &crate::job::tree::Node, path: &str, found: &mut BTreeSet<
         return;
     };
     for entry in entries {
-        let key = if matches!(path, "inputs" | "outputs") {
-            "*"
-        } else {
-            &entry.key
-        };
-        let path = if path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{path}.{key}")
-        };
+        let key = if matches!(path, "inputs" | "outputs") { "*" } else { &entry.key };
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         written_keys(&entry.node, &path, found);
         found.insert(path);
     }
@@ -246,15 +188,9 @@ fn written_keys(node: &crate::job::tree::Node, path: &str, found: &mut BTreeSet<
 fn the_schema_is_plain() {
     let schema = schema();
     assert_eq!(schema["title"], "tilefn job file");
-    assert_eq!(
-        schema["$id"],
-        format!("urn:tilefn:job-file:{}", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(schema["$id"], format!("urn:tilefn:job-file:{}", env!("CARGO_PKG_VERSION")));
     assert_eq!(schema["required"], serde_json::json!(["function"]));
-    assert_eq!(
-        schema["$defs"]["Limits"]["properties"]["memory"]["default"],
-        "1GiB"
-    );
+    assert_eq!(schema["$defs"]["Limits"]["properties"]["memory"]["default"], "1GiB");
     let text = schema.to_string();
     assert!(!text.contains("null"), "no key is ever null");
 }

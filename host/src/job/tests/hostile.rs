@@ -36,11 +36,7 @@ fn splice(text: &str, at: usize, length: usize, new: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let start = chars.len() * at / 1000;
     let end = (start + length).min(chars.len());
-    chars[..start]
-        .iter()
-        .chain(new.chars().collect::<Vec<_>>().iter())
-        .chain(&chars[end..])
-        .collect()
+    chars[..start].iter().chain(new.chars().collect::<Vec<_>>().iter()).chain(&chars[end..]).collect()
 }
 
 fn fragment() -> impl Strategy<Value = String> {
@@ -69,14 +65,9 @@ fn value() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4)
-                .prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
             prop::collection::vec(inner, 0..3).prop_map(|items| {
-                let entries: Vec<_> = items
-                    .iter()
-                    .enumerate()
-                    .map(|(i, item)| format!("k{i} = {item}"))
-                    .collect();
+                let entries: Vec<_> = items.iter().enumerate().map(|(i, item)| format!("k{i} = {item}")).collect();
                 format!("{{ {} }}", entries.join(", "))
             }),
         ]
@@ -139,22 +130,8 @@ fn deep_nesting() {
         sound(&closed, load("job.toml", &closed, &[]));
         let json = format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
         sound(&json, load("job.json", &json, &[]));
-        sound(
-            FULL,
-            load(
-                "job.toml",
-                FULL,
-                &[&format!("params.a={}", "[".repeat(depth))],
-            ),
-        );
-        sound(
-            FULL,
-            load(
-                "job.toml",
-                FULL,
-                &[&format!("{}a=1", "a.".repeat(depth.min(10_000)))],
-            ),
-        );
+        sound(FULL, load("job.toml", FULL, &[&format!("params.a={}", "[".repeat(depth))]));
+        sound(FULL, load("job.toml", FULL, &[&format!("{}a=1", "a.".repeat(depth.min(10_000)))]));
     }
 }
 
@@ -163,15 +140,8 @@ fn large_lists() {
     // One line of JSON; work that is quadratic in it would take minutes.
     let job = |path: &str| {
         let paths = vec![path; 100_000].join(", ");
-        format!(
-            "{{\"function\": {{\"module\": \"m\"}}, \"inputs\": {{\"a\": {{\"paths\": [{paths}, 3]}}}}}}"
-        )
+        format!("{{\"function\": {{\"module\": \"m\"}}, \"inputs\": {{\"a\": {{\"paths\": [{paths}, 3]}}}}}}")
     };
-    assert_eq!(
-        load("job.json", &job("\"scene.tif\""), &[])
-            .unwrap_err()
-            .len(),
-        1
-    );
+    assert_eq!(load("job.json", &job("\"scene.tif\""), &[]).unwrap_err().len(), 1);
     assert_eq!(load("job.json", &job("1"), &[]).unwrap_err().len(), 20);
 }

@@ -13,9 +13,7 @@ fn many_at_once_with_their_places() {
     let text = "# Größe ☃\r\n[funktion]\r\nmodule = \"m.wasm\"\r\n\r\n[inputs.\"größe\"]\r\nbands = \"three\"\r\npath = \"a\" # ñ\r\nresample = 1\r\n\
                 nodata = { \"ü\" = 1 }\r\n\r\n[outputs]\r\na = { path = \"ü.tif\", driver = 5, nodata = \"nix\" }\r\n";
     assert_eq!(
-        load("job.toml", text, &["grid.edge=mirror"])
-            .unwrap_err()
-            .to_string(),
+        load("job.toml", text, &["grid.edge=mirror"]).unwrap_err().to_string(),
         "job.toml:1:1: function: missing\n  \
            hint: for example: [function]\n        module = \"ndvi.wasm\"\n\
          job.toml:2:2: funktion: unknown key\n  \
@@ -63,42 +61,15 @@ fn inputs() {
             "bands = [1]",
             "3:9: inputs.a.path: missing\n  hint: for example: path = \"scene.tif\", or vector = \"fields.gpkg\"",
         ),
-        (
-            "path = 'x'\npaths = ['y']",
-            "5:9: inputs.a.paths: contradicts `path`: give one file or a list of them",
-        ),
-        (
-            "path = ''",
-            "4:8: inputs.a.path: expected a path or URL, found \"\"",
-        ),
-        (
-            "path = ['x']",
-            "4:8: inputs.a.path: expected a path or URL, found [\"x\"]",
-        ),
-        (
-            "paths = 'x'",
-            "4:9: inputs.a.paths: expected a list of paths, found \"x\"",
-        ),
-        (
-            "paths = []",
-            "4:9: inputs.a.paths: expected a list of paths, found an empty list",
-        ),
-        (
-            "paths = ['x', 3]",
-            "4:15: inputs.a.paths[1]: expected a path or URL, found 3",
-        ),
-        (
-            "path = 'x'\nbands = [1, 0]",
-            "5:13: inputs.a.bands[1]: expected a band number from 1 to 65535, found 0",
-        ),
-        (
-            "path = 'x'\nbands = [1, 1.5]",
-            "5:13: inputs.a.bands[1]: expected a band number from 1 to 65535, found 1.5",
-        ),
-        (
-            "path = 'x'\nnodata = 'none'",
-            "5:10: inputs.a.nodata: expected a number or \"nan\", found \"none\"",
-        ),
+        ("path = 'x'\npaths = ['y']", "5:9: inputs.a.paths: contradicts `path`: give one file or a list of them"),
+        ("path = ''", "4:8: inputs.a.path: expected a path or URL, found \"\""),
+        ("path = ['x']", "4:8: inputs.a.path: expected a path or URL, found [\"x\"]"),
+        ("paths = 'x'", "4:9: inputs.a.paths: expected a list of paths, found \"x\""),
+        ("paths = []", "4:9: inputs.a.paths: expected a list of paths, found an empty list"),
+        ("paths = ['x', 3]", "4:15: inputs.a.paths[1]: expected a path or URL, found 3"),
+        ("path = 'x'\nbands = [1, 0]", "5:13: inputs.a.bands[1]: expected a band number from 1 to 65535, found 0"),
+        ("path = 'x'\nbands = [1, 1.5]", "5:13: inputs.a.bands[1]: expected a band number from 1 to 65535, found 1.5"),
+        ("path = 'x'\nnodata = 'none'", "5:10: inputs.a.nodata: expected a number or \"nan\", found \"none\""),
         (
             "path = 'x'\nnodata = 2024-01-01",
             "5:10: inputs.a.nodata: expected a number or \"nan\", found the date 2024-01-01; text needs quotes",
@@ -120,10 +91,7 @@ fn inputs() {
             "5:14: inputs.a.resampling: expected one of \"nearest\", \"bilinear\", \"cubic\", \"cubicspline\", \"lanczos\", \"average\", \"rms\", \
              \"mode\", \"max\", \"min\", \"med\", \"q1\", \"q3\", \"sum\", found \"near\"\n  hint: did you mean \"nearest\"?",
         ),
-        (
-            "path = 'x'\nwhere = 'a = 1'",
-            "5:1: inputs.a.where: only for a vector input, and there is no `vector`",
-        ),
+        ("path = 'x'\nwhere = 'a = 1'", "5:1: inputs.a.where: only for a vector input, and there is no `vector`"),
         (
             "vector = 'v'\npath = 'x'",
             "5:1: inputs.a.path: only for a raster input, and `vector` makes this a vector input",
@@ -140,70 +108,40 @@ fn inputs() {
             "vector = 'v'\nnodata = 'nan'",
             "5:10: inputs.a.nodata: nan does not fit dtype uint8\n  hint: set `dtype` to a type that can hold it",
         ),
-        (
-            "vector = 'v'\nburn = 0",
-            "5:8: inputs.a.burn: is the same as nodata (0): no pixel would be valid",
-        ),
+        ("vector = 'v'\nburn = 0", "5:8: inputs.a.burn: is the same as nodata (0): no pixel would be valid"),
         (
             "vector = 'v'\nlayer = -1",
             "5:9: inputs.a.layer: expected a layer's name, or its number from 0 to 65535, found -1",
         ),
     ] {
-        assert_eq!(
-            said(&format!("[inputs.a]\n{lines}\n")),
-            format!("job.toml:{message}")
-        );
+        assert_eq!(said(&format!("[inputs.a]\n{lines}\n")), format!("job.toml:{message}"));
     }
-    assert_eq!(
-        said("inputs = 5\n").lines().next().unwrap(),
-        "job.toml:3:1: function.inputs: unknown key"
-    );
+    assert_eq!(said("inputs = 5\n").lines().next().unwrap(), "job.toml:3:1: function.inputs: unknown key");
 }
 
 #[test]
 fn outputs() {
     for (lines, message) in [
-        (
-            "",
-            "3:10: outputs.a.path: missing\n  hint: for example: path = \"result.tif\"",
-        ),
+        ("", "3:10: outputs.a.path: missing\n  hint: for example: path = \"result.tif\""),
         (
             "path = 'x'\noptions = ['TILED']",
             "5:12: outputs.a.options[0]: expected an option as NAME=VALUE, found \"TILED\"",
         ),
-        (
-            "path = 'x'\nlevels = [4, 2]",
-            "5:10: outputs.a.levels: expected levels in ascending order, found [4, 2]",
-        ),
-        (
-            "path = 'x'\nlevels = [1]",
-            "5:11: outputs.a.levels[0]: expected a level from 2 to 65536, found 1",
-        ),
-        (
-            "path = 'x'\noverviews = false\nlevels = [2]",
-            "6:10: outputs.a.levels: contradicts `overviews = false`",
-        ),
+        ("path = 'x'\nlevels = [4, 2]", "5:10: outputs.a.levels: expected levels in ascending order, found [4, 2]"),
+        ("path = 'x'\nlevels = [1]", "5:11: outputs.a.levels[0]: expected a level from 2 to 65536, found 1"),
+        ("path = 'x'\noverviews = false\nlevels = [2]", "6:10: outputs.a.levels: contradicts `overviews = false`"),
         (
             "path = 'x'\noverview_resampling = 'mode'",
             "5:23: outputs.a.overview_resampling: has no effect without overviews\n  hint: set `overviews = true` or `levels`",
         ),
-        (
-            "path = 'x'\nstatistics = 1",
-            "5:14: outputs.a.statistics: expected true or false, found 1",
-        ),
-        (
-            "path = 'x'\nnodata = inf",
-            "5:10: outputs.a.nodata: expected a number, \"nan\" or \"none\", found inf",
-        ),
+        ("path = 'x'\nstatistics = 1", "5:14: outputs.a.statistics: expected true or false, found 1"),
+        ("path = 'x'\nnodata = inf", "5:10: outputs.a.nodata: expected a number, \"nan\" or \"none\", found inf"),
         (
             "path = 'x'\n[outputs.b]\npaths = ['y', '/jobs/x']",
             "6:15: outputs.b.paths[1]: the same file as outputs.a.path",
         ),
     ] {
-        assert_eq!(
-            said(&format!("[outputs.a]\n{lines}\n")),
-            format!("job.toml:{message}")
-        );
+        assert_eq!(said(&format!("[outputs.a]\n{lines}\n")), format!("job.toml:{message}"));
     }
 }
 
@@ -243,14 +181,8 @@ fn grid_limits_and_params() {
             "4:10: grid.bounds: the order is [xmin, ymin, xmax, ymax], each minimum below its maximum\n  \
              hint: if these are [xmin, xmax, ymin, ymax], write [0, -20, 10, 20]",
         ),
-        (
-            "[grid]\ntile = 512",
-            "4:8: grid.tile: expected the tile's size as [cols, rows], found 512",
-        ),
-        (
-            "[grid]\ntile = [0, 512]",
-            "4:9: grid.tile[0]: expected a number of pixels from 1 to 65536, found 0",
-        ),
+        ("[grid]\ntile = 512", "4:8: grid.tile: expected the tile's size as [cols, rows], found 512"),
+        ("[grid]\ntile = [0, 512]", "4:9: grid.tile[0]: expected a number of pixels from 1 to 65536, found 0"),
         (
             "[grid]\nreference = 'x.tif'\ncrs = 'EPSG:4326'",
             "5:7: grid.crs: contradicts `reference`, whose grid is the working grid\n  hint: leave out `reference` or `crs`",
@@ -267,34 +199,16 @@ fn grid_limits_and_params() {
             "[limits]\nmemory = '1GiG'",
             "4:10: limits.memory: expected a size such as \"1GiB\" or \"512 MB\", found \"1GiG\"",
         ),
-        (
-            "[limits]\nmemory = '5GiB'",
-            "4:10: limits.memory: expected 1MiB to 4GiB, found \"5GiB\"",
-        ),
-        (
-            "[limits]\nmemory = 1024",
-            "4:10: limits.memory: expected 1MiB to 4GiB, found 1024",
-        ),
+        ("[limits]\nmemory = '5GiB'", "4:10: limits.memory: expected 1MiB to 4GiB, found \"5GiB\""),
+        ("[limits]\nmemory = 1024", "4:10: limits.memory: expected 1MiB to 4GiB, found 1024"),
         (
             "[limits]\ntime = 60",
             "4:8: limits.time: expected a time such as \"60s\", \"500ms\", \"2m\" or \"1h\", found 60\n  hint: write \"60s\" for seconds",
         ),
-        (
-            "[limits]\ntime = '0s'",
-            "4:8: limits.time: expected 1ms to 24h, found \"0s\"",
-        ),
-        (
-            "[limits]\nfuel = -1",
-            "4:8: limits.fuel: expected a number of instructions, 0 for unlimited, found -1",
-        ),
-        (
-            "[params]\na = [[1]]",
-            "4:6: params.a[0]: expected true, false, a number or text, found [1]",
-        ),
-        (
-            "[params.a]\nb = 1",
-            "3:9: params.a: expected true, false, a number, text, or a list of these, found a table",
-        ),
+        ("[limits]\ntime = '0s'", "4:8: limits.time: expected 1ms to 24h, found \"0s\""),
+        ("[limits]\nfuel = -1", "4:8: limits.fuel: expected a number of instructions, 0 for unlimited, found -1"),
+        ("[params]\na = [[1]]", "4:6: params.a[0]: expected true, false, a number or text, found [1]"),
+        ("[params.a]\nb = 1", "3:9: params.a: expected true, false, a number, text, or a list of these, found a table"),
     ] {
         assert_eq!(said(&format!("{lines}\n")), format!("job.toml:{message}"));
     }
@@ -309,10 +223,7 @@ fn workers() {
          job.toml:3:2: workers.fargate: missing\n  hint: for example: see docs/aws"
     );
     for (lines, message) in [
-        (
-            "[workers]\ncount = 2\nmin_count = 3",
-            "5:13: workers.min_count: 3 is more than `count`, 2",
-        ),
+        ("[workers]\ncount = 2\nmin_count = 3", "5:13: workers.min_count: 3 is more than `count`, 2"),
         (
             "[workers]\nmax_attempts = 0",
             "4:16: workers.max_attempts: expected a number of attempts from 1 to 100, found 0",
@@ -400,11 +311,7 @@ fn ecs() {
             "execution_role_arn = 'me'",
             "10:22: workers.ec2.execution_role_arn: expected a role's ARN such as \"arn:aws:iam::123456789012:role/NAME\", found \"me\"",
         ),
-        (
-            "ec2",
-            "shutdown_after = '1m'",
-            "10:18: workers.ec2.shutdown_after: expected 10m to 720h, found \"1m\"",
-        ),
+        ("ec2", "shutdown_after = '1m'", "10:18: workers.ec2.shutdown_after: expected 10m to 720h, found \"1m\""),
         (
             "ec2",
             "network_mode = 'awsvpc'\nassign_public_ip = true",
@@ -418,16 +325,10 @@ fn ecs() {
         ),
     ] {
         let more = if section == "ec2" { instances } else { "" };
-        assert_eq!(
-            said(&format!("[workers.{section}]\n{shared}{more}{lines}\n")),
-            format!("job.toml:{message}")
-        );
+        assert_eq!(said(&format!("[workers.{section}]\n{shared}{more}{lines}\n")), format!("job.toml:{message}"));
     }
     assert_eq!(
-        said("[workers.ec2]\ninstance_types = ['big']\n")
-            .lines()
-            .filter(|l| !l.starts_with(' '))
-            .collect::<Vec<_>>(),
+        said("[workers.ec2]\ninstance_types = ['big']\n").lines().filter(|l| !l.starts_with(' ')).collect::<Vec<_>>(),
         [
             "job.toml:3:10: workers.ec2.image: missing",
             "job.toml:3:10: workers.ec2.task_role_arn: missing",
@@ -447,18 +348,8 @@ fn fargate_pairs_are_awss() {
         );
         toml(&text).is_ok()
     };
-    let gib = |cpu| {
-        (0..=130 * 2)
-            .map(|half| half * 512)
-            .filter(|mib| right(cpu, *mib))
-            .collect::<Vec<_>>()
-    };
-    let steps = |from: u32, to: u32, by: usize| {
-        (from..=to)
-            .step_by(by)
-            .map(|g| g * 1024)
-            .collect::<Vec<_>>()
-    };
+    let gib = |cpu| (0..=130 * 2).map(|half| half * 512).filter(|mib| right(cpu, *mib)).collect::<Vec<_>>();
+    let steps = |from: u32, to: u32, by: usize| (from..=to).step_by(by).map(|g| g * 1024).collect::<Vec<_>>();
     assert_eq!(gib(256), [512, 1024, 2048]);
     assert_eq!(gib(512), steps(1, 4, 1));
     assert_eq!(gib(1024), steps(2, 8, 1));
@@ -470,28 +361,19 @@ fn fargate_pairs_are_awss() {
 
 #[test]
 fn overrides() {
-    let hint = "\n  hint: an override looks like `--set grid.tile=[512,512]`; text needs no quotes\n1 mistake in the job";
+    let hint =
+        "\n  hint: an override looks like `--set grid.tile=[512,512]`; text needs no quotes\n1 mistake in the job";
     for (argument, message) in [
         ("grid", "there is no `=` after the key"),
         ("=1", "there is no key before the `=`"),
         ("grid tile=1", "there is no key before the `=`"),
-        (
-            "grid.tile=[1",
-            "grid.tile: the value is not TOML: unclosed array, expected `]`",
-        ),
-        (
-            "function.module.x=1",
-            "function.module: the job file has \"m.wasm\" here, which holds no keys",
-        ),
+        ("grid.tile=[1", "grid.tile: the value is not TOML: unclosed array, expected `]`"),
+        ("function.module.x=1", "function.module: the job file has \"m.wasm\" here, which holds no keys"),
     ] {
-        let said = load("job.toml", LEAST, &[argument])
-            .unwrap_err()
-            .to_string();
+        let said = load("job.toml", LEAST, &[argument]).unwrap_err().to_string();
         assert_eq!(said, format!("--set {argument}: {message}{hint}"));
     }
-    let said = load("job.toml", LEAST, &["grid.tile=512", "grids=1"])
-        .unwrap_err()
-        .to_string();
+    let said = load("job.toml", LEAST, &["grid.tile=512", "grids=1"]).unwrap_err().to_string();
     assert_eq!(
         said,
         "--set grid.tile=512: grid.tile: expected the tile's size as [cols, rows], found 512\n\

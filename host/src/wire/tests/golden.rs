@@ -113,7 +113,7 @@ async fn a_whole_stream() {
     let mut bytes = Vec::new();
     b.read_to_end(&mut bytes).await.unwrap();
     let expected = "01 74696c65666e0a
-        01 00 00 00 14000000 1200000000000000
+        01 00 00 00 15000000 1200000000000000
         04 07 fc 70110100 00 01 01 01 01 01 03 00 02 00 00 00 00 00
         010203 00000000000000000000000000 0809
         01 00 00 00 01000000 0000000000000000
@@ -123,7 +123,7 @@ async fn a_whole_stream() {
 
 #[test]
 fn the_largest_messages_fit_their_limits() {
-    use crate::wire::limits::{MAX_HELLO, MAX_HEADER};
+    use crate::wire::limits::{MAX_HEADER, MAX_HELLO};
     let long = |n| "x".repeat(n);
     let mut log = Log::default();
     for _ in 0..MAX_LOG_LINES {
@@ -149,16 +149,13 @@ fn the_largest_messages_fit_their_limits() {
         arch: long(MAX_NAME),
         ..about()
     };
-    let failure = TileFailure {
-        lease,
-        kind: FailureKind::Worker,
-        text: long(MAX_TEXT),
-        retryable: true,
-        cost,
-        log: log.clone(),
-    };
+    let failure =
+        TileFailure { lease, kind: FailureKind::Worker, text: long(MAX_TEXT), retryable: true, cost, log: log.clone() };
     let from_worker = [
-        (FromWorker::Hello(Hello { protocols: Protocols { min: 9_999, max: 9_999 }, secret: secret(), about }), MAX_HELLO),
+        (
+            FromWorker::Hello(Hello { protocols: Protocols { min: 9_999, max: 9_999 }, secret: secret(), about }),
+            MAX_HELLO,
+        ),
         (FromWorker::Result(TileResult { lease, outcome, cost, log }), MAX_HEADER),
         (FromWorker::Failed(failure), MAX_HEADER),
         (FromWorker::Returned { tiles: vec![lease; MAX_LEASES], why: long(MAX_TEXT) }, MAX_HEADER),
@@ -199,8 +196,7 @@ fn one_more_than_a_bound_is_refused() {
     for (message, text) in cases {
         assert_eq!(message.check().unwrap_err().to_string(), format!("malformed message: {text}"));
     }
-    let welcome =
-        Welcome { worker: 1, protocol: 1, heartbeat_ms: 0, compression: Compression::None, task_len: 0 };
+    let welcome = Welcome { worker: 1, protocol: 1, heartbeat_ms: 0, compression: Compression::None, task_len: 0 };
     assert_eq!(
         FromController::Welcome(welcome).check().unwrap_err().to_string(),
         "malformed message: a heartbeat of 0 ms"
@@ -219,10 +215,7 @@ fn unknown_numbers_are_refused() {
     let dtype = hex::decode("0307fc70110100010163010102 00".replace(' ', "")).unwrap();
     let error = decode::<FromController>(&dtype).unwrap_err().to_string();
     assert!(error.contains("no element type has the number 99"), "{error}");
-    assert_eq!(
-        decode::<FromController>(&[5, 0]).unwrap_err().to_string(),
-        "malformed message: 1 bytes left over"
-    );
+    assert_eq!(decode::<FromController>(&[5, 0]).unwrap_err().to_string(), "malformed message: 1 bytes left over");
 }
 
 #[test]

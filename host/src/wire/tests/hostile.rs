@@ -46,8 +46,11 @@ impl Door {
         let worker = connect(&self.ticket, &about, &pool, LIMITS);
         let controller = async {
             let joining = self.joined.recv().await.unwrap();
-            let terms =
-                Terms { worker: 1, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer.ip()) };
+            let terms = Terms {
+                worker: 1,
+                heartbeat: Duration::from_secs(5),
+                compression: Compression::for_peer(joining.peer.ip()),
+            };
             joining.welcome(terms, b"task", LIMITS).await
         };
         let (worker, controller) = tokio::join!(worker, controller);
@@ -85,10 +88,7 @@ async fn a_ticket_holder_gets_in_and_pixels_cross_tls() {
         assert_eq!(received.unwrap().1.part(0), Some(&pixels[..]));
         // A process that is killed closes its sockets without TLS's goodbye.
         drop(worker);
-        assert_eq!(
-            from_worker.recv().await.unwrap_err().to_string(),
-            "the connection was closed by the other side"
-        );
+        assert_eq!(from_worker.recv().await.unwrap_err().to_string(), "the connection was closed by the other side");
     }
 }
 
@@ -111,7 +111,8 @@ async fn a_copied_certificate_without_its_key_is_not_enough() {
     use rustls::pki_types::PrivateKeyDer;
     let real = rcgen::generate_simple_self_signed(["tilefn".to_owned()]).unwrap();
     let thief = rcgen::KeyPair::generate().unwrap();
-    let key = rustls::crypto::ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(thief.serialize_der().into())).unwrap();
+    let key =
+        rustls::crypto::ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(thief.serialize_der().into())).unwrap();
     let stolen = rustls::sign::CertifiedKey::new(vec![real.cert.der().clone()], key);
     let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -242,8 +243,7 @@ async fn slow_handshakes_end_at_the_deadline() {
     // The clock of this test jumps to the next timer whenever all wait, so a slow byte costs no time.
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let mut listener =
-        Listener::new(tcp, JobCertificate::generate().unwrap(), secret(), Pool::new(1 << 20));
+    let mut listener = Listener::new(tcp, JobCertificate::generate().unwrap(), secret(), Pool::new(1 << 20));
     let start = tokio::time::Instant::now();
     let slow = async {
         let mut stream = TcpStream::connect(address).await.unwrap();

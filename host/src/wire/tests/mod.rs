@@ -49,7 +49,8 @@ fn result(outputs: Vec<Vec<RasterHead>>, state_len: u64) -> FromWorker {
 /// Two ends that agreed on terms over an in-memory pipe of `pipe` bytes.
 struct Pair {
     from_worker: Reader<FromWorker>,
-    to_worker: Writer<FromController>,
+    /// Held only to keep the connection open.
+    _to_worker: Writer<FromController>,
     worker: Joined,
 }
 
@@ -63,7 +64,7 @@ async fn pair(pipe: usize, compression: Compression) -> Pair {
     let worker = join(b, secret(), about(), Pool::new(64 << 20), LIMITS);
     let (controller, worker) = tokio::join!(controller, worker);
     let (from_worker, to_worker) = controller.unwrap();
-    Pair { from_worker, to_worker, worker: worker.unwrap() }
+    Pair { from_worker, _to_worker: to_worker, worker: worker.unwrap() }
 }
 
 /// A reader of worker messages past the greeting, and the raw end that feeds it.

@@ -57,7 +57,9 @@ impl World {
                 let body = format!("<{action}Response><requestId>r</requestId>{inner}</{action}Response>");
                 Answer { status: 200, kind: "text/xml", body }
             }
-            Err((code, message)) => error(if code == "InsufficientInstanceCapacity" { 500 } else { 400 }, code, &message),
+            Err((code, message)) => {
+                error(if code == "InsufficientInstanceCapacity" { 500 } else { 400 }, code, &message)
+            }
         }
     }
 
@@ -71,7 +73,10 @@ impl World {
         }
         if let Some((asked, made)) = self.tokens.get(&token) {
             if *asked != format!("{query:?}") {
-                return Err(("IdempotentParameterMismatch", "The client token was used with other parameters".to_owned()));
+                return Err((
+                    "IdempotentParameterMismatch",
+                    "The client token was used with other parameters".to_owned(),
+                ));
             }
             let again = self.instances.iter().filter(|i| made.contains(&i.id)).map(Instance::xml);
             return Ok(format!("<instancesSet>{}</instancesSet>", again.collect::<String>()));
@@ -83,7 +88,9 @@ impl World {
             return wrong("without a profile the agent cannot join");
         }
         let image = get("ImageId");
-        if !image.starts_with("ami-") && !image.starts_with("resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/") {
+        if !image.starts_with("ami-")
+            && !image.starts_with("resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/")
+        {
             return Err(("InvalidAMIID.Malformed", image));
         }
         let (subnet, in_interface) = (get("SubnetId"), get("NetworkInterface.1.SubnetId"));
@@ -106,7 +113,10 @@ impl World {
         }
         let room = self.rules.instances.entry((kind.clone(), subnet.clone(), spot)).or_insert(usize::MAX);
         if *room < least {
-            return Err(("InsufficientInstanceCapacity", format!("We currently do not have sufficient {kind} capacity")));
+            return Err((
+                "InsufficientInstanceCapacity",
+                format!("We currently do not have sufficient {kind} capacity"),
+            ));
         }
         let count = most.min(*room);
         *room -= count;
@@ -139,7 +149,9 @@ impl World {
 
     fn describe_instances(&self, query: &Query) -> String {
         let filters: Vec<_> = (1..)
-            .map_while(|n| Some((query.get(&format!("Filter.{n}.Name"))?.clone(), list(query, &format!("Filter.{n}.Value")))))
+            .map_while(|n| {
+                Some((query.get(&format!("Filter.{n}.Name"))?.clone(), list(query, &format!("Filter.{n}.Value"))))
+            })
             .collect();
         let passes = |instance: &&Instance| {
             filters.iter().all(|(name, values)| match name.as_str() {
@@ -189,7 +201,10 @@ impl Instance {
         format!(
             "<item><instanceId>{}</instanceId><instanceType>{}</instanceType><subnetId>{}</subnetId>\
              <instanceState><code>16</code><name>{}</name></instanceState><tagSet>{tags}</tagSet></item>",
-            self.id, self.kind, self.subnet, self.state()
+            self.id,
+            self.kind,
+            self.subnet,
+            self.state()
         )
     }
 }

@@ -60,7 +60,8 @@ impl World {
             "DescribeContainerInstances" => {
                 let wanted = texts(&body["containerInstances"]);
                 let all = self.hosts.iter().filter(|h| wanted.contains(&h.arn));
-                let all = all.map(|h| json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE" }));
+                let all = all
+                    .map(|h| json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE" }));
                 Ok(json!({ "containerInstances": all.collect::<Vec<_>>() }))
             }
             "DeregisterContainerInstance" => self.deregister_host(&body),
@@ -104,7 +105,8 @@ impl World {
                 continue;
             };
             let hosts = self.hosts.iter().filter(|h| h.cluster == name).count();
-            let tags = if texts(&body["include"]).contains(&"TAGS".to_owned()) { cluster.tags.clone() } else { json!([]) };
+            let tags =
+                if texts(&body["include"]).contains(&"TAGS".to_owned()) { cluster.tags.clone() } else { json!([]) };
             found.push(json!({
                 "clusterName": name, "clusterArn": cluster_arn(name), "tags": tags,
                 "status": if cluster.active { "ACTIVE" } else { "INACTIVE" },
@@ -117,10 +119,16 @@ impl World {
     fn delete_cluster(&mut self, body: &Value) -> Result {
         let name = self.cluster(body)?;
         if self.hosts.iter().any(|h| h.cluster == name) {
-            return Err(("ClusterContainsContainerInstancesException", "The Cluster cannot be deleted while Container Instances are active or draining.".into()));
+            return Err((
+                "ClusterContainsContainerInstancesException",
+                "The Cluster cannot be deleted while Container Instances are active or draining.".into(),
+            ));
         }
         if self.tasks.iter().any(|t| t.cluster == name && t.state != State::Stopped) {
-            return Err(("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.".into()));
+            return Err((
+                "ClusterContainsTasksException",
+                "The Cluster cannot be deleted while Tasks are active.".into(),
+            ));
         }
         self.clusters.get_mut(&name).unwrap().active = false;
         Ok(json!({ "cluster": { "clusterName": name, "status": "INACTIVE" } }))
@@ -139,10 +147,14 @@ impl World {
                 return client("No Fargate configuration exists for given values.");
             }
             if container["logConfiguration"].is_object() && body["executionRoleArn"].is_null() {
-                return client("Fargate requires task definition to have execution role ARN to support log driver awslogs.");
+                return client(
+                    "Fargate requires task definition to have execution role ARN to support log driver awslogs.",
+                );
             }
         } else if container["memory"].is_null() && container["memoryReservation"].is_null() {
-            return client("Invalid setting for container 'worker'. At least one of 'memory' or 'memoryReservation' must be specified.");
+            return client(
+                "Invalid setting for container 'worker'. At least one of 'memory' or 'memoryReservation' must be specified.",
+            );
         }
         if container["stopTimeout"].as_i64().is_some_and(|s| !(2..=120).contains(&s)) {
             return client("stopTimeout must be between 2 and 120");
@@ -152,7 +164,9 @@ impl World {
         let number = revisions.iter().map(|r| r.number).max().unwrap_or(0) + 1;
         revisions.push(Revision { number, active: true, definition: body.clone(), tags: body["tags"].clone() });
         let arn = definition_arn(&family, number);
-        Ok(json!({ "taskDefinition": { "taskDefinitionArn": arn, "family": family, "revision": number, "status": "ACTIVE" } }))
+        Ok(
+            json!({ "taskDefinition": { "taskDefinitionArn": arn, "family": family, "revision": number, "status": "ACTIVE" } }),
+        )
     }
 
     /// A revision by ARN, `family:revision` or, the latest active one, `family`.
@@ -183,7 +197,8 @@ impl World {
 
     fn deregister_definition(&mut self, body: &Value) -> Result {
         let found = self.revision(&text(&body["taskDefinition"]));
-        let (_, revision) = found.ok_or(("ClientException", "The specified task definition does not exist.".to_owned()))?;
+        let (_, revision) =
+            found.ok_or(("ClientException", "The specified task definition does not exist.".to_owned()))?;
         revision.active = false;
         Ok(json!({ "taskDefinition": { "status": "INACTIVE" } }))
     }
@@ -232,9 +247,14 @@ impl World {
             return Ok(json!({ "tasks": again, "failures": [] }));
         }
         let definition = self.revision(&text(&body["taskDefinition"])).filter(|(_, r)| r.active);
-        let definition = definition.ok_or(("ClientException", "TaskDefinition is inactive".to_owned()))?.1.definition.clone();
-        let providers: Vec<_> =
-            body["capacityProviderStrategy"].as_array().into_iter().flatten().map(|p| text(&p["capacityProvider"])).collect();
+        let definition =
+            definition.ok_or(("ClientException", "TaskDefinition is inactive".to_owned()))?.1.definition.clone();
+        let providers: Vec<_> = body["capacityProviderStrategy"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|p| text(&p["capacityProvider"]))
+            .collect();
         if !providers.is_empty() && !body["launchType"].is_null() {
             return Err(wrong("Specifying both a launch type and capacity provider strategy is not supported."));
         }
@@ -337,7 +357,9 @@ impl World {
     fn list_tasks(&self, body: &Value) -> Result {
         let cluster = self.cluster(body)?;
         let started_by = body["startedBy"].as_str();
-        if started_by.is_some() && ["family", "serviceName", "desiredStatus", "launchType"].iter().any(|f| !body[*f].is_null()) {
+        if started_by.is_some()
+            && ["family", "serviceName", "desiredStatus", "launchType"].iter().any(|f| !body[*f].is_null())
+        {
             return Err(wrong("startedBy must be the only filter"));
         }
         let runs = |t: &&Task| !matches!(t.state, State::Stopping { .. } | State::Stopped);
@@ -356,7 +378,8 @@ impl World {
         let found = self.tasks.iter_mut().find(|t| t.arn == arn && t.cluster == cluster);
         let task = found.ok_or_else(|| wrong("The referenced task was not found."))?;
         if !matches!(task.state, State::Stopping { .. } | State::Stopped) {
-            (task.state, task.code, task.reason) = (State::Stopping { since: now }, "UserInitiated", text(&body["reason"]));
+            (task.state, task.code, task.reason) =
+                (State::Stopping { since: now }, "UserInitiated", text(&body["reason"]));
         }
         Ok(json!({ "task": task.json() }))
     }

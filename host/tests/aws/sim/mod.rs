@@ -85,7 +85,9 @@ impl Sim {
                     async move { sim.serve(request).await }
                 });
                 // A fault ends a connection with an error: that is what it is for.
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
             }
         });
         sim
@@ -124,11 +126,15 @@ impl Sim {
         all
     }
 
-    async fn serve(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let target = head.headers.get("x-amz-target").and_then(|t| t.to_str().ok()).map(str::to_owned);
-        let form = head.headers.get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"application/x-www-form"));
+        let form =
+            head.headers.get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"application/x-www-form"));
         let text = String::from_utf8_lossy(&body).into_owned();
         let action = match &target {
             Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
@@ -153,7 +159,8 @@ impl Sim {
         } else if form {
             http(self.world.lock().unwrap().ec2(&action, &text))
         } else {
-            let answer = self.s3.call(Request::from_parts(head, s3s::Body::from(body))).await.map_err(|e| format!("{e:?}"))?;
+            let answer =
+                self.s3.call(Request::from_parts(head, s3s::Body::from(body))).await.map_err(|e| format!("{e:?}"))?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
             Response::from_parts(head, Full::new(body))

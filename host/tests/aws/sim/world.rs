@@ -201,10 +201,18 @@ impl World {
 
     /// Everything that costs money or clutters the account, whoever made it.
     pub fn inventory(&self) -> Vec<String> {
-        let clusters = self.clusters.iter().filter(|(n, c)| c.active && n.starts_with("tilefn-")).map(|(n, _)| format!("cluster {n}"));
-        let tasks = self.tasks.iter().filter(|t| t.state != State::Stopped && !matches!(t.state, State::Stopping { .. }));
+        let clusters = self
+            .clusters
+            .iter()
+            .filter(|(n, c)| c.active && n.starts_with("tilefn-"))
+            .map(|(n, _)| format!("cluster {n}"));
+        let tasks =
+            self.tasks.iter().filter(|t| t.state != State::Stopped && !matches!(t.state, State::Stopping { .. }));
         let tasks = tasks.map(|t| format!("task {} ({:?})", t.arn, t.state));
-        let revisions = self.families.iter().flat_map(|(f, all)| all.iter().map(move |r| format!("task definition {f}:{}", r.number)));
+        let revisions = self
+            .families
+            .iter()
+            .flat_map(|(f, all)| all.iter().map(move |r| format!("task definition {f}:{}", r.number)));
         let hosts = self.hosts.iter().map(|h| format!("container instance {}", h.arn));
         let instances = self.instances.iter().filter(|i| i.ended.is_none()).map(|i| format!("instance {}", i.id));
         clusters.chain(tasks).chain(revisions).chain(hosts).chain(instances).collect()

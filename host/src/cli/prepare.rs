@@ -1,0 +1,218 @@
+//! From a job's path to a plan that can run: reads the job file and the module, compiles, plans.
+
+use super::Fatal;
+use super::console::Console;
+use crate::controller::{Job, Journal, JournalError, Plan};
+use crate::job::{self, Loaded};
+use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
+use clap::Args;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Memory for GDAL's block cache, bytes: the blocks of a few tiles. A larger one is slower: every block
+/// comes into memory that the kernel has to find and clear first.
+const GDAL_CACHE: u64 = 64 << 20;
+/// Pixels that an instance's memory keeps from tile to tile at most, bytes.
+const KEPT_MEMORY: u64 = 256 << 20;
+
+/// Which job, and what to change in it.
+#[derive(Debug, Args)]
+pub struct JobArguments {
+    /// The job file (TOML, or JSON by its extension); - reads it from standard input
+    job: String,
+    /// Override a key of the job file, e.g. --set params.radius=3 or --set outputs.ndvi.path=x.tif
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Who runs the tiles, e.g. threads:4 or processes:2; short for --set workers.kind=… and workers.count=…
+    #[arg(long, value_name = "KIND[:COUNT]")]
+    workers: Option<String>,
+    /// The module, in place of the job file's
+    #[arg(long, value_name = "FILE")]
+    module: Option<String>,
+    /// Replace outputs that exist, once the job is complete
+    #[arg(long)]
+    overwrite: bool,
+    /// Go on with what an interrupted run of the same job has done
+    #[arg(long)]
+    resume: bool,
+}
+
+/// A job ready to run.
+pub struct Prepared {
+    /// The job file.
+    pub loaded: Loaded,
+    /// The module's bytes.
+    pub module: Vec<u8>,
+    /// The sandbox that compiled it.
+    pub sandbox: Sandbox,
+    /// The function.
+    pub function: Function,
+    /// The plan.
+    pub plan: Plan,
+    /// The journal of the run; a dry run has none.
+    pub journal: Option<Journal>,
+}
+
+/// Compute threads when the job doesn't say: as many as there are processors.
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}
+
+/// Reads the job file, overrides put in.
+pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
+    job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
+}
+
+/// Prepares the job; says its warnings. With `start` false nothing is touched.
+pub fn prepare(
+    arguments: &JobArguments,
+    mut loaded: Loaded,
+    console: &Console,
+    start: bool,
+) -> Result<Prepared, Fatal> {
+    let workers = &loaded.spec.workers;
+    let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
+    crate::raster::init(GDAL_CACHE);
+    let module = read_module(&loaded)?;
+    let limits = job::limits(&loaded.spec);
+    let sandbox =
+        Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
+    let compiled = sandbox.compile(&module).map_err(|e| in_module(&loaded, &e))?;
+    let function = choose(&loaded, &compiled)?;
+    let identity = Job {
+        path: arguments.job.clone(),
+        sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
+        module: loaded.spec.function.module.clone(),
+        module_sha256: compiled.sha256().to_owned(),
+        function: function.description().name.clone(),
+    };
+    let journal = if start { open_journal(arguments, &mut loaded, &identity, console)? } else { None };
+    let options = job::Options { overwrite: arguments.overwrite, threads };
+    let planned = job::plan(&loaded, &function, identity, &options).map_err(mistakes);
+    let mut plan = match (planned, journal.as_ref().is_some_and(|j| j.progress().done.len() == 0)) {
+        (Ok(plan), _) => plan,
+        (Err(fatal), fresh) => {
+            // Nothing was begun, so nothing is to be gone on with.
+            journal.filter(|_| fresh).into_iter().for_each(Journal::remove);
+            return Err(fatal);
+        }
+    };
+    plan.warnings.extend(sandbox.warnings().iter().cloned());
+    plan.warnings.iter().for_each(|w| console.warn(w));
+    Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// Opens the run's journal, and lets the grid be cut as an earlier run has done. A new run can do without: then it can't
+/// be resumed.
+fn open_journal(
+    arguments: &JobArguments,
+    loaded: &mut Loaded,
+    job: &Job,
+    console: &Console,
+) -> Result<Option<Journal>, Fatal> {
+    let files = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice());
+    let local = files.map(Path::new).find(|p| !p.starts_with("/vsi") && !p.to_string_lossy().contains("://"));
+    let beside = local
+        .map_or_else(|| loaded.base.join(Path::new(&arguments.job).file_name().unwrap_or_default()), Path::to_owned);
+    // Who does the work, and how the grid is cut, doesn't change the pixels.
+    let mut what = loaded.spec.clone();
+    what.workers = job::spec::Workers::default();
+    let cut = what.grid.tile.take();
+    let what = serde_json::to_string(&what).map_err(Fatal::failed)?;
+    let identity = sha256(format!("{what} {} {}", job.function, job.module_sha256).as_bytes());
+    if beside.parent().is_some_and(|folder| !folder.is_dir()) {
+        // The planner says so, with all else that is wrong.
+        return Ok(None);
+    }
+    let journal = match Journal::open(Journal::path_for(&beside), &identity, arguments.resume) {
+        Ok(journal) => journal,
+        Err(e @ JournalError::Unusable { .. }) if !arguments.resume => {
+            console.warn(&format!("this run can't be resumed: {e}"));
+            return Ok(None);
+        }
+        Err(e) => return Err(Fatal::usage(e)),
+    };
+    let before = journal.progress();
+    if before.done.len() > 0 {
+        if cut.is_some_and(|cut| cut != before.tile) {
+            return Err(Fatal::usage(format!(
+                "grid.tile: the unfinished run has tiles of {} × {}; leave grid.tile away to go on with it",
+                before.tile[0], before.tile[1]
+            )));
+        }
+        loaded.spec.grid.tile = Some(before.tile);
+        console.say(
+            &format!("going on with a run that has done {} tiles", before.done.len()),
+            "resume",
+            || serde_json::json!({ "done": before.done.len() }),
+        );
+    }
+    Ok(Some(journal))
+}
+
+/// All overrides, short forms written out.
+fn overrides(arguments: &JobArguments) -> Vec<String> {
+    let mut set = arguments.set.clone();
+    if let Some(workers) = &arguments.workers {
+        let (kind, count) =
+            workers.split_once(':').map_or((workers.as_str(), None), |(kind, count)| (kind, Some(count)));
+        set.push(format!("workers.kind={kind}"));
+        set.extend(count.map(|count| format!("workers.count={count}")));
+    }
+    if let Some(module) = &arguments.module {
+        // As a text, whatever it looks like; relative to where the user is, as all file arguments are.
+        let path = std::path::absolute(module).map_or_else(|_| module.clone(), |p| p.display().to_string());
+        set.push(format!("function.module={path:?}"));
+    }
+    set
+}
+
+fn mistakes(mistakes: job::Mistakes) -> Fatal {
+    Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
+}
+
+/// The module's bytes, checked against the job's sha256.
+fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
+    let function = &loaded.spec.function;
+    let path = &function.module;
+    if path.contains("://") {
+        return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| {
+        let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
+        Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
+    })?;
+    let found = sha256(&bytes);
+    match &function.sha256 {
+        Some(wanted) if !wanted.eq_ignore_ascii_case(&found) => {
+            Err(Fatal::usage(format!("function.sha256: {path} has sha256 {found}, the job file wants {wanted}")))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// The function that the job names, or the module's only one.
+fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
+    let function = &loaded.spec.function;
+    let name = match (&function.name, module.functions()) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => only.name.clone(),
+        (None, several) => {
+            let names: Vec<_> = several.iter().map(|f| f.name.as_str()).collect();
+            return Err(Fatal::usage(format!(
+                "function.name: {} has several functions, name one of them: {}",
+                function.module,
+                names.join(", ")
+            )));
+        }
+    };
+    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function.module)))
+}
+
+fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
+    Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}

@@ -1,0 +1,147 @@
+//! `tilefn worker`: the generic worker, which knows no job until its controller sends one.
+
+use super::Fatal;
+use super::prepare::cores;
+use crate::sandbox::user_cache_dir;
+use crate::wire::{About, Ticket, WorkerKind};
+use crate::worker::remote::{self, Settings};
+use clap::{Args, ValueEnum};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::path::Path;
+use tokio::sync::watch;
+
+/// Memory for GDAL's block cache, bytes, when this worker reads.
+#[cfg(feature = "gdal")]
+const GDAL_CACHE: u64 = 64 << 20;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The ticket that the controller wrote: a file, or s3://bucket/key
+    #[arg(long, value_name = "FILE", env = "TILEFN_TICKET")]
+    ticket: String,
+    /// Tiles to run at the same time; default: one for each processor
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
+    /// What started this worker, for the report
+    #[arg(long, value_enum, default_value = "external", hide = true)]
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Process,
+    External,
+    Fargate,
+    Ec2,
+}
+
+/// Works until the job is done, or SIGTERM says to leave.
+pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
+    let ticket = read_ticket(&arguments.ticket)?;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let pid = std::process::id();
+    let about = About {
+        name: format!("{host}-{pid}"),
+        host,
+        pid,
+        kind: match arguments.kind {
+            Kind::Process => WorkerKind::Process,
+            Kind::External => WorkerKind::External,
+            Kind::Fargate => WorkerKind::Fargate,
+            Kind::Ec2 => WorkerKind::Ec2,
+        },
+        task_arn: task_arn(),
+        threads: arguments.threads.unwrap_or_else(cores),
+        reads: cfg!(feature = "gdal"),
+        version: env!("CARGO_PKG_VERSION").into(),
+        arch: std::env::consts::ARCH.into(),
+    };
+    #[cfg(feature = "gdal")]
+    crate::raster::init(GDAL_CACHE);
+    let (leave, left) = watch::channel(false);
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
+    let handle = signals.handle();
+    let catching = std::thread::spawn(move || {
+        for (n, _) in signals.forever().enumerate() {
+            if n > 0 {
+                std::process::exit(130);
+            }
+            tracing::info!("told to leave; giving back what is not done");
+            leave.send_replace(true);
+        }
+    });
+    let result = remote::run(&ticket, &Settings { about, cache: user_cache_dir(), fetch: fetch() }, left);
+    handle.close();
+    // The thread only loops over signals; it can't have panicked.
+    let _ended = catching.join();
+    match result {
+        // The controller is on the same terminal, and says it.
+        Err(remote::Error::Aborted(_)) if matches!(arguments.kind, Kind::Process) => Ok(()),
+        result => result.map_err(|e| Fatal {
+            code: if matches!(e, remote::Error::Join(_) | remote::Error::Wire(_)) { 3 } else { 1 },
+            text: e.to_string(),
+            detail: None,
+        }),
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn read_ticket(place: &str) -> Result<Ticket, Fatal> {
+    if place.starts_with("s3://") {
+        return Err(Fatal::usage("this tilefn was built without AWS support, so it can't read a ticket from S3"));
+    }
+    Ticket::read(Path::new(place)).map_err(Fatal::usage)
+}
+
+#[cfg(feature = "aws")]
+fn read_ticket(place: &str) -> Result<Ticket, Fatal> {
+    if !place.starts_with("s3://") {
+        return Ticket::read(Path::new(place)).map_err(Fatal::usage);
+    }
+    /// Bytes of a ticket; a real one has under 2 KiB.
+    const MAX_TICKET: u64 = 64 << 10;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::failed)?;
+    let bytes = runtime.block_on(async {
+        let session = crate::aws::Session::load(None, None).await?;
+        crate::aws::fetch(&session, place, MAX_TICKET).await
+    });
+    let bytes = bytes.map_err(|e| Fatal { code: 3, text: e.to_string(), detail: None })?;
+    Ticket::parse(place, &bytes).map_err(Fatal::usage)
+}
+
+#[cfg(not(feature = "aws"))]
+fn fetch() -> Option<remote::Fetch> {
+    None
+}
+
+#[cfg(feature = "aws")]
+fn fetch() -> Option<remote::Fetch> {
+    Some(std::sync::Arc::new(|url, limit| {
+        Box::pin(async move {
+            let session = crate::aws::Session::load(None, None).await.map_err(|e| e.to_string())?;
+            crate::aws::fetch(&session, &url, limit).await.map_err(|e| e.to_string())
+        })
+    }))
+}
+
+/// The ARN of the ECS task that this worker runs in, by which the controller knows which task has come.
+fn task_arn() -> Option<String> {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    const LIMIT: Duration = Duration::from_secs(2);
+    let uri = std::env::var("ECS_CONTAINER_METADATA_URI_V4").ok()?;
+    let (host, path) = uri.strip_prefix("http://")?.split_once('/')?;
+    let address = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
+    stream.write_all(format!("GET /{path}/task HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.take(1 << 20).read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    let task: serde_json::Value = serde_json::from_str(body.trim()).ok()?;
+    task.get("TaskARN")?.as_str().map(str::to_owned)
+}

@@ -1,0 +1,202 @@
+//! A whole run with workers in other processes: opens the door, has a fleet started, serves until all is done, cleans up.
+
+use super::control::Control;
+use super::failure::Failure;
+use super::fleet::{Fleet, FleetError};
+use super::journal::Journal;
+use super::plan::Plan;
+use super::reading::Readers;
+use super::report::{Report, Worker};
+use super::run::{self, Totals};
+use super::schedule::Policy;
+use super::server::Server;
+use crate::sandbox::Function;
+use crate::wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError, WorkerKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpListener;
+
+/// How long a ticket is valid; a job that takes longer keeps its connected workers, but gets no new ones.
+const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often the switch to stop is looked at.
+const STOP_LOOK: Duration = Duration::from_millis(100);
+/// A tile that is this long under way, with no other work left, is given to a second worker.
+const STRAGGLER: Duration = Duration::from_secs(5);
+/// Received results may take this many bytes together, before they are written.
+const RESULT_BUDGET: u64 = 256 << 20;
+
+/// Where workers find the controller, and how they work.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Addresses for the ticket; empty: found out.
+    pub advertise: Vec<String>,
+    /// Whether the controller reads the inputs and sends the pixels.
+    pub controller_reads: bool,
+    /// How often a tile may be lost before the job fails.
+    pub max_attempts: u32,
+    /// How often each side says something at least.
+    pub heartbeat: Duration,
+    /// The job's id, for the ticket and names.
+    pub job: String,
+}
+
+/// A fleet, and the address where its workers find the module if the controller need not send it.
+pub struct Recruited<F> {
+    /// The fleet.
+    pub fleet: F,
+    /// `s3://…` or `https://…`.
+    pub module_url: Option<String>,
+}
+
+/// Runs `plan` with the workers of the fleet that `recruit` makes, given the module. `function` joins the results of an
+/// accumulating function.
+pub fn run<F: Fleet>(
+    plan: &Plan,
+    module: Vec<u8>,
+    function: Function,
+    recruit: impl AsyncFnOnce(&[u8]) -> Result<Recruited<F>, FleetError>,
+    options: &Options,
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Result<Report, Failure> {
+    let started = Instant::now();
+    raise_file_limit();
+    let task = plan.task.clone();
+    let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
+    let book = run::open_book(plan, function, policy, control, journal)?;
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let readers = match options.controller_reads {
+        true => Some(Readers::start(&task, threads).map_err(Failure::Thread)?),
+        false => None,
+    };
+    let task_bytes = task.to_bytes().map_err(|e| Failure::Panicked(e.to_string()))?;
+    let server = Arc::new(Server::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.clamp(2, 8))
+        // They write results: more of them would only wait for each other at the files.
+        .max_blocking_threads(threads.clamp(2, 8))
+        .enable_all()
+        .build()
+        .map_err(Failure::Thread)?;
+    let served = runtime.block_on(async {
+        let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
+        serve(&server, recruited, options, control).await
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    match served {
+        Ok(warnings) => warnings.into_iter().for_each(|w| book.warn(w)),
+        Err(failure) => server.fail(failure),
+    }
+    if let Some(failure) = server.take_failure() {
+        return Err(run::end_early(&book, failure));
+    }
+    let left = std::mem::take(&mut *server.left());
+    let mut totals = Totals::default();
+    for worker in &left {
+        totals.add(worker.work.into());
+    }
+    let workers = left.iter().map(|l| Worker {
+        id: l.worker.0,
+        kind: kind_name(l.about.kind).into(),
+        host: l.about.host.clone(),
+        tiles: l.work.tiles,
+        seconds: l.seconds,
+        left: l.why.clone(),
+    });
+    run::complete(plan, &book, totals, workers.collect(), prepared, started)
+}
+
+pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
+    match kind {
+        WorkerKind::Process => "process",
+        WorkerKind::External => "external",
+        WorkerKind::Fargate => "fargate",
+        WorkerKind::Ec2 => "ec2",
+    }
+}
+
+/// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know.
+async fn serve<F: Fleet>(
+    server: &Arc<Server>,
+    recruited: Recruited<F>,
+    options: &Options,
+    control: &Control,
+) -> Result<Vec<String>, Failure> {
+    let Recruited { mut fleet, module_url } = recruited;
+    let wire = |e: WireError| Failure::Listen { address: options.listen, reason: e.to_string() };
+    let tcp = TcpListener::bind(options.listen).await.map_err(|e| wire(e.into()))?;
+    let port = tcp.local_addr().map_err(|e| wire(e.into()))?.port();
+    let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
+    let expires = SystemTime::now() + TICKET_LIFE;
+    let addresses = addresses(options, port);
+    let module = Fingerprint::of(&server.module);
+    let mut ticket = Ticket::new(&options.job, addresses, certificate.fingerprint(), secret.clone(), module, expires);
+    ticket.module_url = module_url;
+    let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
+
+    let serving = tokio::spawn({
+        let server = server.clone();
+        async move { server.run(listener).await }
+    });
+    let mut ending = server.ending();
+    tokio::select! {
+        // Nothing to start when nothing is left to do.
+        biased;
+        Ok(_) = ending.wait_for(|e| *e != super::server::Ending::Open) => {}
+        error = drive(&mut fleet, &ticket, server) => server.fail(Failure::Fleet(error)),
+        () = stop_asked(control) => server.fail(Failure::Interrupted),
+    }
+    if serving.await.is_err() {
+        server.fail(Failure::Panicked("serving workers".into()));
+    }
+    Ok(fleet.stop().await)
+}
+
+async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> FleetError {
+    match fleet.start(ticket, &server.roll).await {
+        Ok(()) => fleet.keep(&server.roll).await,
+        Err(error) => error,
+    }
+}
+
+async fn stop_asked(control: &Control) {
+    while !control.stopped() {
+        tokio::time::sleep(STOP_LOOK).await;
+    }
+}
+
+/// Where workers can find us: what the user says, else this machine's address on the way out, or loopback.
+fn addresses(options: &Options, port: u16) -> Vec<String> {
+    if !options.advertise.is_empty() {
+        let with_port = |a: &String| match a.parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, port).to_string(),
+            Err(_) if a.contains(':') => a.clone(),
+            Err(_) => format!("{a}:{port}"),
+        };
+        return options.advertise.iter().map(with_port).collect();
+    }
+    let ip = if options.listen.ip().is_unspecified() { outgoing_address() } else { Some(options.listen.ip()) };
+    vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
+}
+
+/// Each worker's connection is an open file, and systems allow few of them unless asked for more.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the number of open files, hence of workers, can't be raised: {e}");
+    }
+}
+
+/// This machine's address on the way to anywhere; nothing is sent.
+fn outgoing_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address of the range for documentation: only the route to it is looked up.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

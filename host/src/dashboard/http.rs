@@ -1,0 +1,166 @@
+//! As much of HTTP as a page that is only read needs: one GET for each connection, with bounded size.
+
+use std::borrow::Cow;
+use std::io;
+use std::net::IpAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Longest request, bytes, and most headers; a browser's with cookies of other services on the same host fits.
+const MAX_REQUEST: usize = 8 << 10;
+const MAX_HEADERS: usize = 64;
+/// What a client may go on sending after its request, bytes.
+const MAX_REST: u64 = 64 << 10;
+
+/// For every answer. The page needs its own script, style and status, and nothing else from anywhere.
+const HEADERS: &str = "\
+Connection: close\r\n\
+Cache-Control: no-store\r\n\
+Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'\r\n\
+Cross-Origin-Resource-Policy: same-origin\r\n\
+Referrer-Policy: no-referrer\r\n\
+X-Content-Type-Options: nosniff\r\n";
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The path, without query.
+    pub path: String,
+    /// The host that the client thinks it talks to, with port.
+    pub host: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    status: &'static str,
+    content_type: &'static str,
+    body: Cow<'static, str>,
+}
+
+impl Reply {
+    /// What was asked for.
+    pub fn text(content_type: &'static str, body: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: "200 OK", content_type, body: body.into() }
+    }
+
+    /// Why there is nothing.
+    pub fn error(status: &'static str, why: &str) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: format!("{why}\n").into() }
+    }
+}
+
+/// Reads one request, answers it and closes the connection.
+pub async fn serve(mut stream: TcpStream, answer: impl FnOnce(&Request) -> Reply) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    let reply = loop {
+        match parse(&buffer) {
+            Ok(Some(request)) => break answer(&request),
+            Err(reply) => break reply,
+            Ok(None) => {}
+        }
+        let room = (MAX_REQUEST - buffer.len()) as u64;
+        if (&mut stream).take(room).read_buf(&mut buffer).await? == 0 {
+            return Ok(());
+        }
+    };
+    let Reply { status, content_type, body } = reply;
+    let allow = if status.starts_with("405") { "Allow: GET\r\n" } else { "" };
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}{HEADERS}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await?;
+    // To close with something unread would take the answer away from the client.
+    tokio::io::copy(&mut stream.take(MAX_REST), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// The request in these bytes; `None` if it isn't complete, an answer if it never will be a good one.
+fn parse(bytes: &[u8]) -> Result<Option<Request>, Reply> {
+    let bad = |why| Err(Reply::error("400 Bad Request", why));
+    let too_large = || Reply::error("431 Request Header Fields Too Large", "the request is too long");
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) if bytes.len() < MAX_REQUEST => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(too_large()),
+        Err(_) => return bad("this is no HTTP request"),
+    }
+    if request.method != Some("GET") {
+        return Err(Reply::error("405 Method Not Allowed", "the dashboard can only be read, with GET"));
+    }
+    let Some(path) = request.path.filter(|p| p.starts_with('/')) else { return bad("the request has no path") };
+    let mut hosts = request.headers.iter().filter(|h| h.name.eq_ignore_ascii_case("host"));
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return bad("the request needs one Host header") };
+    let Ok(host) = std::str::from_utf8(host.value) else { return bad("the Host header is no text") };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    Ok(Some(Request { path: path.to_owned(), host: host.to_owned() }))
+}
+
+/// Whether `host`, of a request, is us by an address or a name that nobody else can have given us.
+pub fn is_here(host: &str, name: &str) -> bool {
+    let host = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+        Some((v6, _)) => v6,
+        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
+    };
+    host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost") || host.eq_ignore_ascii_case(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn status(text: &[u8]) -> Option<&'static str> {
+        parse(text).err().map(|r| r.status)
+    }
+
+    #[test]
+    fn a_request_is_read_as_soon_as_it_is_complete() {
+        let text = b"GET /status.json?x=1 HTTP/1.1\r\nhost: localhost:80\r\n\r\n";
+        for end in 0..text.len() {
+            assert_eq!(parse(&text[..end]).unwrap(), None);
+        }
+        let request = Request { path: "/status.json".into(), host: "localhost:80".into() };
+        assert_eq!(parse(text).unwrap(), Some(request));
+    }
+
+    #[test]
+    fn wrong_requests_are_told_so() {
+        assert_eq!(status(b"\x16\x03\x01\x02\x00"), Some("400 Bad Request"), "TLS");
+        assert_eq!(status(b"GET / HTTP/1.1\r\n\r\n"), Some("400 Bad Request"), "no host");
+        assert_eq!(status(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), Some("400 Bad Request"));
+        assert_eq!(status(b"GET http://evil/ HTTP/1.1\r\nHost: a\r\n\r\n"), Some("400 Bad Request"));
+        assert_eq!(status(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"), Some("405 Method Not Allowed"));
+        let long = [b"GET /".as_slice(), &vec![b'a'; MAX_REQUEST]].concat();
+        assert_eq!(status(&long[..MAX_REQUEST]), Some("431 Request Header Fields Too Large"));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1));
+        assert_eq!(status(many.as_bytes()), Some("431 Request Header Fields Too Large"));
+    }
+
+    #[test]
+    fn only_addresses_and_our_own_names_are_here() {
+        for host in
+            ["127.0.0.1:8080", "127.0.0.1", "[::1]:8080", "[::1]", "localhost", "LocalHost:1", "10.1.2.3:80", "box:80"]
+        {
+            assert!(is_here(host, "box"), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", ":80", "[evil]", "localhost.evil:1"]
+        {
+            assert!(!is_here(host, "box"), "{host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _any = parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The compute threads of a remote worker: they take tiles from a queue and hand results to the connection.
+//!
+//! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
+
+use super::files::FilePixels;
+use super::runner::{self, Outcome, Pixels, Runner};
+use crate::grid::{Tile, Window};
+use crate::raster;
+use crate::sandbox::{self, LogLine};
+use crate::wire::{Lease, Payload};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+
+/// A tile to run.
+pub struct Job {
+    /// The tile, under the lease that its result must name.
+    pub lease: Lease,
+    /// The same tile.
+    pub tile: Tile,
+    /// Its inputs' pixels, when the controller reads them.
+    pub pixels: Option<Payload>,
+}
+
+/// What became of a tile.
+pub enum Report {
+    /// It ran, or was left out.
+    Finished {
+        /// Which.
+        lease: Lease,
+        /// With what result.
+        outcome: Box<Outcome>,
+    },
+    /// It failed.
+    Failed {
+        /// Which.
+        lease: Lease,
+        /// Why.
+        error: Box<runner::Error>,
+        /// What the function said before.
+        log: Vec<LogLine>,
+    },
+    /// It was stopped from here, before it was done.
+    Stopped(Lease),
+}
+
+/// Tiles that wait for a thread, and whether more may come.
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    running: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds a tile; gives it back when the queue is closed.
+    pub fn push(&self, job: Job) -> Result<(), Job> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(job);
+        }
+        state.jobs.push_back(job);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes a tile out again that has not been started.
+    pub fn cancel(&self, lease: Lease) -> bool {
+        let mut state = self.state();
+        let before = state.jobs.len();
+        state.jobs.retain(|j| j.lease != lease);
+        state.jobs.len() < before
+    }
+
+    /// Closes the queue and returns what has not been started.
+    pub fn close(&self) -> Vec<Lease> {
+        let mut state = self.state();
+        state.closed = true;
+        self.changed.notify_all();
+        state.jobs.drain(..).map(|j| j.lease).collect()
+    }
+
+    /// Whether no more tiles are taken.
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Tiles being run, and tiles waiting.
+    pub fn load(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.running, state.jobs.len())
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                state.running += 1;
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn ended(&self) {
+        let mut state = self.state();
+        state.running = state.running.saturating_sub(1);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts `threads` threads that run the queue's tiles until it is closed or nobody takes reports any more.
+pub fn start(
+    threads: usize,
+    runner: &Arc<Runner>,
+    queue: &Arc<Queue>,
+    reports: &mpsc::Sender<Report>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let stack = runner.task().limits.thread_stack();
+    (1..=threads)
+        .map(|n| {
+            let (runner, queue, reports) = (runner.clone(), queue.clone(), reports.clone());
+            let name = format!("tile-{n}");
+            std::thread::Builder::new().name(name).stack_size(stack).spawn(move || work(&runner, &queue, &reports))
+        })
+        .collect()
+}
+
+fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>) {
+    let mut files = FilePixels::new(runner.task().clone());
+    while let Some(Job { lease, tile, pixels }) = queue.next() {
+        let result = match pixels {
+            Some(payload) => runner.run(&tile, &mut Sent { runner, payload: &payload }),
+            None => runner.run(&tile, &mut files),
+        };
+        let report = match result {
+            Ok(outcome) => Report::Finished { lease, outcome: Box::new(outcome) },
+            Err(runner::Error::Function(sandbox::Error::Interrupted { .. })) => Report::Stopped(lease),
+            Err(error) => Report::Failed { lease, error: Box::new(error), log: Vec::new() },
+        };
+        // The connection is gone, and with it the lease.
+        let gone = reports.blocking_send(report).is_err();
+        queue.ended();
+        if gone {
+            break;
+        }
+    }
+}
+
+/// Pixels that came with the tile.
+struct Sent<'a> {
+    runner: &'a Runner,
+    payload: &'a Payload,
+}
+
+impl Pixels for Sent<'_> {
+    fn read(&mut self, input: usize, raster: usize, _window: Window, out: &mut [u8]) -> Result<(), raster::Error> {
+        let inputs = &self.runner.task().inputs;
+        let before: usize = inputs.iter().take(input).map(|i| i.rasters.len()).sum();
+        match self.payload.part(before.saturating_add(raster)) {
+            Some(part) if part.len() == out.len() => out.copy_from_slice(part),
+            part => {
+                let path = inputs.get(input).and_then(|i| i.rasters.get(raster)).map_or("", |r| r.path.as_str());
+                let found = part.map_or(0, <[u8]>::len);
+                let reason = format!("the controller sent {found} bytes for a tile that has {}", out.len());
+                return Err(raster::Error::Shape { path: path.to_owned(), reason });
+            }
+        }
+        Ok(())
+    }
+}

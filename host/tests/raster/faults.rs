@@ -1,0 +1,128 @@
+//! Damaged inputs and full disks.
+
+use crate::support::{fill_target, folder, names, path, python, read_bytes, source_spec, target_spec, write};
+use std::fs;
+use std::process::Command;
+use tilefn::grid::Window;
+use tilefn::raster::{Error, Target, TargetSpec, inspect};
+use tilefn_abi::DType;
+
+#[test]
+fn a_truncated_file_is_an_error_not_zeros() {
+    let dir = folder();
+    for (name, options) in [
+        ("plain.tif", "'TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64'"),
+        ("strips.tif", "'BLOCKYSIZE=16'"),
+        ("deflate.tif", "'TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64', 'COMPRESS=DEFLATE'"),
+        ("lzw.tif", "'TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64', 'COMPRESS=LZW', 'INTERLEAVE=PIXEL'"),
+        (
+            "jpeg.tif",
+            "'TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64', 'COMPRESS=JPEG', 'PHOTOMETRIC=YCBCR', 'INTERLEAVE=PIXEL'",
+        ),
+    ] {
+        python(
+            dir.path(),
+            &format!(
+                "a = np.random.default_rng(3).integers(1, 255, (3, 256, 256)).astype(np.uint8)
+make('{name}', a, [{options}])
+os.truncate('{name}', os.path.getsize('{name}') * 2 // 3)"
+            ),
+        );
+        let file = path(dir.path(), name);
+        let spec = source_spec(&file, &inspect(&file).unwrap());
+        assert!(read_bytes(&spec, Window::new(0, 0, 256, 256)).is_err(), "{name}");
+        // Exactly one of the blocks is cut; those before it still read, those after it are errors.
+        let error = read_bytes(&spec, Window::new(200, 200, 20, 20)).unwrap_err();
+        assert!(matches!(error, Error::Read { .. }), "{name}: {error}");
+        let text = error.to_string();
+        let expected = format!("can't read bands 1, 2, 3 of {file} at rows 200..220, columns 200..220 of the file: ");
+        assert!(text.starts_with(&expected) && text.len() > expected.len(), "{text}");
+        if name != "plain.tif" && name != "strips.tif" && name != "deflate.tif" {
+            assert!(read_bytes(&spec, Window::new(0, 0, 20, 20)).is_ok(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_block_is_an_error() {
+    let dir = folder();
+    python(
+        dir.path(),
+        "make('a.tif', np.random.default_rng(3).integers(1, 255, (256, 256)).astype(np.uint8), ['COMPRESS=DEFLATE'])
+data = bytearray(open('a.tif', 'rb').read())
+middle = len(data) // 2
+data[middle:middle + 200] = bytes(200)
+open('a.tif', 'wb').write(data)",
+    );
+    let file = path(dir.path(), "a.tif");
+    let spec = source_spec(&file, &inspect(&file).unwrap());
+    let error = read_bytes(&spec, Window::new(0, 0, 256, 256)).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("can't read band 1 of {file} at rows 0..256, columns 0..256 of the file: ")));
+}
+
+#[test]
+fn gdal_itself_prints_nothing() {
+    // Runs the tests above in a process of their own and looks at its stderr.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "faults::a_damaged_block_is_an_error", "--nocapture"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+const FULL_DISK: &str = "TILEFN_TEST_FULL_DISK";
+
+#[test]
+fn a_full_disk_is_noticed() {
+    // A limit on the size of files stands for the end of the disk. It holds for a whole process, hence a new one.
+    for variant in ["deflate", "plain", "late", "copy"] {
+        let dir = folder();
+        let status = Command::new("/bin/sh")
+            .args(["-c", r#"ulimit -f 200; exec "$0" --exact faults::full_disk_child --ignored --nocapture"#])
+            .arg(std::env::current_exe().unwrap())
+            .env(FULL_DISK, format!("{variant}:{}", dir.path().display()))
+            .output()
+            .unwrap();
+        assert!(status.status.success(), "{variant}: {}", String::from_utf8_lossy(&status.stdout));
+        assert_eq!(names(dir.path()), ["out.tif"]);
+        assert_eq!(fs::read_to_string(dir.path().join("out.tif")).unwrap(), "old");
+    }
+}
+
+#[test]
+#[ignore = "run by a_full_disk_is_noticed"]
+fn full_disk_child() {
+    let Ok(task) = std::env::var(FULL_DISK) else {
+        return;
+    };
+    let (variant, dir) = task.split_once(':').unwrap();
+    let dir = std::path::Path::new(dir);
+    // Writing on is an error then, not the end of the process.
+    let ignored = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored).unwrap();
+    fs::write(dir.join("out.tif"), "old").unwrap();
+    let noise = |_: i64, r: i64, c: i64| ((r * 7919 + c * 104_729) ^ (r * c)).wrapping_mul(2_654_435_761) as i32;
+    let options = if variant == "plain" { vec!["COMPRESS=NONE".to_owned()] } else { vec![] };
+    // Without flushing tile by tile, the error only comes with the last blocks.
+    let tile = if variant == "late" { (100, 100) } else { (128, 128) };
+    let driver = (variant == "copy").then(|| "COG".to_owned());
+    let spec = TargetSpec { options, tile, driver, ..target_spec(dir, "out.tif", (512, 512), DType::Int32) };
+    let error = write(spec, noise).unwrap_err();
+    match (variant, &error) {
+        ("late" | "copy", Error::Finish { .. } | Error::Write { .. }) | (_, Error::Write { .. }) => {}
+        _ => panic!("{error}"),
+    }
+    assert!(error.to_string().contains("out.tif"), "{error}");
+}
+
+#[test]
+fn a_folder_that_goes_away() {
+    let dir = folder();
+    let inner = dir.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let mut target = Target::create(target_spec(&inner, "out.tif", (10, 10), DType::UInt8)).unwrap();
+    fill_target(&mut target, |_, _, _| 1u8).unwrap();
+    fs::remove_dir_all(&inner).unwrap();
+    assert!(matches!(target.finish(&mut |_| true), Err(Error::Finish { .. })));
+}

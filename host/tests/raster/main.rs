@@ -1,0 +1,18 @@
+//! Rasters in and out, checked against GDAL's own Python bindings and numpy.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "helpers of tests are tests"
+)]
+
+mod faults;
+mod formats;
+mod inspection;
+mod preview;
+mod source;
+mod statistics;
+mod support;
+mod target;

@@ -1,0 +1,172 @@
+//! Helpers: Python with numpy and GDAL's own bindings makes rasters and checks them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+use tilefn::grid::{Crs, GeoTransform, Grid, Offset, Tiling, Window};
+use tilefn::raster::{Edge, Error, Info, Overviews, Source, SourceSpec, Target, TargetSpec, Written};
+use tilefn_abi::DType;
+
+/// A folder that goes away with the test.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("tilefn-test-").tempdir().unwrap()
+}
+
+/// Runs Python in `folder` with GDAL and numpy imported, and returns what it prints. The interpreter is `/usr/bin/python3`
+/// (Debian's GDAL belongs to it), or `TILEFN_TEST_PYTHON`.
+pub fn python(folder: &Path, script: &str) -> String {
+    let program = std::env::var("TILEFN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into());
+    let whole = format!("{PRELUDE}\n{script}");
+    let output = Command::new(program).args(["-c", &whole]).current_dir(folder).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{}: {script}\n{out}\n{err}", output.status);
+    out
+}
+
+/// `make` writes a raster from an array `[bands, rows, cols]` or `[rows, cols]`; `ramp` is the RIOS test raster.
+const PRELUDE: &str = r#"
+import json, os, struct, sys
+import numpy as np
+from osgeo import gdal, osr
+gdal.UseExceptions()
+
+TYPES = {'uint8': gdal.GDT_Byte, 'int8': gdal.GDT_Byte, 'uint16': gdal.GDT_UInt16, 'int16': gdal.GDT_Int16,
+         'uint32': gdal.GDT_UInt32, 'int32': gdal.GDT_Int32, 'uint64': gdal.GDT_UInt64, 'int64': gdal.GDT_Int64,
+         'float32': gdal.GDT_Float32, 'float64': gdal.GDT_Float64}
+
+def make(path, array, options=(), nodata=None, epsg=28355, origin=(500000, 7000000), pixel=10, driver='GTiff', names=()):
+    array = array if array.ndim == 3 else array[None]
+    bands, rows, cols = array.shape
+    options = list(options)
+    if array.dtype == np.int8:
+        options.append('PIXELTYPE=SIGNEDBYTE')
+    ds = gdal.GetDriverByName(driver).Create(path, cols, rows, bands, TYPES[array.dtype.name], options)
+    ds.SetGeoTransform((origin[0], pixel, 0, origin[1], 0, -pixel))
+    if epsg:
+        srs = osr.SpatialReference()
+        srs.ImportFromEPSG(epsg)
+        ds.SetProjection(srs.ExportToWkt())
+    for i in range(bands):
+        band = ds.GetRasterBand(i + 1)
+        if nodata is not None:
+            band.SetNoDataValue(nodata)
+        if names:
+            band.SetDescription(names[i])
+        band.WriteArray(array[i].view(np.uint8) if array.dtype == np.int8 else array[i])
+    ds.FlushCache()
+
+def ramp(rows=500, cols=500):
+    return np.floor(np.add.outer(np.arange(rows), np.arange(cols)) * 100 / (rows - 1 + cols - 1)).astype(np.uint8)
+
+def read(path):
+    return gdal.Open(path).ReadAsArray()
+
+KEEP = []  # a band does not keep its dataset
+
+def open_band(path, number=1):
+    KEEP.append(gdal.Open(path))
+    return KEEP[-1].GetRasterBand(number)
+"#;
+
+/// A file's path as text.
+pub fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+/// Names in a folder, hidden ones included.
+pub fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// To read all bands of a file that is its own grid.
+pub fn source_spec(path: &str, info: &Info) -> SourceSpec {
+    let size = (info.grid.rows, info.grid.cols);
+    let dtype = info.bands[0].dtype;
+    SourceSpec {
+        path: path.to_owned(),
+        bands: (1..=info.bands.len()).collect(),
+        dtype,
+        fill: info.bands.iter().map(|b| b.nodata.map(|v| v.as_bits_for(dtype).unwrap())).collect(),
+        offset: Offset { row: 0, col: 0 },
+        file_size: size,
+        grid_size: size,
+        edge: Edge::Nodata,
+    }
+}
+
+/// Reads a window's bytes.
+pub fn read_bytes(spec: &SourceSpec, window: Window) -> Result<Vec<u8>, Error> {
+    let mut out = vec![0xaa; spec.bands.len() * window.pixels() as usize * spec.dtype.size()];
+    Source::open(spec)?.read(window, &mut out)?;
+    Ok(out)
+}
+
+/// Reads a window's pixels.
+pub fn read<T: bytemuck::AnyBitPattern>(spec: &SourceSpec, window: Window) -> Vec<T> {
+    values(&read_bytes(spec, window).unwrap())
+}
+
+/// Numbers from their bytes in memory order.
+pub fn values<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<T> {
+    bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
+}
+
+/// An output of one band with nothing special, in tiles of 128 × 128.
+pub fn target_spec(folder: &Path, name: &str, (rows, cols): (u32, u32), dtype: DType) -> TargetSpec {
+    TargetSpec {
+        path: path(folder, name),
+        driver: None,
+        options: vec![],
+        grid: Grid {
+            transform: GeoTransform::north_up(500_000.0, 7_000_000.0, 10.0, 10.0),
+            rows,
+            cols,
+            crs: Crs::default(),
+        },
+        bands: 1,
+        dtype,
+        nodata: None,
+        band_names: vec![],
+        statistics: false,
+        histogram: false,
+        overviews: Overviews::None,
+        overview_resampling: None,
+        color_table: None,
+        thematic: false,
+        metadata: vec![],
+        tile: (128, 128),
+        threads: 2,
+    }
+}
+
+/// Writes every tile: `pixel(band, row, col)`.
+pub fn fill_target<T: bytemuck::NoUninit>(
+    target: &mut Target,
+    pixel: impl Fn(i64, i64, i64) -> T,
+) -> Result<(), Error> {
+    let (grid, tile) = (target.spec().grid.clone(), target.spec().tile);
+    let bands = i64::from(target.spec().bands);
+    let tiling = Tiling::new(grid.rows, grid.cols, tile.0, tile.1).unwrap();
+    for index in 0..tiling.count() {
+        let w = tiling.tile(index).unwrap().window;
+        let mut data = Vec::new();
+        for b in 0..bands {
+            for r in w.row..w.row_end() {
+                data.extend((w.col..w.col_end()).map(|c| pixel(b, r, c)));
+            }
+        }
+        target.write(w, bytemuck::cast_slice(&data))?;
+    }
+    Ok(())
+}
+
+/// Writes a whole raster, tile by tile.
+pub fn write<T: bytemuck::NoUninit>(spec: TargetSpec, pixel: impl Fn(i64, i64, i64) -> T) -> Result<Written, Error> {
+    let mut target = Target::create(spec)?;
+    fill_target(&mut target, pixel)?;
+    target.finish(&mut |_| true)
+}

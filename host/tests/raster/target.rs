@@ -1,0 +1,285 @@
+//! Writing rasters: pixels, and what is left when something goes wrong.
+
+use crate::support::{fill_target, folder, names, path, python, source_spec, target_spec, write};
+use std::fs;
+use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
+use tilefn::raster::{Error, Nodata, Overviews, Source, Target, TargetSpec, init, inspect, same_crs};
+use tilefn_abi::DType;
+
+#[test]
+fn pixels_and_description_arrive() {
+    let dir = folder();
+    let spec = TargetSpec {
+        bands: 3,
+        nodata: Some(Nodata::Int(-9999)),
+        band_names: vec!["a".into(), "b".into(), "c".into()],
+        metadata: vec![("SENSOR".into(), "MSI".into())],
+        ..target_spec(dir.path(), "out.tif", (300, 500), DType::Int32)
+    };
+    let written = write(spec, |b, r, c| (b * 1_000_000 + r * 1000 + c) as i32).unwrap();
+    assert_eq!(names(dir.path()), ["out.tif"]);
+    assert_eq!(written.bytes, fs::metadata(dir.path().join("out.tif")).unwrap().len());
+    python(
+        dir.path(),
+        "
+ds = gdal.Open('out.tif')
+assert (ds.ReadAsArray() == np.fromfunction(lambda b, r, c: b * 1000000 + r * 1000 + c, (3, 300, 500))).all()
+assert ds.GetGeoTransform() == (500000, 10, 0, 7000000, 0, -10)
+assert [ds.GetRasterBand(i).GetDescription() for i in (1, 2, 3)] == ['a', 'b', 'c']
+assert [ds.GetRasterBand(i).GetNoDataValue() for i in (1, 2, 3)] == [-9999] * 3
+assert ds.GetMetadataItem('SENSOR') == 'MSI'
+assert ds.GetRasterBand(1).GetBlockSize() == [128, 128]
+assert ds.GetMetadata('IMAGE_STRUCTURE')['COMPRESSION'] == 'DEFLATE'
+assert ds.GetRasterBand(1).GetMetadataItem('STATISTICS_MINIMUM') is None
+assert ds.GetRasterBand(1).GetOverviewCount() == 0
+",
+    );
+}
+
+#[test]
+fn nothing_is_left_of_an_abandoned_output() {
+    let dir = folder();
+    fs::write(dir.path().join("out.tif"), "old").unwrap();
+    let spec = TargetSpec { statistics: true, ..target_spec(dir.path(), "out.tif", (500, 500), DType::UInt8) };
+    let mut target = Target::create(spec.clone()).unwrap();
+    let hidden: Vec<_> = names(dir.path()).into_iter().filter(|n| n.starts_with(".out.tif.tilefn-")).collect();
+    assert_eq!(hidden.len(), 1);
+    fill_target(&mut target, |_, r, _| r as u8).unwrap();
+    drop(target);
+    assert_eq!(names(dir.path()), ["out.tif"]);
+
+    let mut target = Target::create(spec).unwrap();
+    fill_target(&mut target, |_, r, _| r as u8).unwrap();
+    let error = target.finish(&mut |done| done < 0.2).unwrap_err();
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    assert_eq!(names(dir.path()), ["out.tif"]);
+    assert_eq!(fs::read_to_string(dir.path().join("out.tif")).unwrap(), "old");
+}
+
+#[test]
+fn a_new_file_takes_the_old_ones_place_and_its_sidecars() {
+    let dir = folder();
+    for name in ["out.tif", "out.tif.aux.xml", "out.tif.ovr", "other.tif.ovr"] {
+        fs::write(dir.path().join(name), "old").unwrap();
+    }
+    write(target_spec(dir.path(), "out.tif", (10, 10), DType::UInt8), |_, r, c| (r * 10 + c) as u8).unwrap();
+    assert_eq!(names(dir.path()), ["other.tif.ovr", "out.tif"]);
+    python(dir.path(), "assert (read('out.tif').ravel() == np.arange(100)).all()");
+}
+
+#[test]
+fn unwritten_and_skipped_tiles_read_as_nodata() {
+    let dir = folder();
+    for (name, dtype, nodata) in [
+        ("u8.tif", DType::UInt8, Some(Nodata::Int(255))),
+        ("i64.tif", DType::Int64, Some(Nodata::Int(i64::MIN.into()))),
+        ("u64.tif", DType::UInt64, Some(Nodata::Int(u64::MAX.into()))),
+        ("nan.tif", DType::Float32, Some(Nodata::Float(f64::NAN))),
+        ("none.tif", DType::Int16, None),
+    ] {
+        let mut target =
+            Target::create(TargetSpec { nodata, bands: 2, ..target_spec(dir.path(), name, (300, 300), dtype) })
+                .unwrap();
+        let window = Window::new(128, 128, 128, 128);
+        target.write(window, &vec![1; 2 * 128 * 128 * dtype.size()]).unwrap();
+        target.skip(Window::new(0, 0, 128, 128)).unwrap();
+        target.finish(&mut |_| true).unwrap();
+    }
+    python(
+        dir.path(),
+        "
+for name, nodata in (('u8', 255), ('i64', -2**63), ('u64', 2**64 - 1), ('nan', None), ('none', 0)):
+    a = read(name + '.tif')
+    rest = np.ones((300, 300), bool)
+    rest[128:256, 128:256] = False
+    assert (np.isnan(a[:, rest]) if name == 'nan' else a[:, rest] == np.array(nodata, a.dtype)).all(), name
+    assert (np.ascontiguousarray(a[:, ~rest]).view(np.uint8) == 1).all(), name
+assert os.path.getsize('u64.tif') < 10000
+",
+    );
+}
+
+#[test]
+fn windows_that_cut_blocks_arrive_too() {
+    let dir = folder();
+    for (name, tile, options) in [
+        ("a.tif", (100, 100), vec![]),
+        ("b.tif", (37, 500), vec![]),
+        ("c.tif", (64, 64), vec!["BLOCKXSIZE=256".to_owned(), "BLOCKYSIZE=256".to_owned()]),
+        ("d.tif", (128, 128), vec!["tiled=no".to_owned(), "COMPRESS=ZSTD".to_owned()]),
+        ("e.tif", (128, 128), vec!["INTERLEAVE=PIXEL".to_owned(), "COMPRESS=NONE".to_owned()]),
+    ] {
+        let spec = TargetSpec { tile, options, bands: 2, ..target_spec(dir.path(), name, (300, 500), DType::Float64) };
+        write(spec, |b, r, c| (b * 1_000_000 + r * 1000 + c) as f64 / 7.0).unwrap();
+    }
+    python(
+        dir.path(),
+        "
+expected = np.fromfunction(lambda b, r, c: (b * 1000000 + r * 1000 + c) / 7, (2, 300, 500))
+for name, block, compression, interleave in (
+        ('a', [256, 256], 'DEFLATE', 'BAND'), ('b', [500, 37], 'DEFLATE', 'BAND'), ('c', [256, 256], 'DEFLATE', 'BAND'),
+        ('d', [500, 2], 'ZSTD', 'BAND'), ('e', [128, 128], None, 'PIXEL')):
+    ds = gdal.Open(name + '.tif')
+    assert (ds.ReadAsArray() == expected).all(), name
+    structure = ds.GetMetadata('IMAGE_STRUCTURE')
+    assert ds.GetRasterBand(1).GetBlockSize() == block, (name, ds.GetRasterBand(1).GetBlockSize())
+    assert structure.get('COMPRESSION') == compression and structure['INTERLEAVE'] == interleave, (name, structure)
+",
+    );
+}
+
+#[test]
+fn what_is_written_must_fit() {
+    let dir = folder();
+    let spec = target_spec(dir.path(), "out.tif", (20, 30), DType::Int16);
+    let mut target = Target::create(spec).unwrap();
+    let error = |r: Result<(), Error>| r.unwrap_err().to_string();
+    let file = path(dir.path(), "out.tif");
+    assert_eq!(
+        error(target.write(Window::new(0, 25, 5, 6), &[0; 60])),
+        format!("{file}: rows 0..5, columns 25..31 is not in the grid of rows 0..20, columns 0..30")
+    );
+    assert_eq!(
+        error(target.write(Window::new(0, 0, 5, 6), &[0; 61])),
+        format!("{file}: 61 bytes for 1 bands of rows 0..5, columns 0..6")
+    );
+    assert!(target.write(Window::new(-1, 0, 5, 6), &[0; 60]).is_err());
+}
+
+#[test]
+fn overviews_are_samples_of_all_pixels() {
+    // W4: every level, also those larger than a tile, equals its definition, with no pixel unwritten.
+    let dir = folder();
+    for (name, resampling) in [("near.tif", "nearest"), ("mean.tif", "average")] {
+        let spec = TargetSpec {
+            overviews: Overviews::Levels(vec![2, 4, 8, 64, 256]),
+            overview_resampling: Some(resampling.into()),
+            tile: (48, 48),
+            ..target_spec(dir.path(), name, (512, 1024), DType::Float32)
+        };
+        write(spec, |_, r, c| (r * 1024 + c) as f32).unwrap();
+    }
+    let automatic = TargetSpec {
+        overviews: Overviews::Automatic,
+        ..target_spec(dir.path(), "auto.tif", (300, 1500), DType::UInt8)
+    };
+    write(automatic, |_, r, _| r as u8).unwrap();
+    python(
+        dir.path(),
+        "
+a = np.arange(512 * 1024, dtype=np.float32).reshape(512, 1024)
+for name in ('near', 'mean'):
+    band = open_band(name + '.tif')
+    assert (band.ReadAsArray() == a).all()
+    assert band.GetOverviewCount() == 5
+    for i, level in enumerate((2, 4, 8, 64, 256)):
+        blocks = a.reshape(512 // level, level, 1024 // level, level)
+        found = band.GetOverview(i).ReadAsArray()
+        if name == 'mean':
+            # GDAL may take a level from the one before, rounding to float32 in between.
+            assert np.allclose(found, blocks.astype(np.float64).mean((1, 3)), rtol=1e-6), level
+        else:
+            assert all(v in blocks[r, :, c, :] for (r, c), v in np.ndenumerate(found)), level
+            offsets = {(int(v) // 1024 % level, int(v) % 1024 % level) for v in found.ravel()}
+            assert len(offsets) == 1, (level, offsets)
+band = open_band('auto.tif')
+assert [band.GetOverview(i).XSize for i in range(band.GetOverviewCount())] == [750, 375, 188]
+",
+    );
+    assert_eq!(names(dir.path()), ["auto.tif", "mean.tif", "near.tif"]);
+}
+
+#[test]
+fn c31_colour_tables() {
+    let dir = folder();
+    let spec = TargetSpec {
+        color_table: Some("Viridis".into()),
+        thematic: true,
+        nodata: Some(Nodata::Int(255)),
+        ..target_spec(dir.path(), "out.tif", (100, 100), DType::UInt8)
+    };
+    write(spec.clone(), |_, r, c| if r == 0 { 255 } else { ((r + c) % 4) as u8 }).unwrap();
+    python(
+        dir.path(),
+        "
+band = open_band('out.tif')
+assert band.GetMetadataItem('LAYER_TYPE') == 'thematic'
+table = band.GetColorTable()
+# matplotlib's viridis at 0, 1/3, 2/3 and 1
+assert np.abs(np.array([table.GetColorEntry(i)[:3] for i in range(4)]) - [(68, 1, 84), (49, 104, 142), (53, 183, 121), (253, 231, 37)]).max() <= 3
+assert [table.GetColorEntry(i)[3] for i in (0, 3, 255)] == [255, 255, 0]
+assert (read('out.tif')[1:] == np.add.outer(np.arange(1, 100), np.arange(100)) % 4).all()
+",
+    );
+    assert_eq!(names(dir.path()), ["out.tif"]);
+    let error = |spec: TargetSpec| Target::create(spec).unwrap_err().to_string();
+    let file = path(dir.path(), "out.tif");
+    assert_eq!(
+        error(TargetSpec { dtype: DType::Float32, nodata: None, ..spec.clone() }),
+        format!("can't create {file}: a colour table needs one uint8 or uint16 band; it has 1 of float32")
+    );
+    let text = error(TargetSpec { color_table: Some("mauve".into()), ..spec });
+    assert!(
+        text.starts_with(&format!("can't create {file}: there is no colour ramp \"mauve\"; there are viridis, ")),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_crs_survives() {
+    let dir = folder();
+    for epsg in [28355, 4326, 3857] {
+        let wkt = python(
+            dir.path(),
+            &format!("s = osr.SpatialReference(); s.ImportFromEPSG({epsg}); print(s.ExportToWkt(), end='')"),
+        );
+        let mut spec = target_spec(dir.path(), &format!("{epsg}.tif"), (20, 30), DType::UInt8);
+        spec.grid.crs = Crs::from(wkt.as_str());
+        spec.grid.transform = GeoTransform::north_up(140.0, -30.5, 0.25, 0.125);
+        let grid = spec.grid.clone();
+        write(spec, |_, _, _| 1u8).unwrap();
+        let found = inspect(&path(dir.path(), &format!("{epsg}.tif"))).unwrap().grid;
+        assert!(same_crs(&found.crs, &grid.crs), "{}", found.crs.0);
+        assert_eq!(found.transform, grid.transform);
+    }
+    // Without georeferencing there is none in the output either.
+    let mut spec = target_spec(dir.path(), "none.tif", (20, 30), DType::UInt8);
+    spec.grid.transform = GeoTransform::north_up(0.0, 0.0, 1.0, 1.0);
+    write(spec, |_, _, _| 1u8).unwrap();
+    let info = inspect(&path(dir.path(), "none.tif")).unwrap();
+    assert!(!info.georeferenced && info.grid.crs.is_none());
+}
+
+#[test]
+fn threads_write_and_read_at_the_same_time() {
+    // A small cache makes GDAL reuse memory all the time.
+    init(1 << 20);
+    let dir = folder();
+    python(dir.path(), "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])");
+    let file = path(dir.path(), "in.tif");
+    let spec = source_spec(&file, &inspect(&file).unwrap());
+    std::thread::scope(|scope| {
+        for tile in [(128, 128), (100, 600)] {
+            let spec = &spec;
+            let dir = dir.path();
+            scope.spawn(move || {
+                let name = format!("{}.tif", tile.0);
+                let target = TargetSpec { tile, ..target_spec(dir, &name, (600, 600), DType::Int32) };
+                let mut source = Source::open(spec).unwrap();
+                let mut target = Target::create(target).unwrap();
+                let tiling = Tiling::new(600, 600, tile.0, tile.1).unwrap();
+                for index in 0..tiling.count() {
+                    let window = tiling.tile(index).unwrap().window;
+                    let mut pixels = vec![0; window.pixels() as usize * 4];
+                    source.read(window, &mut pixels).unwrap();
+                    target.write(window, &pixels).unwrap();
+                }
+                target.finish(&mut |_| true).unwrap();
+            });
+        }
+    });
+    python(
+        dir.path(),
+        "assert (read('128.tif') == read('in.tif')).all() and (read('100.tif') == read('in.tif')).all()",
+    );
+}

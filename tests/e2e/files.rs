@@ -1,0 +1,156 @@
+//! Files that can't be read or written: what the user is told, and what is left.
+
+use crate::support::{Folder, Run, assert_message};
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn inputs_that_cannot_be_read() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(10, 10))");
+    f.write("text.tif", "no raster").write("fields.geojson", r#"{"type":"FeatureCollection","features":[]}"#);
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n");
+    for (name, expected) in [
+        ("gone.tif", "can't open ~/gone.tif: No such file or directory"),
+        ("text.tif", "can't open ~/text.tif: `~/text.tif' not recognized as a supported file format."),
+        (
+            "fields.geojson",
+            "~/fields.geojson is a vector file, not a raster: give it with `vector = …`, not `path = …`",
+        ),
+        (".", "can't open ~/.: `~/.' not recognized as a supported file format."),
+    ] {
+        let run = f.run(&format!("--set inputs.image.path={name}"));
+        let expected = format!("--set inputs.image.path={name}: inputs.image.path: {expected}\n1 mistake in the job");
+        assert_message(&f, run.error(2), &expected);
+        assert_eq!(f.files(), ["a.tif", "fields.geojson", "job.toml", "text.tif"]);
+    }
+}
+
+/// A file whose header is fine and whose pixels break off: the tile, the file and the window are named.
+#[test]
+fn truncated_file() {
+    let f = Folder::new();
+    f.python(
+        "
+        rng = np.random.default_rng(1)
+        write('a.tif', rng.integers(0, 255, (512, 512), 'u1'), options=['TILED=YES', 'BLOCKXSIZE=128', 'BLOCKYSIZE=128'])
+        size = os.path.getsize('a.tif')
+        os.truncate('a.tif', size - 128 * 128 * 2)
+        write('copy.tif', ramp(5, 5))
+        ",
+    );
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [128, 128]\n");
+    let run = f.run("--overwrite --workers threads:1");
+    let message = run.error(1);
+    let expected = "tile 14 (row 3, column 2; pixels 384..512 × 256..384): input \"image\": can't read band 1 of ~/a.tif at rows \
+                    384..512, columns 256..384 of the file: ";
+    assert!(message.replace(f.path().to_str().unwrap(), "~").starts_with(expected), "{message}");
+    f.python("same('copy.tif', ramp(5, 5))");
+}
+
+#[test]
+fn an_output_that_exists() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(10, 10))");
+    f.write("copy.tif", "mine");
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n");
+    assert_message(
+        &f,
+        f.run("").error(2),
+        "job.toml:7:8: outputs.copy.path: ~/copy.tif exists
+  hint: add --overwrite to replace it once the job is complete
+1 mistake in the job",
+    );
+    assert_eq!(f.read("copy.tif"), "mine");
+    assert_eq!(f.files(), ["a.tif", "copy.tif", "job.toml"]);
+    f.run("--overwrite").ok();
+    f.python("same('copy.tif', ramp(10, 10))");
+    // A dry run touches nothing, and so doesn't mind.
+    f.write("copy.tif", "mine");
+    f.run("--dry-run --overwrite").ok();
+    assert_eq!(f.read("copy.tif"), "mine");
+    assert_eq!(f.files(), ["a.tif", "copy.tif", "job.toml"]);
+}
+
+#[test]
+fn an_output_in_a_folder_that_does_not_exist() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(10, 10))");
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'nowhere/copy.tif'\n");
+    assert_message(
+        &f,
+        f.run("").error(2),
+        "job.toml:7:8: outputs.copy.path: the folder ~/nowhere doesn't exist\n1 mistake in the job",
+    );
+    assert_eq!(f.files(), ["a.tif", "job.toml"]);
+}
+
+/// A file system of a few MiB; unmounted when dropped.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(at: &'a Path) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(at).output();
+        mounted.is_ok_and(|o| o.status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        Command::new("umount").arg(self.0).status().unwrap();
+    }
+}
+
+/// Asserts a full disk's message, and that the outputs are as they were.
+#[track_caller]
+fn check_full(f: &Folder, run: &Run) {
+    let message = run.error(1);
+    assert!(message.starts_with("output \"copy\": "), "{message}");
+    assert!(message.contains("No space left on device") || message.contains("disk"), "{message}");
+    assert!(!f.path().join("disk/copy.tif").exists() && !f.path().join("copy.tif").exists());
+}
+
+#[test]
+fn full_disk() {
+    let f = Folder::new();
+    let disk = f.path().join("disk");
+    let Some(_disk) = SmallDisk::mount(&disk) else {
+        eprintln!("SKIPPED full_disk: it needs root, to mount a small file system");
+        return;
+    };
+    f.python("write('a.tif', np.random.default_rng(1).integers(0, 255, (3000, 3000), 'u1'))");
+    f.job(
+        "copy",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'disk/copy.tif'\n[grid]\ntile = [512, 512]\n",
+    );
+    let run = f.run("--workers threads:2");
+    check_full(&f, &run);
+    // What is kept for --resume is removed by the next run that doesn't resume; here the input is small enough.
+    f.python("write('a.tif', ramp(100, 100))");
+    f.run("").ok();
+    f.python("same('disk/copy.tif', ramp(100, 100))");
+    let left: Vec<_> = std::fs::read_dir(&disk).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["copy.tif"]);
+}
+
+/// Two outputs of which the second can't be completed: neither appears.
+#[test]
+fn one_of_two_outputs_on_a_full_disk() {
+    let f = Folder::new();
+    let disk = f.path().join("disk");
+    let Some(_disk) = SmallDisk::mount(&disk) else {
+        eprintln!("SKIPPED one_of_two_outputs_on_a_full_disk: it needs root, to mount a small file system");
+        return;
+    };
+    f.python("for n in range(2): write(f'{n}.tif', np.random.default_rng(n).integers(0, 99, (1300, 1300), 'u1'))");
+    // A COG is copied from a temporary file at the end: that is when this disk gets full.
+    f.job(
+        "doubled",
+        "[inputs.images]\npaths = ['0.tif', '1.tif']\n[outputs.doubled]\npaths = ['0x2.tif', 'disk/1x2.tif']\ndriver = 'COG'\n",
+    );
+    let run = f.run("");
+    let message = run.error(1);
+    assert!(message.starts_with("output \"doubled\": can't finish"), "{message}");
+    assert!(!f.path().join("0x2.tif").exists(), "the other output appeared: {message}");
+}

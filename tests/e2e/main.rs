@@ -1,0 +1,16 @@
+//! End-to-end tests: the built program on job files, its pixels against numpy's and GDAL's, its messages word by word.
+
+// For clippy: helpers outside `#[test]` functions are tests too.
+#![cfg(test)]
+
+mod conformance;
+mod examples;
+mod failures;
+mod files;
+mod interrupt;
+mod large;
+mod mistakes;
+mod outputs;
+mod pixels;
+mod report;
+mod support;

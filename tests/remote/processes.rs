@@ -1,0 +1,201 @@
+//! Workers in processes of their own: same result as threads, errors reach the user, workers come and go.
+
+use crate::labour::{self, FILES, assert_done, submit, worker};
+use crate::running::{Running, assert_tidy, signal, workers};
+use crate::support::{Folder, Run};
+use std::time::Duration;
+
+/// Enough for a tile to take tens of milliseconds.
+const SOME: u64 = 10_000_000;
+/// Enough for a tile to take many seconds.
+const ENDLESS: u64 = 1 << 40;
+/// Processor time from which on a worker can only be at a tile, hundredths of a second: its module was compiled before.
+const COUNTING: u64 = 300;
+
+#[test]
+fn any_number_of_workers_gives_the_same_as_threads() {
+    let f = labour::folder(0, "");
+    for set in [
+        "--workers threads:2",
+        "--workers processes:1",
+        "--workers processes:3",
+        "--workers processes:2 --set workers.threads=2",
+        "--workers processes:1 --set workers.reads=worker",
+        "--workers processes:3 --set workers.reads=worker --set workers.threads=3",
+    ] {
+        let mut command = f.command();
+        command.args(["run", "job.toml", "--overwrite", "--report", "report.json"]).args(set.split_whitespace());
+        let run = Running::start(&f, "controller", command).wait();
+        assert_done(&f, &run);
+        assert_tidy(&f, &FILES);
+    }
+}
+
+#[test]
+fn tiles_without_data_are_skipped_by_whoever_reads() {
+    let f = Folder::new();
+    f.python("a = ramp(256, 256); a[:128] = 255; write('a.tif', a, nodata=255)");
+    f.job(
+        "copy",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\nnodata = 255\n[grid]\ntile = [64, 64]\n",
+    );
+    for reads in ["controller", "worker"] {
+        let report = f.report(&format!("--overwrite --workers processes:2 --set workers.reads={reads}"));
+        assert_eq!((&report["tiles"]["done"], &report["tiles"]["skipped"]), (&8.into(), &8.into()), "reads = {reads}");
+        f.python("same('copy.tif', read('a.tif'), nodata=255)");
+    }
+}
+
+#[test]
+fn the_functions_own_error_names_tile_and_worker_and_is_not_retried() {
+    let f = labour::folder(0, "");
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:2 --set params.at=21 --set workers.threads=2".split(' '));
+    let run = Running::start(&f, "controller", command).wait();
+    let message = run.error(1);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
+    let (place, what) = message.split_once(": ").unwrap();
+    let (tile, worker) = place.split_once(" on worker ").unwrap();
+    assert_eq!(tile, "tile 21 (row 2, column 5)");
+    let (number, process) = worker.split_once(&format!(" ({host}-")).unwrap();
+    assert!(["1", "2"].contains(&number), "{worker}");
+    let (pid, rest) = process.split_once(' ').unwrap();
+    assert_eq!(rest, format!("on {host}, process {pid})"));
+    assert!(what.contains("gain must be positive"), "{what}");
+    assert!(what.contains("\n  at labour (") && what.contains("labour.rs:"), "no backtrace in: {what}");
+    assert_eq!(run.stderr.matches("gain must be positive").count(), 1, "said once:\n{}", run.stderr);
+    assert_tidy(&f, &["a.tif", "job.toml"]);
+}
+
+#[test]
+fn external_workers_come_when_they_like_and_leave_when_told() {
+    let f = labour::folder(SOME, "kind = 'external'\nticket = 'ticket'\nlisten = '127.0.0.1:0'");
+    let mut controller = submit(&f, "");
+    controller.says("tilefn worker --ticket");
+    controller.until("there is a ticket", |_| f.path().join("ticket").exists());
+    let mut first = worker(&f, "first", "--threads 1 -v");
+    controller.says("%");
+    let second = worker(&f, "second", "--threads 2");
+    // Told to leave, it finishes the tile it is at and hands back the others.
+    signal(first.pid(), "TERM");
+    first.says("told to leave");
+    first.wait().ok();
+    let run = controller.wait();
+    let report = assert_done(&f, &run);
+    second.wait().ok();
+    assert_eq!(report["tiles"]["retried"], 0, "{report:#}");
+    assert_eq!(report["workers"].as_array().unwrap().len(), 2);
+    for worker in report["workers"].as_array().unwrap() {
+        assert_eq!((worker["kind"].as_str(), worker["left"].as_str()), (Some("external"), Some("finished")));
+    }
+    assert_tidy(&f, &FILES);
+}
+
+#[test]
+fn a_worker_told_to_leave_twice_ends_at_once() {
+    let f = labour::folder(ENDLESS, "kind = 'external'\nticket = 'ticket'\nlisten = '127.0.0.1:0'\nmax_attempts = 1");
+    let mut controller = submit(&f, "--set limits.time=1h");
+    controller.until("there is a ticket", |_| f.path().join("ticket").exists());
+    let mut lazy = worker(&f, "lazy", "--threads 1 -v");
+    lazy.until("it counts", |lazy| processor_ticks(lazy.pid()) > COUNTING);
+    signal(lazy.pid(), "TERM");
+    lazy.says("told to leave");
+    signal(lazy.pid(), "TERM");
+    let run = lazy.wait_for(Duration::from_secs(10));
+    assert_eq!(run.code, 130);
+    let run = controller.wait();
+    let message = run.error(3);
+    assert!(message.contains(" was lost 1 times with the worker that ran it; the last time on worker 1"), "{message}");
+}
+
+#[test]
+fn interrupted_it_stops_long_tiles_and_leaves_nothing() {
+    let f = labour::folder(ENDLESS, "");
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:2 --set limits.time=1h".split(' '));
+    let mut controller = Running::start(&f, "controller", command);
+    controller.until("both workers are connected", |_| {
+        let workers = workers(f.path());
+        workers.len() == 2 && workers.into_iter().all(established)
+    });
+    signal(controller.pid(), "INT");
+    let run = controller.wait_for(Duration::from_secs(30));
+    assert_eq!(run.error(130), "interrupted; nothing was written under the outputs' names");
+    assert_tidy(&f, &["a.tif", "job.toml"]);
+}
+
+#[test]
+fn a_tile_that_kills_its_workers_is_named() {
+    let f = labour::folder(ENDLESS, "max_attempts = 2\nheartbeat = '250ms'");
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:1 --set limits.time=1h --set grid.tile=[512,512]".split(' '));
+    let mut controller = Running::start(&f, "controller", command);
+    for _ in 0..2 {
+        controller
+            .until("a worker counts", |_| workers(f.path()).into_iter().any(|pid| processor_ticks(pid) > COUNTING));
+        let pid = workers(f.path())[0];
+        signal(pid, "KILL");
+        controller.until("it is gone", |_| !workers(f.path()).contains(&pid));
+    }
+    let run = controller.wait();
+    let message = run.error(3);
+    assert!(
+        message.starts_with("tile 0 was lost 2 times with the worker that ran it; the last time on worker 2 ("),
+        "{message}"
+    );
+    assert!(message.ends_with("Look at that tile's inputs, or raise workers.max_attempts"), "{message}");
+    assert_tidy(&f, &["a.tif", "job.toml"]);
+}
+
+#[test]
+fn workers_end_when_their_controller_is_killed() {
+    let f = labour::folder(ENDLESS, "");
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:2 --set limits.time=1h".split(' '));
+    let mut controller = Running::start(&f, "controller", command);
+    controller.until("both workers are connected", |_| {
+        let workers = workers(f.path());
+        workers.len() == 2 && workers.into_iter().all(established)
+    });
+    signal(controller.pid(), "KILL");
+    let Run { code, .. } = controller.wait();
+    assert_eq!(code, -1);
+    // They look for their controller for half a minute.
+    let mut waiting = Running::start(&f, "waiting", idle());
+    waiting.until("no worker is left", |_| workers(f.path()).is_empty());
+}
+
+/// A process that only waits.
+fn idle() -> std::process::Command {
+    let mut command = std::process::Command::new("sleep");
+    command.arg("600");
+    command
+}
+
+/// Whether the process has a connection.
+fn established(pid: u32) -> bool {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let sockets: Vec<_> = entries
+        .filter_map(|e| {
+            std::fs::read_link(e.ok()?.path())
+                .ok()?
+                .to_str()?
+                .strip_prefix("socket:[")?
+                .strip_suffix(']')
+                .map(str::to_owned)
+        })
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // Column 3 is the state (01: established), column 9 the socket.
+    table
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>())
+        .any(|row| row.get(3) == Some(&"01") && sockets.iter().any(|s| row.get(9) == Some(&s.as_str())))
+}
+
+/// Processor time of a process, hundredths of a second.
+fn processor_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
