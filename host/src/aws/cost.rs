@@ -3,7 +3,7 @@
 use crate::job::spec::{CpuArchitecture, Ec2, Fargate, Spot};
 
 /// When the prices in this file were taken down (USD, Linux, without taxes and discounts).
-pub const PRICES_OF: &str = "November 2025";
+pub const PRICES_OF: &str = "2025";
 
 /// Fargate's prices for an hour in a region: of a vCPU and of a GB of memory, on x86-64 and on ARM64.
 struct Region {
@@ -113,7 +113,7 @@ mod tests {
         // 2 × 0.04048 + 8 × 0.004445
         let plain = fargate(&fargate_job(""), "us-east-1", 10).unwrap();
         assert!(close(plain.each, 0.11652) && close(plain.all, 1.1652), "{plain:?}");
-        assert_eq!(plain.note, "AWS's list prices for us-east-1 of November 2025");
+        assert_eq!(plain.note, "AWS's list prices for us-east-1 of 2025");
         // … + 30 × 0.000111 + 0.005
         let more =
             fargate(&fargate_job("ephemeral_storage_gib = 50\nassign_public_ip = true"), "us-east-1", 1).unwrap();

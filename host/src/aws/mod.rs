@@ -32,7 +32,7 @@ pub use stopped::Left;
 
 use crate::controller::FleetError;
 use crate::controller::remote::Recruited;
-use crate::job::spec::Workers;
+use crate::job::spec::{WorkerKind, Workers};
 
 /// A fleet with the job file's settings, and the module in S3, where its workers fetch it.
 ///
@@ -45,10 +45,10 @@ pub async fn recruit<F>(
 ) -> Result<Recruited<F>, FleetError> {
     let failed = |e: AwsError| FleetError(e.to_string());
     let settings = workers.s3.as_ref();
-    let session =
-        Session::load(settings.and_then(|s| s.region.as_deref()), settings.and_then(|s| s.endpoint.as_deref()))
-            .await
-            .map_err(failed)?;
+    let fargate = workers.fargate.as_ref().filter(|_| workers.kind == WorkerKind::Fargate).map(|f| &f.ecs);
+    let ec2 = workers.ec2.as_ref().filter(|_| workers.kind == WorkerKind::Ec2).map(|e| &e.ecs);
+    let region = fargate.or(ec2).and_then(|ecs| ecs.region.as_deref());
+    let session = Session::load(region).await.map_err(failed)?;
     let fleet = fleet(&session, workers).map_err(failed)?;
     let module_url = match settings {
         Some(settings) => Some(Store::new(&session, settings).put_module(module).await.map_err(failed)?),

@@ -23,7 +23,7 @@ const CONTAINER: &str = "worker";
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Fargate(spec::Fargate),
-    #[cfg_attr(not(feature = "ec2"), expect(dead_code, reason = "made by the fleet on EC2 only"))]
+    #[cfg_attr(not(any(feature = "ec2", test)), expect(dead_code, reason = "made by the fleet on EC2 only"))]
     Ec2(spec::Ec2),
 }
 

@@ -37,20 +37,12 @@ pub(super) struct FoundTicket {
 }
 
 impl Store {
-    /// The store that the job file's `[workers.s3]` names.
-    ///
-    /// # Errors
-    /// When there is no region.
-    pub async fn open(settings: &spec::S3) -> Result<Self, AwsError> {
-        let session = Session::load(settings.region.as_deref(), settings.endpoint.as_deref()).await?;
-        Ok(Self::new(&session, settings))
-    }
-
     /// The store that `[workers.s3]` names, reached by `session`.
     pub fn new(session: &Session, settings: &spec::S3) -> Self {
         let slash = if settings.prefix.is_empty() || settings.prefix.ends_with('/') { "" } else { "/" };
         let prefix = format!("{}{slash}", settings.prefix);
-        Self { client: session.s3(), bucket: settings.bucket.clone(), prefix }
+        let client = session.s3(settings.region.as_deref(), settings.endpoint.as_deref());
+        Self { client, bucket: settings.bucket.clone(), prefix }
     }
 
     /// Puts a module where every job with the same module finds it; nothing is sent when it is there already.
@@ -191,7 +183,7 @@ pub async fn fetch(session: &Session, url: &str, limit: u64) -> Result<Vec<u8>, 
     let (bucket, key) = split(url).ok_or_else(|| wrong_address(url))?;
     let doing = format!("read {url}");
     let too_large = || AwsError::refused(&doing, format!("it has more than {limit} bytes"));
-    let sent = session.s3().get_object().bucket(bucket).key(key).send().await;
+    let sent = session.s3(None, None).get_object().bucket(bucket).key(key).send().await;
     let mut object = sent.map_err(|e| AwsError::of(&doing, e))?;
     if object.content_length().and_then(|n| u64::try_from(n).ok()).is_some_and(|n| n > limit) {
         return Err(too_large());
@@ -219,7 +211,7 @@ pub async fn upload(session: &Session, file: &Path, url: &str) -> Result<(), Aws
     let doing = format!("upload {} to {url}", file.display());
     let unreadable = |e: &dyn std::error::Error| AwsError::refused(&doing, e.to_string());
     let size = std::fs::metadata(file).map_err(|e| unreadable(&e))?.len();
-    let client = session.s3();
+    let client = session.s3(None, None);
     if size <= PART {
         let body = ByteStream::from_path(file).await.map_err(|e| unreadable(&e))?;
         let sent = client.put_object().bucket(bucket).key(key).body(body).send().await;

@@ -23,11 +23,11 @@ pub struct Session {
 
 impl Session {
     /// Credentials, region and endpoint from where the AWS command line finds them: environment, profile, container or
-    /// instance. `region` and `endpoint` take precedence.
+    /// instance. `region` takes precedence.
     ///
     /// # Errors
     /// [`Cause::Refused`](super::Cause::Refused) when no region is set anywhere.
-    pub async fn load(region: Option<&str>, endpoint: Option<&str>) -> Result<Self, AwsError> {
+    pub async fn load(region: Option<&str>) -> Result<Self, AwsError> {
         let http =
             Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -35,9 +35,6 @@ impl Session {
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES));
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
-        }
-        if let Some(endpoint) = endpoint {
-            loader = loader.endpoint_url(endpoint);
         }
         let config = loader.load().await;
         if config.region().is_none() {
@@ -74,10 +71,18 @@ impl Session {
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
-    /// The client for S3. Services other than AWS want the bucket in the path, not in the host's name.
-    pub(super) fn s3(&self) -> aws_sdk_s3::Client {
-        let other = self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(other);
+    /// The client for S3, which may be in another region or another service than ECS. Services other than AWS want the
+    /// bucket in the path, not in the host's name.
+    pub(super) fn s3(&self, region: Option<&str>, endpoint: Option<&str>) -> aws_sdk_s3::Client {
+        let elsewhere = self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let mut config =
+            aws_sdk_s3::config::Builder::from(&self.config).force_path_style(elsewhere || endpoint.is_some());
+        if let Some(region) = region {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
         aws_sdk_s3::Client::from_conf(config.build())
     }
 }

@@ -104,7 +104,7 @@ fn read_ticket(place: &str) -> Result<Ticket, Fatal> {
     const MAX_TICKET: u64 = 64 << 10;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::failed)?;
     let bytes = runtime.block_on(async {
-        let session = crate::aws::Session::load(None, None).await?;
+        let session = crate::aws::Session::load(None).await?;
         crate::aws::fetch(&session, place, MAX_TICKET).await
     });
     let bytes = bytes.map_err(|e| Fatal { code: 3, text: e.to_string(), detail: None })?;
@@ -120,7 +120,7 @@ fn fetch() -> Option<remote::Fetch> {
 fn fetch() -> Option<remote::Fetch> {
     Some(std::sync::Arc::new(|url, limit| {
         Box::pin(async move {
-            let session = crate::aws::Session::load(None, None).await.map_err(|e| e.to_string())?;
+            let session = crate::aws::Session::load(None).await.map_err(|e| e.to_string())?;
             crate::aws::fetch(&session, &url, limit).await.map_err(|e| e.to_string())
         })
     }))
