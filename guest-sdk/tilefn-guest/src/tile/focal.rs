@@ -65,7 +65,7 @@ impl<T: Element> Focal<'_, T> {
     }
 
     /// The mean of the valid pixels. Where the result is `f32` and the radius at most 4 the sums are `f32` too, and right
-    /// to a millionth of the largest pixel; others are `f64`.
+    /// to about a millionth of the largest pixel; others are `f64`.
     #[must_use]
     pub fn mean(self) -> Tile<T::Float> {
         // Without a branch: of no pixels it is 0 / 0, NaN. Counts are signed because those convert faster; a window of
