@@ -65,18 +65,17 @@ impl<T: Element> Focal<'_, T> {
     }
 
     /// The mean of the valid pixels. Where the result is `f32` and the radius at most 4 the sums are `f32` too, and right
-    /// to a millionth of the largest pixel; others are `f64`.
+    /// to about a millionth of the largest pixel; others are `f64`.
     #[must_use]
     pub fn mean(self) -> Tile<T::Float> {
+        // Without a branch: of no pixels it is 0 / 0, NaN. Counts are signed because those convert faster; a window of
+        // so many pixels that it matters fits in no memory.
         if T::Float::DTYPE == f32::DTYPE && self.radius <= 4 {
             // Twice as many lanes. The sum of at most 9 columns of 9 rounds 16 times, by 2⁻²⁴ of itself each time.
-            let mean = |sum: f32, count: i32| T::Float::from_f64(f64::from(sum / count as f32));
-            let finish = |_, sum, count: u32| if count > 0 { mean(sum, count.cast_signed()) } else { T::Float::MARKER };
+            let finish = |_, sum, count: u32| T::Float::from_f64(f64::from(sum / count.cast_signed() as f32));
             return self.separable(T::zeroed(), AsPrimitive::<f32>::as_, |a: f32, b| a + b, finish, Nodata::None);
         }
-        // Signed, because that converts faster; a window of so many pixels fits in no memory.
-        let mean = |sum: f64, count: u32| T::Float::from_f64(sum / f64::from(count.cast_signed()));
-        let finish = |_, sum, count| if count > 0 { mean(sum, count) } else { T::Float::MARKER };
+        let finish = |_, sum, count: u32| T::Float::from_f64(sum / f64::from(count.cast_signed()));
         self.separable(T::zeroed(), AsPrimitive::<f64>::as_, |a: f64, b| a + b, finish, Nodata::None)
     }
 }

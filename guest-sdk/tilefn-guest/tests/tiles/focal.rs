@@ -96,6 +96,22 @@ proptest! {
     }
 
     #[test]
+    fn means_of_any_window_are_near_exact_ones(values in prop::collection::vec(-1e6f32..1e6, 13 * 40), radius in 4usize..6) {
+        let tile = Tile::from_vec([1, 13, 40], values).with_halo(6);
+        // Every third pixel or so is a hole.
+        let tile = tile.map_valid(|v| if v as i32 % 3 == 0 { f32::NAN } else { v });
+        let mean = |values: Vec<f32>| {
+            (!values.is_empty()).then(|| values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64)
+        };
+        let (means, exact) = (tile.focal(radius).mean(), naive(&tile, radius, mean));
+        for (place, exact) in exact.valid_indexed() {
+            let off = f64::from(means[<[usize; 3]>::from(place)]) - exact;
+            prop_assert!(off.abs() <= 1.02e-6 * 1e6, "{off} at {place:?}");
+        }
+        prop_assert_eq!(means.count_valid(), exact.count_valid());
+    }
+
+    #[test]
     fn a_window_does_not_depend_on_where_tiles_begin(values in prop::collection::vec(-1e6f32..1e6, 15 * 40)) {
         let whole = Tile::from_vec([1, 15, 40], values).with_halo(2);
         let cut = |from: usize, cols: usize| {
