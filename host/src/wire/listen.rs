@@ -18,7 +18,7 @@ const ACCEPT_BACK_OFF: Duration = Duration::from_millis(200);
 const MAX_NOTICED: usize = 1024;
 
 /// Accepts workers' connections on one socket. What fails the handshake is told nothing, is dropped after
-/// [`HANDSHAKE_TIMEOUT`] at the latest, and costs one log line for each address.
+/// the handshake's time limit at the latest, and costs one log line for each address.
 pub struct Listener {
     tcp: TcpListener,
     certificate: JobCertificate,
