@@ -21,11 +21,7 @@ mod tests {
 
     #[test]
     fn takes_the_valid_pixels_and_keeps_holes() {
-        let image = Tile::from_rows([
-            [1.0, 2.0, 3.0, 4.0],
-            [5.0, -1.0, 7.0, 8.0],
-            [9.0, 10.0, 11.0, 12.0],
-        ]);
+        let image = Tile::from_rows([[1.0, 2.0, 3.0, 4.0], [5.0, -1.0, 7.0, 8.0], [9.0, 10.0, 11.0, 12.0]]);
         // (2 + 3 + 4 + 7 + 8 + 10 + 11 + 12) / 8
         let expected = Tile::from_rows([[f32::NAN, 7.125]]);
         assert_eq!(focal_mean(image.with_nodata(-1.0).with_halo(1), 1), expected);
