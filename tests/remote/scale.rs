@@ -1,7 +1,6 @@
 //! Many workers and many tiles at one controller, simulated: the workers are real connections that only say what workers say.
 //!
-//! A usual run is small. `TILEFN_SCALE_WORKERS=1000 TILEFN_SCALE_TILES=10000000` is the size that docs/performance-remote.md
-//! reports, and `TILEFN_SCALE_MEGABYTES=8000` measures pixels.
+//! A usual run is small. `TILEFN_SCALE_WORKERS=1000 TILEFN_SCALE_TILES=10000000` is the size to measure at, in a release build.
 
 use crate::peer::{LIMITS, about, ticket};
 use crate::running::Running;
