@@ -167,4 +167,33 @@ mod tests {
         assert_eq!(settle(DType::UInt8, &mut [1, 254], marker, None), Ok(()));
         assert_eq!(settle(DType::UInt8, &mut [1, 255], None, None), Ok(()));
     }
+
+    #[test]
+    fn every_nan_becomes_the_same_and_nothing_else_changes() {
+        let kept = [0.0, -0.0, 1.5, -2.5, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE];
+        let nans = [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0xff80_0001, 0x7fff_ffff, 0xffff_ffff];
+        let mut pixels: Vec<u8> = kept.iter().flat_map(|v| v.to_le_bytes()).collect();
+        pixels.extend(nans.iter().flat_map(|v: &u32| v.to_le_bytes()));
+        let mut expected: Vec<u8> = kept.iter().flat_map(|v| v.to_le_bytes()).collect();
+        expected.extend([0x00, 0x00, 0xc0, 0x7f].repeat(nans.len()));
+        settle(DType::Float32, &mut pixels, None, None).unwrap();
+        assert_eq!(pixels, expected);
+    }
+
+    #[test]
+    fn doubles_too() {
+        let values = [1.5f64.to_bits(), f64::NEG_INFINITY.to_bits(), 0xfff8_0000_0000_0000, 0x7ff0_0000_0000_0001];
+        let mut pixels: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        settle(DType::Float64, &mut pixels, None, None).unwrap();
+        let (numbers, nans) = pixels.split_at(16);
+        assert_eq!(numbers, [1.5f64.to_le_bytes(), f64::NEG_INFINITY.to_le_bytes()].concat());
+        assert_eq!(nans, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f].repeat(2));
+    }
+
+    #[test]
+    fn integers_are_left_alone() {
+        let mut pixels = [0xff; 8];
+        settle(DType::UInt32, &mut pixels, None, None).unwrap();
+        assert_eq!(pixels, [0xff; 8]);
+    }
 }
