@@ -118,12 +118,15 @@ impl Run {
         self
     }
 
-    /// The message of the error that ended it, which must have had this exit code.
+    /// The message of the error that ended it, which must have had this exit code. It begins a line: a warning before
+    /// it may well say "connection error: …".
     #[track_caller]
     pub fn error(&self, code: i32) -> &str {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
-        let (_, message) = self.stderr.split_once("error: ").unwrap_or_else(|| panic!("no error in:\n{}", self.stderr));
-        message.trim_end()
+        let begins = |at: &usize| *at == 0 || self.stderr[..*at].ends_with('\n');
+        let at = self.stderr.match_indices("error: ").map(|(at, _)| at).find(begins);
+        let at = at.unwrap_or_else(|| panic!("no error in:\n{}", self.stderr));
+        self.stderr[at + "error: ".len()..].trim_end()
     }
 }
 
