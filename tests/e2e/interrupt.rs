@@ -6,11 +6,18 @@ use std::process::{Child, Command, Stdio};
 
 /// A job of 100 tiles that takes some seconds.
 fn slow() -> Folder {
+    counting_to(15_000_000)
+}
+
+/// A job of 100 tiles, each of which counts to `steps`.
+fn counting_to(steps: u64) -> Folder {
     let f = Folder::new();
     f.python("write('a.tif', ramp()); write('out.tif', ramp(5, 5))");
     f.job(
         "slow",
-        "[inputs.image]\npath = 'a.tif'\n[outputs.slow]\npath = 'out.tif'\n[params]\nsteps = 15_000_000\n[grid]\ntile = [50, 50]\n",
+        &format!(
+            "[inputs.image]\npath = 'a.tif'\n[outputs.slow]\npath = 'out.tif'\n[params]\nsteps = {steps}\n[grid]\ntile = [50, 50]\n"
+        ),
     );
     f
 }
@@ -74,6 +81,45 @@ fn once_then_resumed() {
         let resumed = f.report("--overwrite --resume --workers threads:2");
         let tiles = |what: &str| resumed["tiles"][what].as_u64().unwrap();
         assert!(tiles("resumed") > 0 && tiles("resumed") + tiles("done") == 100, "{}", resumed["tiles"]);
+        f.python("same('out.tif', ramp()); write('out.tif', ramp(5, 5))");
+        assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
+    }
+}
+
+/// Nothing can be done at the end of a run that is killed; what its journal says is done counts.
+#[test]
+fn killed_then_resumed() {
+    let f = counting_to(150_000_000);
+    let journal = f.path().join(".out.tif.tilefn-journal");
+    let done = || {
+        let text = std::fs::read_to_string(&journal).unwrap_or_default();
+        serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|journal| journal["done"]["len"] != 0)
+    };
+    let mut running = Running::start(&f, "--workers threads:2");
+    // A checkpoint is made every five seconds.
+    while !done() {
+        assert!(running.child.try_wait().unwrap().is_none(), "it ended before a checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(running.signal("KILL").child.wait().unwrap().code(), None);
+    f.python("same('out.tif', ramp(5, 5))");
+    let resumed = f.report("--overwrite --resume --workers threads:2");
+    let tiles = |what: &str| resumed["tiles"][what].as_u64().unwrap();
+    assert!(tiles("resumed") > 0 && tiles("resumed") + tiles("done") == 100, "{}", resumed["tiles"]);
+    f.python("same('out.tif', ramp())");
+    assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
+}
+
+/// Killed before its first checkpoint, a run leaves nothing to go on from, and the next one takes it away.
+#[test]
+fn killed_at_once() {
+    let f = slow();
+    for resume in ["", " --resume"] {
+        let mut running = Running::start(&f, "--workers threads:2");
+        running.wait_for(" %").signal("KILL").child.wait().unwrap();
+        assert!(f.files().len() > 3, "{:?}", f.files());
+        let report = f.report(&format!("--overwrite --workers threads:2{resume}"));
+        assert_eq!(report["tiles"]["done"], 100);
         f.python("same('out.tif', ramp()); write('out.tif', ramp(5, 5))");
         assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
     }

@@ -21,17 +21,7 @@ pub fn cloud_free_median(
     if images.len() != classes.len() {
         return Err(format!("{} dates of images, but {} of classes", images.len(), classes.len()).into());
     }
-    let mut is_clear = [0u8; 256];
-    for class in clear {
-        is_clear[usize::from(class)] = 1;
-    }
-    // 0 marks what isn't clear as invalid. Looked up in a pass of its own, which lets the other one run on vectors.
-    let seen = |(image, classes): (&Tile<f32>, &Tile<u8>)| {
-        let clear = classes.map_valid_or(0, |class| is_clear[usize::from(class)]);
-        image.zip_valid(&clear, |value, _| value)
-    };
-    let seen: Vec<_> = images.iter().zip(&classes).map(seen).collect();
-    Ok(Tile::median(&seen))
+    Ok(Tile::series(&images).where_in(&classes, &clear).median())
 }
 
 #[cfg(test)]

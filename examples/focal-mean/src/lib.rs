@@ -11,8 +11,7 @@ pub fn focal_mean(
     #[param(default = 2, min = 1, max = 50)]
     radius: usize,
 ) -> Tile<f32> {
-    let mean = image.focal(radius).mean();
-    image.zip_valid(&mean, |_, mean| mean)
+    image.focal(radius).mean().masked_by(&image)
 }
 
 #[cfg(test)]

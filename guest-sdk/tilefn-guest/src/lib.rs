@@ -41,7 +41,7 @@ pub use input::{Input, Raster};
 pub use output::{Output, Outputs, Returned, SingleOutput};
 pub use param::{ParamScalar, ParamValue};
 pub use reduce::{Reduce, Reduced};
-pub use tile::{Focal, FocalWindow, Tile};
+pub use tile::{Focal, FocalWindow, Series, Tile};
 pub use tilefn_abi::DType;
 pub use tilefn_macros::{Outputs, tile_function};
 pub use {ndarray, serde};

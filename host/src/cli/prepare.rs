@@ -3,7 +3,7 @@
 use super::Fatal;
 use super::console::Console;
 use crate::controller::{Job, Journal, JournalError, Plan};
-use crate::job::{self, Loaded};
+use crate::job::{self, Loaded, Survey};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -72,12 +72,14 @@ pub fn prepare(
 ) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
-    crate::raster::init(GDAL_CACHE);
-    let module = read_module(&loaded)?;
-    let limits = job::limits(&loaded.spec);
-    let sandbox =
-        Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
-    let compiled = sandbox.compile(&module).map_err(|e| in_module(&loaded, &e))?;
+    // Two things that don't need each other, and take most of the time until the first pixel.
+    let (survey, compiled) = std::thread::scope(|scope| {
+        let compiling = scope.spawn(|| compile(&loaded, threads));
+        crate::raster::init(GDAL_CACHE);
+        let survey = Survey::new(&loaded.spec);
+        (survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (module, sandbox, compiled) = compiled?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
@@ -88,7 +90,7 @@ pub fn prepare(
     };
     let journal = if start { open_journal(arguments, &mut loaded, &identity, console)? } else { None };
     let options = job::Options { overwrite: arguments.overwrite, threads };
-    let planned = job::plan(&loaded, &function, identity, &options).map_err(mistakes);
+    let planned = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes);
     let mut plan = match (planned, journal.as_ref().is_some_and(|j| j.progress().done.len() == 0)) {
         (Ok(plan), _) => plan,
         (Err(fatal), fresh) => {
@@ -100,6 +102,16 @@ pub fn prepare(
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// The module's bytes, and what they are in a sandbox for as many tiles at a time.
+fn compile(loaded: &Loaded, threads: usize) -> Result<(Vec<u8>, Sandbox, Module), Fatal> {
+    let module = read_module(loaded)?;
+    let limits = job::limits(&loaded.spec);
+    let sandbox =
+        Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
+    let compiled = sandbox.compile(&module).map_err(|e| in_module(loaded, &e))?;
+    Ok((module, sandbox, compiled))
 }
 
 /// Opens the run's journal, and lets the grid be cut as an earlier run has done. A new run can do without: then it can't
@@ -182,13 +194,15 @@ fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
         let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
         Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
     })?;
-    let found = sha256(&bytes);
-    match &function.sha256 {
-        Some(wanted) if !wanted.eq_ignore_ascii_case(&found) => {
-            Err(Fatal::usage(format!("function.sha256: {path} has sha256 {found}, the job file wants {wanted}")))
+    if let Some(wanted) = &function.sha256 {
+        let found = sha256(&bytes);
+        if !wanted.eq_ignore_ascii_case(&found) {
+            return Err(Fatal::usage(format!(
+                "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
+            )));
         }
-        _ => Ok(bytes),
     }
+    Ok(bytes)
 }
 
 /// The function that the job names, or the module's only one.

@@ -43,7 +43,7 @@ pub fn write(path: &Path) -> Result<(), Error> {
     let pixels: Vec<u8> =
         (0..4).flat_map(|band| (0..SIDE * SIDE).map(move |n| pixel(band, n / SIDE, n % SIDE))).collect();
     target.write(window, &pixels)?;
-    target.complete(&mut |_| true)?.publish()?;
+    target.complete(&mut |_| true)?.publish(false)?;
     Ok(())
 }
 

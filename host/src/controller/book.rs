@@ -7,9 +7,11 @@ use super::control::Control;
 use super::failure::Failure;
 use super::journal::{self, Journal};
 use super::reduce::Reducer;
+use super::report::OutputFile;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
-use super::writer::Writer;
+use super::writer::{WriteError, Writer};
 use crate::grid::Tile;
+use crate::raster;
 use crate::worker::ResultRaster;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -187,11 +189,6 @@ impl Book {
         self.schedule().retried()
     }
 
-    /// The files to complete.
-    pub fn writer(&self) -> &Writer {
-        &self.writer
-    }
-
     /// The accumulated result, once all tiles are done.
     pub fn reduced(&self) -> Result<Option<serde_json::Value>, Failure> {
         let Some(reducer) = &self.reducer else { return Ok(None) };
@@ -225,10 +222,35 @@ impl Book {
         journal.write(progress, started).map_err(Failure::Journal)
     }
 
-    /// Notes that all tiles are done and the files get their names now.
-    pub fn note_publishing(&self) -> Result<(), Failure> {
+    /// Begins the outputs, and notes where they are: after a crash the next run removes or resumes them.
+    pub fn begin(&self) -> Result<(), Failure> {
+        self.writer.begin()?;
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        self.checkpoint(&mut journal, true)
+        match &mut *journal {
+            Some(journal) if !journal.has_checkpoint() => {
+                journal.begin(self.writer.begun(), self.tile).map_err(Failure::Journal)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Completes the outputs and gives them their names.
+    ///
+    /// A run that was too short for a checkpoint doesn't wait for the disk: it is sooner done again.
+    pub fn publish(&self) -> Result<Vec<OutputFile>, Failure> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let sync = journal.as_ref().is_none_or(Journal::has_checkpoint);
+        if sync {
+            self.checkpoint(&mut journal, true)?;
+        }
+        drop(journal);
+        let outputs = self.writer.finish(sync, &mut || !self.control.stopped());
+        let outputs = outputs.map_err(|e| match e {
+            WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
+            e => Failure::Write(e),
+        })?;
+        self.close_journal();
+        Ok(outputs)
     }
 
     /// Ends the journal: the job is complete, or not worth to be gone on with.

@@ -19,7 +19,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Least time between two checkpoints.
 const PERIOD: Duration = Duration::from_secs(5);
 /// A checkpoint may take this part of the time, so a costly one is made rarely.
-const SHARE: u32 = 25;
+const SHARE: u32 = 100;
 
 /// What a run has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Progress {
 pub struct Unfinished {
     /// The folder that holds it; none when it isn't begun, or can't be gone on with.
     pub folder: Option<PathBuf>,
-    /// Its bands; 0 when it isn't begun.
+    /// Its bands; 0 when nothing is in it.
     pub bands: u32,
 }
 
@@ -111,15 +111,16 @@ impl Journal {
                 return Err(unusable(&format!("format {}, this tilefn reads {VERSION}", found.version)));
             }
             Some(found) if resume && found.identity != identity => return Err(JournalError::OtherJob(path)),
-            Some(found) if resume => found,
+            Some(found) if resume && found.done.len() > 0 => found,
+            // There is nothing to go on with, but maybe something to remove.
             found => {
                 if let Some(found) = found {
-                    discard(&found);
+                    found.files.iter().flatten().for_each(Unfinished::discard);
                 }
                 Progress { version: VERSION, identity: identity.to_owned(), ..Progress::default() }
             }
         };
-        Ok(Self { path, _lock: file, progress, due: Instant::now() })
+        Ok(Self { path, _lock: file, progress, due: Instant::now() + PERIOD })
     }
 
     /// What an earlier run has done.
@@ -132,18 +133,35 @@ impl Journal {
         Instant::now() >= self.due
     }
 
-    /// Replaces what the journal says. `cost` is the time that the whole checkpoint took until now.
+    /// Whether a run that ends now can be gone on with.
+    pub fn has_checkpoint(&self) -> bool {
+        self.progress.done.len() > 0
+    }
+
+    /// Notes where the outputs are being made, so that the next run can remove them after a crash of this one.
+    pub fn begin(&mut self, files: Vec<Vec<Unfinished>>, tile: [u32; 2]) -> Result<(), JournalError> {
+        // Not worth to wait for the disk.
+        self.replace(Progress { files, tile, ..Progress::default() }, false)
+    }
+
+    /// Replaces what the journal says, by a checkpoint that was begun at `started`.
     pub fn write(&mut self, progress: Progress, started: Instant) -> Result<(), JournalError> {
+        self.replace(progress, true)?;
+        self.due = Instant::now() + PERIOD.max(started.elapsed() * SHARE);
+        Ok(())
+    }
+
+    fn replace(&mut self, progress: Progress, sync: bool) -> Result<(), JournalError> {
         let progress = Progress { version: VERSION, identity: self.progress.identity.clone(), ..progress };
         let unusable =
             |e: &dyn std::fmt::Display| JournalError::Unusable { path: self.path.clone(), reason: e.to_string() };
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let bytes = serde_json::to_vec(&progress).map_err(|e| unusable(&e))?;
         let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder).map_err(|e| unusable(&e))?;
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| unusable(&e))?;
+        let written = file.write_all(&bytes).and_then(|()| if sync { file.as_file().sync_all() } else { Ok(()) });
+        written.map_err(|e| unusable(&e))?;
         file.persist(&self.path).map_err(|e| unusable(&e.error))?;
         self.progress = progress;
-        self.due = Instant::now() + PERIOD.max(started.elapsed() * SHARE);
         Ok(())
     }
 
@@ -167,12 +185,13 @@ fn read(path: &Path) -> std::io::Result<Option<Progress>> {
 }
 
 /// Removes the unfinished files that a journal names.
-fn discard(progress: &Progress) {
-    for folder in progress.files.iter().flatten().filter_map(|f| f.folder.as_ref()) {
-        let ours = folder.file_name().is_some_and(|n| n.to_string_lossy().contains(".tilefn-"));
-        if ours {
+impl Unfinished {
+    /// Removes what an earlier run left of it.
+    pub fn discard(&self) {
+        let folder = self.folder.as_ref();
+        if let Some(ours) = folder.filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().contains(".tilefn-"))) {
             // Gone already, or somebody else's to remove.
-            let _gone = std::fs::remove_dir_all(folder);
+            let _gone = std::fs::remove_dir_all(ours);
         }
     }
 }

@@ -9,8 +9,7 @@ use super::reduce::Reducer;
 use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker};
 use super::schedule::{Policy, Schedule};
 use super::threads;
-use super::writer::{WriteError, Writer};
-use crate::raster;
+use super::writer::Writer;
 use crate::sandbox::{Function, Interrupt};
 use crate::worker::{self, Runner, Task};
 use std::sync::Arc;
@@ -104,6 +103,7 @@ pub fn open_book(
     let schedule = Schedule::new(count, before.done, policy);
     let (rows, cols) = task.tiling.tile_size();
     let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
+    book.begin().map_err(|failure| end_early(&book, failure))?;
     if let Some(watch) = control.watch() {
         watch.begin(&book);
     }
@@ -135,12 +135,7 @@ pub fn complete(
         watch.finishing();
     }
     let result = book.reduced()?;
-    book.note_publishing()?;
-    let outputs = book.writer().finish(&mut || !book.control().stopped()).map_err(|e| match e {
-        WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
-        e => Failure::Write(e),
-    })?;
-    book.close_journal();
+    let outputs = book.publish()?;
     let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
     Ok(Report {
         tilefn: env!("CARGO_PKG_VERSION"),

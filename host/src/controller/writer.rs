@@ -7,11 +7,13 @@ use crate::grid::{Tile, Tiling};
 use crate::raster::{Complete, Error, Target, TargetSpec};
 use std::sync::{Mutex, PoisonError};
 
-/// An output file: not yet begun, since its number of bands is seen from the first tile, or open.
+/// An output file: planned, since its number of bands is seen from the first tile, or open.
 enum Slot {
     Planned {
         spec: TargetSpec,
         skipped: Ranges,
+        /// Begun with the number of bands that is likely.
+        begun: Option<Box<Target>>,
     },
     Open {
         bands: u32,
@@ -19,6 +21,17 @@ enum Slot {
     },
     /// Complete, under its final name.
     Closed,
+}
+
+impl Slot {
+    /// Where a file is that holds nothing yet.
+    fn empty(&self) -> Unfinished {
+        let folder = match self {
+            Self::Planned { begun: Some(target), .. } => Some(target.folder().to_owned()),
+            _ => None,
+        };
+        Unfinished { folder, bands: 0 }
+    }
 }
 
 /// All output files of a job. Threads write side by side, one at a time into each file.
@@ -55,7 +68,7 @@ pub enum WriteError {
 impl Writer {
     /// Creates no file yet. The tiles will be those of `tiling`.
     pub fn new(outputs: impl IntoIterator<Item = (String, Vec<TargetSpec>)>, tiling: Tiling) -> Self {
-        let planned = |spec| Mutex::new(Slot::Planned { spec, skipped: Ranges::default() });
+        let planned = |spec| Mutex::new(Slot::Planned { spec, skipped: Ranges::default(), begun: None });
         let outputs = outputs.into_iter().map(|(name, specs)| (name, specs.into_iter().map(planned).collect()));
         Self { outputs: outputs.collect(), tiling }
     }
@@ -65,8 +78,12 @@ impl Writer {
         for ((name, slots), files) in self.outputs.iter().zip(files) {
             for (slot, file) in slots.iter().zip(files) {
                 let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-                let Slot::Planned { spec, skipped } = &mut *slot else { continue };
+                let Slot::Planned { spec, skipped, .. } = &mut *slot else { continue };
                 match &file.folder {
+                    Some(_) if file.bands == 0 => {
+                        file.discard();
+                        *skipped = done.clone();
+                    }
                     // It got its name before the earlier run ended.
                     Some(folder) if publishing && !folder.exists() => *slot = Slot::Closed,
                     Some(folder) => {
@@ -83,22 +100,46 @@ impl Writer {
         Ok(())
     }
 
+    /// Begins all files, with as many bands as they are named for, or one. Whatever is wrong with an output shows now,
+    /// not after the first tile; and the thread that planned has loaded what it takes to write a CRS already.
+    pub fn begin(&self) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Slot::Planned { spec, begun, .. } = &mut *slot {
+                    let bands = u32::try_from(spec.band_names.len()).unwrap_or(u32::MAX).max(1);
+                    let target = Target::create(TargetSpec { bands, ..spec.clone() });
+                    *begun =
+                        Some(Box::new(target.map_err(|source| WriteError::Raster { output: name.clone(), source })?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the files are that were begun and hold nothing yet.
+    pub fn begun(&self) -> Vec<Vec<Unfinished>> {
+        let begun = |slot: &Mutex<Slot>| slot.lock().unwrap_or_else(PoisonError::into_inner).empty();
+        self.outputs.iter().map(|(_, slots)| slots.iter().map(begun).collect()).collect()
+    }
+
     /// Brings all files to the disk. Returns where they are; `None` if one of them can't be resumed from.
     pub fn checkpoint(&self) -> Result<Option<Vec<Vec<Unfinished>>>, WriteError> {
         let mut all = Vec::new();
         for (name, slots) in &self.outputs {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
             let mut files = Vec::new();
             for slot in slots {
-                files.push(match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
-                    Slot::Planned { .. } | Slot::Closed => Unfinished::default(),
-                    Slot::Open { bands, target } => {
-                        let folder = target
-                            .checkpoint()
-                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
-                        if folder.is_none() {
-                            return Ok(None);
-                        }
-                        Unfinished { folder, bands: *bands }
+                // Waiting for the disk, it isn't locked: other tiles can be written meanwhile.
+                let closed = match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
+                    Slot::Open { bands, target } => Ok((*bands, target.checkpoint().map_err(fail)?)),
+                    slot => Err(slot.empty()),
+                };
+                files.push(match closed {
+                    Err(empty) => empty,
+                    Ok((_, None)) => return Ok(None),
+                    Ok((bands, Some(checkpoint))) => {
+                        Unfinished { folder: Some(checkpoint.sync().map_err(fail)?), bands }
                     }
                 });
             }
@@ -160,8 +201,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Completes all files, and only then gives them their final names. `go_on` is asked from time to time.
-    pub fn finish(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<OutputFile>, WriteError> {
+    /// Completes all files, and only then gives them their final names; with `sync` once they are on the disk.
+    /// `go_on` is asked from time to time.
+    pub fn finish(&self, sync: bool, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<OutputFile>, WriteError> {
         let mut complete = Vec::new();
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
@@ -174,7 +216,7 @@ impl Writer {
                 }
             }
         }
-        let publish = |(name, file): (&String, Complete)| match file.publish() {
+        let publish = |(name, file): (&String, Complete)| match file.publish(sync) {
             Ok(file) => Ok(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes }),
             Err(source) => Err(WriteError::Raster { output: name.clone(), source }),
         };
@@ -182,8 +224,11 @@ impl Writer {
     }
 
     fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {
-        if let Slot::Planned { spec, skipped } = slot {
-            let mut target = Target::create(TargetSpec { bands, ..spec.clone() })?;
+        if let Slot::Planned { spec, skipped, begun } = slot {
+            let mut target = match begun.take() {
+                Some(begun) if begun.spec().bands == bands => *begun,
+                _ => Target::create(TargetSpec { bands, ..spec.clone() })?,
+            };
             for tile in skipped.iter().filter_map(|index| self.tiling.tile(index)) {
                 target.skip(tile.window)?;
             }

@@ -16,7 +16,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use mistakes::{Mistake, Mistakes, Place, did_you_mean};
-pub use plan::{Options, limits, plan};
+pub use plan::{Options, Survey, limits, plan};
 pub use schema::schema;
 pub use spec::Spec;
 pub use tree::{item, join};

@@ -6,6 +6,7 @@ mod grid;
 mod inputs;
 mod outputs;
 mod params;
+mod survey;
 
 use super::{Loaded, Mistakes, spec};
 use crate::controller::{Job, Plan};
@@ -15,6 +16,7 @@ use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
 use inputs::Opened;
 use std::sync::Arc;
+pub use survey::Survey;
 use tilefn_abi::DType;
 
 /// What the caller decides beyond the job file.
@@ -36,14 +38,20 @@ pub fn limits(spec: &spec::Spec) -> Limits {
     }
 }
 
-/// Plans the job for `function`, which is the one that the spec names.
-pub fn plan(loaded: &Loaded, function: &Function, job: Job, options: &Options) -> Result<Plan, Mistakes> {
+/// Plans the job for `function`, which is the one that the spec names; `survey` is of the same spec.
+pub fn plan(
+    loaded: &Loaded,
+    survey: &Survey,
+    function: &Function,
+    job: Job,
+    options: &Options,
+) -> Result<Plan, Mistakes> {
     let description = function.description();
     let spec = &loaded.spec;
     let mut mistakes = Mistakes::new();
     let mut warnings = Vec::new();
     let params = params::check(loaded, description, &mut mistakes);
-    let opened = inputs::open(loaded, description, &mut mistakes, &mut warnings);
+    let opened = inputs::open(loaded, survey, description, &mut mistakes, &mut warnings);
     outputs::check(loaded, description, options, &mut mistakes);
     // Without all that there is no grid, and whatever is found then would only be a consequence.
     let placed = if mistakes.is_empty() { grid::place(loaded, &opened, &mut mistakes) } else { None };
@@ -142,7 +150,7 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
             .iter()
             .zip(offsets)
             .map(|(file, offset)| worker::Raster {
-                path: file.written.clone(),
+                path: file.path.clone(),
                 dtype: file.dtype,
                 bands: file
                     .bands
@@ -191,7 +199,7 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
                 .add(
                     loaded.position(&key),
                     key,
-                    format!("{why} beyond {}, and its type, {}, has no nodata value to fill with", file.written, raster.dtype.name()),
+                    format!("{why} beyond {}, and its type, {}, has no nodata value to fill with", file.path, raster.dtype.name()),
                 )
                 .hint("set nodata of this input; or let the function take float32; or set grid.edge to \"reflect\" or \"nearest\"");
         }

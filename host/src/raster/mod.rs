@@ -33,7 +33,7 @@ pub use inspect::{BandInfo, Info, inspect};
 pub use nodata::{Nodata, NotRepresentable};
 pub use open::gdal_path;
 pub use source::{Source, SourceSpec};
-pub use target::{Complete, Overviews, Target, TargetSpec, Written};
+pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};
 
 /// A result of this module.

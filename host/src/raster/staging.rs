@@ -93,8 +93,8 @@ impl Staging {
     }
 
     /// Puts the output in its place, in exchange for what is there, and returns how many bytes it has. The file itself
-    /// comes last, in one step.
-    pub(super) fn publish(self) -> Result<u64, String> {
+    /// comes last, in one step; with `sync` all that is on the disk before and after.
+    pub(super) fn publish(self, sync: bool) -> Result<u64, String> {
         let entries = self.entries().map_err(|e| e.to_string())?;
         if !entries.contains(&self.name) {
             return Err("GDAL wrote no such file".into());
@@ -105,7 +105,7 @@ impl Staging {
                 copy(&self.folder.join(name), &self.target.with_file_name(name))?;
             }
         } else {
-            self.rename_all(&entries).map_err(|e| e.to_string())?;
+            self.rename_all(&entries, sync).map_err(|e| e.to_string())?;
         }
         Ok(bytes)
     }
@@ -123,10 +123,10 @@ impl Staging {
         Ok(names)
     }
 
-    fn rename_all(&self, entries: &[OsString]) -> io::Result<()> {
+    fn rename_all(&self, entries: &[OsString], sync: bool) -> io::Result<()> {
         for name in entries {
             let path = self.folder.join(name);
-            if path.is_file() {
+            if sync && path.is_file() {
                 // The disk may report here what it couldn't store.
                 File::open(&path)?.sync_all()?;
             }
@@ -145,7 +145,7 @@ impl Staging {
         for name in entries {
             fs::rename(self.folder.join(name), self.target.with_file_name(name))?;
         }
-        if let Some(parent) = self.folder.parent() {
+        if let Some(parent) = self.folder.parent().filter(|_| sync) {
             File::open(parent)?.sync_all()?;
         }
         Ok(())

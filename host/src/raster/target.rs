@@ -85,13 +85,14 @@ pub struct Complete {
 }
 
 impl Complete {
-    /// Gives the output its final name, in exchange for what is there.
+    /// Gives the output its final name, in exchange for what is there; with `sync` once all of it is on the disk, so
+    /// that it is whole even if the machine fails in the next moment.
     ///
     /// # Errors
     /// [`Error::Finish`].
-    pub fn publish(self) -> Result<Written> {
+    pub fn publish(self, sync: bool) -> Result<Written> {
         let Self { path, staging } = self;
-        match staging.publish() {
+        match staging.publish(sync) {
             Ok(bytes) => Ok(Written { path, bytes }),
             Err(reason) => Err(Error::Finish { path, step: "giving it its name", reason }),
         }
@@ -105,6 +106,28 @@ pub struct Written {
     pub path: String,
     /// Bytes on disk, of all files that belong to it.
     pub bytes: u64,
+}
+
+/// A state of an unfinished output that can be gone on with.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: String,
+    file: PathBuf,
+    folder: PathBuf,
+}
+
+impl Checkpoint {
+    /// Waits until it is on the disk. Returns the folder to resume from.
+    ///
+    /// # Errors
+    /// [`Error::Finish`].
+    pub fn sync(self) -> Result<PathBuf> {
+        let Self { path, file, folder } = self;
+        match std::fs::File::open(file).and_then(|f| f.sync_all()) {
+            Ok(()) => Ok(folder),
+            Err(e) => Err(Error::Finish { path, step: "writing a checkpoint", reason: e.to_string() }),
+        }
+    }
 }
 
 /// An output that is being written. It has a temporary name until [`Target::finish`]; dropped before, it leaves
@@ -219,12 +242,17 @@ impl Target {
             .ok_or_else(|| Error::Shape { path: self.spec.path.clone(), reason: "an earlier checkpoint failed".into() })
     }
 
-    /// Brings all that has been written to the disk, so that [`Target::resume`] finds it after any crash. Returns the
-    /// folder to resume from; `None` where the format can't be opened again before it is complete.
+    /// The folder that holds the output until it is complete.
+    pub fn folder(&self) -> &Path {
+        self.staging.folder()
+    }
+
+    /// Hands all that has been written to the operating system; once [`Checkpoint::sync`] has returned, too,
+    /// [`Target::resume`] finds it after any crash. `None` where the format can't be opened again before it is complete.
     ///
     /// # Errors
     /// [`Error::Finish`]; the output can't be written any more then.
-    pub fn checkpoint(&mut self) -> Result<Option<PathBuf>> {
+    pub fn checkpoint(&mut self) -> Result<Option<Checkpoint>> {
         if !self.geotiff {
             return Ok(None);
         }
@@ -233,10 +261,8 @@ impl Target {
         let dataset = self.dataset.take().ok_or_else(|| failed("an earlier one failed".into()))?;
         // GDAL writes where the blocks are only when it closes a GeoTIFF.
         dataset::close(dataset).map_err(failed)?;
-        let synced = std::fs::File::open(&self.file).and_then(|f| f.sync_all());
-        synced.map_err(|e| failed(e.to_string()))?;
         self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
-        Ok(Some(self.staging.folder().to_owned()))
+        Ok(Some(Checkpoint { path, file: self.file.clone(), folder: self.staging.folder().to_owned() }))
     }
 
     /// Goes on with an output of which an earlier run left a checkpoint in `folder`.
@@ -275,7 +301,7 @@ impl Target {
     /// # Errors
     /// Those of both.
     pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
-        self.complete(progress)?.publish()
+        self.complete(progress)?.publish(true)
     }
 
     /// Completes the output but for its name: statistics, overviews and so on. `progress` is called with the part done,

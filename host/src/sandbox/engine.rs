@@ -10,6 +10,7 @@ use wasmtime::{Config, Engine, OptLevel, PoolingAllocationConfig, WasmBacktraceD
 
 use super::cache;
 use super::error::{Error, Result};
+use super::huge_pages::HugePages;
 use super::limits::Limits;
 use super::module::Module;
 
@@ -37,6 +38,7 @@ pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) limits: Arc<Limits>,
     pub(super) interrupt: Interrupt,
+    pub(super) huge_pages: Arc<HugePages>,
     warnings: Vec<String>,
 }
 
@@ -97,7 +99,7 @@ impl Sandbox {
             }
         };
         start_ticks(&engine)?;
-        Ok(Self { engine, limits, interrupt: Interrupt::default(), warnings })
+        Ok(Self { engine, limits, interrupt: Interrupt::default(), huge_pages: Arc::default(), warnings })
     }
 
     /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.

@@ -89,6 +89,26 @@ impl Instance {
         self.running.alloc(len, align)
     }
 
+    /// As [`alloc`](Self::alloc), for several at once: the module is called once only, and grows its memory once.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc), of all bytes together.
+    pub fn alloc_all(&mut self, lens: &[usize], align: usize) -> Result<Vec<GuestRange>> {
+        // Saturated, it is more than a module can have.
+        let end = |start: usize, len: usize| start.saturating_add(len).checked_next_multiple_of(align);
+        let total = lens.iter().fold(0usize, |start, len| end(start, *len).unwrap_or(usize::MAX));
+        let all = self.running.alloc(total, align)?;
+        let mut start = all.start;
+        let parts = lens.iter().map(|len| {
+            // Its parts lie inside a range that ends below 4 GiB.
+            let len = u32::try_from(*len).ok()?;
+            let part = GuestRange::new(start, len);
+            start = start.checked_add(u32::try_from(end(0, part.len())?).ok()?)?;
+            Some(part)
+        });
+        parts.collect::<Option<_>>().ok_or_else(foreign_range)
+    }
+
     /// The bytes of a range of this instance.
     ///
     /// # Errors
@@ -164,6 +184,8 @@ impl Running {
         let memory = instance
             .get_memory(&mut store, "memory")
             .ok_or_else(|| Error::Engine("a module without memory passed the checks".to_owned()))?;
+        let most = usize::try_from(sandbox.limits.memory).unwrap_or(usize::MAX);
+        sandbox.huge_pages.ask(memory.data_ptr(&store), most);
         let mut this = Self { store, instance, memory, time_limit: time, time_left, failed: false };
         if pre.module().get_export(GUEST_INIT).is_some() {
             this.call::<(), ()>(GUEST_INIT, ())?;

@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod function;
 mod host;
+mod huge_pages;
 mod instance;
 mod limits;
 mod log;

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tilefn_abi::DType;
 
+/// Alignment of each raster's pixels in the instance's memory, bytes.
+const ALIGN: usize = 16;
+
 /// Where the inputs' pixels come from: files here, or a message from the controller.
 pub trait Pixels {
     /// Fills `out`, `[bands, rows, cols]` of the raster's dtype, with the pixels of `window`, which may reach outside the grid.
@@ -138,10 +141,12 @@ impl Runner {
         let mut valid = !self.task.skip_empty || self.task.inputs.iter().all(|i| i.rasters.is_empty());
         let mut read = Duration::ZERO;
         let window = tile.window.padded(self.task.halo).ok_or(Error::TooLarge)?;
+        // One allocation for all: each may grow the memory, which costs more than to fill it.
+        let lens = self.task.inputs.iter().flat_map(|input| &input.rasters);
+        let lens: Option<Vec<_>> = lens.map(|raster| raster.bytes(window.rows, window.cols)).collect();
+        let mut ranges = instance.alloc_all(&lens.ok_or(Error::TooLarge)?, ALIGN)?.into_iter();
         for (i, input) in self.task.inputs.iter().enumerate() {
-            for (r, raster) in input.rasters.iter().enumerate() {
-                let len = raster.bytes(window.rows, window.cols).ok_or(Error::TooLarge)?;
-                let range = instance.alloc(len, 16)?;
+            for ((r, raster), range) in input.rasters.iter().enumerate().zip(&mut ranges) {
                 addresses.push(range.pointer());
                 let reading = Instant::now();
                 let buffer = instance.bytes_mut(range)?;

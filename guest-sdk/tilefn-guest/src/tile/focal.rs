@@ -18,7 +18,7 @@ use crate::Element;
 /// A square window of `2 × radius + 1` pixels around each pixel of a tile; made by [`Tile::focal`].
 ///
 /// The results' halo is smaller by the radius. They take the valid pixels of the window, and are invalid where it has
-/// none; to keep the holes of the input, zip with it: `dem.zip_valid(&mean, |_, mean| mean)`.
+/// none; to keep the holes of the input: `dem.focal(1).mean().masked_by(&dem)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Focal<'a, T: Element> {
     tile: &'a Tile<T>,

@@ -152,6 +152,39 @@ impl<T: Element> Tile<T> {
         combine_or(tiles, fill, f)
     }
 
+    /// The tile, invalid also where `other` is. Takes no new memory when the tile is a result that nothing else holds.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let dem = Tile::from_rows([[1.0f32, f32::NAN, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]).with_halo(1);
+    /// let mean = dem.focal(1).mean().masked_by(&dem);
+    /// assert_eq!(mean, Tile::from_rows([[5.375]]));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`zip_valid`](Self::zip_valid).
+    #[must_use]
+    #[track_caller]
+    pub fn masked_by<U: Element>(mut self, other: &Tile<U>) -> Self {
+        let frame = (&self, other).frame();
+        let as_it_is = Frame::of(&self) == frame && T::DTYPE.is_float();
+        let (layout, stride) = (self.layout, self.layout.row_stride.max(1));
+        let own = if as_it_is { self.pixels.own() } else { None };
+        let Some(pixels) = own else { return self.zip_valid(other, |value, _| value) };
+        for band in 0..frame.bands {
+            let (plane, check) = other.operand(frame, band);
+            let pixels = pixels.get_mut(layout.offset + band * layout.band_stride..).unwrap_or_default();
+            for (line, others) in pixels.chunks_mut(stride).zip(plane.lines()) {
+                for (value, other) in line.iter_mut().zip(others) {
+                    *value = if check.is_valid(*other) { *value } else { T::MARKER };
+                }
+            }
+        }
+        self
+    }
+
     /// The same values in another type: clamped to its range, fractions cut off. Invalid pixels stay invalid.
     ///
     /// # Panics

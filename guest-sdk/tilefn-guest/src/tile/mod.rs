@@ -2,13 +2,13 @@
 
 mod build;
 mod focal;
-mod list;
 mod map;
 mod operands;
 mod plane;
 mod result;
 mod samples;
 mod separable;
+mod series;
 mod sort;
 mod valid;
 
@@ -20,6 +20,7 @@ use ndarray::{Array3, ArrayView3, ShapeBuilder};
 use crate::Element;
 pub use focal::{Focal, FocalWindow};
 use plane::Plane;
+pub use series::Series;
 
 /// The pixels of one raster under one window: `[bands, rows, cols]`, row-major, halo included.
 ///
@@ -43,6 +44,16 @@ enum Pixels<T: Element> {
     Host(&'static [T]),
     /// What the function made.
     Made(Arc<Vec<T>>),
+}
+
+impl<T: Element> Pixels<T> {
+    /// To be changed in place, when they were made and no other tile has them.
+    fn own(&mut self) -> Option<&mut [T]> {
+        match self {
+            Self::Host(_) => None,
+            Self::Made(pixels) => Arc::get_mut(pixels).map(Vec::as_mut_slice),
+        }
+    }
 }
 
 /// Which elements of the pixels belong to the tile.

@@ -19,19 +19,13 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    fn of<T: Element>(tile: &Tile<T>) -> Self {
+    pub(crate) fn of<T: Element>(tile: &Tile<T>) -> Self {
         Self { bands: tile.bands(), rows: tile.rows(), cols: tile.cols(), halo: tile.halo() }
-    }
-
-    /// The frame of a list of tiles.
-    #[track_caller]
-    pub(crate) fn of_all<T: Element>(tiles: &[Tile<T>]) -> Self {
-        Self::common(&tiles.iter().map(Self::of).collect::<Vec<_>>())
     }
 
     /// The frame of the smallest halo; a single band goes with any number of bands.
     #[track_caller]
-    fn common(frames: &[Self]) -> Self {
+    pub(crate) fn common(frames: &[Self]) -> Self {
         let halo = frames.iter().map(|f| f.halo).min().unwrap_or(0);
         let bands = frames.iter().map(|f| f.bands).find(|bands| *bands != 1).unwrap_or(1);
         let mut common: Option<Self> = None;

@@ -12,6 +12,8 @@ pub(super) struct Samples<'a, T> {
     lines: Vec<(&'a [T], Check<T>)>,
     len: usize,
     all_valid: bool,
+    /// Line by line 1 for each pixel that is kept; empty when all are.
+    kept: Vec<u8>,
 }
 
 /// Pixels taken at a time where values are gathered per pixel: few enough to stay in the first-level cache.
@@ -20,7 +22,7 @@ const CHUNK: usize = 64;
 impl<'a, T: Element> Samples<'a, T> {
     /// Without a line yet; `all_valid` promises that no line will have an invalid pixel.
     pub(super) fn new(len: usize, all_valid: bool) -> Self {
-        Self { lines: Vec::new(), len, all_valid }
+        Self { lines: Vec::new(), len, all_valid, kept: Vec::new() }
     }
 
     /// Replaces the lines; each has at least as many pixels as are wanted.
@@ -30,8 +32,22 @@ impl<'a, T: Element> Samples<'a, T> {
         self.lines.extend(lines.map(|(line, check)| (line.get(..len).unwrap_or_default(), check)));
     }
 
-    pub(super) fn lines(&self) -> &[(&'a [T], Check<T>)] {
-        &self.lines
+    /// Lets `mark` put 1 where a pixel of these lines is kept; the others don't count. It gets the line's number.
+    pub(super) fn mark_kept(&mut self, mark: impl Fn(usize, &mut [u8])) {
+        self.kept.clear();
+        self.kept.resize(self.lines.len() * self.len, 0);
+        self.kept.chunks_exact_mut(self.len.max(1)).enumerate().for_each(|(line, kept)| mark(line, kept));
+    }
+
+    /// The lines, each with what tells its valid pixels, and which are kept if not all are.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&'a [T], Check<T>, Option<&[u8]>)> {
+        let lines = self.lines.iter().enumerate();
+        lines.map(|(n, (line, check))| (*line, *check, self.kept.get(n * self.len..).and_then(|k| k.get(..self.len))))
+    }
+
+    /// How many lines there are.
+    pub(super) fn count(&self) -> usize {
+        self.lines.len()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -53,8 +69,8 @@ impl<'a, T: Element> Samples<'a, T> {
     ) {
         let mut sums = vec![init; self.len];
         if self.all_valid {
-            for &(line, _) in &self.lines {
-                for (sum, value) in sums.iter_mut().zip(line) {
+            for (line, _) in &self.lines {
+                for (sum, value) in sums.iter_mut().zip(*line) {
                     *sum = step(*sum, *value);
                 }
             }
@@ -63,11 +79,17 @@ impl<'a, T: Element> Samples<'a, T> {
             return;
         }
         let mut counts = vec![0u32; self.len];
-        for &(line, check) in &self.lines {
-            for ((sum, count), value) in sums.iter_mut().zip(&mut counts).zip(line) {
-                let valid = check.is_valid(*value);
-                *sum = if valid { step(*sum, *value) } else { *sum };
+        for (line, check, kept) in self.lines() {
+            let places = sums.iter_mut().zip(&mut counts).zip(line);
+            let mut take = |sum: &mut A, count: &mut u32, value: T, valid: bool| {
+                *sum = if valid { step(*sum, value) } else { *sum };
                 *count += u32::from(valid);
+            };
+            match kept {
+                None => places.for_each(|((sum, count), v)| take(sum, count, *v, check.is_valid(*v))),
+                Some(kept) => places
+                    .zip(kept)
+                    .for_each(|(((sum, count), v), kept)| take(sum, count, *v, check.is_valid(*v) & (*kept != 0))),
             }
         }
         out.extend(sums.into_iter().zip(counts).map(|(sum, count)| marker.pixel(finish(sum, count as usize))));
@@ -90,10 +112,11 @@ impl<'a, T: Element> Samples<'a, T> {
             for at in 0..chunk {
                 let values = &mut values[at * room..][..room];
                 let mut count = 0;
-                for &(line, check) in &self.lines {
+                for (line, check, kept) in self.lines() {
                     // Written whether valid or not: the next one overwrites an invalid one, without a branch.
                     values[count] = line[start + at];
-                    count += usize::from(check.is_valid(line[start + at]));
+                    let kept = kept.is_none_or(|kept| kept[start + at] != 0);
+                    count += usize::from(check.is_valid(line[start + at]) & kept);
                 }
                 counts[at] = count;
             }

@@ -114,18 +114,15 @@ impl<T: Element> Medians<T> {
 
     /// Fills the lanes with the pixels from `start`, and counts the valid values of each.
     fn load(&mut self, samples: &Samples<'_, T>, start: usize) {
-        let certain = if samples.all_valid() { samples.lines().len() } else { 0 };
+        let certain = if samples.all_valid() { samples.count() } else { 0 };
         self.counts.fill(u32::try_from(certain).unwrap_or(u32::MAX));
-        for (lanes, &(line, check)) in self.lanes.iter_mut().zip(samples.lines()) {
-            let line = line.get(start..).unwrap_or_default();
+        for (lanes, (line, check, kept)) in self.lanes.iter_mut().zip(samples.lines()) {
             let mut last = [T::TOP; LANES];
-            let pixels = line.first_chunk().unwrap_or_else(|| {
-                // The last pixels of a line, and anything after them.
-                last.iter_mut().zip(line).for_each(|(pixel, value)| *pixel = *value);
-                &last
-            });
+            let pixels = chunk(line, start, &mut last);
             if samples.all_valid() {
                 *lanes = *pixels;
+            } else if let Some(kept) = kept {
+                take_kept(pixels, check, chunk(kept, start, &mut [0; LANES]), lanes, &mut self.counts);
             } else {
                 take_valid(pixels, check, lanes, &mut self.counts);
             }
@@ -151,6 +148,35 @@ fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; 
         *lane = if valid { *value } else { T::TOP };
         *count += u32::from(valid);
     }
+}
+
+/// As [`take_valid`], of the pixels for which `kept` isn't 0.
+#[inline(never)]
+fn take_kept<T: Element>(
+    pixels: &[T; LANES],
+    check: Check<T>,
+    kept: &[u8; LANES],
+    lanes: &mut [T; LANES],
+    counts: &mut [u32; LANES],
+) {
+    // Widened first, so that the rest is of one width.
+    let mut valid = kept.map(u32::from);
+    for (valid, value) in valid.iter_mut().zip(pixels) {
+        *valid &= u32::from(check.is_valid(*value));
+    }
+    for (((lane, count), value), valid) in lanes.iter_mut().zip(counts).zip(pixels).zip(valid) {
+        *lane = if valid != 0 { *value } else { T::TOP };
+        *count += valid;
+    }
+}
+
+/// The values from `start`; in `last` when the line ends before them, with what was there.
+fn chunk<'a, T: Copy>(line: &'a [T], start: usize, last: &'a mut [T; LANES]) -> &'a [T; LANES] {
+    let line = line.get(start..).unwrap_or_default();
+    line.first_chunk().unwrap_or_else(|| {
+        last.iter_mut().zip(line).for_each(|(place, value)| *place = *value);
+        last
+    })
 }
 
 /// Halfway between the two values in the middle.

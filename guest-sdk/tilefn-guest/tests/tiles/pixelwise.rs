@@ -80,14 +80,56 @@ proptest! {
         let values = |b, r, c| tiles.iter().filter_map(|tile| tile.get(b, r, c)).collect::<Vec<_>>();
         let first = &tiles[0];
         let last = naive(first, |b, r, c| values(b, r, c).last().copied());
-        prop_assert_eq!(Tile::per_pixel(&tiles, |v| v.last().copied()), last);
+        prop_assert_eq!(Tile::series(&tiles).map(|v| v.last().copied()), last);
         let sum = naive(first, |b, r, c| {
             let values = values(b, r, c);
             (values.len() > 1).then(|| values.iter().map(|v| u32::from(*v)).sum::<u32>())
         });
-        prop_assert_eq!(Tile::fold(&tiles, 0, |sum, v| sum + u32::from(v), |sum, n| (n > 1).then_some(sum)), sum);
+        prop_assert_eq!(Tile::series(&tiles).fold(0, |sum, v| sum + u32::from(v), |sum, n| (n > 1).then_some(sum)), sum);
         let median = naive(first, |b, r, c| crate::naive::median(values(b, r, c)));
-        prop_assert_eq!(Tile::median(&tiles), median);
+        prop_assert_eq!(Tile::series(&tiles).median(), median);
+    }
+
+    #[test]
+    fn a_series_counts_only_the_classes_that_are_wanted(
+        (tiles, classes, others) in (shape(0), 1usize..20).prop_flat_map(|(shape, n)| (
+            prop::collection::vec(floats(shape), n),
+            prop::collection::vec(ints::<u8>(shape), n),
+            prop::collection::vec(ints::<i16>(shape), n),
+        )),
+        wanted in prop::collection::vec(0u8..9, 0..4),
+        other in 0i16..9,
+    ) {
+        let values = |b, r, c| {
+            let kept = |n: &usize| classes[*n].get(b, r, c).is_some_and(|class| wanted.contains(&class));
+            (0..tiles.len()).filter(kept).filter_map(|n| tiles[n].get(b, r, c)).collect::<Vec<_>>()
+        };
+        let series = || Tile::series(&tiles).where_in(&classes, &wanted);
+        let first = &tiles[0];
+        prop_assert_eq!(series().map(|v| v.last().copied()), naive(first, |b, r, c| values(b, r, c).last().copied()));
+        let count = naive(first, |b, r, c| u16::try_from(values(b, r, c).len()).ok());
+        prop_assert_eq!(series().fold(0u16, |n, _| n + 1, |n, _| Some(n)), count);
+        prop_assert_eq!(series().median(), naive(first, |b, r, c| crate::naive::median(values(b, r, c))));
+        let both = naive(first, |b, r, c| {
+            let kept = |n: &usize| others[*n].get(b, r, c) == Some(other) && tiles[*n].is_valid(b, r, c);
+            let class = |n: &usize| classes[*n].get(b, r, c).is_some_and(|class| wanted.contains(&class));
+            u16::try_from((0..tiles.len()).filter(kept).filter(class).count()).ok()
+        });
+        let other = [other];
+        prop_assert_eq!(series().where_in(&others, &other).fold(0u16, |n, _| n + 1, |n, _| Some(n)), both);
+    }
+
+    #[test]
+    fn a_mask_is_the_same_in_place_and_not(
+        (tile, mask) in shape(0).prop_flat_map(|shape| (floats(shape), ints::<i16>(shape))),
+    ) {
+        let expected = naive(&tile, |b, r, c| tile.get(b, r, c).filter(|_| mask.is_valid(b, r, c)));
+        let made = tile.map_valid(|v| v);
+        let shared = made.clone();
+        prop_assert_eq!(shared.clone().masked_by(&mask), expected.clone());
+        prop_assert_eq!(&shared, &made);
+        drop((made, shared));
+        prop_assert_eq!(tile.map_valid(|v| v).masked_by(&mask), expected);
     }
 
     #[test]
@@ -120,13 +162,13 @@ fn a_median_of_many_scenes_is_selected() {
     let values = |col| scenes.iter().filter_map(|scene: &Tile<u16>| scene.get(0, 0, col)).collect::<Vec<_>>();
     let expected = [0, 1, 2].map(|col| crate::naive::median(values(col)).unwrap());
     assert_eq!(expected, [65.0, 3.0, 875.5]);
-    assert_eq!(Tile::median(&scenes), Tile::from_rows([expected]));
+    assert_eq!(Tile::series(&scenes).median(), Tile::from_rows([expected]));
 }
 
 #[test]
 fn a_median_of_zeros_has_no_sign() {
     for scenes in [[0.0f32, -0.0, -0.0], [-0.0, -0.0, 0.0], [-0.0; 3]] {
-        let median = Tile::median(&scenes.map(|v| Tile::from_rows([[v]])));
+        let median = Tile::series(&scenes.map(|v| Tile::from_rows([[v]]))).median();
         assert_eq!(median[[0, 0, 0]].to_bits(), 0);
     }
 }
@@ -178,7 +220,14 @@ fn bands_must_agree() {
 }
 
 #[test]
-#[should_panic(expected = "the list has no tile")]
-fn a_list_needs_a_tile() {
-    let _ = Tile::<f32>::median(&[]);
+#[should_panic(expected = "the series has no tile")]
+fn a_series_needs_a_tile() {
+    let _ = Tile::<f32>::series(&[]).median();
+}
+
+#[test]
+#[should_panic(expected = "2 tiles, but 1 of classes")]
+fn a_series_needs_as_many_classes_as_tiles() {
+    let tiles = [1u8, 2].map(|v| Tile::from_rows([[v]]));
+    let _ = Tile::series(&tiles).where_in(&tiles[..1], &[1]).median();
 }

@@ -33,7 +33,7 @@ pub fn place(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
         for file in &input.files {
             match on_grid(&reference, file) {
                 Ok(offset) => {
-                    windows.push((file.written.clone(), offset.window(file.info.grid.rows, file.info.grid.cols)));
+                    windows.push((file.path.clone(), offset.window(file.info.grid.rows, file.info.grid.cols)));
                     of_input.push(offset);
                 }
                 Err(message) => {
@@ -102,14 +102,12 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     let spec = &loaded.spec.grid;
     let first = || {
         let file = inputs.iter().flat_map(|i| &i.files).next()?;
-        Some(Reference { name: file.written.clone(), grid: file.info.grid.clone() })
+        Some(Reference { name: file.path.clone(), grid: file.info.grid.clone() })
     };
     let named = match &spec.reference {
         None => first(),
         Some(name) => match inputs.iter().find(|i| i.name == *name) {
-            Some(input) => {
-                input.files.first().map(|f| Reference { name: f.written.clone(), grid: f.info.grid.clone() })
-            }
+            Some(input) => input.files.first().map(|f| Reference { name: f.path.clone(), grid: f.info.grid.clone() }),
             None => match raster::inspect(name) {
                 Ok(info) => Some(Reference { name: name.clone(), grid: info.grid }),
                 Err(error) => {
@@ -166,7 +164,7 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
 }
 
 fn on_grid(reference: &Reference, file: &OpenedFile) -> Result<Offset, String> {
-    relation(reference, &file.written, &file.info.grid)
+    relation(reference, &file.path, &file.info.grid)
 }
 
 /// Where a file lies on the reference's pixels; the message names both files and both grids.

@@ -1,9 +1,9 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
-use super::unknown;
+use super::{Survey, unknown};
 use crate::job::spec::{Input, InputNodata, RasterInput};
 use crate::job::{Loaded, Mistakes};
-use crate::raster::{self, Info, Nodata};
+use crate::raster::{Info, Nodata};
 use crate::sandbox::{Description, InputInfo};
 use tilefn_abi::DType;
 
@@ -17,9 +17,7 @@ pub struct Opened {
 
 /// A file, and what is read of it.
 pub struct OpenedFile {
-    /// The path as the job file has it.
-    pub written: String,
-    /// The path to open.
+    /// Where it is.
     pub path: String,
     /// What the file is.
     pub info: Info,
@@ -33,9 +31,10 @@ pub struct OpenedFile {
     pub nodata_bits: Vec<Option<u64>>,
 }
 
-/// Opens every input that the function wants, in its order.
+/// Every input that the function wants, in its order.
 pub fn open(
     loaded: &Loaded,
+    survey: &Survey,
     description: &Description,
     mistakes: &mut Mistakes,
     warnings: &mut Vec<String>,
@@ -49,7 +48,7 @@ pub fn open(
     for wanted in &description.inputs {
         let key = format!("inputs.{}", wanted.name);
         let files = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => open_input(loaded, &key, wanted, input, mistakes, warnings),
+            Some(Input::Raster(input)) => open_input(loaded, survey, &key, wanted, input, mistakes, warnings),
             Some(Input::Vector(_)) => {
                 mistakes
                     .add(loaded.position(&key), key, "vector inputs are not supported by this version of tilefn")
@@ -71,6 +70,7 @@ pub fn open(
 
 fn open_input(
     loaded: &Loaded,
+    survey: &Survey,
     key: &str,
     wanted: &InputInfo,
     input: &RasterInput,
@@ -86,40 +86,20 @@ fn open_input(
         return Vec::new();
     }
     let mut files = Vec::new();
-    for (written, found) in paths.iter().zip(inspect_all(paths)) {
-        let (path, info) = match found {
-            (path, Ok(info)) => (path, info),
-            (_, Err(error)) => {
+    for path in paths {
+        let info = match survey.get(path) {
+            Some(Ok(info)) => info.clone(),
+            Some(Err(error)) => {
                 mistakes.add(loaded.position(&path_key), path_key.clone(), error.to_string());
                 continue;
             }
+            None => continue,
         };
-        if let Some(file) = describe(loaded, key, wanted, input, (written, path, info), mistakes, warnings) {
+        if let Some(file) = describe(loaded, key, wanted, input, (path, info), mistakes, warnings) {
             files.push(file);
         }
     }
     files
-}
-
-/// Looks into many files at once: with remote files it is the waiting that takes the time.
-fn inspect_all(paths: &[String]) -> Vec<(String, Result<Info, raster::Error>)> {
-    const AT_ONCE: usize = 16;
-    let inspect = |written: &String| {
-        let path = written.to_owned();
-        let info = raster::inspect(&path);
-        (path, info)
-    };
-    if paths.len() == 1 {
-        return paths.iter().map(inspect).collect();
-    }
-    let share = paths.len().div_ceil(AT_ONCE).max(1);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = paths
-            .chunks(share)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(inspect).collect::<Vec<_>>()))
-            .collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
 }
 
 fn describe(
@@ -127,7 +107,7 @@ fn describe(
     key: &str,
     wanted: &InputInfo,
     input: &RasterInput,
-    (written, path, info): (&str, String, Info),
+    (path, info): (&str, Info),
     mistakes: &mut Mistakes,
     warnings: &mut Vec<String>,
 ) -> Option<OpenedFile> {
@@ -139,7 +119,7 @@ fn describe(
     let own = match info.dtype_of(&bands) {
         Ok(own) => own,
         Err(problem) => {
-            mistakes.add(loaded.position(&bands_key), bands_key, format!("{written}: {problem}"));
+            mistakes.add(loaded.position(&bands_key), bands_key, format!("{path}: {problem}"));
             return None;
         }
     };
@@ -147,7 +127,7 @@ fn describe(
     let nodata = nodata_of(loaded, key, input, &info, &bands, mistakes)?;
     if own.is_float() && !dtype.is_float() && nodata.iter().any(Option::is_none) {
         warnings.push(format!(
-            "input {:?}: {written} has {}, the function asks for {}: fractions are rounded, and NaN becomes 0",
+            "input {:?}: {path} has {}, the function asks for {}: fractions are rounded, and NaN becomes 0",
             wanted.name,
             own.name(),
             dtype.name()
@@ -159,17 +139,13 @@ fn describe(
             Ok(bits) => nodata_bits.push(bits),
             Err(problem) => {
                 mistakes
-                    .add(
-                        loaded.position(key),
-                        key,
-                        format!("{written}: {problem}, the type that the function asks for"),
-                    )
+                    .add(loaded.position(key), key, format!("{path}: {problem}, the type that the function asks for"))
                     .hint("set nodata of this input to a value of that type, or let the function take a larger type");
                 return None;
             }
         }
     }
-    Some(OpenedFile { written: written.into(), path, info, bands, dtype, nodata, nodata_bits })
+    Some(OpenedFile { path: path.to_owned(), info, bands, dtype, nodata, nodata_bits })
 }
 
 /// Nodata of each band read: the job file's, else the file's own.

@@ -41,7 +41,7 @@ pub fn median(scenes: Vec<Tile<i16>>, mask: Option<Tile<u8>>) -> Result<Tile<f32
     if scenes.len() < 2 {
         return Err(format!("a median of {} scene says little", scenes.len()).into());
     }
-    let median = Tile::median(&scenes);
+    let median = Tile::series(&scenes).median();
     Ok(match mask {
         Some(mask) => median.zip_valid(&mask, |v, _| v),
         None => median,

@@ -1,0 +1,48 @@
+//! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
+
+use crate::job::spec::{Input, Spec};
+use crate::raster::{self, Info, gdal_path};
+use std::collections::HashMap;
+
+/// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
+const AT_ONCE: usize = 16;
+
+/// The raster files of the job's inputs, each looked into once.
+#[derive(Debug)]
+pub struct Survey(HashMap<String, Result<Info, raster::Error>>);
+
+impl Survey {
+    /// Looks into all of them; what can't be opened is an error of that file.
+    pub fn new(spec: &Spec) -> Self {
+        let paths = spec.inputs.values().flat_map(|input| match input {
+            Input::Raster(input) => input.files.as_slice(),
+            Input::Vector(_) => &[],
+        });
+        // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
+        // itself, which takes longer than all else.
+        let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(path));
+        let found = std::thread::scope(|scope| {
+            let share = remote.len().div_ceil(AT_ONCE).max(1);
+            let threads: Vec<_> = remote.chunks(share).map(|chunk| scope.spawn(move || inspect(chunk))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            inspect(&local).into_iter().chain(threads.into_iter().flat_map(join)).collect()
+        });
+        Self(found)
+    }
+
+    /// What is known of the file, which must be one of the inputs'.
+    pub fn get(&self, path: &str) -> Option<&Result<Info, raster::Error>> {
+        self.0.get(path)
+    }
+}
+
+fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
+    paths.iter().map(|path| ((*path).clone(), raster::inspect(path))).collect()
+}
+
+fn is_remote(path: &str) -> bool {
+    let path = gdal_path(path);
+    path.starts_with("/vsi") && !path.starts_with("/vsimem/")
+}
