@@ -40,7 +40,10 @@ fi
 
 command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs, open a new shell, and run this again"
 target=wasm32-unknown-unknown
-# With rustup, asking for the compiler also installs the version and target that rust-toolchain.toml names.
+if command -v rustup >/dev/null && ! rustc --version >/dev/null 2>&1; then
+  say "installing the version of Rust that rust-toolchain.toml names"
+  rustup toolchain install --no-self-update
+fi
 if ! ls "$(rustc --print target-libdir --target $target)"/libstd-* >/dev/null 2>&1; then
   command -v rustup >/dev/null || die "Rust's target $target is missing, and there is no rustup to add it with"
   say "adding Rust's target $target"
