@@ -12,6 +12,14 @@ struct Example {
 
 impl Example {
     fn new(name: &str) -> Self {
+        Self::with_module(name, |path| {
+            let file = path.join(name.replace('-', "_")).with_extension("wasm");
+            std::fs::copy(module(&format!("examples/{name}")), file).unwrap();
+        })
+    }
+
+    /// As [`new`](Self::new); `make` puts the module into the example's folder.
+    fn with_module(name: &str, make: impl FnOnce(&Path)) -> Self {
         let folder = Folder::new();
         let path = folder.path().join("examples").join(name);
         std::fs::create_dir_all(&path).unwrap();
@@ -19,7 +27,7 @@ impl Example {
         std::os::unix::fs::symlink(scenes(), folder.path().join("demo/data")).unwrap();
         let source = format!("examples/{name}");
         std::fs::copy(Path::new(ROOT).join(&source).join("job.toml"), path.join("job.toml")).unwrap();
-        std::fs::copy(module(&source), path.join(name.replace('-', "_")).with_extension("wasm")).unwrap();
+        make(&path);
         Self { folder, job: format!("{source}/job.toml") }
     }
 
@@ -216,6 +224,26 @@ fn tasselled_cap() {
             assert np.abs(found - expected).max() < 1e-4, np.abs(found - expected).max()
             names = [band('demo/tasselled-cap.tif', n).GetDescription() for n in (1, 2, 3)]
             assert names == ['brightness', 'greenness', 'wetness'], names
+            ",
+        );
+    }
+}
+
+/// The same function in C gives the same pixels, bit by bit.
+#[test]
+fn ndvi_in_c() {
+    let example = Example::with_module("c-ndvi", |path| {
+        let make = std::process::Command::new("make").arg("-C").arg(Path::new(ROOT).join("examples/c-ndvi")).output();
+        let make = make.expect("make and clang are there (scripts/setup.sh test)");
+        assert!(make.status.success(), "{}", String::from_utf8_lossy(&make.stderr));
+        std::fs::copy(Path::new(ROOT).join("examples/c-ndvi/ndvi.wasm"), path.join("ndvi.wasm")).unwrap();
+    });
+    for tiles in TILES {
+        example.run(tiles).ok();
+        example.folder.python(
+            "
+            scene = read('demo/data/olinda/L7_ETMs.tif').astype('f4')
+            same('demo/c-ndvi.tif', (scene[3] - scene[2]) / (scene[3] + scene[2]), nodata=np.nan)
             ",
         );
     }

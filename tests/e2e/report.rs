@@ -16,7 +16,7 @@ fn dry_run() {
     let run = f.run("--dry-run --workers threads:3");
     run.ok();
     let expected = "moved: 80 × 100 pixels in 6 tiles of 32 × 50, 3 threads, halo 1
-  image        <- ~/a.tif (1 bands as float32)
+  image        <- ~/a.tif (1 band as float32)
   moved        -> ~/out.tif (float32, nodata nan)
 ";
     assert_eq!(run.stdout.replace(f.path().to_str().unwrap(), "~"), expected);
@@ -49,7 +49,7 @@ fn report_of_a_run() {
         (&report["grid"]["rows"], &report["grid"]["cols"], &report["grid"]["halo"]),
         (&json!(100), &json!(80), &json!(1))
     );
-    for (what, tiles) in [("total", 6), ("done", 6), ("skipped", 0), ("retried", 0)] {
+    for (what, tiles) in [("total", 6), ("done", 6), ("skipped", 0), ("retried", 0), ("failed", 0)] {
         assert_eq!(report["tiles"][what], tiles, "{what}");
     }
     assert_eq!(report["bytes_out"], 4 * 100 * 80);

@@ -3,7 +3,7 @@
 use super::Fatal;
 use crate::controller::{Plan, Report};
 use serde_json::json;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::path::Path;
 
 /// A plan for people.
@@ -11,12 +11,12 @@ pub fn plan_text(plan: &Plan) -> String {
     let task = &plan.task;
     let (rows, cols) = task.tiling.tile_size();
     let mut text = format!(
-        "{}: {} × {} pixels in {} tiles of {cols} × {rows}, {} threads",
+        "{}: {} × {} pixels in {} of {cols} × {rows}, {}",
         task.function,
         task.grid.cols,
         task.grid.rows,
-        task.tiling.count(),
-        plan.threads
+        several(task.tiling.count(), "tile"),
+        several(plan.threads, "thread")
     );
     if task.halo > 0 {
         let _ok = write!(text, ", halo {}", task.halo);
@@ -25,10 +25,10 @@ pub fn plan_text(plan: &Plan) -> String {
         for raster in &input.rasters {
             let _ok = write!(
                 text,
-                "\n  {:<12} <- {} ({} bands as {})",
+                "\n  {:<12} <- {} ({} as {})",
                 input.name,
                 raster.path,
-                raster.bands.len(),
+                several(raster.bands.len(), "band"),
                 raster.dtype.name()
             );
         }
@@ -93,7 +93,7 @@ pub fn text(report: &Report) -> String {
         let _ok = writeln!(text, "result {result:#}");
     }
     let tiles = &report.tiles;
-    let _ok = write!(text, "{} tiles in {:.2} s", tiles.done + tiles.skipped, report.wall_seconds);
+    let _ok = write!(text, "{} in {:.2} s", several(tiles.done + tiles.skipped, "tile"), report.wall_seconds);
     if tiles.skipped > 0 {
         let _ok = write!(text, " ({} without data left out)", tiles.skipped);
     }
@@ -112,6 +112,12 @@ pub fn text(report: &Report) -> String {
         s.finish
     );
     text
+}
+
+/// A number of things for people.
+fn several<N: PartialEq + From<u8> + Display>(number: N, thing: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// A size for people.

@@ -184,6 +184,11 @@ impl Book {
         self.schedule().left()
     }
 
+    /// How often a tile failed on a worker, for a reason of the worker's.
+    pub fn failed(&self) -> u64 {
+        self.schedule().failed()
+    }
+
     /// Tiles that were handed out again.
     pub fn retried(&self) -> u64 {
         self.schedule().retried()

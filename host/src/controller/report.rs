@@ -95,6 +95,8 @@ pub struct Tiles {
     pub skipped: u64,
     /// Handed out more than once.
     pub retried: u64,
+    /// Failed on a worker, for a reason that another worker didn't have.
+    pub failed: u64,
     /// Done by an earlier run, which this one went on from.
     pub resumed: u64,
 }

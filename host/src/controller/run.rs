@@ -147,6 +147,7 @@ pub fn complete(
             done,
             skipped,
             retried: book.retried(),
+            failed: book.failed(),
         },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {

@@ -70,6 +70,7 @@ pub struct Schedule {
     done: Ranges,
     /// Tiles that were lost → with whom; few, so that it costs nothing in a healthy run.
     lost: BTreeMap<u64, Vec<WorkerId>>,
+    failed: u64,
     /// Workers that asked for a tile and got none.
     waiting: BTreeSet<WorkerId>,
     /// What has happened since the last [`Schedule::stirred`] may give one of them a tile.
@@ -90,6 +91,7 @@ impl Schedule {
             single: BTreeSet::new(),
             done,
             lost: BTreeMap::new(),
+            failed: 0,
             waiting: BTreeSet::new(),
             stirred: false,
             usual: None,
@@ -216,13 +218,18 @@ impl Schedule {
         let tiles: Vec<u64> =
             self.flight.iter().filter(|(_, f)| f.holders.contains(&worker)).map(|(t, _)| *t).collect();
         for tile in &tiles {
-            self.retry(worker, *tile)?;
+            self.count_lost(worker, *tile)?;
         }
         Ok(tiles)
     }
 
     /// `worker` failed at `tile` for a reason of its own: the tile is handed out again, and counts as lost once.
     pub fn retry(&mut self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
+        self.failed += u64::from(self.is_open(tile));
+        self.count_lost(worker, tile)
+    }
+
+    fn count_lost(&mut self, worker: WorkerId, tile: u64) -> Result<(), Poisonous> {
         if self.is_open(tile) {
             let lost = self.lost.entry(tile).or_default();
             lost.push(worker);
@@ -266,7 +273,12 @@ impl Schedule {
         self.count - self.done.len()
     }
 
-    /// How often tiles were handed out again because they were lost.
+    /// How often a tile failed on a worker, for a reason of the worker's.
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// How often tiles were handed out again because they failed or were lost.
     pub fn retried(&self) -> u64 {
         self.lost.values().map(|with| with.len() as u64).sum()
     }
@@ -396,6 +408,7 @@ mod tests {
         assert!(s.claim(1, now) && s.complete(1));
         assert_eq!(s.take(B, now), Grant::Tile(0), "both have failed, so either may try again");
         assert_eq!(s.retry(B, 0), Err(Poisonous { tile: 0, attempts: 3 }));
+        assert_eq!((s.failed(), s.retried()), (3, 3));
     }
 
     #[test]
@@ -403,6 +416,7 @@ mod tests {
         let (mut s, now) = (schedule(3), Instant::now());
         s.take(A, now);
         s.retry(A, 0).unwrap();
+        assert_eq!(s.failed(), 1);
         assert_eq!((s.take(A, now), s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(2), Grant::Tile(0)));
     }
 
