@@ -71,7 +71,11 @@ pub(super) fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Res
         }
     });
     let mut dataset = dataset.ok_or_else(|| messages.reason("GDAL gives no reason"))?;
-    let (described, messages) = cpl::watch(|| describe(&mut dataset, spec));
+    let (described, messages) = cpl::watch(|| {
+        describe(&mut dataset, spec)?;
+        // What a GeoTIFF's head takes, PROJ's database above all, is loaded by this thread, not by whichever writes first.
+        if creation.is_geotiff() { dataset.flush_cache() } else { Ok(()) }
+    });
     check_call(described, &messages)?;
     Ok(dataset)
 }
