@@ -53,7 +53,7 @@ async fn every_call_of_a_fargate_job_is_understood() {
     roll.set_tiles_left(100);
     let mut fleet = Fargate::new(&session, &workers).unwrap();
     fleet.start(&ticket("moto-fargate"), &roll).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 12);
+    assert_eq!(fleet.usage().unwrap().tasks, 12);
     let clients = Clients::new(&session, store);
     let scope = gc::Scope { job: Some("moto-fargate".into()), now: 0, ..Default::default() };
     let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
@@ -72,7 +72,7 @@ async fn every_call_of_a_spot_job_is_understood() {
     roll.set_tiles_left(100);
     let mut fleet = Fargate::new(&session, &workers).unwrap();
     fleet.start(&ticket("moto-spot"), &roll).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 2);
+    assert_eq!(fleet.usage().unwrap().tasks, 2);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-spot").await;
 }
@@ -89,7 +89,7 @@ async fn every_call_of_a_private_cluster_is_understood() {
         roll.set_tiles_left(100);
         let mut fleet = Ec2::new(&session, &workers).unwrap();
         fleet.start(&ticket(job), &roll).await.unwrap();
-        assert_eq!(fleet.ledger().instance_ids.len(), 1);
+        assert_eq!(fleet.usage().unwrap().instances, 1);
         let clients = Clients::new(&session, Store::new(&session, workers.s3.as_ref().unwrap()));
         let scope = gc::Scope { job: Some(job.into()), now: 0, ..Default::default() };
         let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();

@@ -64,7 +64,7 @@ async fn a_ticket_comes_and_goes() {
     store.delete_ticket("job").await.unwrap();
     store.delete_ticket("job").await.unwrap();
     fetch(&stage.session, &url, 65_536).await.unwrap_err();
-    let report = store.put_report("job", b"{}".to_vec()).await.unwrap();
+    let report = store.put("job", "report.json", b"{}".to_vec()).await.unwrap();
     assert_eq!(report, "s3://bucket/tilefn/jobs/job/report.json");
 }
 
