@@ -46,6 +46,19 @@ pub struct Controller {
     pub log_group: Option<String>,
 }
 
+/// What a controller says from time to time: numbers of tiles.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Progress {
+    done: u64,
+    total: u64,
+}
+
+/// What a controller says whose job has failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Ending {
+    message: String,
+}
+
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
@@ -173,7 +186,7 @@ async fn start(
 pub async fn progress(workers: &Workers, id: &str, done: u64, total: u64) -> Result<(), AwsError> {
     let Some(settings) = &workers.s3 else { return Ok(()) };
     let session = super::session(workers).await?;
-    let bytes = json(&serde_json::json!({ "done": done, "total": total }))?;
+    let bytes = json(&Progress { done, total })?;
     Store::new(&session, settings).put(id, PROGRESS, bytes).await.map(drop)
 }
 
@@ -184,7 +197,7 @@ pub async fn finish(workers: &Workers, id: &str, error: Option<&str>) -> Result<
     let session = super::session(workers).await?;
     let clients = Clients::new(&session, Store::new(&session, settings));
     if let Some(error) = error {
-        clients.store.put(id, ERROR, json(&serde_json::json!({ "message": error }))?).await?;
+        clients.store.put(id, ERROR, json(&Ending { message: error.to_owned() })?).await?;
     }
     let mut ledger = Ledger { family: Some(tags::name(id)), ..Ledger::new(id) };
     Ok(ledger.undo(&clients).await)
@@ -200,12 +213,13 @@ pub async fn status(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
     let task = task(clients, &controller).await?;
     // Looked at after the task: what it left at its end is there by then.
     if let Some(report) = read::<Value>(clients, id, REPORT).await? {
-        let text =
-            format!("{} tiles in {:.0} s", report["tiles"]["done"], report["wall_seconds"].as_f64().unwrap_or(0.0));
+        let tiles = report.pointer("/tiles/done").and_then(Value::as_u64).unwrap_or_default();
+        let seconds = report.get("wall_seconds").and_then(Value::as_f64).unwrap_or_default();
+        let text = format!("{tiles} tiles in {seconds:.0} s");
         return Ok(Standing { report: Some(report), ..standing("done", text) });
     }
-    if let Some(error) = read::<Value>(clients, id, ERROR).await? {
-        return Ok(standing("failed", error["message"].as_str().unwrap_or_default().to_owned()));
+    if let Some(error) = read::<Ending>(clients, id, ERROR).await? {
+        return Ok(standing("failed", error.message));
     }
     Ok(match task {
         None => standing(
@@ -214,8 +228,8 @@ pub async fn status(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
         ),
         Some((state, why)) if state == "STOPPED" => standing("lost", format!("the controller's task has ended: {why}")),
         Some((state, _)) if state == "RUNNING" => {
-            let far = read::<Value>(clients, id, PROGRESS).await?;
-            let far = far.map_or(String::new(), |p| format!("{} of {} tiles, ", p["done"], p["total"]));
+            let far = read::<Progress>(clients, id, PROGRESS).await?;
+            let far = far.map_or(String::new(), |p| format!("{} of {} tiles, ", p.done, p.total));
             standing("running", format!("{far}as task {}", controller.task))
         }
         Some((state, _)) => standing("starting", format!("the controller's task is {state}")),

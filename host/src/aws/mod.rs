@@ -26,7 +26,7 @@ pub use ec2::Ec2;
 pub use error::{AwsError, Cause};
 pub use fargate::Fargate;
 pub use ledger::{Clients, Cluster, Ledger};
-pub use s3::{Store, fetch, upload};
+pub use s3::{Store, fetch};
 pub use session::{Pace, Session};
 
 use crate::controller::FleetError;

@@ -1,4 +1,4 @@
-//! Objects in S3: module, ticket and report of a job, and finished output files.
+//! Objects in S3: a job's module, ticket, report and state. Rasters there are GDAL's.
 
 use super::error::{AwsError, Cause};
 use super::session::Session;
@@ -6,14 +6,8 @@ use super::tags;
 use crate::job::spec;
 use crate::wire::{Fingerprint, Ticket};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::{ByteStream, Length};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use std::path::Path;
+use aws_sdk_s3::primitives::ByteStream;
 
-/// Bytes of a part of an upload, unless that would make more parts than S3 takes.
-const PART: u64 = 16 << 20;
-/// Parts that S3 takes in one upload.
-const PARTS: u64 = 10_000;
 /// The metadata with which a ticket says how long it is needed.
 const EXPIRES: &str = "tilefn-expires";
 /// The file with a job's secret.
@@ -217,72 +211,9 @@ async fn read(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<Ve
     Ok(bytes)
 }
 
-/// Puts a finished file at an `s3://` address. The object appears when it is complete, or not at all.
-///
-/// # Errors
-/// When the file can't be read, or S3 refuses or can't be reached; what was sent by then is removed.
-pub async fn upload(session: &Session, file: &Path, url: &str) -> Result<(), AwsError> {
-    let (bucket, key) = split(url).ok_or_else(|| wrong_address(url))?;
-    let doing = format!("upload {} to {url}", file.display());
-    let unreadable = |e: &dyn std::error::Error| AwsError::refused(&doing, e.to_string());
-    let size = std::fs::metadata(file).map_err(|e| unreadable(&e))?.len();
-    let client = session.s3(None, None);
-    if size <= PART {
-        let body = ByteStream::from_path(file).await.map_err(|e| unreadable(&e))?;
-        let sent = client.put_object().bucket(bucket).key(key).body(body).send().await;
-        return sent.map(|_| ()).map_err(|e| AwsError::of(doing, e));
-    }
-    let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
-    let begun = begun.map_err(|e| AwsError::of(&doing, e))?;
-    let id = begun.upload_id().unwrap_or_default();
-    let sent = async {
-        let mut parts = Vec::new();
-        for (number, (offset, length)) in (1..).zip(parts_of(size)) {
-            let body = ByteStream::read_from().path(file).offset(offset).length(Length::Exact(length)).build().await;
-            let body = body.map_err(|e| unreadable(&e))?;
-            let part = client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(number).body(body);
-            let part = part.send().await.map_err(|e| AwsError::of(&doing, e))?;
-            let done = CompletedPart::builder()
-                .part_number(number)
-                .set_e_tag(part.e_tag)
-                .set_checksum_crc32(part.checksum_crc32);
-            parts.push(done.build());
-        }
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let end = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(id).multipart_upload(parts);
-        end.send().await.map_err(|e| AwsError::of(&doing, e))
-    };
-    let Err(error) = sent.await else { return Ok(()) };
-    if let Err(e) = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send().await {
-        let e = AwsError::of(format!("remove the parts of {url} that were sent"), e);
-        tracing::warn!("{e}; the bucket's lifecycle rule for incomplete uploads removes them");
-    }
-    Err(error)
-}
-
-/// Offset and length of each part of a file.
-fn parts_of(size: u64) -> impl Iterator<Item = (u64, u64)> {
-    let part = PART.max(size.div_ceil(PARTS));
-    (0..size.div_ceil(part)).map(move |i| (i * part, part.min(size - i * part)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_cover_the_file_and_are_never_too_many() {
-        for size in [PART + 1, 5 * PART, 5 * PART - 1, 400 << 30] {
-            let parts: Vec<_> = parts_of(size).collect();
-            assert!(parts.len() as u64 <= PARTS);
-            let mut end = 0;
-            for (offset, length) in &parts {
-                assert_eq!(*offset, end);
-                end += length;
-            }
-            assert_eq!(end, size);
-        }
-    }
 
     #[test]
     fn addresses_have_a_bucket_and_a_key() {

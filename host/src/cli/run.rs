@@ -143,7 +143,9 @@ pub fn described(prepared: &Prepared) -> (String, serde_json::Value) {
     match super::place::wait(async { Ok(aws::estimate(workers).await) }) {
         Ok(Some(estimate)) => {
             text.push_str(&format!("\n  {estimate}"));
-            json["workers_cost"] = json!(estimate);
+            if let Some(plan) = json.as_object_mut() {
+                plan.insert("workers_cost".to_owned(), json!(estimate));
+            }
         }
         _ => text.push_str("\n  what the workers cost is not known; set hourly_price in the section of their kind"),
     }

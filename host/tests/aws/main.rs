@@ -1,5 +1,8 @@
 //! The AWS part against a strict simulator of ECS, EC2 and S3 in this process, through the real SDK.
 
+// For clippy: helpers outside `#[test]` functions are tests too.
+#![cfg(test)]
+
 mod detached;
 mod ec2;
 mod fargate;

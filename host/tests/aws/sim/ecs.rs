@@ -241,7 +241,8 @@ impl World {
             return Err(wrong("clientToken is too long"));
         }
         if let Some((asked, made)) = self.tokens.get(&token) {
-            if *asked != body.to_string() {
+            let body = body.to_string();
+            if *asked != body {
                 return Err(("ConflictException", "The client token was used with other parameters".to_owned()));
             }
             let again: Vec<_> = self.tasks.iter().filter(|t| made.contains(&t.arn)).map(Task::json).collect();
@@ -410,8 +411,8 @@ impl World {
         let Some(at) = self.hosts.iter().position(|h| h.arn == arn && h.cluster == cluster) else {
             return Err(wrong("Referenced container instance was not found."));
         };
-        let runs = |t: &&mut Task| t.host.as_ref() == Some(&arn) && t.state != State::Stopped;
-        if body["force"] != true && self.tasks.iter_mut().any(|mut t| runs(&(&mut t))) {
+        let runs = |t: &Task| t.host.as_ref() == Some(&arn) && t.state != State::Stopped;
+        if body["force"] != true && self.tasks.iter().any(runs) {
             return Err(wrong("Found running tasks on the instance."));
         }
         for task in self.tasks.iter_mut().filter(|t| t.host.as_ref() == Some(&arn)) {
