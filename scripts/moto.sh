@@ -24,17 +24,17 @@ Ecs._validate_container_defs = staticmethod(lambda memory, *rest: checked(memory
 main(sys.argv[1:])
 END
 moto=$!
-trap 'kill "$moto" 2>/dev/null || true' EXIT
+trap 'kill "$moto" 2>/dev/null && wait "$moto" 2>/dev/null || true' EXIT
 url=
-for _ in $(seq 150); do
+for _ in $(seq 600); do
     url=$(grep -o 'http://127.0.0.1:[0-9]*' "$log" | head -1 || true)
     [ -n "$url" ] && break
     sleep 0.2
 done
 [ -n "$url" ] || { echo "moto did not start:" >&2; cat "$log" >&2; exit 1; }
 
-# What the tests need to be there: a bucket, and the id of a subnet.
-subnet=$(AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b AWS_DEFAULT_REGION=eu-west-1 "$python" - "$url" <<'END'
+# What the tests need to be there: a bucket, an instance profile, a subnet and a security group.
+made=$(AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b AWS_DEFAULT_REGION=eu-west-1 "$python" - "$url" <<'END'
 import sys
 import boto3
 url = sys.argv[1]
@@ -42,7 +42,9 @@ boto3.client("s3", endpoint_url=url).create_bucket(
     Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
 iam = boto3.client("iam", endpoint_url=url)
 iam.create_instance_profile(InstanceProfileName="p")
-print(boto3.client("ec2", endpoint_url=url).describe_subnets()["Subnets"][0]["SubnetId"])
+ec2 = boto3.client("ec2", endpoint_url=url)
+print(ec2.describe_subnets()["Subnets"][0]["SubnetId"], ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"])
 END
 )
-TILEFN_MOTO="$url" TILEFN_MOTO_SUBNET="$subnet" cargo test --package tilefn --features aws-tests --test aws -- moto "$@"
+read -r subnet group <<<"$made"
+TILEFN_MOTO="$url" TILEFN_MOTO_SUBNET="$subnet" TILEFN_MOTO_GROUP="$group" cargo test --package tilefn --features aws-tests --test aws -- moto "$@"

@@ -1,7 +1,7 @@
-//! How long to wait before the next try, and chance for it.
+//! Waiting: how long before the next try, chance for it, and what the user is told meanwhile.
 
 use std::hash::{BuildHasher, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The wait after `failures` in a row: doubles from `first` up to `most`, then between half and all of it by `chance`,
 /// so that many controllers don't come back together.
@@ -15,6 +15,37 @@ pub(super) fn delay(failures: u32, first: Duration, most: Duration, chance: u64)
 /// A number by chance; not for secrets.
 pub(super) fn chance() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// A step that the user waits for.
+pub(super) struct Step(Instant);
+
+impl Step {
+    pub fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Says that it is done, and how long it took.
+    pub fn done(self, what: impl std::fmt::Display) {
+        tracing::info!("{what} ({:.1} s)", self.0.elapsed().as_secs_f64());
+    }
+}
+
+/// Pauses between looks at something that should happen soon: short at first, then as long as `most`.
+pub(super) struct Pauses {
+    next: Duration,
+    most: Duration,
+}
+
+impl Pauses {
+    pub fn up_to(most: Duration) -> Self {
+        Self { next: most / 16, most }
+    }
+
+    pub async fn pause(&mut self) {
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 2).min(self.most);
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 //! ECS promises nothing by accepting a task: one in a hundred dies or hangs on its way. So nothing ever waits for *all*
 //! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
 
-use super::backoff::{chance, delay};
+use super::backoff::{Step, chance, delay};
 use super::error::{AwsError, Cause};
 use super::ledger::{Clients, Cluster, Ledger, PAGE};
-use super::request::{self, BATCH, Batch, Common, Kind};
+use super::request::{self, BATCH, Batch, Common, Kind, Part};
 use super::s3::Store;
 use super::session::Session;
-use super::stopped::{Left, Said, why};
+use super::stopped::{Said, why};
 use super::tags;
 use crate::controller::fleet::{FleetError, Roll};
+use crate::controller::{Ended, Usage};
 use crate::job::spec::{self, Spot};
 use crate::wire::Ticket;
 use aws_sdk_ecs::types::Task;
@@ -25,17 +26,6 @@ const HOPELESS: u32 = 3;
 /// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
 const PATIENCE: u32 = 3;
 
-/// What a fleet used.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// Tasks that AWS accepted.
-    pub tasks: u64,
-    /// Their seconds, from being accepted to their end, on-demand.
-    pub task_seconds: f64,
-    /// The same of tasks on Spot capacity.
-    pub spot_task_seconds: f64,
-}
-
 /// A job's tasks and what is known about them.
 pub(super) struct Crew {
     pub clients: Clients,
@@ -44,8 +34,10 @@ pub(super) struct Crew {
     pub common: Common,
     limits: Limits,
     tasks: IndexMap<String, Member>,
-    left: Vec<Left>,
     usage: Usage,
+    begun: Instant,
+    /// How many were connected when that was last said.
+    said: usize,
     /// A request whose answer is not known.
     batch: Option<Batch>,
     sent: u64,
@@ -70,6 +62,7 @@ struct Member {
     asked: Instant,
     /// When it was last seen connected; before that, when it was asked for.
     seen: Instant,
+    /// Whether it ever connected.
     connected: bool,
     spot: bool,
 }
@@ -107,7 +100,7 @@ impl Crew {
             job: String::new(),
             name: String::new(),
             tags: IndexMap::new(),
-            ticket: String::new(),
+            part: Part::Worker { ticket: String::new() },
             region: session.region().to_owned(),
             threads: workers.threads,
             s3,
@@ -119,8 +112,9 @@ impl Crew {
             common,
             limits,
             tasks: IndexMap::new(),
-            left: Vec::new(),
             usage: Usage::default(),
+            begun: Instant::now(),
+            said: 0,
             batch: None,
             sent: 0,
             nonce: chance(),
@@ -135,28 +129,33 @@ impl Crew {
         self.common.job = job.clone();
         self.common.name = tags::name(job);
         self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
-        self.common.ticket = self.clients.store.ticket_url(job);
+        let ticket_url = self.clients.store.ticket_url(job);
+        self.common.part = Part::Worker { ticket: ticket_url.clone() };
         self.ledger = Ledger::new(job);
         self.enough = Instant::now();
 
+        self.begun = Instant::now();
         self.ledger.ticket = true;
+        let step = Step::begin();
         self.clients.store.put_ticket(ticket).await?;
+        step.done(format_args!("ticket at {ticket_url}"));
 
         let name = self.common.name.clone();
         let existing = self.kind.ecs().cluster.clone();
         self.ledger.cluster =
             Some(Cluster { name: existing.clone().unwrap_or_else(|| name.clone()), ours: existing.is_none() });
         if existing.is_none() {
-            let begun = Instant::now();
+            let step = Step::begin();
             let made = request::cluster(&self.kind, &self.common).send_with(&self.clients.ecs).await;
             made.map_err(|e| AwsError::of(format!("make cluster {name}"), e))?;
-            tracing::info!("cluster {name} made ({:.1} s)", begun.elapsed().as_secs_f64());
+            step.done(format_args!("cluster {name} made"));
         }
 
         self.ledger.family = Some(name.clone());
+        let step = Step::begin();
         let made = request::task_definition(&self.kind, &self.common).send_with(&self.clients.ecs).await;
         made.map_err(|e| AwsError::of(format!("register task definition {name}"), e))?;
-        tracing::info!("task definition {name} registered");
+        step.done(format_args!("task definition {name} registered"));
         Ok(())
     }
 
@@ -165,10 +164,22 @@ impl Crew {
         let connected: HashSet<_> = roll.connected().into_iter().filter_map(|about| about.task_arn).collect();
         let now = Instant::now();
         for (task, member) in &mut self.tasks {
-            if connected.contains(task) {
-                *member = Member { seen: now, connected: true, ..*member };
+            if roll.came(task) && !member.connected {
+                member.connected = true;
                 self.trouble.failed_starts = 0;
             }
+            if connected.contains(task) {
+                member.seen = now;
+                self.trouble.failed_starts = 0;
+            }
+        }
+        let present = self.tasks.keys().filter(|t| connected.contains(*t)).count();
+        if present != self.said {
+            tracing::info!(
+                "{present} workers are connected ({:.1} s since the start)",
+                self.begun.elapsed().as_secs_f64()
+            );
+            self.said = present;
         }
         self.look(&connected).await;
         self.stop_overdue(&connected).await;
@@ -233,12 +244,7 @@ impl Crew {
 
     fn strike_off(&mut self, task: &str, why: &str) {
         let Some(member) = self.tasks.shift_remove(task) else { return };
-        let seconds = member.asked.elapsed().as_secs_f64();
-        if member.spot {
-            self.usage.spot_task_seconds += seconds
-        } else {
-            self.usage.task_seconds += seconds
-        }
+        self.usage = member.counted(std::mem::take(&mut self.usage));
         let text = if member.connected { why.to_owned() } else { format!("before it connected: {why}") };
         if member.connected {
             tracing::info!("worker task {task} left: {why}");
@@ -248,7 +254,7 @@ impl Crew {
             self.trouble.last = Some(format!("task {task} ended before it connected: {why}"));
             self.wait_a_while(self.trouble.failed_starts);
         }
-        self.left.push(Left { task: task.to_owned(), why: text, connected: member.connected });
+        self.usage.ended.push(Ended { task: task.to_owned(), why: text, connected: member.connected });
     }
 
     fn wait_a_while(&mut self, failures: u32) {
@@ -300,7 +306,7 @@ impl Crew {
         let Some(cluster) = self.ledger.cluster.clone() else { return (0, None) };
         let kind = if batch.spot { " on Spot capacity" } else { "" };
         let doing = format!("start {} worker tasks{kind}", batch.count);
-        let asked = Instant::now();
+        let (asked, step) = (Instant::now(), Step::begin());
         let request = request::run_task(&self.kind, &self.common, &cluster.name, batch);
         let answer = match request.send_with(&self.clients.ecs).await.map_err(|e| AwsError::of(&doing, e)) {
             Ok(answer) => answer,
@@ -323,7 +329,7 @@ impl Crew {
         }
         let started = u32::try_from(answer.tasks().len()).unwrap_or(u32::MAX);
         if started > 0 {
-            tracing::info!("{started} worker tasks accepted{kind} ({} in all)", self.tasks.len());
+            step.done(format_args!("{started} worker tasks accepted{kind}, {} in all", self.tasks.len()));
         }
         let refusal = answer.failures().first().map(|failure| {
             let (reason, detail) = (failure.reason().unwrap_or_default(), failure.detail().unwrap_or_default());
@@ -365,25 +371,28 @@ impl Crew {
     /// Removes all that was made; returns what could not be removed.
     pub async fn stop(&mut self) -> Vec<String> {
         let failed = self.ledger.undo(&self.clients).await;
-        for (_, member) in self.tasks.drain(..) {
-            let seconds = member.asked.elapsed().as_secs_f64();
-            if member.spot { self.usage.spot_task_seconds += seconds } else { self.usage.task_seconds += seconds }
-        }
+        self.usage = self.usage();
+        self.tasks.clear();
         self.batch = None;
         failed
     }
 
+    /// What the tasks have used so far.
     pub fn usage(&self) -> Usage {
-        let mut usage = self.usage;
-        for member in self.tasks.values() {
-            let seconds = member.asked.elapsed().as_secs_f64();
-            if member.spot { usage.spot_task_seconds += seconds } else { usage.task_seconds += seconds }
+        self.tasks.values().fold(self.usage.clone(), |usage, member| member.counted(usage))
+    }
+}
+
+impl Member {
+    /// `usage` with this task's seconds.
+    fn counted(self, mut usage: Usage) -> Usage {
+        let seconds = self.asked.elapsed().as_secs_f64();
+        if self.spot {
+            usage.spot_task_seconds += seconds;
+        } else {
+            usage.task_seconds += seconds;
         }
         usage
-    }
-
-    pub fn left(&self) -> &[Left] {
-        &self.left
     }
 }
 

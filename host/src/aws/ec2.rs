@@ -1,13 +1,14 @@
 //! The fleet of ECS tasks on EC2 instances that are started for the job: a private cluster.
 
-use super::backoff::{chance, delay};
-use super::crew::{Crew, Usage};
+use super::backoff::{Step, chance, delay};
+use super::cost::{self, Rates};
+use super::crew::Crew;
 use super::error::{AwsError, Cause};
-use super::ledger::{Clients, Ledger, PAGE};
+use super::ledger::{Clients, PAGE};
 use super::request::Kind;
 use super::session::Session;
-use super::stopped::Left;
 use super::tags;
+use crate::controller::Usage;
 use crate::controller::fleet::{Fleet, FleetError, Roll};
 use crate::job::spec::{self, Spot, Workers};
 use crate::wire::Ticket;
@@ -30,6 +31,12 @@ pub struct Ec2 {
     settings: spec::Ec2,
     /// Instances that AWS started and has not ended, and when.
     instances: IndexMap<String, Instant>,
+    /// How many there have been, and the seconds of those that have ended.
+    started: u64,
+    ended_seconds: f64,
+    /// Whether one of them has joined the cluster.
+    joined: bool,
+    rates: Option<Rates>,
     /// A request whose answer is not known; it is sent again with the same token.
     pending: Option<Launch>,
     sent: u64,
@@ -96,7 +103,9 @@ fn run_instances(
         spec::CpuArchitecture::Arm64 => "arm64/",
     };
     let image = settings.ami.clone().unwrap_or_else(|| format!("{IMAGE}/{arm}recommended/image_id"));
-    let tags: Vec<_> = tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect();
+    let cluster_tag = Tag::builder().key(tags::CLUSTER).value(cluster).build();
+    let tags = tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build());
+    let tags: Vec<_> = tags.chain([cluster_tag]).collect();
     let tagged = |kind| TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone())).build();
     let count = i32::try_from(launch.count).unwrap_or(i32::MAX);
     let metadata = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required);
@@ -141,29 +150,18 @@ impl Ec2 {
         let settings = settings.ok_or_else(|| AwsError::refused("use the job file", "it lacks [workers.ec2]"))?;
         Ok(Self {
             crew: Crew::new(session, workers, Kind::Ec2(settings.clone()))?,
+            rates: cost::ec2(&settings, session.region()),
             settings,
             instances: IndexMap::new(),
+            started: 0,
+            ended_seconds: 0.0,
+            joined: false,
             pending: None,
             sent: 0,
             nonce: chance(),
             refusals: 0,
             not_before: None,
         })
-    }
-
-    /// What the fleet has used so far.
-    pub fn usage(&self) -> Usage {
-        self.crew.usage()
-    }
-
-    /// The tasks that are no more, and why.
-    pub fn left(&self) -> &[Left] {
-        self.crew.left()
-    }
-
-    /// What may exist on AWS because of this fleet.
-    pub fn ledger(&self) -> &Ledger {
-        &self.crew.ledger
     }
 
     /// Looks at the instances once and starts those that are missing, then the same with tasks.
@@ -225,6 +223,7 @@ impl Ec2 {
         self.pending = Some(launch.clone());
         self.crew.ledger.instances = true;
         self.crew.ledger.unanswered = Some(Instant::now());
+        let step = Step::begin();
         let request = run_instances(&self.settings, &self.crew.common.tags, &cluster.name, &launch);
         let answer = match request.send_with(&self.crew.clients.ec2).await.map_err(|e| AwsError::of(&doing, e)) {
             Ok(answer) => answer,
@@ -240,13 +239,13 @@ impl Ec2 {
         self.crew.ledger.unanswered = None;
         for id in answer.instances().iter().filter_map(|i| i.instance_id.clone()) {
             self.crew.ledger.instance_ids.insert(id.clone());
-            self.instances.insert(id, Instant::now());
+            if self.instances.insert(id, Instant::now()).is_none() {
+                self.started += 1;
+            }
         }
         let started = u32::try_from(answer.instances().len()).unwrap_or(u32::MAX);
-        tracing::info!(
-            "{started} {market}instances {instance_type} started in {subnet} ({} in all)",
-            self.instances.len()
-        );
+        let all = self.instances.len();
+        step.done(format_args!("{started} {market}instances {instance_type} started in {subnet}, {all} in all"));
         Ok(started)
     }
 
@@ -265,11 +264,17 @@ impl Ec2 {
         };
         let settle = self.crew.clients.pace.settle;
         for id in all.iter().filter(|id| !alive.contains(*id)) {
-            if self.instances.get(id).is_some_and(|started| started.elapsed() >= settle) {
+            if self.instances.get(id).is_some_and(|started| started.elapsed() >= settle)
+                && let Some(started) = self.instances.shift_remove(id)
+            {
+                self.ended_seconds += started.elapsed().as_secs_f64();
                 tracing::warn!("instance {id} has ended");
-                self.instances.shift_remove(id);
             }
         }
+    }
+
+    fn instance_seconds(&self) -> f64 {
+        self.instances.values().fold(self.ended_seconds, |sum, started| sum + started.elapsed().as_secs_f64())
     }
 
     /// Whether an instance has joined the cluster, so that there is a place for tasks.
@@ -277,7 +282,17 @@ impl Ec2 {
         let Some(cluster) = self.crew.ledger.cluster.clone() else { return false };
         let answer = self.crew.clients.ecs.describe_clusters().clusters(&cluster.name).send().await;
         match answer.map_err(|e| AwsError::of(format!("look at cluster {}", cluster.name), e)) {
-            Ok(answer) => answer.clusters().first().is_some_and(|c| c.registered_container_instances_count() > 0),
+            Ok(answer) => {
+                let there = answer.clusters().first().is_some_and(|c| c.registered_container_instances_count() > 0);
+                if let (true, false, Some(first)) = (there, self.joined, self.instances.values().min()) {
+                    tracing::info!(
+                        "an instance has joined the cluster ({:.1} s since it started)",
+                        first.elapsed().as_secs_f64()
+                    );
+                    self.joined = true;
+                }
+                there
+            }
             Err(e) => {
                 tracing::warn!("{e}");
                 false
@@ -303,9 +318,16 @@ impl Fleet for Ec2 {
 
     async fn stop(&mut self) -> Vec<String> {
         let failed = self.crew.stop().await;
+        self.ended_seconds = self.instance_seconds();
         self.instances.clear();
         self.pending = None;
         failed
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let seconds = self.instance_seconds();
+        let usage = Usage { instances: self.started, instance_seconds: seconds, ..self.crew.usage() };
+        Some(self.rates.iter().fold(usage, |usage, rates| rates.price(usage)))
     }
 }
 

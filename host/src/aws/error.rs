@@ -158,22 +158,33 @@ pub struct AwsError {
 
 impl AwsError {
     /// The error of an SDK's call.
-    pub(super) fn of<E, R>(doing: impl Into<String>, error: SdkError<E, R>) -> Self
+    pub(super) fn of<E>(doing: impl Into<String>, error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug,
     {
         let doing = doing.into();
         if let SdkError::ServiceError(e) = &error {
             let code = e.err().code().unwrap_or_default();
             let message = e.err().message().unwrap_or_default();
-            let said = match (code, message) {
+            let mut said = match (code, message) {
                 ("", "") => DisplayErrorContext(e.err()).to_string(),
                 (code, "") => code.to_owned(),
                 ("", message) => message.to_owned(),
                 (code, message) => format!("{message} ({code})"),
             };
-            return Self { doing, cause: Cause::of(code, message), said };
+            let cause = match (code, e.raw().status().as_u16()) {
+                // The answer to a HEAD has no body, and so no code.
+                ("", 403) => Cause::Denied,
+                ("", 404) => Cause::Gone,
+                _ => Cause::of(code, message),
+            };
+            if cause == Cause::Denied
+                && !message.contains("perform: ")
+                && let Some(permission) = permission(std::any::type_name::<E>())
+            {
+                said.push_str(&format!("; it needs the permission {permission}"));
+            }
+            return Self { doing, cause, said };
         }
         let said = DisplayErrorContext(&error).to_string();
         let cause = match &error {
@@ -199,6 +210,20 @@ impl AwsError {
             _ => "",
         }
     }
+}
+
+/// The permission that a call needs, by the name of its error's type; AWS does not always say it.
+fn permission(error: &str) -> Option<String> {
+    let (crates, error) = error.split_once("::operation::")?;
+    let service = crates.strip_prefix("aws_sdk_")?;
+    let operation = error.rsplit("::").next()?.strip_suffix("Error")?;
+    // S3's permissions are not named as its operations are.
+    let action = match (service, operation) {
+        ("s3", "HeadObject") => "GetObject",
+        ("s3", "ListObjectsV2") => "ListBucket",
+        (_, operation) => operation,
+    };
+    Some(format!("{service}:{action}"))
 }
 
 impl From<AwsError> for FleetError {
@@ -254,6 +279,16 @@ mod tests {
         ] {
             assert_eq!(Cause::of(code, message), cause, "{code} {message}");
         }
+    }
+
+    #[test]
+    fn a_call_names_the_permission_that_it_needs() {
+        use std::any::type_name;
+        let named = |name| permission(name).unwrap();
+        assert_eq!(named(type_name::<aws_sdk_ecs::operation::run_task::RunTaskError>()), "ecs:RunTask");
+        assert_eq!(named(type_name::<aws_sdk_s3::operation::head_object::HeadObjectError>()), "s3:GetObject");
+        assert_eq!(named(type_name::<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error>()), "s3:ListBucket");
+        assert_eq!(permission("std::io::Error"), None);
     }
 
     #[test]

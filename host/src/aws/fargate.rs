@@ -1,11 +1,11 @@
 //! The fleet of ECS tasks on Fargate, on-demand or Spot.
 
-use super::crew::{Crew, Usage};
+use super::cost::{self, Rates};
+use super::crew::Crew;
 use super::error::AwsError;
-use super::ledger::Ledger;
 use super::request::Kind;
 use super::session::Session;
-use super::stopped::Left;
+use crate::controller::Usage;
 use crate::controller::fleet::{Fleet, FleetError, Roll};
 use crate::job::spec::Workers;
 use crate::wire::Ticket;
@@ -14,6 +14,7 @@ use tokio::time::sleep;
 /// Workers as tasks on Fargate.
 pub struct Fargate {
     crew: Crew,
+    rates: Option<Rates>,
 }
 
 impl Fargate {
@@ -24,22 +25,8 @@ impl Fargate {
     pub fn new(session: &Session, workers: &Workers) -> Result<Self, AwsError> {
         let fargate = workers.fargate.clone();
         let fargate = fargate.ok_or_else(|| AwsError::refused("use the job file", "it lacks [workers.fargate]"))?;
-        Ok(Self { crew: Crew::new(session, workers, Kind::Fargate(fargate))? })
-    }
-
-    /// What the fleet has used so far.
-    pub fn usage(&self) -> Usage {
-        self.crew.usage()
-    }
-
-    /// The tasks that are no more, and why.
-    pub fn left(&self) -> &[Left] {
-        self.crew.left()
-    }
-
-    /// What may exist on AWS because of this fleet.
-    pub fn ledger(&self) -> &Ledger {
-        &self.crew.ledger
+        let rates = cost::fargate(&fargate, session.region());
+        Ok(Self { crew: Crew::new(session, workers, Kind::Fargate(fargate))?, rates })
     }
 }
 
@@ -60,5 +47,10 @@ impl Fleet for Fargate {
 
     async fn stop(&mut self) -> Vec<String> {
         self.crew.stop().await
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let usage = self.crew.usage();
+        Some(self.rates.iter().fold(usage, |usage, rates| rates.price(usage)))
     }
 }

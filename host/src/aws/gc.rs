@@ -10,6 +10,7 @@ use aws_sdk_ecs::types::{
     ClusterField, Tag, TaskDefinitionFamilyStatus, TaskDefinitionField, TaskDefinitionStatus, TaskField,
 };
 use indexmap::IndexMap;
+use serde::Serialize;
 use std::fmt;
 
 /// What to look for.
@@ -24,7 +25,8 @@ pub struct Scope {
 }
 
 /// A kind of thing that a job makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The object with the job's secret.
     Ticket,
@@ -51,7 +53,7 @@ impl fmt::Display for Kind {
 }
 
 /// Something that can go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// What it is.
     pub kind: Kind,
@@ -63,7 +65,7 @@ pub struct Found {
     pub owner: Option<String>,
     /// Why it can go.
     pub why: String,
-    /// For a task: its cluster.
+    /// Of a task or an instance: its cluster.
     cluster: Option<String>,
 }
 
@@ -139,6 +141,8 @@ pub async fn remove(clients: &Clients, found: &[Found]) -> Vec<String> {
                 ledger.cluster.get_or_insert(Cluster { name, ours: false });
             }
             Kind::Instance => {
+                let cluster = thing.cluster.clone().map(|name| Cluster { name, ours: false });
+                ledger.cluster = ledger.cluster.take().or(cluster);
                 ledger.instances = true;
                 ledger.instance_ids.insert(thing.id.clone());
             }
@@ -213,7 +217,8 @@ async fn instances(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsEr
     let found = all.iter().filter_map(|instance| {
         let find = |key| instance.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
         let marks = Marks { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) };
-        scope.found(Kind::Instance, instance.instance_id().unwrap_or_default(), marks)
+        let found = scope.found(Kind::Instance, instance.instance_id().unwrap_or_default(), marks)?;
+        Some(Found { cluster: find(tags::CLUSTER), ..found })
     });
     Ok(found.collect())
 }

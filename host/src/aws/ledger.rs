@@ -3,6 +3,7 @@
 //! A note says what *may* exist. So an answer that was lost, or a future that was dropped in the middle of a call, leaves
 //! nothing behind: undoing looks for the thing by its name or tag and takes "there is none" for success.
 
+use super::backoff::{Pauses, Step};
 use super::error::{AwsError, Cause};
 use super::s3::Store;
 use super::session::{Pace, Session};
@@ -10,7 +11,9 @@ use super::tags;
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+#[cfg(feature = "ec2")]
+use tokio::time::sleep;
 
 /// Tasks, container instances or task definitions that one call describes or deletes.
 pub(super) const PAGE: usize = 100;
@@ -26,6 +29,7 @@ pub struct Clients {
     pub(super) ecs: aws_sdk_ecs::Client,
     #[cfg(feature = "ec2")]
     pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) store: Store,
     pub(super) pace: Pace,
 }
@@ -37,6 +41,7 @@ impl Clients {
             ecs: session.ecs(),
             #[cfg(feature = "ec2")]
             ec2: session.ec2(),
+            logs: session.logs(),
             store,
             pace: session.pace,
         }
@@ -63,6 +68,8 @@ pub struct Ledger {
     pub cluster: Option<Cluster>,
     /// The family of the job's task definition.
     pub family: Option<String>,
+    /// Whether the job's controller may be a task as well, which goes with the others.
+    pub controller: bool,
     /// Tasks known by ARN; there may be others, which ECS lists by what started them.
     pub tasks: BTreeSet<String>,
     /// Whether EC2 instances were asked for.
@@ -96,8 +103,10 @@ impl Ledger {
             }
         }
         if let Some(cluster) = self.cluster.clone() {
-            let tasks = self.stop_tasks(clients, &cluster.name).await;
-            let instances = self.remove_instances(clients, &cluster.name).await;
+            // Only a cluster or an instance that is to go has to be empty; a controller on AWS may have little time.
+            let wait = cluster.ours || self.instances;
+            let tasks = self.stop_tasks(clients, &cluster.name, wait).await;
+            let instances = self.remove_instances(clients, Some(&cluster.name)).await;
             let mut gone = tasks.is_ok() && instances.is_ok();
             failed.extend([tasks, instances].into_iter().filter_map(Result::err).map(|e| e.to_string()));
             if cluster.ours
@@ -109,6 +118,8 @@ impl Ledger {
             if gone {
                 self.cluster = None;
             }
+        } else if let Err(e) = self.remove_instances(clients, None).await {
+            failed.push(e.to_string());
         }
         if let Some(family) = self.family.clone() {
             match delete_family(clients, &family).await {
@@ -119,47 +130,61 @@ impl Ledger {
         failed
     }
 
-    /// Stops all tasks of the job, and waits a bounded time until they have stopped.
-    async fn stop_tasks(&mut self, clients: &Clients, cluster: &str) -> Result<(), AwsError> {
+    /// Stops all tasks of the job, and if wanted waits a bounded time until they have stopped.
+    async fn stop_tasks(&mut self, clients: &Clients, cluster: &str, wait: bool) -> Result<(), AwsError> {
         let pace = &clients.pace;
-        let deadline = Instant::now() + pace.stop;
+        let (deadline, step) = (Instant::now() + pace.stop, Step::begin());
+        let mut pauses = Pauses::up_to(pace.poll);
         let mut asked = BTreeSet::new();
         loop {
-            let mut running = match listed(clients, cluster, &self.job).await {
-                Ok(listed) => listed,
-                Err(AwsError { cause: Cause::Gone, .. }) => BTreeSet::new(),
-                Err(e) => return Err(e),
-            };
-            running.append(&mut not_stopped(clients, cluster, &self.tasks).await?);
+            let mut running = BTreeSet::new();
+            let of_controller = self.controller.then(|| tags::started_by_user(&self.job));
+            for mark in [tags::started_by(&self.job)].into_iter().chain(of_controller) {
+                match listed(clients, cluster, &mark).await {
+                    Ok(mut listed) => running.append(&mut listed),
+                    Err(AwsError { cause: Cause::Gone, .. }) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            let (mut known, missing) = not_stopped(clients, cluster, &self.tasks).await?;
+            running.append(&mut known);
+            // One that was accepted just now may be unknown for a while, so each is told once.
+            running.extend(missing.into_iter().filter(|task| !asked.contains(task)));
             stop_each(clients, cluster, running.difference(&asked)).await?;
             let settled = self.unanswered.is_none_or(|since| since.elapsed() >= pace.settle);
-            if running.is_empty() && settled {
+            let done = running.is_empty() || !wait;
+            asked.append(&mut running);
+            if done && settled {
                 self.tasks.clear();
+                if !asked.is_empty() {
+                    let told = if wait { "stopped" } else { "told to stop" };
+                    step.done(format_args!("{} tasks {told}", asked.len()));
+                }
                 return Ok(());
             }
-            asked.append(&mut running);
             if Instant::now() >= deadline {
                 // They have been told to stop, and ECS kills them after their stop timeout.
                 tracing::warn!("{} tasks have not stopped after {:?}; ECS will end them", asked.len(), pace.stop);
                 return Ok(());
             }
-            sleep(pace.poll).await;
+            pauses.pause().await;
         }
     }
 
     #[cfg(not(feature = "ec2"))]
-    async fn remove_instances(&mut self, _: &Clients, _: &str) -> Result<(), AwsError> {
+    async fn remove_instances(&mut self, _: &Clients, _: Option<&str>) -> Result<(), AwsError> {
         Ok(())
     }
 
     /// Deletes the job's own cluster; AWS lets go of what is in it only after a while.
     async fn delete_cluster(&mut self, clients: &Clients, name: &str) -> Result<(), AwsError> {
-        let deadline = Instant::now() + clients.pace.stop;
+        let (deadline, step) = (Instant::now() + clients.pace.stop, Step::begin());
+        let mut pauses = Pauses::up_to(clients.pace.poll);
         loop {
             let deleted = clients.ecs.delete_cluster().cluster(name).send().await;
             match deleted.map_err(|e| AwsError::of(format!("delete cluster {name}"), e)) {
                 Ok(_) => {
-                    tracing::info!("cluster {name} deleted");
+                    step.done(format_args!("cluster {name} deleted"));
                     return Ok(());
                 }
                 Err(AwsError { cause: Cause::Gone, .. }) => return Ok(()),
@@ -167,10 +192,10 @@ impl Ledger {
                 Err(e) => return Err(e),
             }
             // What was still unknown before may be what holds it.
-            self.stop_tasks(clients, name).await?;
+            self.stop_tasks(clients, name, true).await?;
             #[cfg(feature = "ec2")]
             super::ec2::deregister(clients, name, None).await?;
-            sleep(clients.pace.poll).await;
+            pauses.pause().await;
         }
     }
 }
@@ -179,7 +204,7 @@ impl Ledger {
 impl Ledger {
     /// Takes the job's instances out of the cluster and terminates them. In this order: an instance that is terminated
     /// first stays registered for up to 20 minutes and holds the cluster.
-    async fn remove_instances(&mut self, clients: &Clients, cluster: &str) -> Result<(), AwsError> {
+    async fn remove_instances(&mut self, clients: &Clients, cluster: Option<&str>) -> Result<(), AwsError> {
         use super::ec2;
         if !self.instances {
             return Ok(());
@@ -190,9 +215,16 @@ impl Ledger {
         let mut ids = ec2::alive(&clients.ec2, &self.job).await?;
         ids.extend(self.instance_ids.iter().cloned());
         // An instance can register after this; it is terminated all the same, and deleting the cluster tries again.
-        let registered = ec2::deregister(clients, cluster, Some(&ids)).await;
+        let step = Step::begin();
+        let registered = match cluster {
+            Some(cluster) => ec2::deregister(clients, cluster, Some(&ids)).await,
+            None => Ok(()),
+        };
         ec2::terminate(&clients.ec2, &ids).await?;
         registered?;
+        if !ids.is_empty() {
+            step.done(format_args!("{} instances terminated", ids.len()));
+        }
         self.instances = false;
         self.instance_ids.clear();
         Ok(())
@@ -221,10 +253,10 @@ async fn stop_each(clients: &Clients, cluster: &str, tasks: impl Iterator<Item =
     failed
 }
 
-/// The job's tasks that ECS lists as meant to run, which includes those that are only being prepared.
-pub(super) async fn listed(clients: &Clients, cluster: &str, job: &str) -> Result<BTreeSet<String>, AwsError> {
+/// The tasks with this mark that ECS lists as meant to run, which includes those that are only being prepared.
+async fn listed(clients: &Clients, cluster: &str, mark: &str) -> Result<BTreeSet<String>, AwsError> {
     // ECS takes no other filter beside this one.
-    let request = clients.ecs.list_tasks().cluster(cluster).started_by(tags::started_by(job));
+    let request = clients.ecs.list_tasks().cluster(cluster).started_by(mark);
     let mut pages = request.into_paginator().send();
     let mut found = BTreeSet::new();
     while let Some(page) = pages.next().await {
@@ -234,22 +266,27 @@ pub(super) async fn listed(clients: &Clients, cluster: &str, job: &str) -> Resul
     Ok(found)
 }
 
-/// Those of `tasks` that have not stopped; one that ECS does not know is no more.
-async fn not_stopped(clients: &Clients, cluster: &str, tasks: &BTreeSet<String>) -> Result<BTreeSet<String>, AwsError> {
+/// Those of `tasks` that have not stopped, and those that ECS does not know, or not yet.
+async fn not_stopped(
+    clients: &Clients,
+    cluster: &str,
+    tasks: &BTreeSet<String>,
+) -> Result<(BTreeSet<String>, BTreeSet<String>), AwsError> {
     let all: Vec<_> = tasks.iter().cloned().collect();
-    let mut running = BTreeSet::new();
+    let (mut running, mut missing) = (BTreeSet::new(), BTreeSet::new());
     for page in all.chunks(PAGE) {
         let answer = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(page.to_vec())).send().await;
         match answer.map_err(|e| AwsError::of(format!("look at the tasks in cluster {cluster}"), e)) {
             Ok(answer) => {
                 let of = answer.tasks().iter().filter(|t| t.last_status() != Some("STOPPED"));
                 running.extend(of.filter_map(|t| t.task_arn.clone()));
+                missing.extend(answer.failures().iter().filter_map(|f| f.arn.clone()));
             }
             Err(AwsError { cause: Cause::Gone, .. }) => {}
             Err(e) => return Err(e),
         }
     }
-    Ok(running)
+    Ok((running, missing))
 }
 
 /// Deregisters and deletes every revision of a job's task definition.

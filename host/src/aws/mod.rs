@@ -8,6 +8,7 @@
 mod backoff;
 pub mod cost;
 mod crew;
+pub mod detached;
 #[cfg(feature = "ec2")]
 mod ec2;
 mod error;
@@ -20,19 +21,33 @@ mod session;
 mod stopped;
 mod tags;
 
-pub use crew::Usage;
 #[cfg(feature = "ec2")]
 pub use ec2::Ec2;
 pub use error::{AwsError, Cause};
 pub use fargate::Fargate;
 pub use ledger::{Clients, Cluster, Ledger};
-pub use s3::{Store, fetch, upload};
+pub use s3::{Store, fetch};
 pub use session::{Pace, Session};
-pub use stopped::Left;
 
 use crate::controller::FleetError;
 use crate::controller::remote::Recruited;
-use crate::job::spec::{WorkerKind, Workers};
+use crate::job::spec::Workers;
+use backoff::Step;
+use cost::Estimate;
+
+/// A job's id: its name, or its function's, and something by chance.
+pub fn job_id(workers: &Workers, function: &str) -> String {
+    let name = workers.ecs().and_then(|ecs| ecs.job_name.as_deref()).unwrap_or(function);
+    format!("{}-{:08x}", tags::id(name), backoff::chance() >> 32)
+}
+
+/// A session in the job's region.
+///
+/// # Errors
+/// When no region is set anywhere.
+pub async fn session(workers: &Workers) -> Result<Session, AwsError> {
+    Session::load(workers.ecs().and_then(|ecs| ecs.region.as_deref())).await
+}
 
 /// A fleet with the job file's settings, and the module in S3, where its workers fetch it.
 ///
@@ -43,16 +58,35 @@ pub async fn recruit<F>(
     module: &[u8],
     fleet: impl FnOnce(&Session, &Workers) -> Result<F, AwsError>,
 ) -> Result<Recruited<F>, FleetError> {
-    let failed = |e: AwsError| FleetError(e.to_string());
-    let settings = workers.s3.as_ref();
-    let fargate = workers.fargate.as_ref().filter(|_| workers.kind == WorkerKind::Fargate).map(|f| &f.ecs);
-    let ec2 = workers.ec2.as_ref().filter(|_| workers.kind == WorkerKind::Ec2).map(|e| &e.ecs);
-    let region = fargate.or(ec2).and_then(|ecs| ecs.region.as_deref());
-    let session = Session::load(region).await.map_err(failed)?;
-    let fleet = fleet(&session, workers).map_err(failed)?;
-    let module_url = match settings {
-        Some(settings) => Some(Store::new(&session, settings).put_module(module).await.map_err(failed)?),
+    let session = session(workers).await?;
+    let fleet = fleet(&session, workers)?;
+    let module_url = match &workers.s3 {
+        Some(settings) => {
+            let step = Step::begin();
+            let url = Store::new(&session, settings).put_module(module).await?;
+            step.done(format_args!("module at {url}"));
+            Some(url)
+        }
         None => None,
     };
     Ok(Recruited { fleet, module_url })
+}
+
+/// What the job's workers will cost, where a price is known. Asks nothing of AWS.
+pub async fn estimate(workers: &Workers) -> Option<Estimate> {
+    let region = match workers.ecs()?.region.clone() {
+        Some(region) => region,
+        None => session::configured_region().await.unwrap_or_default(),
+    };
+    cost::estimate(workers, &region)
+}
+
+/// Puts a job's report beside its ticket. Returns its `s3://` address; `None` without `[workers.s3]`.
+///
+/// # Errors
+/// When S3 refuses or can't be reached.
+pub async fn put_report(workers: &Workers, job: &str, report: Vec<u8>) -> Result<Option<String>, AwsError> {
+    let Some(settings) = &workers.s3 else { return Ok(None) };
+    let session = session(workers).await?;
+    Store::new(&session, settings).put(job, "report.json", report).await.map(Some)
 }

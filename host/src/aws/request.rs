@@ -16,8 +16,6 @@ use indexmap::IndexMap;
 pub(super) const BATCH: u32 = 10;
 /// Seconds between SIGTERM and SIGKILL, ECS's most: a worker gives its tiles back in them.
 const STOP_TIMEOUT: i32 = 120;
-/// The container's name in the task definition.
-const CONTAINER: &str = "worker";
 
 /// The settings of a job's tasks.
 #[derive(Clone, Debug)]
@@ -37,6 +35,25 @@ impl Kind {
     }
 }
 
+/// What a task is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Works for the controller of the ticket at this address: no secret, unlike what is in it.
+    Worker { ticket: String },
+    /// Is the controller, with these arguments and this role.
+    Controller { arguments: Vec<String>, role: String },
+}
+
+impl Part {
+    /// The container's name in the task definition.
+    pub fn container(&self) -> &'static str {
+        match self {
+            Self::Worker { .. } => "worker",
+            Self::Controller { .. } => "controller",
+        }
+    }
+}
+
 /// What a job's tasks have in common besides their settings.
 #[derive(Clone, Debug)]
 pub(super) struct Common {
@@ -45,8 +62,7 @@ pub(super) struct Common {
     /// Name of cluster and task definition.
     pub name: String,
     pub tags: IndexMap<String, String>,
-    /// Where the ticket is: no secret, unlike what is in it.
-    pub ticket: String,
+    pub part: Part,
     /// ECS's region, for the log.
     pub region: String,
     pub s3: spec::S3,
@@ -82,7 +98,10 @@ pub(super) fn task_definition(kind: &Kind, common: &Common) -> RegisterTaskDefin
     let platform = RuntimePlatform::builder().cpu_architecture(architecture).operating_system_family(OsFamily::Linux);
     let request = RegisterTaskDefinitionInputBuilder::default()
         .family(&common.name)
-        .task_role_arn(&ecs.task_role_arn)
+        .task_role_arn(match &common.part {
+            Part::Worker { .. } => &ecs.task_role_arn,
+            Part::Controller { role, .. } => role,
+        })
         .set_execution_role_arn(ecs.execution_role_arn.clone())
         .runtime_platform(platform.build())
         .container_definitions(container(kind, common))
@@ -104,17 +123,27 @@ pub(super) fn task_definition(kind: &Kind, common: &Common) -> RegisterTaskDefin
     }
 }
 
-/// The one container: the generic worker with its ticket's address. The image's entry point is the program itself.
+/// The one container. The image's entry point is the program itself.
 fn container(kind: &Kind, common: &Common) -> ContainerDefinition {
     let ecs = kind.ecs();
-    let mut command = vec!["worker".to_owned(), "--ticket".to_owned(), common.ticket.clone()];
-    command.extend(common.threads.into_iter().flat_map(|n| ["--threads".to_owned(), n.to_string()]));
+    let name = match kind {
+        Kind::Fargate(_) => "fargate",
+        Kind::Ec2(_) => "ec2",
+    };
+    let command = match &common.part {
+        Part::Worker { ticket } => {
+            let mut command: Vec<_> = ["worker", "--ticket", ticket, "--kind", name].map(str::to_owned).into();
+            command.extend(common.threads.into_iter().flat_map(|n| ["--threads".to_owned(), n.to_string()]));
+            command
+        }
+        Part::Controller { arguments, .. } => arguments.clone(),
+    };
     let region = common.s3.region.as_deref().unwrap_or(&common.region);
     let variables = [("AWS_REGION", Some(region)), ("AWS_ENDPOINT_URL_S3", common.s3.endpoint.as_deref())];
     let variables = variables.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let variables = variables.map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
     let builder = ContainerDefinition::builder()
-        .name(CONTAINER)
+        .name(common.part.container())
         .image(&ecs.image)
         .essential(true)
         .set_command(Some(command))
@@ -152,7 +181,10 @@ pub(super) fn run_task(kind: &Kind, common: &Common, cluster: &str, batch: &Batc
         .task_definition(&common.name)
         .count(small(batch.count))
         .client_token(&batch.token)
-        .started_by(tags::started_by(&common.job))
+        .started_by(match common.part {
+            Part::Worker { .. } => tags::started_by(&common.job),
+            Part::Controller { .. } => tags::started_by_user(&common.job),
+        })
         .set_tags(Some(ecs_tags(&common.tags)));
     let public = if ecs.assign_public_ip { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };
     let network = |public: Option<AssignPublicIp>| {
@@ -243,7 +275,7 @@ mod tests {
             job: "j1".into(),
             name: "tilefn-j1".into(),
             tags: IndexMap::from([("tilefn:job".to_owned(), "j1".to_owned())]),
-            ticket: "s3://b/tilefn/jobs/j1/ticket.json".into(),
+            part: Part::Worker { ticket: "s3://b/tilefn/jobs/j1/ticket.json".into() },
             region: "eu-west-1".into(),
             s3: toml::from_str("bucket = 'b'").unwrap(),
             threads: Some(2),
@@ -260,7 +292,10 @@ mod tests {
         assert_eq!(it.execution_role_arn(), Some("arn:aws:iam::1:role/e"));
         assert_eq!(it.runtime_platform().unwrap().cpu_architecture(), Some(&CpuArchitecture::X8664));
         let container = &it.container_definitions()[0];
-        assert_eq!(container.command(), ["worker", "--ticket", "s3://b/tilefn/jobs/j1/ticket.json", "--threads", "2"]);
+        assert_eq!(
+            container.command(),
+            ["worker", "--ticket", "s3://b/tilefn/jobs/j1/ticket.json", "--kind", "fargate", "--threads", "2"]
+        );
         assert_eq!(container.stop_timeout(), Some(120));
         assert_eq!(container.memory(), Some(8192));
         let log = container.log_configuration().unwrap().options().unwrap();

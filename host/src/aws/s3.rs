@@ -1,4 +1,4 @@
-//! Objects in S3: module, ticket and report of a job, and finished output files.
+//! Objects in S3: a job's module, ticket, report and state. Rasters there are GDAL's.
 
 use super::error::{AwsError, Cause};
 use super::session::Session;
@@ -6,16 +6,12 @@ use super::tags;
 use crate::job::spec;
 use crate::wire::{Fingerprint, Ticket};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::{ByteStream, Length};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use std::path::Path;
+use aws_sdk_s3::primitives::ByteStream;
 
-/// Bytes of a part of an upload, unless that would make more parts than S3 takes.
-const PART: u64 = 16 << 20;
-/// Parts that S3 takes in one upload.
-const PARTS: u64 = 10_000;
 /// The metadata with which a ticket says how long it is needed.
 const EXPIRES: &str = "tilefn-expires";
+/// The file with a job's secret.
+const TICKET: &str = "ticket.json";
 
 /// A bucket and prefix for jobs' modules, tickets and reports.
 ///
@@ -79,7 +75,7 @@ impl Store {
 
     /// The address of a job's ticket.
     pub fn ticket_url(&self, job: &str) -> String {
-        self.url(&self.key(job, "ticket.json"))
+        self.address(job, TICKET)
     }
 
     /// Puts a job's ticket under the job's prefix, where only the workers' role should be allowed to read.
@@ -89,23 +85,10 @@ impl Store {
     pub async fn put_ticket(&self, ticket: &Ticket) -> Result<(), AwsError> {
         let doing = format!("put the ticket to {}", self.ticket_url(&ticket.job));
         let body = ticket.to_json().map_err(|e| AwsError::refused(&doing, e.to_string()))?;
-        let request = self.client.put_object().bucket(&self.bucket).key(self.key(&ticket.job, "ticket.json"));
+        let request = self.client.put_object().bucket(&self.bucket).key(self.key(&ticket.job, TICKET));
         let request = request.content_type("application/json").metadata(EXPIRES, ticket.expires.to_string());
         request.body(ByteStream::from(body)).send().await.map_err(|e| AwsError::of(doing, e))?;
         Ok(())
-    }
-
-    /// Puts a job's report (JSON) beside its ticket. Returns its `s3://` address.
-    ///
-    /// # Errors
-    /// When S3 refuses or can't be reached.
-    pub async fn put_report(&self, job: &str, report: Vec<u8>) -> Result<String, AwsError> {
-        let key = self.key(job, "report.json");
-        let url = self.url(&key);
-        let request = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
-        let sent = request.body(ByteStream::from(report)).send().await;
-        sent.map_err(|e| AwsError::of(format!("put the report to {url}"), e))?;
-        Ok(url)
     }
 
     /// Deletes a job's ticket; it is no error if there is none.
@@ -113,11 +96,42 @@ impl Store {
     /// # Errors
     /// When S3 refuses or can't be reached.
     pub async fn delete_ticket(&self, job: &str) -> Result<(), AwsError> {
-        let request = self.client.delete_object().bucket(&self.bucket).key(self.key(job, "ticket.json"));
-        match request.send().await.map_err(|e| AwsError::of(format!("delete {}", self.ticket_url(job)), e)) {
+        self.delete(job, TICKET).await
+    }
+
+    /// Puts one of a job's files (JSON) under the job's prefix. Returns its `s3://` address.
+    ///
+    /// # Errors
+    /// When S3 refuses or can't be reached.
+    pub async fn put(&self, job: &str, file: &str, bytes: Vec<u8>) -> Result<String, AwsError> {
+        let url = self.address(job, file);
+        let request = self.client.put_object().bucket(&self.bucket).key(self.key(job, file));
+        let sent = request.content_type("application/json").body(ByteStream::from(bytes)).send().await;
+        sent.map_err(|e| AwsError::of(format!("write {url}"), e))?;
+        Ok(url)
+    }
+
+    /// One of a job's files, of at most `limit` bytes; `None` if it isn't there.
+    pub(super) async fn get(&self, job: &str, file: &str, limit: u64) -> Result<Option<Vec<u8>>, AwsError> {
+        match read(&self.client, &self.bucket, &self.key(job, file), limit).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(AwsError { cause: Cause::Gone, .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Deletes one of a job's files; it is no error if it isn't there.
+    pub(super) async fn delete(&self, job: &str, file: &str) -> Result<(), AwsError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.key(job, file));
+        match request.send().await.map_err(|e| AwsError::of(format!("delete {}", self.address(job, file)), e)) {
             Ok(_) | Err(AwsError { cause: Cause::Gone, .. }) => Ok(()),
             Err(e) => Err(e),
         }
+    }
+
+    /// The `s3://` address of one of a job's files.
+    pub(super) fn address(&self, job: &str, file: &str) -> String {
+        self.url(&self.key(job, file))
     }
 
     /// The tickets of all jobs.
@@ -144,16 +158,7 @@ impl Store {
 
     async fn size(&self, key: &str) -> Result<u64, AwsError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        let head = head.map_err(|e| {
-            // The answer to HEAD has no body and so no code.
-            let status = e.raw_response().map(|r| r.status().as_u16());
-            let error = AwsError::of(format!("look at {}", self.url(key)), e);
-            match status {
-                Some(403) => AwsError { cause: Cause::Denied, ..error },
-                Some(404) => AwsError { cause: Cause::Gone, ..error },
-                _ => error,
-            }
-        })?;
+        let head = head.map_err(|e| AwsError::of(format!("look at {}", self.url(key)), e))?;
         Ok(head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(u64::MAX))
     }
 
@@ -181,9 +186,13 @@ fn wrong_address(url: &str) -> AwsError {
 /// When it isn't there, is larger, or can't be read.
 pub async fn fetch(session: &Session, url: &str, limit: u64) -> Result<Vec<u8>, AwsError> {
     let (bucket, key) = split(url).ok_or_else(|| wrong_address(url))?;
-    let doing = format!("read {url}");
+    read(&session.s3(None, None), bucket, key, limit).await
+}
+
+async fn read(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<Vec<u8>, AwsError> {
+    let doing = format!("read s3://{bucket}/{key}");
     let too_large = || AwsError::refused(&doing, format!("it has more than {limit} bytes"));
-    let sent = session.s3(None, None).get_object().bucket(bucket).key(key).send().await;
+    let sent = client.get_object().bucket(bucket).key(key).send().await;
     let mut object = sent.map_err(|e| AwsError::of(&doing, e))?;
     if object.content_length().and_then(|n| u64::try_from(n).ok()).is_some_and(|n| n > limit) {
         return Err(too_large());
@@ -202,72 +211,9 @@ pub async fn fetch(session: &Session, url: &str, limit: u64) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// Puts a finished file at an `s3://` address. The object appears when it is complete, or not at all.
-///
-/// # Errors
-/// When the file can't be read, or S3 refuses or can't be reached; what was sent by then is removed.
-pub async fn upload(session: &Session, file: &Path, url: &str) -> Result<(), AwsError> {
-    let (bucket, key) = split(url).ok_or_else(|| wrong_address(url))?;
-    let doing = format!("upload {} to {url}", file.display());
-    let unreadable = |e: &dyn std::error::Error| AwsError::refused(&doing, e.to_string());
-    let size = std::fs::metadata(file).map_err(|e| unreadable(&e))?.len();
-    let client = session.s3(None, None);
-    if size <= PART {
-        let body = ByteStream::from_path(file).await.map_err(|e| unreadable(&e))?;
-        let sent = client.put_object().bucket(bucket).key(key).body(body).send().await;
-        return sent.map(|_| ()).map_err(|e| AwsError::of(doing, e));
-    }
-    let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
-    let begun = begun.map_err(|e| AwsError::of(&doing, e))?;
-    let id = begun.upload_id().unwrap_or_default();
-    let sent = async {
-        let mut parts = Vec::new();
-        for (number, (offset, length)) in (1..).zip(parts_of(size)) {
-            let body = ByteStream::read_from().path(file).offset(offset).length(Length::Exact(length)).build().await;
-            let body = body.map_err(|e| unreadable(&e))?;
-            let part = client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(number).body(body);
-            let part = part.send().await.map_err(|e| AwsError::of(&doing, e))?;
-            let done = CompletedPart::builder()
-                .part_number(number)
-                .set_e_tag(part.e_tag)
-                .set_checksum_crc32(part.checksum_crc32);
-            parts.push(done.build());
-        }
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let end = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(id).multipart_upload(parts);
-        end.send().await.map_err(|e| AwsError::of(&doing, e))
-    };
-    let Err(error) = sent.await else { return Ok(()) };
-    if let Err(e) = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send().await {
-        let e = AwsError::of(format!("remove the parts of {url} that were sent"), e);
-        tracing::warn!("{e}; the bucket's lifecycle rule for incomplete uploads removes them");
-    }
-    Err(error)
-}
-
-/// Offset and length of each part of a file.
-fn parts_of(size: u64) -> impl Iterator<Item = (u64, u64)> {
-    let part = PART.max(size.div_ceil(PARTS));
-    (0..size.div_ceil(part)).map(move |i| (i * part, part.min(size - i * part)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_cover_the_file_and_are_never_too_many() {
-        for size in [PART + 1, 5 * PART, 5 * PART - 1, 400 << 30] {
-            let parts: Vec<_> = parts_of(size).collect();
-            assert!(parts.len() as u64 <= PARTS);
-            let mut end = 0;
-            for (offset, length) in &parts {
-                assert_eq!(*offset, end);
-                end += length;
-            }
-            assert_eq!(end, size);
-        }
-    }
 
     #[test]
     fn addresses_have_a_bucket_and_a_key() {

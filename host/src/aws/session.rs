@@ -1,6 +1,9 @@
 //! Credentials, region and endpoints: from these come the clients of all services.
 
 use super::error::{AwsError, HiddenThrottling};
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -71,6 +74,10 @@ impl Session {
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
+    pub(super) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config)
+    }
+
     /// The client for S3, which may be in another region or another service than ECS. Services other than AWS want the
     /// bucket in the path, not in the host's name.
     pub(super) fn s3(&self, region: Option<&str>, endpoint: Option<&str>) -> aws_sdk_s3::Client {
@@ -85,6 +92,13 @@ impl Session {
         }
         aws_sdk_s3::Client::from_conf(config.build())
     }
+}
+
+/// The region that the environment or the AWS profile names, without asking the machine that this may run on.
+pub(super) async fn configured_region() -> Option<String> {
+    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new());
+    chain.region().await.map(|region| region.to_string())
 }
 
 /// The configured timeouts, and one for each try: a connection that hangs must not keep a job's end waiting.

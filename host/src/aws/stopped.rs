@@ -2,17 +2,6 @@
 
 use aws_sdk_ecs::types::Task;
 
-/// A worker's task that is no more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// The task's ARN.
-    pub task: String,
-    /// What became of it.
-    pub why: String,
-    /// Whether it ever connected.
-    pub connected: bool,
-}
-
 /// What ECS says about a task that stopped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said<'a> {

@@ -9,6 +9,9 @@ pub(super) const JOB: &str = "tilefn:job";
 pub(super) const OWNER: &str = "tilefn:owner";
 /// Tag with the time after which nothing of the job is needed any more (RFC 3339, UTC).
 pub(super) const EXPIRES: &str = "tilefn:expires";
+/// Tag of an instance with the cluster that it joins.
+#[cfg(feature = "ec2")]
+pub(super) const CLUSTER: &str = "tilefn:cluster";
 /// What the name of everything starts with.
 pub(super) const PREFIX: &str = "tilefn-";
 /// Characters of a name; AWS's own limit is 255.
@@ -28,6 +31,13 @@ pub(super) fn name(job: &str) -> String {
 /// What tasks of `job` are marked with: at most 128 letters, digits, `-`, `_` and `/`.
 pub(super) fn started_by(job: &str) -> String {
     let mut name = name(job);
+    name.truncate(128);
+    name
+}
+
+/// What the controller of `job` is marked with when it is a task itself: not as its workers, which it stops.
+pub(super) fn started_by_user(job: &str) -> String {
+    let mut name = format!("{PREFIX}controller/{}", id(job));
     name.truncate(128);
     name
 }

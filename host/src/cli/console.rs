@@ -15,7 +15,8 @@ impl Console {
     pub fn new(json: bool, quiet: bool, verbose: u8) -> Self {
         let level = match (quiet, verbose) {
             (true, _) => "error",
-            (_, 0) => "warn",
+            // What the user waits for on AWS, and pays for.
+            (_, 0) => "warn,tilefn::aws=info",
             (_, 1) => "tilefn=info,warn",
             _ => "tilefn=debug,info",
         };

@@ -2,8 +2,14 @@
 
 mod build;
 mod console;
+#[cfg(feature = "aws")]
+mod detach;
+#[cfg(feature = "aws")]
+mod gc;
 mod inspect;
 mod new;
+#[cfg(feature = "aws")]
+mod place;
 mod prepare;
 mod preview;
 mod progress;
@@ -54,7 +60,19 @@ enum Command {
     /// Run a job on this machine
     Run(run::Arguments),
     /// Run a job with workers in other processes and on other machines
-    Submit(run::Arguments),
+    Submit(run::SubmitArguments),
+    /// Show how a job stands that was left to AWS
+    #[cfg(feature = "aws")]
+    Status(detach::Arguments),
+    /// Show what the controller of a job says that was left to AWS
+    #[cfg(feature = "aws")]
+    Logs(detach::Arguments),
+    /// Stop a job that was left to AWS, and wait until it has cleaned up
+    #[cfg(feature = "aws")]
+    Cancel(detach::Arguments),
+    /// List what killed controllers left on AWS, and remove it
+    #[cfg(feature = "aws")]
+    Gc(gc::Arguments),
     /// Work for a controller elsewhere: what a container or a cluster job runs
     Worker(worker::Arguments),
     /// Print the job file's JSON schema
@@ -94,6 +112,14 @@ pub fn main() -> ExitCode {
         Command::Preview(arguments) => preview::preview(&arguments, &console),
         Command::Run(arguments) => run::run(&arguments, &console),
         Command::Submit(arguments) => run::submit(&arguments, &console),
+        #[cfg(feature = "aws")]
+        Command::Status(arguments) => detach::status(&arguments, &console),
+        #[cfg(feature = "aws")]
+        Command::Logs(arguments) => detach::logs(&arguments, &console),
+        #[cfg(feature = "aws")]
+        Command::Cancel(arguments) => detach::cancel(&arguments, &console),
+        #[cfg(feature = "aws")]
+        Command::Gc(arguments) => gc::gc(&arguments, &console),
         Command::Worker(arguments) => worker::worker(&arguments),
         Command::Schema => schema::schema(),
     };

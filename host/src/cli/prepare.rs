@@ -15,6 +15,12 @@ const GDAL_CACHE: u64 = 64 << 20;
 /// Pixels that an instance's memory keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 
+/// Bytes of a job file and of a module that come from S3.
+#[cfg(feature = "aws")]
+const MAX_JOB: u64 = 16 << 20;
+#[cfg(feature = "aws")]
+const MAX_MODULE: u64 = 1 << 30;
+
 /// Which job, and what to change in it.
 #[derive(Debug, Args)]
 pub struct JobArguments {
@@ -31,7 +37,7 @@ pub struct JobArguments {
     module: Option<String>,
     /// Replace outputs that exist, once the job is complete
     #[arg(long)]
-    overwrite: bool,
+    pub overwrite: bool,
     /// Go on with what an interrupted run of the same job has done
     #[arg(long)]
     resume: bool,
@@ -60,6 +66,13 @@ pub fn cores() -> u32 {
 
 /// Reads the job file, overrides put in.
 pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
+    #[cfg(feature = "aws")]
+    if arguments.job.starts_with("s3://") {
+        let text = String::from_utf8(super::place::fetch(&arguments.job, MAX_JOB)?).map_err(Fatal::usage)?;
+        // What comes from there has no relative paths; if it had, they would belong to the temporary folder.
+        let loaded = job::load_text(&arguments.job, text, &std::env::temp_dir(), &overrides(arguments));
+        return loaded.map_err(mistakes);
+    }
     job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
 }
 
@@ -179,14 +192,18 @@ fn overrides(arguments: &JobArguments) -> Vec<String> {
     set
 }
 
-fn mistakes(mistakes: job::Mistakes) -> Fatal {
+pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
     Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
 }
 
-/// The module's bytes, checked against the job's sha256.
+/// The module's bytes.
 fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     let function = &loaded.spec.function;
     let path = &function.module;
+    #[cfg(feature = "aws")]
+    if path.starts_with("s3://") {
+        return checked(function, super::place::fetch(path, MAX_MODULE)?);
+    }
     if path.contains("://") {
         return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
     }
@@ -194,6 +211,12 @@ fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
         let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
         Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
     })?;
+    checked(function, bytes)
+}
+
+/// The module's bytes, if they have the sha256 that the job wants.
+fn checked(function: &job::spec::Function, bytes: Vec<u8>) -> Result<Vec<u8>, Fatal> {
+    let path = &function.module;
     if let Some(wanted) = &function.sha256 {
         let found = sha256(&bytes);
         if !wanted.eq_ignore_ascii_case(&found) {

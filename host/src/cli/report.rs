@@ -111,6 +111,9 @@ pub fn text(report: &Report) -> String {
         s.wait,
         s.finish
     );
+    if let Some(usage) = &report.aws {
+        let _ok = write!(text, "\n{usage}");
+    }
     text
 }
 

@@ -1,6 +1,8 @@
 //! `tilefn run` and `tilefn submit`: one job, with workers here or elsewhere.
 
 use super::console::Console;
+#[cfg(feature = "aws")]
+use super::detach;
 use super::prepare::{self, JobArguments, Prepared};
 use super::{Fatal, progress, report, signals};
 #[cfg(feature = "aws")]
@@ -8,7 +10,7 @@ use crate::aws;
 use crate::controller::remote::{self, Recruited};
 use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
 use crate::dashboard::{Bound, Dashboard};
-use crate::job::spec::{Reads, WorkerKind};
+use crate::job::spec::{Reads, WorkerKind, Workers};
 use clap::Args;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -19,10 +21,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    job: JobArguments,
+    pub job: JobArguments,
     /// Print what would be done: grid, tiles, types, memory; run nothing
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Write the run's report to a file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -31,13 +33,27 @@ pub struct Arguments {
     dashboard: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct SubmitArguments {
+    #[command(flatten)]
+    run: Arguments,
+    /// Leave the job to a controller on AWS, next to its workers, and return
+    #[cfg(feature = "aws")]
+    #[arg(long, conflicts_with_all = ["resume", "report", "dashboard"])]
+    detach: bool,
+    /// The job's id, given by who left it to this controller
+    #[cfg(feature = "aws")]
+    #[arg(long, hide = true)]
+    job_id: Option<String>,
+}
+
 /// Runs the job on this machine.
 pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
-    start(arguments, console, &[WorkerKind::Threads, WorkerKind::Processes], "run")
+    start(arguments, console, &[WorkerKind::Threads, WorkerKind::Processes], "run", None)
 }
 
 /// Runs the job with workers in other processes.
-pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+pub fn submit(arguments: &SubmitArguments, console: &Console) -> Result<(), Fatal> {
     let kinds = [
         WorkerKind::Processes,
         WorkerKind::External,
@@ -46,10 +62,27 @@ pub fn submit(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         #[cfg(feature = "ec2")]
         WorkerKind::Ec2,
     ];
-    start(arguments, console, &kinds, "submit")
+    #[cfg(feature = "aws")]
+    {
+        if arguments.detach {
+            return detach::detach(&arguments.run, console);
+        }
+        if let Some(id) = &arguments.job_id {
+            let result = start(&arguments.run, console, &kinds, "submit", Some(id));
+            return detach::finish(&arguments.run, id, result, console);
+        }
+    }
+    start(&arguments.run, console, &kinds, "submit", None)
 }
 
-fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command: &str) -> Result<(), Fatal> {
+/// Runs the job with workers of one of these kinds, under the id that it was given, if any.
+fn start(
+    arguments: &Arguments,
+    console: &Console,
+    kinds: &[WorkerKind],
+    command: &str,
+    id: Option<&str>,
+) -> Result<(), Fatal> {
     let started = Instant::now();
     if let Some(path) = &arguments.report {
         report::check_place(path)?;
@@ -67,20 +100,28 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
         )));
     }
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
-    let text = report::plan_text(&prepared.plan);
+    let (text, json) = described(&prepared);
     if arguments.dry_run {
-        console.result(&text, "plan", || report::plan_json(&prepared.plan));
+        console.result(&text, "plan", || json);
         return Ok(());
     }
-    console.say(&text, "plan", || report::plan_json(&prepared.plan));
+    console.say(&text, "plan", || json);
     let control = Arc::new(Control::default());
     let dashboard =
         dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
     let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
-    let result = progress::show(console, &control, || work(prepared, kind, &control, started.elapsed(), console));
+    let workers = prepared.loaded.spec.workers.clone();
+    #[cfg(feature = "aws")]
+    let given = id.is_some();
+    let id = id.map_or_else(|| job_id(&workers, &prepared.plan), str::to_owned);
+    #[cfg(feature = "aws")]
+    let _beacon = given.then(|| detach::Beacon::start(workers.clone(), id.clone(), control.clone()));
+    let took = started.elapsed();
+    let result = progress::show(console, &control, || work(prepared, kind, id.clone(), &control, took, console));
     drop(catcher);
     drop(dashboard);
     let finished = result?;
+    keep(&workers, &id, &finished, console);
     if let Some(path) = &arguments.report {
         let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
         std::fs::write(path, text + "\n").map_err(|e| {
@@ -90,6 +131,58 @@ fn start(arguments: &Arguments, console: &Console, kinds: &[WorkerKind], command
     console.result(&report::text(&finished), "report", || json!({ "report": finished }));
     Ok(())
 }
+
+/// The plan for people and for programs, with what its workers will cost.
+#[cfg(feature = "aws")]
+pub fn described(prepared: &Prepared) -> (String, serde_json::Value) {
+    let (mut text, mut json) = (report::plan_text(&prepared.plan), report::plan_json(&prepared.plan));
+    let workers = &prepared.loaded.spec.workers;
+    if workers.ecs().is_none() {
+        return (text, json);
+    }
+    match super::place::wait(async { Ok(aws::estimate(workers).await) }) {
+        Ok(Some(estimate)) => {
+            text.push_str(&format!("\n  {estimate}"));
+            if let Some(plan) = json.as_object_mut() {
+                plan.insert("workers_cost".to_owned(), json!(estimate));
+            }
+        }
+        _ => text.push_str("\n  what the workers cost is not known; set hourly_price in the section of their kind"),
+    }
+    (text, json)
+}
+
+#[cfg(not(feature = "aws"))]
+fn described(prepared: &Prepared) -> (String, serde_json::Value) {
+    (report::plan_text(&prepared.plan), report::plan_json(&prepared.plan))
+}
+
+/// The job's id, by which its workers and all that is made for them are marked.
+fn job_id(workers: &Workers, plan: &Plan) -> String {
+    #[cfg(feature = "aws")]
+    if workers.ecs().is_some() {
+        return aws::job_id(workers, &plan.job.function);
+    }
+    let sha256 = &plan.job.sha256;
+    format!("{}-{}", sha256.get(..8).unwrap_or(sha256), std::process::id())
+}
+
+/// Copies the report to where on AWS the job's other objects are.
+#[cfg(feature = "aws")]
+fn keep(workers: &Workers, id: &str, report: &Report, console: &Console) {
+    if workers.ecs().is_none() {
+        return;
+    }
+    let Ok(bytes) = serde_json::to_vec_pretty(report) else { return };
+    match super::place::wait(aws::put_report(workers, id, bytes)) {
+        Ok(Some(url)) => console.say(&format!("report at {url}"), "report-copied", || json!({ "url": url })),
+        Ok(None) => {}
+        Err(e) => console.warn(&format!("the job is done, but {}", e.text)),
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn keep(_: &Workers, _: &str, _: &Report, _: &Console) {}
 
 fn bind(address: &str) -> Result<Bound, Fatal> {
     Bound::new(address).map_err(|e| Fatal::usage(format!("--dashboard {address}: {e}")))
@@ -119,6 +212,7 @@ fn show(
 fn work(
     prepared: Prepared,
     kind: WorkerKind,
+    id: String,
     control: &Arc<Control>,
     took: Duration,
     console: &Console,
@@ -133,19 +227,19 @@ fn work(
             let count = workers.count.unwrap_or_else(prepare::cores);
             let (threads, start_timeout) = (workers.threads.unwrap_or(1), workers.start_timeout.duration());
             let fleet = Processes::new(program, count, threads, start_timeout);
-            let options = remote_options(&loaded.spec, "127.0.0.1:0", &plan.job.sha256)?;
+            let options = remote_options(&loaded.spec, "127.0.0.1:0", id)?;
             let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
         #[cfg(feature = "aws")]
         WorkerKind::Fargate => {
-            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", id)?;
             let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Fargate::new).await;
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
         #[cfg(feature = "ec2")]
         WorkerKind::Ec2 => {
-            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", id)?;
             let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Ec2::new).await;
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
@@ -157,7 +251,7 @@ fn work(
                 || json!({ "ticket": ticket }),
             );
             let fleet = External::new(ticket.into());
-            let options = remote_options(&loaded.spec, "0.0.0.0:0", &plan.job.sha256)?;
+            let options = remote_options(&loaded.spec, "0.0.0.0:0", id)?;
             let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
@@ -169,19 +263,18 @@ fn failed(failure: &Failure) -> Fatal {
     Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None }
 }
 
-fn remote_options(spec: &crate::job::Spec, listen: &str, job_sha256: &str) -> Result<remote::Options, Fatal> {
+fn remote_options(spec: &crate::job::Spec, listen: &str, job: String) -> Result<remote::Options, Fatal> {
     let workers = &spec.workers;
     let listen = workers.listen.as_deref().unwrap_or(listen);
     let listen: SocketAddr = listen
         .parse()
         .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
-    let id = job_sha256.get(..8).unwrap_or(job_sha256);
     Ok(remote::Options {
         listen,
         advertise: workers.advertise.iter().cloned().collect(),
         controller_reads: workers.reads == Reads::Controller,
         max_attempts: workers.max_attempts,
         heartbeat: workers.heartbeat.duration(),
-        job: format!("{id}-{}", std::process::id()),
+        job,
     })
 }

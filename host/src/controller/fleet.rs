@@ -1,6 +1,8 @@
 //! Something that starts and stops workers: processes here, tasks on ECS, or nothing at all when someone else does it.
 
+use super::report::Usage;
 use crate::wire::{About, Ticket};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -21,6 +23,11 @@ pub trait Fleet: Send {
 
     /// Stops all workers and removes everything that was created for them. Returns what could not be removed.
     fn stop(&mut self) -> impl Future<Output = Vec<String>> + Send;
+
+    /// What the workers have used so far, where somebody charges for it.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
 }
 
 /// No worker can be had: what happened, and what to do.
@@ -32,13 +39,20 @@ pub struct FleetError(pub String);
 #[derive(Clone, Debug)]
 pub struct Roll {
     connected: Arc<Mutex<Vec<(u64, About)>>>,
+    /// ECS tasks whose workers have been here.
+    came: Arc<Mutex<HashSet<String>>>,
     changed: watch::Sender<()>,
     tiles_left: watch::Sender<u64>,
 }
 
 impl Default for Roll {
     fn default() -> Self {
-        Self { connected: Arc::default(), changed: watch::Sender::new(()), tiles_left: watch::Sender::new(0) }
+        Self {
+            connected: Arc::default(),
+            came: Arc::default(),
+            changed: watch::Sender::new(()),
+            tiles_left: watch::Sender::new(0),
+        }
     }
 }
 
@@ -52,6 +66,11 @@ impl Roll {
     /// Number of workers that are connected now.
     pub fn count(&self) -> usize {
         self.connected.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether the worker of this ECS task is here, or was.
+    pub fn came(&self, task: &str) -> bool {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).contains(task)
     }
 
     /// Waits until a worker has come or gone.
@@ -73,6 +92,9 @@ impl Roll {
 
     /// Notes that a worker has connected.
     pub fn join(&self, worker: u64, about: About) {
+        if let Some(task) = about.task_arn.clone() {
+            self.came.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+        }
         self.connected.lock().unwrap_or_else(PoisonError::into_inner).push((worker, about));
         self.changed.send_replace(());
     }

@@ -29,7 +29,7 @@ pub use fleet::{Fleet, FleetError, Roll};
 pub use journal::{Journal, JournalError};
 pub use plan::Plan;
 pub use processes::Processes;
-pub use report::{Job, Report, Stages};
+pub use report::{Ended, Job, Report, Stages, Usage};
 pub use run::run;
 pub use status::Status;
 pub use watch::Watch;

@@ -6,7 +6,7 @@ use super::fleet::{Fleet, FleetError};
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reading::Readers;
-use super::report::{Report, Worker};
+use super::report::{Report, Usage, Worker};
 use super::run::{self, Totals};
 use super::schedule::Policy;
 use super::server::Server;
@@ -87,11 +87,16 @@ pub fn run<F: Fleet>(
         serve(&server, recruited, options, control).await
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
+    let mut usage = None;
     match served {
-        Ok(warnings) => warnings.into_iter().for_each(|w| book.warn(w)),
+        Ok((warnings, used)) => {
+            warnings.into_iter().for_each(|w| book.warn(w));
+            usage = used;
+        }
         Err(failure) => server.fail(failure),
     }
     if let Some(failure) = server.take_failure() {
+        usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
         return Err(run::end_early(&book, failure));
     }
     let left = std::mem::take(&mut *server.left());
@@ -107,7 +112,8 @@ pub fn run<F: Fleet>(
         seconds: l.seconds,
         left: l.why.clone(),
     });
-    run::complete(plan, &book, totals, workers.collect(), prepared, started)
+    let report = run::complete(plan, &book, totals, workers.collect(), prepared, started)?;
+    Ok(Report { aws: usage, ..report })
 }
 
 pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
@@ -119,13 +125,14 @@ pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
     }
 }
 
-/// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know.
+/// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know, and
+/// what the fleet used.
 async fn serve<F: Fleet>(
     server: &Arc<Server>,
     recruited: Recruited<F>,
     options: &Options,
     control: &Control,
-) -> Result<Vec<String>, Failure> {
+) -> Result<(Vec<String>, Option<Usage>), Failure> {
     let Recruited { mut fleet, module_url } = recruited;
     let wire = |e: WireError| Failure::Listen { address: options.listen, reason: e.to_string() };
     let tcp = TcpListener::bind(options.listen).await.map_err(|e| wire(e.into()))?;
@@ -153,7 +160,8 @@ async fn serve<F: Fleet>(
     if serving.await.is_err() {
         server.fail(Failure::Panicked("serving workers".into()));
     }
-    Ok(fleet.stop().await)
+    let left = fleet.stop().await;
+    Ok((left, fleet.usage()))
 }
 
 async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> FleetError {

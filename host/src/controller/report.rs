@@ -2,6 +2,7 @@
 
 use crate::grid::Grid;
 use serde::Serialize;
+use std::fmt;
 use std::time::Duration;
 
 /// Everything worth knowing about a finished run. Times are seconds, sizes bytes.
@@ -29,6 +30,9 @@ pub struct Report {
     pub function_peak_memory: u64,
     /// The workers.
     pub workers: Vec<Worker>,
+    /// What workers on AWS used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Usage>,
     /// The output files.
     pub outputs: Vec<OutputFile>,
     /// What an accumulating function found.
@@ -133,6 +137,55 @@ pub struct Worker {
     pub seconds: f64,
     /// Why it left.
     pub left: String,
+}
+
+/// What workers on AWS used. Seconds count from when AWS accepted a task or instance until it ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Usage {
+    /// Tasks that AWS accepted.
+    pub tasks: u64,
+    /// Their seconds, on-demand.
+    pub task_seconds: f64,
+    /// Seconds of tasks on Fargate's Spot capacity.
+    pub spot_task_seconds: f64,
+    /// Instances that AWS started.
+    pub instances: u64,
+    /// Their seconds.
+    pub instance_seconds: f64,
+    /// What that costs, in USD; none when no price is known.
+    pub cost_usd: Option<f64>,
+    /// Which prices that rests on.
+    pub prices: Option<String>,
+    /// Tasks that ended before the job did.
+    pub ended: Vec<Ended>,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.task_seconds + self.spot_task_seconds;
+        write!(f, "{} tasks used {seconds:.0} task-seconds", self.tasks)?;
+        if self.spot_task_seconds > 0.0 {
+            write!(f, ", {:.0} of them on Spot", self.spot_task_seconds)?;
+        }
+        if self.instances > 0 {
+            write!(f, ", {} instances {:.0} seconds", self.instances, self.instance_seconds)?;
+        }
+        match (&self.cost_usd, &self.prices) {
+            (Some(cost), Some(prices)) => write!(f, ": about {cost:.4} USD ({prices})"),
+            _ => f.write_str("; no price is known: set hourly_price"),
+        }
+    }
+}
+
+/// A worker's task that ended before its job did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    /// The task's ARN.
+    pub task: String,
+    /// What became of it.
+    pub why: String,
+    /// Whether it ever connected.
+    pub connected: bool,
 }
 
 /// A file that was written.

@@ -163,6 +163,7 @@ pub fn complete(
         peak_memory: crate::memory::peak(),
         function_peak_memory,
         workers,
+        aws: None,
         outputs,
         result,
         warnings: plan.warnings.iter().cloned().chain(book.warnings()).collect(),

@@ -71,7 +71,23 @@ pub(super) fn ready() {
         ] {
             set_unless_given(key, value);
         }
+        let environment = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
+        let endpoint = environment("AWS_ENDPOINT_URL_S3").or_else(|| environment("AWS_ENDPOINT_URL"));
+        let given = config::get_config_option("AWS_S3_ENDPOINT", "").is_ok_and(|given| !given.is_empty());
+        if let Some(endpoint) = endpoint.filter(|_| !given) {
+            for (key, value) in s3_endpoint(&endpoint) {
+                set_unless_given(key, value);
+            }
+        }
     });
+}
+
+/// GDAL's settings for the S3-compatible service at a URL, which the AWS SDKs take from `AWS_ENDPOINT_URL`. Services
+/// other than AWS want the bucket in the path.
+fn s3_endpoint(url: &str) -> [(&'static str, &str); 3] {
+    let (scheme, host) = url.split_once("://").unwrap_or(("https", url));
+    let https = if scheme.eq_ignore_ascii_case("http") { "NO" } else { "YES" };
+    [("AWS_S3_ENDPOINT", host.trim_end_matches('/')), ("AWS_HTTPS", https), ("AWS_VIRTUAL_HOSTING", "FALSE")]
 }
 
 fn set_unless_given(key: &str, value: &str) {
@@ -117,5 +133,22 @@ fn receive(class: CplErrType, _number: i32, text: &str) {
             keep(|messages| &mut messages.warnings);
         }
         CplErrType::Debug | CplErrType::None => tracing::trace!(target: "tilefn::gdal", "{text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoints_url_becomes_gdals_three_settings() {
+        for (url, host, https) in [
+            ("http://127.0.0.1:9000", "127.0.0.1:9000", "NO"),
+            ("https://minio.example.org/", "minio.example.org", "YES"),
+            ("HTTP://h/path/", "h/path", "NO"),
+        ] {
+            let expected = [("AWS_S3_ENDPOINT", host), ("AWS_HTTPS", https), ("AWS_VIRTUAL_HOSTING", "FALSE")];
+            assert_eq!(s3_endpoint(url), expected);
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use edge::Edge;
 pub use error::Error;
 pub use inspect::{BandInfo, Info, inspect};
 pub use nodata::{Nodata, NotRepresentable};
-pub use open::gdal_path;
+pub use open::{exists, gdal_path};
 pub use source::{Source, SourceSpec};
 pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};

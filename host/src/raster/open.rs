@@ -3,6 +3,7 @@
 use super::{Error, Result, cpl, hdf5};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::borrow::Cow;
+use std::ffi::CString;
 
 /// The path that GDAL knows a file by: `s3://bucket/key` and `https://…` become GDAL's `/vsis3/…` and `/vsicurl/…`,
 /// everything else stays.
@@ -14,6 +15,20 @@ pub fn gdal_path(path: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(path)
     }
+}
+
+/// Whether there is a file of any kind at one of GDAL's paths, `s3://…` included. What can't be looked at is not there.
+pub fn exists(path: &str) -> bool {
+    let Ok(name) = CString::new(gdal_path(path).into_owned()) else { return false };
+    let (found, _) = cpl::watch(|| {
+        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+        // SAFETY: two texts with a closing zero; what was opened is closed, once.
+        unsafe {
+            let file = gdal_sys::VSIFOpenL(name.as_ptr(), c"rb".as_ptr());
+            !file.is_null() && gdal_sys::VSIFCloseL(file) == 0
+        }
+    });
+    found
 }
 
 /// Opens a raster for reading.

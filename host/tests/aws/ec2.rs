@@ -63,7 +63,7 @@ async fn fewer_tasks_than_asked_for_do_when_memory_is_short() {
     // Four fit on the one instance; the others are asked for again and again in vain.
     let mut fleet = Ec2::new(&stage.session, &ec2(10, 1, "memory_reservation = 1000")).unwrap();
     stage.run(&mut fleet, "j", 4).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 4);
+    assert_eq!(fleet.usage().unwrap().tasks, 4);
     assert_eq!(stage.stop(&mut fleet).await, none());
     assert_eq!(stage.sim.inventory(), none());
 }
@@ -100,8 +100,8 @@ async fn no_permission_to_start_instances_is_said_at_once() {
     let error = stage.run(&mut fleet, "j", 2).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot start 2 instances c7i.large in subnet-a: User is not authorized to perform this (AccessDeniedException); \
-         docs/aws.md lists the permissions that the controller needs"
+        "cannot start 2 instances c7i.large in subnet-a: User is not authorized (AccessDeniedException); it needs the \
+         permission ec2:RunInstances; docs/aws.md lists the permissions that the controller needs"
     );
     assert_eq!(stage.stop(&mut fleet).await, none());
     assert_eq!(stage.sim.inventory(), none());

@@ -15,15 +15,14 @@ async fn workers_come_in_batches_and_nothing_stays() {
     let mut fleet = Fargate::new(&stage.session, &fargate(25, "", "")).unwrap();
     stage.run(&mut fleet, "job-1", 25).await.unwrap();
     assert_eq!(stage.sim.count("RunTask"), 3, "10 + 10 + 5");
-    assert_eq!(fleet.usage().tasks, 25);
+    assert_eq!(fleet.usage().unwrap().tasks, 25);
     assert!(stage.sim.inventory().len() > 25);
     let calls = stage.sim.calls();
     assert_eq!(calls[..3], ["s3:PUTJson", "CreateCluster", "RegisterTaskDefinition"]);
 
     assert_eq!(stage.stop(&mut fleet).await, none());
     assert_eq!(stage.sim.inventory(), none());
-    assert!(fleet.ledger().is_empty());
-    assert!(fleet.usage().task_seconds > 0.0);
+    assert!(fleet.usage().unwrap().task_seconds > 0.0);
 }
 
 #[tokio::test]
@@ -33,7 +32,7 @@ async fn no_more_workers_than_tiles_need() {
     // Two tiles at a time in each worker: four workers for seven tiles.
     let mut fleet = Fargate::new(&stage.session, &fargate(50, "threads = 2", "")).unwrap();
     stage.run(&mut fleet, "j", 4).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 4);
+    assert_eq!(fleet.usage().unwrap().tasks, 4);
     stage.stop(&mut fleet).await;
 }
 
@@ -56,12 +55,10 @@ async fn tasks_that_hang_or_die_on_their_way_are_replaced() {
     let stage = Stage::new(rules).await;
     let mut fleet = Fargate::new(&stage.session, &fargate(6, "start_timeout = '1s'", "")).unwrap();
     stage.run(&mut fleet, "j", 6).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 9);
-    let mut why: Vec<_> = fleet
-        .left()
-        .iter()
-        .map(|l| (l.task.rsplit('/').next().unwrap().trim_start_matches('0'), l.why.as_str()))
-        .collect();
+    assert_eq!(fleet.usage().unwrap().tasks, 9);
+    let ended = fleet.usage().unwrap().ended;
+    let mut why: Vec<_> =
+        ended.iter().map(|l| (l.task.rsplit('/').next().unwrap().trim_start_matches('0'), l.why.as_str())).collect();
     why.sort_unstable();
     assert_eq!(
         why,
@@ -94,8 +91,8 @@ async fn a_worker_that_aws_takes_away_is_replaced() {
         error = fleet.keep(&stage.roll) => panic!("{error}"),
         () = replaced => {}
     }
-    assert_eq!(fleet.left()[0].why, "AWS took its Spot capacity back");
-    assert!(fleet.left()[0].connected);
+    let ended = fleet.usage().unwrap().ended;
+    assert_eq!((ended[0].why.as_str(), ended[0].connected), ("AWS took its Spot capacity back", true));
     assert_eq!(stage.stop(&mut fleet).await, none());
 }
 
@@ -116,7 +113,7 @@ async fn spot_falls_back_to_on_demand_for_the_rest() {
         assert_eq!(world.tasks.len(), 12);
     }
     stage.stop(&mut fleet).await;
-    assert!(fleet.usage().spot_task_seconds > 0.0 && fleet.usage().task_seconds > 0.0);
+    assert!(fleet.usage().unwrap().spot_task_seconds > 0.0 && fleet.usage().unwrap().task_seconds > 0.0);
 }
 
 #[tokio::test]
@@ -154,7 +151,7 @@ async fn too_little_capacity_is_asked_for_again() {
         error = fleet.keep(&stage.roll) => panic!("{error}"),
         () = all => {}
     }
-    assert_eq!(fleet.usage().tasks, 5);
+    assert_eq!(fleet.usage().unwrap().tasks, 5);
     stage.stop(&mut fleet).await;
 }
 
@@ -198,8 +195,8 @@ async fn a_missing_permission_is_named_and_nothing_stays() {
         let mut fleet = Fargate::new(&stage.session, &fargate(2, "", "")).unwrap();
         let error = stage.run(&mut fleet, "j", 2).await.unwrap_err().to_string();
         let expected = format!(
-            "cannot {doing}: User is not authorized to perform this (AccessDeniedException); docs/aws.md lists the \
-             permissions that the controller needs"
+            "cannot {doing}: User is not authorized (AccessDeniedException); it needs the permission ecs:{action}; \
+             docs/aws.md lists the permissions that the controller needs"
         );
         assert!(error.ends_with(&expected), "{error}");
         assert_eq!(stage.stop(&mut fleet).await, none());

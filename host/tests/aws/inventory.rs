@@ -2,7 +2,7 @@
 
 use crate::sim::{DENY, Fault, Rules, When};
 use crate::stage::{EXPIRES, Stage, ec2, fargate, ticket};
-use tilefn::aws::{Ec2, Fargate, gc};
+use tilefn::aws::{Ec2, Fargate, detached, gc};
 use tilefn::controller::fleet::Fleet;
 use tilefn::job::spec::Workers;
 
@@ -73,6 +73,72 @@ async fn of_a_private_cluster() {
     nothing_stays(workers.clone(), |stage| Ec2::new(&stage.session, &workers).unwrap()).await;
 }
 
+/// Instances in a cluster that was there before, whose controller is gone, are found by their own tags.
+#[tokio::test]
+async fn of_instances_in_a_shared_cluster() {
+    let workers = ec2(3, 2, "cluster = 'shared'");
+    let stage = Stage::new(Rules::default()).await;
+    stage.sim.world.lock().unwrap().existing_cluster("shared", &[]);
+    let mut fleet = Ec2::new(&stage.session, &workers).unwrap();
+    stage.run(&mut fleet, "job", 3).await.unwrap();
+    drop(fleet);
+    // Not even told of the cluster, so the tasks go with the instances.
+    let clients = stage.clients(&workers);
+    let found = gc::find(&clients, &gc::Scope { now: EXPIRES, ..gc::Scope::default() }).await.unwrap();
+    assert_eq!(gc::remove(&clients, &found).await, Vec::<String>::new());
+    assert_eq!(stage.sim.inventory(), Vec::<String>::new());
+    assert!(stage.sim.world.lock().unwrap().clusters["shared"].active);
+}
+
+/// Leaving a job to AWS fails at any call, or its answer is lost.
+#[tokio::test]
+async fn of_a_job_that_could_not_be_left_to_aws() {
+    let text = r#"
+        [function]
+        module = "/m.wasm"
+        [inputs.a]
+        path = "s3://bucket/a.tif"
+        [outputs.b]
+        path = "s3://bucket/b.tif"
+        [workers]
+        kind = "fargate"
+        count = 2
+        [workers.s3]
+        bucket = "bucket"
+        [workers.fargate]
+        image = "img:1"
+        task_role_arn = "arn:aws:iam::1:role/t"
+        controller_role_arn = "arn:aws:iam::1:role/c"
+        subnets = ["subnet-a"]
+        cluster = "shared"
+    "#;
+    let spec = tilefn::job::load_text("job.toml", text.to_owned(), "/".as_ref(), &[]).unwrap().spec;
+    let send = async |fault: Option<(usize, Fault)>| {
+        let stage = Stage::with_tries(Rules::default(), 1).await;
+        stage.sim.world.lock().unwrap().existing_cluster("shared", &[]);
+        if let Some((number, fault)) = fault.clone() {
+            stage.sim.fault(When::Call(number), fault);
+        }
+        let sent = detached::submit(&stage.session, &spec, "job", b"\0asm", &[]).await;
+        (stage, sent)
+    };
+    let (stage, sent) = send(None).await;
+    sent.unwrap();
+    assert_eq!(stage.sim.count("RunTask"), 1);
+    let calls = stage.sim.calls();
+    for (number, action) in calls.iter().enumerate() {
+        for fault in [DENY, Fault::Lose] {
+            let (stage, sent) = send(Some((number, fault.clone()))).await;
+            // No permission to look whether the module is there is no obstacle.
+            if sent.is_err() {
+                assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "{fault:?} at call {number} ({action})");
+            } else {
+                assert_eq!(action, "s3:HEADObject");
+            }
+        }
+    }
+}
+
 /// A controller that is killed at any call leaves what `gc` finds.
 #[tokio::test]
 async fn of_a_controller_that_is_killed() {
@@ -110,7 +176,11 @@ async fn of_a_controller_that_is_killed() {
 #[tokio::test]
 async fn of_a_start_that_is_dropped() {
     let workers = fargate(12, "", "cluster = 'shared'");
-    for number in 1..12 {
+    let plain = Stage::new(Rules::default()).await;
+    plain.sim.world.lock().unwrap().existing_cluster("shared", &[]);
+    let mut fleet = Fargate::new(&plain.session, &workers).unwrap();
+    plain.run(&mut fleet, "job", 12).await.unwrap();
+    for number in 1..plain.sim.calls().len() {
         let stage = Stage::new(Rules::default()).await;
         stage.sim.world.lock().unwrap().existing_cluster("shared", &[]);
         let mut fleet = Fargate::new(&stage.session, &workers).unwrap();
@@ -146,7 +216,7 @@ async fn gc_says_what_it_found_and_why() {
     assert_eq!(gc::find(&clients, &find(Some("job"), 0)).await.unwrap().len(), 3, "a named job need not have expired");
     let found = gc::find(&clients, &find(None, EXPIRES)).await.unwrap();
     let lines: Vec<_> =
-        found.iter().map(|f| f.to_string().replace(f.owner.as_deref().unwrap_or("-"), "ann@box")).collect();
+        found.iter().map(|f| f.to_string().replace(f.owner.as_deref().unwrap_or("(none)"), "ann@box")).collect();
     assert_eq!(
         lines,
         [

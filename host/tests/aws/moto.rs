@@ -10,11 +10,13 @@ use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use std::time::Duration;
 use tilefn::aws::{Clients, Ec2, Fargate, Pace, Session, Store, fetch, gc};
 use tilefn::controller::fleet::{Fleet, Roll};
-use tilefn::job::spec::Workers;
+use tilefn::job::spec::{Ecs, Workers};
 
-/// moto's session and a subnet in it; none without `TILEFN_MOTO`.
-async fn moto() -> Option<(Session, String)> {
-    let (Ok(url), Ok(subnet)) = (std::env::var("TILEFN_MOTO"), std::env::var("TILEFN_MOTO_SUBNET")) else {
+/// moto's session, a subnet and a security group; none without `TILEFN_MOTO`.
+async fn moto() -> Option<(Session, Place)> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let place = |url| Some((url, variable("TILEFN_MOTO_SUBNET")?, variable("TILEFN_MOTO_GROUP")?));
+    let Some((url, subnet, group)) = variable("TILEFN_MOTO").and_then(place) else {
         println!("SKIPPED: moto is not running; scripts/moto.sh starts it and runs this test");
         return None;
     };
@@ -28,10 +30,23 @@ async fn moto() -> Option<(Session, String)> {
         .await;
     let ms = Duration::from_millis;
     let pace = Pace { poll: ms(50), settle: ms(100), stop: ms(20_000), backoff: ms(10), backoff_most: ms(50) };
-    Some((Session::new(config, pace), subnet))
+    Some((Session::new(config, pace), Place { subnet, group }))
 }
 
-/// The section with moto's subnet, and an empty `gc` at the end.
+struct Place {
+    subnet: String,
+    group: String,
+}
+
+impl Place {
+    /// Puts tasks and instances here. moto, wrongly, needs a security group.
+    fn set(&self, ecs: &mut Ecs) {
+        ecs.subnets = vec![self.subnet.clone()];
+        ecs.security_groups = vec![self.group.clone()];
+    }
+}
+
+/// `gc` finds nothing at the end.
 async fn nothing_stays(session: &Session, workers: &Workers, job: &str) {
     let clients = Clients::new(session, Store::new(session, workers.s3.as_ref().unwrap()));
     let scope = gc::Scope { job: Some(job.to_owned()), now: EXPIRES, ..Default::default() };
@@ -40,10 +55,10 @@ async fn nothing_stays(session: &Session, workers: &Workers, job: &str) {
 
 #[tokio::test]
 async fn every_call_of_a_fargate_job_is_understood() {
-    let Some((session, subnet)) = moto().await else { return };
+    let Some((session, place)) = moto().await else { return };
     let more = "assign_public_ip = true\nephemeral_storage_gib = 30\nlog_group = '/w'\ncpu_architecture = 'ARM64'\ntags = { a = 'b' }";
     let mut workers = fargate(12, "", more);
-    workers.fargate.as_mut().unwrap().ecs.subnets = vec![subnet];
+    place.set(&mut workers.fargate.as_mut().unwrap().ecs);
     let store = Store::new(&session, workers.s3.as_ref().unwrap());
     let module = store.put_module(b"\0asm").await.unwrap();
     assert_eq!(store.put_module(b"\0asm").await.unwrap(), module);
@@ -53,47 +68,47 @@ async fn every_call_of_a_fargate_job_is_understood() {
     roll.set_tiles_left(100);
     let mut fleet = Fargate::new(&session, &workers).unwrap();
     fleet.start(&ticket("moto-fargate"), &roll).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 12);
+    assert_eq!(fleet.usage().unwrap().tasks, 12);
     let clients = Clients::new(&session, store);
     let scope = gc::Scope { job: Some("moto-fargate".into()), now: 0, ..Default::default() };
     let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
-    // moto does not return a cluster's tags.
-    assert_eq!(kinds, [gc::Kind::Ticket, gc::Kind::TaskDefinition]);
+    assert_eq!(kinds, [gc::Kind::Ticket, gc::Kind::Cluster, gc::Kind::TaskDefinition]);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-fargate").await;
 }
 
 #[tokio::test]
 async fn every_call_of_a_spot_job_is_understood() {
-    let Some((session, subnet)) = moto().await else { return };
+    let Some((session, place)) = moto().await else { return };
     let mut workers = fargate(2, "", "spot = 'only'");
-    workers.fargate.as_mut().unwrap().ecs.subnets = vec![subnet];
+    place.set(&mut workers.fargate.as_mut().unwrap().ecs);
     let roll = Roll::default();
     roll.set_tiles_left(100);
     let mut fleet = Fargate::new(&session, &workers).unwrap();
     fleet.start(&ticket("moto-spot"), &roll).await.unwrap();
-    assert_eq!(fleet.usage().tasks, 2);
+    assert_eq!(fleet.usage().unwrap().tasks, 2);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-spot").await;
 }
 
 #[tokio::test]
 async fn every_call_of_a_private_cluster_is_understood() {
-    let Some((session, subnet)) = moto().await else { return };
+    let Some((session, place)) = moto().await else { return };
     for (job, more) in [("moto-ec2", "spot = 'prefer'"), ("moto-ec2-public", "assign_public_ip = true")] {
         let mut workers = ec2(1, 1, more);
         let settings = workers.ec2.as_mut().unwrap();
-        settings.ecs.subnets = vec![subnet.clone()];
+        place.set(&mut settings.ecs);
+        settings.instance_profile_arn = "arn:aws:iam::123456789012:instance-profile/p".into();
         settings.instance_types = vec!["t3.small".into()];
         let roll = Roll::default();
         roll.set_tiles_left(100);
         let mut fleet = Ec2::new(&session, &workers).unwrap();
         fleet.start(&ticket(job), &roll).await.unwrap();
-        assert_eq!(fleet.ledger().instance_ids.len(), 1);
+        assert_eq!(fleet.usage().unwrap().instances, 1);
         let clients = Clients::new(&session, Store::new(&session, workers.s3.as_ref().unwrap()));
         let scope = gc::Scope { job: Some(job.into()), now: 0, ..Default::default() };
         let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
-        assert_eq!(kinds, [gc::Kind::Ticket, gc::Kind::Instance, gc::Kind::TaskDefinition]);
+        assert_eq!(kinds, [gc::Kind::Ticket, gc::Kind::Cluster, gc::Kind::Instance, gc::Kind::TaskDefinition]);
         assert_eq!(fleet.stop().await, Vec::<String>::new());
         nothing_stays(&session, &workers, job).await;
     }

@@ -1,8 +1,8 @@
 //! Objects in S3, against `s3s-fs`, which checks signatures and conditions.
 
-use crate::sim::{DENY, Fault, Rules, When};
+use crate::sim::{DENY, Rules, When};
 use crate::stage::{Stage, fargate, ticket};
-use tilefn::aws::{Store, fetch, upload};
+use tilefn::aws::{Store, fetch};
 use tilefn::wire::Ticket;
 
 async fn stage() -> (Stage, Store) {
@@ -64,55 +64,6 @@ async fn a_ticket_comes_and_goes() {
     store.delete_ticket("job").await.unwrap();
     store.delete_ticket("job").await.unwrap();
     fetch(&stage.session, &url, 65_536).await.unwrap_err();
-    let report = store.put_report("job", b"{}".to_vec()).await.unwrap();
+    let report = store.put("job", "report.json", b"{}".to_vec()).await.unwrap();
     assert_eq!(report, "s3://bucket/tilefn/jobs/job/report.json");
-}
-
-/// 40 MiB that differ everywhere.
-fn large() -> Vec<u8> {
-    (0..10u32 << 20).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
-}
-
-#[tokio::test]
-async fn a_large_file_is_sent_in_parts() {
-    let (stage, _) = stage().await;
-    let file = stage.sim.folder.path().join("out.tif");
-    std::fs::write(&file, large()).unwrap();
-    upload(&stage.session, &file, "s3://bucket/out/large.tif").await.unwrap();
-    assert_eq!(stage.sim.count("s3:PUTPart"), 3);
-    assert!(std::fs::read(stage.sim.folder.path().join("bucket/out/large.tif")).unwrap() == large());
-
-    std::fs::write(&file, "small").unwrap();
-    upload(&stage.session, &file, "s3://bucket/out/small.tif").await.unwrap();
-    assert_eq!(std::fs::read(stage.sim.folder.path().join("bucket/out/small.tif")).unwrap(), b"small");
-}
-
-#[tokio::test]
-async fn an_upload_that_fails_leaves_nothing() {
-    let (stage, _) = stage().await;
-    let file = stage.sim.folder.path().join("out.tif");
-    std::fs::write(&file, large()).unwrap();
-    stage.sim.fault(When::Action("s3:PUTPart", 1), DENY);
-    let error = upload(&stage.session, &file, "s3://bucket/large.tif").await.unwrap_err();
-    assert!(
-        error.to_string().starts_with(&format!("cannot upload {} to s3://bucket/large.tif: ", file.display())),
-        "{error}"
-    );
-    assert!(!stage.sim.folder.path().join("bucket/large.tif").exists());
-    assert_eq!(stage.sim.count("s3:DELETEUpload"), 1);
-    let error = upload(&stage.session, "/none/x.tif".as_ref(), "s3://bucket/x.tif").await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "cannot upload /none/x.tif to s3://bucket/x.tif: No such file or directory (os error 2)"
-    );
-}
-
-#[tokio::test]
-async fn a_lost_answer_to_a_part_is_tried_again() {
-    let (stage, _) = stage().await;
-    let file = stage.sim.folder.path().join("out.tif");
-    std::fs::write(&file, large()).unwrap();
-    stage.sim.fault(When::Action("s3:PUTPart", 1), Fault::Lose);
-    upload(&stage.session, &file, "s3://bucket/large.tif").await.unwrap();
-    assert!(std::fs::read(stage.sim.folder.path().join("bucket/large.tif")).unwrap() == large());
 }

@@ -92,7 +92,8 @@ fn the_report_has_the_keys_of_its_page(report: &Path) {
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let page = Page::read("docs/report.md");
     let rows = page.text.lines().filter_map(|l| l.strip_prefix("| `")).map(|l| l.split_once('`').unwrap().0.to_owned());
-    let documented: BTreeSet<String> = rows.collect();
+    // A test of AWS compares those.
+    let documented: BTreeSet<String> = rows.filter(|key| !key.starts_with("aws.")).collect();
     let mut found = BTreeSet::new();
     keys("", &report, &mut found);
     // Only functions that accumulate have a result.

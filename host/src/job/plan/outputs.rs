@@ -121,15 +121,16 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
                     format!("{written} is written by output {other:?} as well"),
                 );
             }
-            // What isn't a local path is for GDAL to judge, when it creates the file.
-            if path.contains("://") || path.starts_with("/vsi") {
-                continue;
-            }
+            // What isn't a local path is for GDAL to judge.
+            let remote = path.contains("://") || path.starts_with("/vsi");
             let path = Path::new(&path);
-            if path.exists() && !options.overwrite {
+            if !options.overwrite && if remote { raster::exists(written) } else { path.exists() } {
                 mistakes
                     .add(loaded.position(&key), key.clone(), format!("{written} exists"))
                     .hint("add --overwrite to replace it once the job is complete");
+            }
+            if remote {
+                continue;
             }
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {

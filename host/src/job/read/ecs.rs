@@ -150,6 +150,7 @@ pub fn fargate(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Fargate> {
         })
     });
     let ephemeral_storage_gib = s.read(r, "ephemeral_storage_gib", |r, f| r.integer(f, "a number of GiB", 21..=200));
+    let controller_role_arn = s.read(r, "controller_role_arn", role_arn);
     if let Some(ecs) = &ecs
         && !s.has("execution_role_arn")
     {
@@ -171,6 +172,7 @@ pub fn fargate(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Fargate> {
         memory,
         platform_version: platform_version.unwrap_or_else(|| "LATEST".to_owned()),
         ephemeral_storage_gib,
+        controller_role_arn,
     })
 }
 

@@ -78,6 +78,17 @@ impl Default for Workers {
     }
 }
 
+impl Workers {
+    /// The settings for ECS tasks of this job's kind of workers.
+    pub fn ecs(&self) -> Option<&Ecs> {
+        match self.kind {
+            WorkerKind::Fargate => self.fargate.as_ref().map(|f| &f.ecs),
+            WorkerKind::Ec2 => self.ec2.as_ref().map(|e| &e.ecs),
+            _ => None,
+        }
+    }
+}
+
 /// Where in S3 module and ticket lie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -96,6 +107,13 @@ pub struct S3 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^https?://."), example = "https://minio.example.org")]
     pub endpoint: Option<String>,
+}
+
+impl S3 {
+    /// A bucket with the defaults for all else.
+    pub fn new(bucket: &str) -> Self {
+        Self { bucket: bucket.to_owned(), prefix: prefix(), region: None, endpoint: None }
+    }
 }
 
 fn prefix() -> String {
@@ -187,6 +205,10 @@ pub struct Fargate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 21, max = 200))]
     pub ephemeral_storage_gib: Option<u32>,
+    /// Role of the controller, when it runs on AWS too: needed for `tilefn submit --detach`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^arn:.*:role/."), example = "arn:aws:iam::123456789012:role/tilefn-controller")]
+    pub controller_role_arn: Option<String>,
 }
 
 fn one_vcpu() -> u32 {

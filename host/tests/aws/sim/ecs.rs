@@ -64,6 +64,7 @@ impl World {
                     .map(|h| json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE" }));
                 Ok(json!({ "containerInstances": all.collect::<Vec<_>>() }))
             }
+            "GetLogEvents" => self.log_events(&body),
             "DeregisterContainerInstance" => self.deregister_host(&body),
             _ => Err(("UnknownOperationException", action.to_owned())),
         };
@@ -240,7 +241,8 @@ impl World {
             return Err(wrong("clientToken is too long"));
         }
         if let Some((asked, made)) = self.tokens.get(&token) {
-            if *asked != body.to_string() {
+            let body = body.to_string();
+            if *asked != body {
                 return Err(("ConflictException", "The client token was used with other parameters".to_owned()));
             }
             let again: Vec<_> = self.tasks.iter().filter(|t| made.contains(&t.arn)).map(Task::json).collect();
@@ -305,6 +307,8 @@ impl World {
                 state: State::Provisioning,
                 code: "",
                 reason: String::new(),
+                definition: definition.clone(),
+                exit: None,
                 stuck: self.rules.stuck.contains(&number),
                 dead: match &self.rules.dead {
                     Dead::All => true,
@@ -384,14 +388,31 @@ impl World {
         Ok(json!({ "task": task.json() }))
     }
 
+    /// CloudWatch's: all lines at once, then the end.
+    fn log_events(&self, body: &Value) -> Result {
+        let (group, stream) = (text(&body["logGroupName"]), text(&body["logStreamName"]));
+        let task = self.tasks.iter().find(|t| {
+            let container = &t.definition["containerDefinitions"][0];
+            let options = &container["logConfiguration"]["options"];
+            let prefix = format!("{}/{}", text(&options["awslogs-stream-prefix"]), text(&container["name"]));
+            options["awslogs-group"] == group && stream == format!("{prefix}/{}", short(&t.arn))
+        });
+        let gone = || ("ResourceNotFoundException", "The specified log stream does not exist.".to_owned());
+        let number = super::agent::number(&task.ok_or_else(gone)?.arn);
+        let log = std::fs::read_to_string(self.agent.as_ref().unwrap().log(number)).unwrap();
+        let lines = log.lines().map(|line| json!({ "timestamp": 0, "message": line, "ingestionTime": 0 }));
+        let lines: Vec<_> = if body["nextToken"].is_null() { lines.collect() } else { Vec::new() };
+        Ok(json!({ "events": lines, "nextForwardToken": "f/1", "nextBackwardToken": "b/1" }))
+    }
+
     fn deregister_host(&mut self, body: &Value) -> Result {
         let cluster = self.cluster(body)?;
         let arn = text(&body["containerInstance"]);
         let Some(at) = self.hosts.iter().position(|h| h.arn == arn && h.cluster == cluster) else {
             return Err(wrong("Referenced container instance was not found."));
         };
-        let runs = |t: &&mut Task| t.host.as_ref() == Some(&arn) && t.state != State::Stopped;
-        if body["force"] != true && self.tasks.iter_mut().any(|mut t| runs(&(&mut t))) {
+        let runs = |t: &Task| t.host.as_ref() == Some(&arn) && t.state != State::Stopped;
+        if body["force"] != true && self.tasks.iter().any(runs) {
             return Err(wrong("Found running tasks on the instance."));
         }
         for task in self.tasks.iter_mut().filter(|t| t.host.as_ref() == Some(&arn)) {
@@ -417,6 +438,9 @@ impl Task {
             "desiredStatus": if ends { "STOPPED" } else { "RUNNING" }, "startedBy": self.started_by,
             "containers": [{ "name": "worker" }],
         });
+        if let Some(exit) = self.exit {
+            json["containers"][0]["exitCode"] = exit.into();
+        }
         if ends {
             json["stopCode"] = self.code.into();
             json["stoppedReason"] = self.reason.clone().into();

@@ -4,10 +4,12 @@
 //! instances one step. Its rules are AWS's where emulators are lenient (`RunTask` of 11, tokens, `failures`, memory,
 //! what holds a cluster, lists that lag behind). Faults are injected by call number or by action.
 
+mod agent;
 mod ec2;
 mod ecs;
 mod world;
 
+pub use agent::Agent;
 pub use world::{Dead, Event, Rules, World};
 
 use http_body_util::{BodyExt, Full};
@@ -16,7 +18,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub const ACCESS_KEY: &str = "AKIDTEST";
@@ -31,8 +36,7 @@ pub enum Fault {
     Lose,
 }
 
-pub const DENY: Fault =
-    Fault::Say { status: 400, code: "AccessDeniedException", message: "User is not authorized to perform this" };
+pub const DENY: Fault = Fault::Say { status: 400, code: "AccessDeniedException", message: "User is not authorized" };
 
 /// Which call to do it to.
 #[derive(Clone, Debug)]
@@ -93,6 +97,28 @@ impl Sim {
         sim
     }
 
+    /// From now on tasks are processes of `program`, and time passes by itself: processes don't wait for requests.
+    pub fn run_containers(&self, program: &Path) {
+        let folder = self.folder.path().join("containers");
+        std::fs::create_dir(&folder).unwrap();
+        let agent = Agent {
+            url: self.url.clone(),
+            program: program.to_owned(),
+            folder,
+            processes: HashMap::new(),
+            told: HashSet::new(),
+        };
+        self.world.lock().unwrap().agent = Some(agent);
+        let world = Arc::downgrade(&self.world);
+        tokio::spawn(async move {
+            while let Some(world) = world.upgrade() {
+                world.lock().unwrap().step();
+                drop(world);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+
     pub fn fault(&self, when: When, fault: Fault) {
         self.faults.lock().unwrap().push((when, fault));
     }
@@ -130,6 +156,9 @@ impl Sim {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(rest) = request.uri().path().strip_prefix("/meta/") {
+            return Ok(http(self.metadata(rest.trim_end_matches("/task").parse()?)));
+        }
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let target = head.headers.get("x-amz-target").and_then(|t| t.to_str().ok()).map(str::to_owned);
@@ -169,6 +198,12 @@ impl Sim {
             Some(Fault::Lose) => Err("the answer is lost".into()),
             _ => Ok(response),
         }
+    }
+
+    /// What a container learns of its task.
+    fn metadata(&self, number: usize) -> Answer {
+        let arn = self.world.lock().unwrap().tasks[number].arn.clone();
+        Answer { status: 200, kind: "application/json", body: serde_json::json!({ "TaskARN": arn }).to_string() }
     }
 
     /// Counts the call, moves the world one step, and says what is to go wrong.

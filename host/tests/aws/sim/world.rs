@@ -1,5 +1,6 @@
 //! What exists in the simulated AWS, and how it moves with every request.
 
+use super::agent::Agent;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -65,6 +66,8 @@ pub struct World {
     /// Token, then what was asked and what it made.
     pub tokens: HashMap<String, (String, Vec<String>)>,
     pub listener: Option<Box<dyn Fn(Event) + Send>>,
+    /// What runs the containers, if they are to be more than names.
+    pub agent: Option<Agent>,
 }
 
 pub struct Cluster {
@@ -92,6 +95,8 @@ pub struct Task {
     pub state: State,
     pub code: &'static str,
     pub reason: String,
+    pub definition: Value,
+    pub exit: Option<i32>,
     /// Fate: never runs, or stops first.
     pub stuck: bool,
     pub dead: bool,
@@ -139,6 +144,7 @@ impl World {
             instances: Vec::new(),
             tokens: HashMap::new(),
             listener: None,
+            agent: None,
         }
     }
 
@@ -153,11 +159,14 @@ impl World {
         self.clusters.insert(name.to_owned(), Cluster { active: true, providers, tags: Value::Array(vec![]) });
     }
 
-    /// AWS ends a task.
+    /// AWS ends a task, whose worker leaves at once.
     pub fn end_task(&mut self, arn: &str, code: &'static str, reason: &str) {
         let now = self.now;
         let task = self.tasks.iter_mut().find(|t| t.arn == arn).unwrap();
         (task.state, task.code, task.reason) = (State::Stopping { since: now }, code, reason.to_owned());
+        if let Some(listener) = &self.listener {
+            listener(Event::Stopped(arn.to_owned()));
+        }
     }
 
     /// One step of everything.
@@ -185,9 +194,24 @@ impl World {
                 }
                 State::Pending if age > 2 * STEP && !task.stuck => {
                     task.state = State::Running;
+                    if let Some(agent) = &mut self.agent {
+                        agent.start(&task.arn, &task.definition);
+                    }
                     events.push(Event::Running(task.arn.clone()));
                 }
+                State::Running if let Some(exit) = self.agent.as_mut().and_then(|a| a.ended(&task.arn)) => {
+                    (task.state, task.exit, task.code) = (State::Stopped, Some(exit), "EssentialContainerExited");
+                    task.reason = "Essential container in task exited".to_owned();
+                    events.push(Event::Stopped(task.arn.clone()));
+                }
                 State::Stopping { since } if now > since + STEP => {
+                    if let Some(agent) = self.agent.as_mut().filter(|a| a.processes.contains_key(&task.arn)) {
+                        task.exit = agent.ended(&task.arn);
+                        if task.exit.is_none() {
+                            agent.stop(&task.arn);
+                            continue;
+                        }
+                    }
                     task.state = State::Stopped;
                     events.push(Event::Stopped(task.arn.clone()));
                 }
