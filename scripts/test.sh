@@ -32,15 +32,18 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 say "tests"
 cargo test --locked --workspace
 
-# The SDK for EC2 takes 7 GB of memory to compile, hence one compiler at a time until it is there.
-if [ "$(awk '/^MemTotal/ {print int($2 / 1048576)}' /proc/meminfo 2>/dev/null || echo 16)" -lt 9 ]; then
+# The SDK for EC2 takes 7 GB of memory to compile: with little, one compiler at a time.
+memory=$(awk '/^MemTotal/ {print int($2 / 1048576)}' /proc/meminfo 2>/dev/null || echo 16)
+jobs=()
+[ "$memory" -lt 16 ] && jobs=(--jobs 1)
+if [ "$memory" -lt 9 ]; then
   say "SKIPPED: the tests of AWS, since this machine has less than 9 GB of memory to compile them"
 else
   say "AWS: clippy"
-  cargo clippy --locked --package tilefn --features aws-tests --all-targets --jobs 1 -- -D warnings
+  cargo clippy --locked --package tilefn --features aws-tests --all-targets "${jobs[@]}" -- -D warnings
   say "AWS: tests against the simulator"
-  cargo test --locked --package tilefn --features aws-tests --jobs 1 --lib aws::
-  cargo test --locked --package tilefn --features aws-tests --jobs 1 --test aws --test docs
+  cargo test --locked --package tilefn --features aws-tests "${jobs[@]}" --lib aws::
+  cargo test --locked --package tilefn --features aws-tests "${jobs[@]}" --test aws --test docs
   say "AWS: requests judged by moto"
   scripts/moto.sh
 fi

@@ -158,6 +158,7 @@ fn described(prepared: &Prepared) -> (String, serde_json::Value) {
 }
 
 /// The job's id, by which its workers and all that is made for them are marked.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only workers on AWS ask for more"))]
 fn job_id(workers: &Workers, plan: &Plan) -> String {
     #[cfg(feature = "aws")]
     if workers.ecs().is_some() {
