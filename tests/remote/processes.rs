@@ -126,7 +126,7 @@ fn interrupted_it_stops_long_tiles_and_leaves_nothing() {
 
 #[test]
 fn a_tile_that_kills_its_workers_is_named() {
-    let f = labour::folder(ENDLESS, "max_attempts = 2\nheartbeat = '250ms'");
+    let f = labour::folder(ENDLESS, "max_attempts = 2");
     let mut command = f.command();
     command.args("run job.toml --workers processes:1 --set limits.time=1h --set grid.tile=[512,512]".split(' '));
     let mut controller = Running::start(&f, "controller", command);
@@ -163,6 +163,9 @@ fn workers_end_when_their_controller_is_killed() {
     // They look for their controller for half a minute.
     let mut waiting = Running::start(&f, "waiting", idle());
     waiting.until("no worker is left", |_| workers(f.path()).is_empty());
+    // Killed, it could remove nothing: there must be nothing to remove.
+    let temporary: Vec<_> = std::fs::read_dir(f.path().join(".tmp")).unwrap().collect();
+    assert!(temporary.is_empty(), "{temporary:?}");
 }
 
 /// A process that only waits.
