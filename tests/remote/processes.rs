@@ -92,6 +92,13 @@ fn external_workers_come_when_they_like_and_leave_when_told() {
 }
 
 #[test]
+fn a_ticket_on_standard_input_is_checked() {
+    let f = Folder::new();
+    let run = f.tilefn(["worker", "--ticket", "-"]);
+    assert_eq!(run.error(2), "ticket from standard input: not a ticket (line 1, column 0)");
+}
+
+#[test]
 fn a_worker_told_to_leave_twice_ends_at_once() {
     let f = labour::folder(ENDLESS, "kind = 'external'\nticket = 'ticket'\nlisten = '127.0.0.1:0'\nmax_attempts = 1");
     let mut controller = submit(&f, "--set limits.time=1h");
