@@ -2,7 +2,8 @@
 # Installs what is missing to build and run tilefn on Debian or Ubuntu; says what it does; does nothing the second time.
 # Usage: scripts/setup.sh run|test
 #   run   what the program and the demo need: GDAL, a C compiler, pip to fetch scenes, Rust's WebAssembly target
-#   test  that, and what the tests need: GDAL's Python for independent pixels, clang for the C example, cargo-deny
+#   test  that, and what the tests need: GDAL's Python for independent pixels, clang for the C example, cargo-deny,
+#         and in a container an SSH server and SLURM, which it starts by itself
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,9 +17,14 @@ case "$what" in
 esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
-[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps)
+[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps iproute2 iptables)
 # 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
 [ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
+# Servers for the recipes of docs/workers.md. Where packages may start services, as they may not in a container, these would
+# be started for good: there only for those who ask, with TILEFN_TEST_RECIPES=recipes. The test says when it is skipped.
+if [ "$what" = test ] && { [ -x /usr/sbin/policy-rc.d ] || [ "${TILEFN_TEST_RECIPES:-}" = recipes ]; }; then
+  packages+=(openssh-client openssh-server slurm-wlm munge)
+fi
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()

@@ -53,3 +53,7 @@ for manifest in examples/*/Cargo.toml; do
   cargo fmt --check --manifest-path "$manifest"
   cargo test --locked --quiet --manifest-path "$manifest"
 done
+
+say "recipes for workers"
+cargo build --locked --package tilefn
+scripts/test-recipes.sh "${CARGO_TARGET_DIR:-target}/debug/tilefn"

@@ -51,7 +51,7 @@ fn run(seed: u64) {
     let controller_at = free_port();
     let proxy = Proxy::to(controller_at);
     let reads = random.pick(&["controller", "worker"]).unwrap();
-    // Silence is noticed after a second. Tiles are lost on purpose here, more often than by chance.
+    // Silence is noticed after a bit more than half a second. Tiles are lost on purpose here, more often than by chance.
     let f = labour::folder(
         8_000_000,
         &format!(

@@ -10,6 +10,8 @@ mod support;
 mod chaos;
 mod hostile;
 mod labour;
+mod namespaces;
+mod network;
 mod peer;
 mod processes;
 mod proxy;

@@ -92,6 +92,13 @@ fn external_workers_come_when_they_like_and_leave_when_told() {
 }
 
 #[test]
+fn a_ticket_on_standard_input_is_checked() {
+    let f = Folder::new();
+    let run = f.tilefn(["worker", "--ticket", "-"]);
+    assert_eq!(run.error(2), "ticket from standard input: not a ticket (line 1, column 0)");
+}
+
+#[test]
 fn a_worker_told_to_leave_twice_ends_at_once() {
     let f = labour::folder(ENDLESS, "kind = 'external'\nticket = 'ticket'\nlisten = '127.0.0.1:0'\nmax_attempts = 1");
     let mut controller = submit(&f, "--set limits.time=1h");
@@ -126,7 +133,7 @@ fn interrupted_it_stops_long_tiles_and_leaves_nothing() {
 
 #[test]
 fn a_tile_that_kills_its_workers_is_named() {
-    let f = labour::folder(ENDLESS, "max_attempts = 2\nheartbeat = '250ms'");
+    let f = labour::folder(ENDLESS, "max_attempts = 2");
     let mut command = f.command();
     command.args("run job.toml --workers processes:1 --set limits.time=1h --set grid.tile=[512,512]".split(' '));
     let mut controller = Running::start(&f, "controller", command);
@@ -163,6 +170,9 @@ fn workers_end_when_their_controller_is_killed() {
     // They look for their controller for half a minute.
     let mut waiting = Running::start(&f, "waiting", idle());
     waiting.until("no worker is left", |_| workers(f.path()).is_empty());
+    // Killed, it could remove nothing: there must be nothing to remove.
+    let temporary: Vec<_> = std::fs::read_dir(f.path().join(".tmp")).unwrap().collect();
+    assert!(temporary.is_empty(), "{temporary:?}");
 }
 
 /// A process that only waits.

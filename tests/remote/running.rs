@@ -101,18 +101,18 @@ pub fn signal(pid: u32, signal: &str) -> bool {
     status.unwrap().success()
 }
 
-/// The workers that run with a ticket somewhere under this folder.
+/// The workers of this folder's tests, which are known by their folder for temporary files.
 pub fn workers(folder: &Path) -> Vec<u32> {
-    let folder = folder.to_str().unwrap();
+    let mark = format!("TMPDIR={}", folder.join(".tmp").display());
     let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap() {
         let entry = entry.unwrap();
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         // It may end while it is looked at; a zombie has no command line.
         let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
-        let line = String::from_utf8_lossy(&line);
-        let mut words = line.split('\0').skip(1);
-        if words.next() == Some("worker") && words.any(|word| word.starts_with(folder)) {
+        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
+        let is_worker = line.split(|b| *b == 0).nth(1) == Some(b"worker");
+        if is_worker && environment.split(|b| *b == 0).any(|v| v == mark.as_bytes()) {
             pids.push(pid);
         }
     }

@@ -17,7 +17,7 @@ const GDAL_CACHE: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The ticket that the controller wrote: a file, or s3://bucket/key
+    /// The ticket that the controller wrote: a file, s3://bucket/key, or - for standard input
     #[arg(long, value_name = "FILE", env = "TILEFN_TICKET")]
     ticket: String,
     /// Tiles to run at the same time; default: one for each processor
@@ -38,7 +38,10 @@ enum Kind {
 
 /// Works until the job is done, or SIGTERM says to leave.
 pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
-    let ticket = read_ticket(&arguments.ticket)?;
+    let ticket = match &*arguments.ticket {
+        "-" => Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?,
+        place => read_ticket(place)?,
+    };
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let pid = std::process::id();
     let about = About {

@@ -22,6 +22,9 @@ mod threads;
 mod watch;
 mod writer;
 
+#[cfg(test)]
+mod liveness;
+
 pub use control::{Control, Progress};
 pub use external::External;
 pub use failure::Failure;

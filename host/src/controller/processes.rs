@@ -2,6 +2,7 @@
 
 use super::fleet::{Fleet, FleetError, Roll};
 use crate::wire::Ticket;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ pub struct Processes {
     threads: u32,
     start_timeout: Duration,
     restarts_left: u32,
-    ticket: Option<tempfile::TempDir>,
+    ticket: Option<Vec<u8>>,
     children: Vec<Running>,
 }
 
@@ -40,14 +41,11 @@ impl Processes {
     }
 
     fn spawn(&mut self) -> Result<(), FleetError> {
-        let Some(folder) = &self.ticket else { return Ok(()) };
+        let Some(ticket) = &self.ticket else { return Ok(()) };
         let mut command = Command::new(&self.program);
         command
-            .arg("worker")
-            .arg("--ticket")
-            .arg(folder.path().join("ticket.json"))
-            .args(["--threads", &self.threads.to_string(), "--kind", "process"])
-            .stdin(Stdio::null())
+            .args(["worker", "--ticket", "-", "--threads", &self.threads.to_string(), "--kind", "process"])
+            .stdin(filled(ticket).map_err(|e| FleetError(format!("can't hand a worker its ticket: {e}")))?)
             .stdout(Stdio::null())
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
@@ -82,13 +80,17 @@ impl Processes {
     }
 }
 
+/// A pipe that holds `bytes` and is closed at its writing end: a secret that is in no file, so that nothing of it can
+/// remain. A ticket is far below the 4 KiB that every pipe holds without a reader.
+fn filled(bytes: &[u8]) -> io::Result<Stdio> {
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(bytes)?;
+    Ok(reader.into())
+}
+
 impl Fleet for Processes {
     async fn start(&mut self, ticket: &Ticket, _roll: &Roll) -> Result<(), FleetError> {
-        let failed = |e: &dyn std::fmt::Display| FleetError(format!("can't write the workers' ticket: {e}"));
-        // A folder of the user's own: the ticket holds the job's secret.
-        let folder = tempfile::Builder::new().prefix("tilefn-").tempdir().map_err(|e| failed(&e))?;
-        ticket.write(&folder.path().join("ticket.json")).map_err(|e| failed(&e))?;
-        self.ticket = Some(folder);
+        self.ticket = Some(ticket.to_json().map_err(|e| FleetError(e.to_string()))?);
         for _ in 0..self.count {
             self.spawn()?;
         }

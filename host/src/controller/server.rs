@@ -122,7 +122,8 @@ impl Server {
         }
     }
 
-    async fn serve(self: Arc<Self>, joining: Joining) {
+    /// Serves one worker until it leaves.
+    pub(super) async fn serve(self: Arc<Self>, joining: Joining) {
         let about = joining.about.clone();
         let peer = joining.peer;
         if self.readers.is_none() && !about.reads {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::codec::Compression;
 use super::frame::{decode, decode_prefix};
 use super::limits::{
-    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, SILENT_HEARTBEATS, clip,
+    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence,
 };
 use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
 use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
@@ -32,7 +32,7 @@ pub struct Joining {
 pub struct Terms {
     /// The worker's number in this job.
     pub worker: u64,
-    /// Each side sends something at least this often; silence of [`SILENT_HEARTBEATS`] of them ends the connection.
+    /// Each side sends something at least this often; [`silence`] for longer ends the connection.
     pub heartbeat: Duration,
     /// How payloads are compressed, both ways.
     pub compression: Compression,
@@ -208,7 +208,7 @@ pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, WireError> {
 fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {
     reader.set_max_header(MAX_HEADER);
     reader.set_compression(welcome.compression);
-    reader.set_silence(Duration::from_millis(welcome.heartbeat_ms.into()).saturating_mul(SILENT_HEARTBEATS));
+    reader.set_silence(silence(Duration::from_millis(welcome.heartbeat_ms.into())));
 }
 
 /// `step`, but no longer than `limit`.

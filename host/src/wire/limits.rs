@@ -27,12 +27,16 @@ pub const ALIGN: u64 = 16;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// TLS and greeting together: three round trips, even between continents and with one lost packet, on a busy machine.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer is given up after this many heartbeats in which it sent nothing: two may be late on a busy machine.
-pub const SILENT_HEARTBEATS: u32 = 4;
 /// Unfinished handshakes held at a time. Each costs a socket and some 20 KiB; a fleet that starts at once fits.
 pub const MAX_HALF_OPEN: usize = 256;
 /// When all are taken, the oldest is dropped once it is older than this: an honest worker needs far less.
 pub const CROWDED_HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// How long a peer may send nothing before it is given up: two and a half heartbeats. One may be lost and the next
+/// be late, and still the tiles of a worker that died are handed out again within three.
+pub fn silence(heartbeat: Duration) -> Duration {
+    heartbeat.saturating_mul(5) / 2
+}
 
 /// The most payload a receiver takes, by kind, in bytes. The job sets them: what a tile can need is known from the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -80,7 +80,7 @@ pub use error::WireError;
 pub use handshake::{Joined, Joining, Terms, connect, greet, join};
 pub use limits::{
     ALIGN, MAX_BANDS, MAX_HEADER, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT,
-    PayloadLimits, SILENT_HEARTBEATS, clip,
+    PayloadLimits, clip, silence,
 };
 pub use listen::Listener;
 pub use message::{

@@ -115,14 +115,22 @@ impl Ticket {
     /// [`WireError::Ticket`] with what is wrong.
     pub fn read(path: &Path) -> Result<Self, WireError> {
         let place = path.display().to_string();
-        let failed = |e: std::io::Error| WireError::Ticket { place: place.clone(), problem: e.to_string() };
+        let failed = |e: std::io::Error| ticket_error(&place, &e);
         let file = File::open(path).map_err(failed)?;
         if is_open_to_others(&file).map_err(failed)? {
             tracing::warn!("ticket {place} can be read by other users of this machine: chmod 600 it");
         }
+        Self::read_from(&place, file)
+    }
+
+    /// Reads the ticket from a stream to its end; `place` is its name in messages.
+    ///
+    /// # Errors
+    /// [`WireError::Ticket`] with what is wrong.
+    pub fn read_from(place: &str, stream: impl Read) -> Result<Self, WireError> {
         let mut bytes = Vec::new();
-        file.take(MAX_TICKET + 1).read_to_end(&mut bytes).map_err(failed)?;
-        Self::parse(&place, &bytes)
+        stream.take(MAX_TICKET + 1).read_to_end(&mut bytes).map_err(|e| ticket_error(place, &e))?;
+        Self::parse(place, &bytes)
     }
 
     /// Writes the ticket to `path`, readable by its owner only; a reader sees all of it or nothing.
@@ -156,6 +164,10 @@ impl Ticket {
             }),
         }
     }
+}
+
+fn ticket_error(place: &str, error: &std::io::Error) -> WireError {
+    WireError::Ticket { place: place.to_owned(), problem: error.to_string() }
 }
 
 fn seconds(time: SystemTime) -> u64 {

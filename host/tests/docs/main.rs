@@ -8,4 +8,5 @@ mod examples;
 mod links;
 mod new;
 mod page;
+mod recipes;
 mod tutorial;

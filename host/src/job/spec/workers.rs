@@ -32,7 +32,7 @@ pub struct Workers {
     pub max_attempts: u32,
     /// A worker that has not connected after this time is replaced.
     pub start_timeout: Time,
-    /// How often controller and workers send at least a sign of life; one that is silent for four times as long counts as lost.
+    /// How often controller and workers send at least a sign of life; one that is silent for two and a half times as long counts as lost.
     pub heartbeat: Time,
     /// Address and port on which the controller listens for remote workers. Default: every address, any free port.
     #[serde(skip_serializing_if = "Option::is_none")]
