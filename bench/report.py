@@ -9,11 +9,21 @@ START, END = "<!-- results: written by bench/run.py -->\n", "<!-- end of results
 NAMES = {
     "twin": "native twin",
     "tilefn": "**tilefn**",
+    "tilefn-reading": "tilefn, 2 processes that read",
+    "tilefn-sent": "tilefn, 2 processes that are sent pixels",
     "rasterio": "rasterio",
     "rios": "RIOS",
     "gdal_calc": "gdal_calc",
 }
-COLOURS = {"twin": "#888888", "tilefn": "#1b7837", "rasterio": "#5e81b5", "rios": "#b5835e", "gdal_calc": "#c0a0c0"}
+COLOURS = {
+    "twin": "#888888",
+    "tilefn": "#1b7837",
+    "tilefn-reading": "#5aae61",
+    "tilefn-sent": "#a6dba0",
+    "rasterio": "#5e81b5",
+    "rios": "#b5835e",
+    "gdal_calc": "#c0a0c0",
+}
 
 
 def table(head, rows):
@@ -62,7 +72,7 @@ def draw(path, results):
     import matplotlib.pyplot as plt
 
     codecs = list(dict.fromkeys(codec for _, codec in results))
-    figure, axes = plt.subplots(1, len(codecs), figsize=(5.2 * len(codecs), 4), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(codecs), figsize=(7.5 * len(codecs), 4), sharey=True, squeeze=False)
     for axis, codec in zip(axes[0], codecs):
         jobs = [name for name, c in results if c == codec]
         for place, name in enumerate(jobs):

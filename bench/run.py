@@ -26,6 +26,7 @@ from suite import (
     CREATION,
     HERE,
     JOBS,
+    KINDS,
     ROOT,
     THREADS,
     TOOLS,
@@ -74,11 +75,11 @@ class Tools:
 
     def command(self, tool, name, job, codec, out, inputs, tile=None):
         """The command line of a run; none where the tool can't do the job."""
-        if tool in self.missing or (tool == "gdal_calc" and name.startswith("focal")):
+        if tool in self.missing or (tool in KINDS and "tilefn" in self.missing) or (tool == "gdal_calc" and name.startswith("focal")):
             return None
         if tool == "twin":
             return [self.twin, name, out, *inputs, "--codec", codec, "--tile", tile or 512, "--threads", THREADS]
-        if tool == "tilefn":
+        if tool in KINDS:
             quoted = [json.dumps(str(path)) for path in inputs]
             if name == "cloud-free-median":
                 half = len(quoted) // 2
@@ -98,7 +99,7 @@ class Tools:
                 *([f"grid.tile=[{tile},{tile}]"] if tile else []),
             ]
             flags = [word for setting in settings for word in ("--set", setting)]
-            return [self.tilefn, "run", HERE / "jobs" / f"{name}.toml", "--quiet", "--report", report_of(out), *flags]
+            return [self.tilefn, "run", HERE / "jobs" / f"{name}.toml", "--quiet", "--report", report_of(out), *flags, *KINDS[tool]]
         script = HERE / "competitors"
         if tool == "gdal_calc":
             return [script / "with-gdal-calc.sh", name, out, codec, *inputs]

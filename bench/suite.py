@@ -13,7 +13,13 @@ THREADS = 2
 BLOCK = 256
 CODECS = {"none": "uncompressed", "deflate": "DEFLATE"}
 CREATION = ["TILED=YES", f"BLOCKXSIZE={BLOCK}", f"BLOCKYSIZE={BLOCK}", "BIGTIFF=IF_SAFER", f"NUM_THREADS={THREADS}"]
-TOOLS = ("twin", "tilefn", "rasterio", "rios", "gdal_calc")
+# tilefn with threads; with two worker processes over TLS that read their inputs, or that are sent their pixels.
+KINDS = {
+    "tilefn": [],
+    "tilefn-reading": ["--workers", f"processes:{THREADS}", "--set", "workers.reads=worker"],
+    "tilefn-sent": ["--workers", f"processes:{THREADS}", "--set", "workers.reads=controller"],
+}
+TOOLS = ("twin", *KINDS, "rasterio", "rios", "gdal_calc")
 
 
 @dataclasses.dataclass(frozen=True)

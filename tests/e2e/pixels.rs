@@ -222,6 +222,13 @@ fn invalid_pixels_of_integer_outputs() {
         "tile 0 (row 0, column 0; pixels 0..1 × 0..3): output \"above\": the function marked pixels as having no value, but this \
          uint8 output has no nodata value to write for them; set outputs.above.nodata in the job file, or nodata = … in the function",
     );
+    // A tile without data is no exception: left out, it would read as 0.
+    f.python("write('empty.tif', np.full((1, 3), -1, 'f4'), nodata=-1)");
+    let on_empty = "--set inputs.image.path=empty.tif --set outputs.above.path=none.tif";
+    let empty = f.run(&format!("{on_empty} --set outputs.above.nodata=none"));
+    assert!(empty.error(1).contains("this uint8 output has no nodata value to write for them"), "{}", empty.stderr);
+    f.run(on_empty).ok();
+    f.python("same('none.tif', np.full((1, 3), 255, 'u1'), nodata=255)");
     // Values that happen to be the file's nodata value.
     assert_message(
         &f,

@@ -76,7 +76,8 @@ pub fn plan(
         tiling,
         grid: placed.grid,
         halo,
-        skip_empty: spec.grid.skip_empty,
+        // Without a nodata value, what a tile that isn't run leaves behind would read as 0.
+        skip_empty: spec.grid.skip_empty && outputs.iter().all(|o| o.task.rasters == 0 || o.task.nodata.is_some()),
         limits: limits(spec),
     };
     check_fill(loaded, &task, &opened, &mut mistakes);
