@@ -91,6 +91,24 @@ fn external_workers_come_when_they_like_and_leave_when_told() {
     assert_tidy(&f, &FILES);
 }
 
+/// All that a killed worker takes with it is the tile that each of its threads is at.
+#[test]
+fn a_killed_worker_costs_a_tile_for_each_of_its_threads() {
+    for threads in [1, 2] {
+        let f = labour::folder(SOME, "");
+        let mut command = f.command();
+        command.args(["run", "job.toml", "--report", "report.json", "--workers", "processes:4"]);
+        command.args(["--set", &format!("workers.threads={threads}")]);
+        let mut controller = Running::start(&f, "controller", command);
+        controller.says("%");
+        signal(workers(f.path())[0], "KILL");
+        let run = controller.wait();
+        let report = assert_done(&f, &run);
+        assert!(report["tiles"]["retried"].as_u64().unwrap() <= threads, "{report:#}");
+        assert_tidy(&f, &FILES);
+    }
+}
+
 #[test]
 fn a_ticket_on_standard_input_is_checked() {
     let f = Folder::new();
