@@ -12,11 +12,22 @@ skip() { say "SKIPPED: $*"; }
 # Its path is short: that of a socket has at most 108 bytes.
 work=$(mktemp -d "${TMPDIR:-/tmp}/tilefn-recipes-XXXXXX")
 servers=()
+# All processes that this test has started, however indirectly: they have its folder for temporary files.
+started() {
+  for process in /proc/[0-9]*; do
+    ! tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -qxF "TMPDIR=$work/tmp" || echo "${process#/proc/}"
+  done 2>/dev/null
+}
 made_run_sshd=
+slurm=
 end() {
   local status=$?
+  # After a failure, jobs still run: this test's own SLURM ends them while it can.
+  if [ -n "$slurm" ]; then timeout 30 bash -c 'until [ -z "$(squeue -h)" ]; do scancel --user="$(id -un)"; sleep 0.2; done' || true; fi
   for server in ${servers[@]+"${servers[@]}"}; do kill "$server" 2>/dev/null || true; done
   for server in ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
+  # What these have started may be left.
+  for process in $(started); do kill -KILL "$process" 2>/dev/null || true; done
   [ -z "$made_run_sshd" ] || rmdir /run/sshd 2>/dev/null || true
   if [ $status != 0 ]; then
     for log in "$work"/*.log "$work"/*/*.log; do [ ! -s "$log" ] || { say "$log"; tail -40 "$log" >&2; }; done
@@ -41,16 +52,11 @@ until_true() {
   for _ in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done
   die "it never came true: $*"
 }
-# Processes of the tests' own workers, known by their folder for temporary files.
-workers() {
-  local found=
-  for process in /proc/[0-9]*; do
-    tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -qxF "TMPDIR=$work/tmp" || continue
-    [ "$(tr '\0' '\n' <"$process/cmdline" 2>/dev/null | sed -n 2p)" != worker ] || found+=" ${process#/proc/}"
+no_workers() {
+  for process in $(started); do
+    [ "$(tr '\0' '\n' <"/proc/$process/cmdline" 2>/dev/null | sed -n 2p)" != worker ] || return
   done
-  echo "$found"
 }
-no_workers() { [ -z "$(workers)" ]; }
 
 # A job whose tiles take a while, in a folder of its own; and what threads make of it.
 CARGO_TARGET_DIR=$(dirname "$tilefn")/../tmp/guests tilefn build --output "$work/probe.wasm" tests/guests/probe \
@@ -220,6 +226,7 @@ END
   slurmd -D -N "$host" >"$folder/slurmd.log" 2>&1 &
   servers+=($!)
   node_is_idle() { [ "$(sinfo -h -o %T)" = idle ]; }
+  slurm=runs
   until_true node_is_idle
   queue_is_empty() { [ -z "$(squeue -h)" ]; }
 
