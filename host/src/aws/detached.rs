@@ -163,7 +163,7 @@ async fn start(
     let batch = Batch { token: format!("tilefn-{:016x}", backoff::chance()), count: 1, spot: false };
     let answer = request::run_task(kind, common, &controller.cluster, &batch).send_with(&clients.ecs).await;
     let answer = answer.map_err(|e| AwsError::of(doing, e))?;
-    ledger.unanswered = None;
+    (ledger.unanswered, ledger.accepted) = (None, Some(Instant::now()));
     let Some(task) = answer.tasks().first().and_then(|t| t.task_arn.clone()) else {
         let failure = answer.failures().first();
         let (reason, detail) = failure
