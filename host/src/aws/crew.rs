@@ -214,12 +214,15 @@ impl Crew {
                 }
             };
             for task in answer.tasks().iter().filter(|t| is_ending(t)) {
-                self.strike_off(task.task_arn().unwrap_or_default(), &why(Said::of(task)));
+                let arn = task.task_arn().unwrap_or_default();
+                self.ledger.tasks.remove(arn);
+                self.strike_off(arn, &why(Said::of(task)));
             }
             for missing in answer.failures().iter().filter(|f| f.reason() == Some("MISSING")) {
                 // A task just accepted may be unknown for a while.
                 let arn = missing.arn().unwrap_or_default();
                 if self.tasks.get(arn).is_some_and(|m| m.seen.elapsed() >= self.clients.pace.settle) {
+                    self.ledger.tasks.remove(arn);
                     self.strike_off(arn, "ECS does not know it any more");
                 }
             }
@@ -320,6 +323,7 @@ impl Crew {
         };
         self.batch = None;
         self.ledger.unanswered = None;
+        self.ledger.accepted = Some(asked);
         let member = Member { asked, seen: asked, connected: false, spot: batch.spot };
         for arn in answer.tasks().iter().filter_map(|t| t.task_arn.clone()) {
             self.ledger.tasks.insert(arn.clone());

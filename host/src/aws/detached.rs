@@ -163,7 +163,7 @@ async fn start(
     let batch = Batch { token: format!("tilefn-{:016x}", backoff::chance()), count: 1, spot: false };
     let answer = request::run_task(kind, common, &controller.cluster, &batch).send_with(&clients.ecs).await;
     let answer = answer.map_err(|e| AwsError::of(doing, e))?;
-    ledger.unanswered = None;
+    (ledger.unanswered, ledger.accepted) = (None, Some(Instant::now()));
     let Some(task) = answer.tasks().first().and_then(|t| t.task_arn.clone()) else {
         let failure = answer.failures().first();
         let (reason, detail) = failure
@@ -196,11 +196,15 @@ pub async fn finish(workers: &Workers, id: &str, error: Option<&str>) -> Result<
     let Some(settings) = &workers.s3 else { return Ok(Vec::new()) };
     let session = super::session(workers).await?;
     let clients = Clients::new(&session, Store::new(&session, settings));
-    if let Some(error) = error {
-        clients.store.put(id, ERROR, json(&Ending { message: error.to_owned() })?).await?;
+    let mut left = Vec::new();
+    if let Some(error) = error
+        && let Err(e) = clients.store.put(id, ERROR, json(&Ending { message: error.to_owned() })?).await
+    {
+        left.push(e.to_string());
     }
     let mut ledger = Ledger { family: Some(tags::name(id)), ..Ledger::new(id) };
-    Ok(ledger.undo(&clients).await)
+    left.extend(ledger.undo(&clients).await);
+    Ok(left)
 }
 
 /// How a job stands that was sent.

@@ -78,6 +78,8 @@ pub struct Ledger {
     pub instance_ids: BTreeSet<String>,
     /// When something was last asked for without an answer yet: AWS's lists may not show it at once.
     pub(super) unanswered: Option<Instant>,
+    /// When tasks were last accepted.
+    pub(super) accepted: Option<Instant>,
 }
 
 impl Ledger {
@@ -148,10 +150,10 @@ impl Ledger {
             }
             let (mut known, missing) = not_stopped(clients, cluster, &self.tasks).await?;
             running.append(&mut known);
-            // One that was accepted just now may be unknown for a while, so each is told once.
-            running.extend(missing.into_iter().filter(|task| !asked.contains(task)));
-            stop_each(clients, cluster, running.difference(&asked)).await?;
-            let settled = self.unanswered.is_none_or(|since| since.elapsed() >= pace.settle);
+            stop_each(clients, cluster, running.union(&missing).filter(|task| !asked.contains(*task))).await?;
+            let old = |time: Option<Instant>| time.is_none_or(|since| since.elapsed() >= pace.settle);
+            // A task that was accepted just now may be unknown for a while: it is told again until it is known.
+            let settled = old(self.unanswered) && (missing.is_empty() || old(self.accepted));
             let done = running.is_empty() || !wait;
             asked.append(&mut running);
             if done && settled {

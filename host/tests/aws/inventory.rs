@@ -73,6 +73,56 @@ async fn of_a_private_cluster() {
     nothing_stays(workers.clone(), |stage| Ec2::new(&stage.session, &workers).unwrap()).await;
 }
 
+/// Without a permission that only the end needs, everything else is removed and what stays is said; `gc` of somebody who
+/// has the permission removes it.
+#[tokio::test]
+async fn of_a_job_that_may_not_clean_up() {
+    let workers = ec2(3, 2, "");
+    for (action, permission) in [
+        ("StopTask", "ecs:StopTask"),
+        ("DeregisterContainerInstance", "ecs:DeregisterContainerInstance"),
+        ("TerminateInstances", "ec2:TerminateInstances"),
+        ("DeleteCluster", "ecs:DeleteCluster"),
+        ("DeregisterTaskDefinition", "ecs:DeregisterTaskDefinition"),
+        ("DeleteTaskDefinitions", "ecs:DeleteTaskDefinitions"),
+        ("s3:DELETEJson", "s3:DeleteObject"),
+    ] {
+        let stage = Stage::new(Rules::default()).await;
+        let mut fleet = Ec2::new(&stage.session, &workers).unwrap();
+        stage.run(&mut fleet, "job", 3).await.unwrap();
+        stage.sim.fault(When::Action(action, usize::MAX), DENY);
+        let left = stage.stop(&mut fleet).await;
+        assert!(
+            left.iter().any(|l| l.contains(&format!("it needs the permission {permission}"))),
+            "{action}: {left:?}"
+        );
+        stage.sim.clear_faults();
+        collect(&stage, &workers).await;
+        assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "{action}");
+    }
+}
+
+/// docs/aws.md has every permission that is needed: each call that was seen is in it.
+#[tokio::test]
+async fn the_page_has_every_permission() {
+    let page = std::fs::read_to_string(format!("{}/docs/aws.md", crate::support::ROOT)).unwrap();
+    let mut called = std::collections::BTreeSet::new();
+    let stage = Stage::new(Rules::default()).await;
+    let (private, shared) = (ec2(3, 2, ""), fargate(3, "", "spot = 'prefer'"));
+    stage.run(&mut Ec2::new(&stage.session, &private).unwrap(), "left", 3).await.unwrap();
+    let mut fleet = Fargate::new(&stage.session, &shared).unwrap();
+    stage.run(&mut fleet, "job", 6).await.unwrap();
+    stage.stop(&mut fleet).await;
+    collect(&stage, &private).await;
+    called.extend(stage.sim.calls());
+    let ec2s = ["RunInstances", "DescribeInstances", "TerminateInstances"];
+    for action in called.iter().filter(|a| !a.starts_with("s3:")) {
+        let service = if ec2s.contains(&action.as_str()) { "ec2" } else { "ecs" };
+        assert!(page.contains(&format!("`{service}:{action}`")), "{service}:{action}");
+    }
+    assert!(called.len() >= 20, "{called:?}");
+}
+
 /// Instances in a cluster that was there before, whose controller is gone, are found by their own tags.
 #[tokio::test]
 async fn of_instances_in_a_shared_cluster() {

@@ -124,6 +124,32 @@ fn aws_keys(used: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_on_a_private_cluster() {
+    let sim = aws().await;
+    let f = labour::folder(
+        0,
+        "kind = 'ec2'\ncount = 3\nlisten = '127.0.0.1:0'\nthreads = 1\n[workers.s3]\nbucket = 'bucket'\n[workers.ec2]\nimage = 'img:1'\n\
+         task_role_arn = 'arn:aws:iam::1:role/t'\nsubnets = ['subnet-a']\ninstance_count = 2\ninstance_types = ['c7i.large']\n\
+         instance_profile_arn = 'arn:aws:iam::1:instance-profile/p'\nhourly_price = 3.6",
+    );
+    let done = submit(&sim, &f, "").wait();
+    let report = assert_done(&f, &done);
+    assert_nothing_stays(&sim);
+    let used = &report["aws"];
+    assert_eq!((&used["instances"], &used["tasks"]), (&2.into(), &3.into()));
+    assert!(used["instance_seconds"].as_f64().unwrap() >= used["task_seconds"].as_f64().unwrap() / 3.0, "{used:#}");
+    // Two instances for a minute each at least.
+    assert!(used["cost_usd"].as_f64().unwrap() >= 0.12 - 1e-9, "{used:#}");
+    for step in [
+        "2 instances c7i.large started in subnet-a, 2 in all (",
+        "an instance has joined the cluster (",
+        "2 instances terminated (",
+    ] {
+        assert!(done.stderr.contains(step), "{step}: {}", done.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_is_replaced() {
     let sim = aws().await;
     let f = labour::folder(SOME, &workers(2, "", ""));

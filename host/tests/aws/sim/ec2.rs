@@ -163,7 +163,7 @@ impl World {
                 }
             })
         };
-        let shown = self.instances.iter().filter(|i| self.shown(i.made)).filter(passes).map(Instance::xml);
+        let shown = self.instances.iter().filter(|i| self.shows_instance(i.made)).filter(passes).map(Instance::xml);
         let items: String = shown.map(|i| format!("<item><instancesSet>{i}</instancesSet></item>")).collect();
         format!("<reservationSet>{items}</reservationSet>")
     }

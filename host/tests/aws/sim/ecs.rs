@@ -343,7 +343,7 @@ impl World {
         let with_tags = texts(&body["include"]).contains(&"TAGS".to_owned());
         let (mut found, mut failures) = (Vec::new(), Vec::new());
         for arn in wanted {
-            match self.tasks.iter().find(|t| t.arn == arn && t.cluster == cluster && self.shown(t.made)) {
+            match self.tasks.iter().find(|t| t.arn == arn && t.cluster == cluster && t.shown(self.now)) {
                 Some(task) => {
                     let mut json = task.json();
                     // Stopping a task deletes its tags.
@@ -367,7 +367,7 @@ impl World {
             return Err(wrong("startedBy must be the only filter"));
         }
         let runs = |t: &&Task| !matches!(t.state, State::Stopping { .. } | State::Stopped);
-        let all = self.tasks.iter().filter(|t| t.cluster == cluster && self.shown(t.made)).filter(runs);
+        let all = self.tasks.iter().filter(|t| t.cluster == cluster && t.shown(self.now)).filter(runs);
         let all: Vec<_> = all.filter(|t| started_by.is_none_or(|s| s == t.started_by)).map(|t| t.arn.clone()).collect();
         let from = body["nextToken"].as_str().and_then(|t| t.parse::<usize>().ok()).unwrap_or(0);
         let page: Vec<_> = all.iter().skip(from).take(100).collect();
@@ -379,7 +379,7 @@ impl World {
         let cluster = self.cluster(body)?;
         let arn = text(&body["task"]);
         let now = self.now;
-        let found = self.tasks.iter_mut().find(|t| t.arn == arn && t.cluster == cluster);
+        let found = self.tasks.iter_mut().find(|t| t.arn == arn && t.cluster == cluster && t.shown(now));
         let task = found.ok_or_else(|| wrong("The referenced task was not found."))?;
         if !matches!(task.state, State::Stopping { .. } | State::Stopped) {
             (task.state, task.code, task.reason) =

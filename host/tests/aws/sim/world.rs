@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Requests that it takes a task to get from one state to the next.
 const STEP: u64 = 2;
-/// Requests until AWS's lists and descriptions show something new.
-const LAG: u64 = 1;
+/// Requests until ECS's lists and descriptions show a new task, and StopTask finds it.
+const TASK_LAG: u64 = 5;
+/// The same for EC2 and an instance.
+const INSTANCE_LAG: u64 = 1;
 /// Requests from the start of an instance until its agent has joined the cluster.
 const BOOT: u64 = 4;
 
@@ -102,6 +104,13 @@ pub struct Task {
     pub dead: bool,
 }
 
+impl Task {
+    /// Whether ECS shows it.
+    pub fn shown(&self, now: u64) -> bool {
+        now > self.made + TASK_LAG
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Provisioning,
@@ -148,9 +157,9 @@ impl World {
         }
     }
 
-    /// Whether AWS's lists show what was made then.
-    pub fn shown(&self, made: u64) -> bool {
-        self.now > made + LAG
+    /// Whether EC2 shows an instance that was started then.
+    pub fn shows_instance(&self, made: u64) -> bool {
+        self.now > made + INSTANCE_LAG
     }
 
     /// A cluster that is there before the job.
