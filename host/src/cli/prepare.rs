@@ -9,9 +9,6 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// Memory for GDAL's block cache, bytes: the blocks of a few tiles. A larger one is slower: every block
-/// comes into memory that the kernel has to find and clear first.
-const GDAL_CACHE: u64 = 64 << 20;
 /// Pixels that an instance's memory keeps from tile to tile at most, bytes.
 const KEPT_MEMORY: u64 = 256 << 20;
 
@@ -88,7 +85,6 @@ pub fn prepare(
     // Two things that don't need each other, and take most of the time until the first pixel.
     let (survey, compiled) = std::thread::scope(|scope| {
         let compiling = scope.spawn(|| compile(&loaded, threads));
-        crate::raster::init(GDAL_CACHE);
         let survey = Survey::new(&loaded.spec);
         (survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
@@ -112,6 +108,7 @@ pub fn prepare(
             return Err(fatal);
         }
     };
+    crate::raster::init(plan.block_cache);
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })

@@ -83,11 +83,13 @@ pub fn plan(
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, options.threads, &mut mistakes);
     let tile = task.tiling.tile_size();
+    let block_cache = block_cache(&opened, tile, task.halo);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     mistakes.into_result(Plan {
         job,
         task: Arc::new(task),
         outputs: outputs.collect(),
+        block_cache,
         threads: options.threads,
         warnings,
     })
@@ -244,6 +246,18 @@ fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mist
             .hint("raise limits.memory, or set a smaller grid.tile");
     }
 }
+
+/// Memory for GDAL's block cache, bytes. Enough where tiles share blocks: those under a halo, and those that reach into
+/// the next tile, are read once. Otherwise few: every block of a larger cache comes into memory that the kernel has to
+/// find and clear first.
+fn block_cache(opened: &[Opened], (rows, cols): (u32, u32), halo: u32) -> u64 {
+    let blocks = opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block);
+    let shared = halo > 0 || blocks.into_iter().any(|(r, c)| rows % r.max(1) != 0 || cols % c.max(1) != 0);
+    if shared { SHARED_BLOCKS } else { OWN_BLOCKS }
+}
+
+const SHARED_BLOCKS: u64 = 64 << 20;
+const OWN_BLOCKS: u64 = 16 << 20;
 
 /// Memory that all tiles under way may take together, bytes.
 const TILES_MEMORY: u64 = 256 << 20;

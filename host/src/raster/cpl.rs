@@ -45,9 +45,13 @@ pub(super) fn watch<T>(call: impl FnOnce() -> T) -> (T, Messages) {
     (result, mine)
 }
 
-/// Sets GDAL up for this process and gives its block cache `cache_bytes`. May be called again to change the size.
+/// Sets GDAL up for this process and gives its block cache `cache_bytes`, unless the user's `GDAL_CACHEMAX` says how many.
+/// May be called again to change the size.
 pub fn init(cache_bytes: u64) {
     ready();
+    if config::get_config_option("GDAL_CACHEMAX", "").is_ok_and(|given| !given.is_empty()) {
+        return;
+    }
     #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
     // SAFETY: takes a number by value.
     unsafe {
