@@ -88,6 +88,9 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
     }
 }
 
+/// Values joined in one round: between two rounds the sandbox looks at its clock, which takes as long as some values.
+const LANES: usize = 16;
+
 /// Joins the lines that begin at these places of `from`, an odd number of them, as far as `to` is long.
 // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
 #[inline(never)]
@@ -125,7 +128,23 @@ fn join_some<A: Copy, const N: usize>(
 ) {
     let len = to.len();
     let lines = starts.map(|start| &from[start..][..len]);
-    for (i, joined) in to.iter_mut().enumerate() {
-        *joined = lines.iter().fold(before(*joined), |joined, line| join(joined, line[i]));
+    let (chunks, rest) = to.as_chunks_mut::<LANES>();
+    let begin = len - rest.len();
+    let mut pieces = lines.map(|line| line.as_chunks::<LANES>().0.iter());
+    for joined in chunks {
+        let mut lanes = *joined;
+        for lane in &mut lanes {
+            *lane = before(*lane);
+        }
+        for piece in &mut pieces {
+            let Some(piece) = piece.next() else { break };
+            for (lane, value) in lanes.iter_mut().zip(piece) {
+                *lane = join(*lane, *value);
+            }
+        }
+        *joined = lanes;
+    }
+    for (i, joined) in rest.iter_mut().enumerate() {
+        *joined = lines.iter().fold(before(*joined), |joined, line| join(joined, line[begin + i]));
     }
 }
