@@ -13,11 +13,10 @@ const NOBODY: u32 = 65532;
 /// Enough for a tile to take tens of milliseconds.
 const SOME: u64 = 10_000_000;
 
-/// The images under test, each with who reads the inputs.
-pub fn images() -> Vec<(String, &'static str)> {
-    let named = |name, reads| std::env::var(name).ok().map(|image| (image, reads));
-    let images: Vec<_> = [named("TILEFN_IMAGE", "controller"), named("TILEFN_IMAGE_GDAL", "worker")].into();
-    let images: Vec<_> = images.into_iter().flatten().collect();
+/// The images under test.
+pub fn images() -> Vec<String> {
+    let images: Vec<_> =
+        ["TILEFN_IMAGE", "TILEFN_IMAGE_GDAL"].into_iter().filter_map(|name| std::env::var(name).ok()).collect();
     if images.is_empty() {
         eprintln!("SKIPPED: containers: there are no images; scripts/containers.sh builds them and runs these tests");
     }
@@ -50,13 +49,10 @@ impl Container {
         // The ticket is for its owner only, as it holds a secret.
         let ticket = f.path().join("ticket");
         std::os::unix::fs::chown(&ticket, Some(NOBODY), Some(NOBODY)).unwrap();
-        let folder = f.path().to_str().unwrap();
         let name = format!("tilefn-test-{}-{name}", std::process::id());
-        let volume = format!("{folder}:{folder}:ro");
+        let volume = format!("{}:/ticket:ro", ticket.display());
         let mut command = podman(&["run", "--rm", "--read-only", "--network=host", "--cap-drop=all", "--name", &name]);
-        // The tests' folders may be under root's, which nobody else may enter in the image.
-        command.args(["--tmpfs", "/root:mode=0755", "--volume"]);
-        command.args([&volume, image, "worker", "--threads", "1", "--ticket", ticket.to_str().unwrap(), "-v"]);
+        command.args(["--volume", &volume, image, "worker", "--threads", "1", "--ticket", "/ticket", "-v"]);
         let running = Some(Running::start(f, &name, command));
         Self { name, running }
     }
@@ -102,9 +98,9 @@ fn ticketed(f: &Folder, arguments: &str) -> Running {
 
 #[test]
 fn workers_in_containers_leave_when_told_and_give_the_same_as_threads() {
-    for (image, reads) in images() {
+    for image in images() {
         let f = external(SOME);
-        let mut controller = ticketed(&f, &format!("--set workers.reads={reads}"));
+        let mut controller = ticketed(&f, "");
         let mut first = Container::start(&f, "first", &image);
         controller.says("%");
         let processes = asked(&["top", &first.name, "pid", "state", "user", "args"]);
@@ -125,7 +121,7 @@ fn workers_in_containers_leave_when_told_and_give_the_same_as_threads() {
 
 #[test]
 fn a_container_is_told_to_stop_before_it_has_a_controller() {
-    for (image, _) in images() {
+    for image in images() {
         let f = external(0);
         // Nobody listens there; it would go on trying.
         let controller = ticketed(&f, "");
@@ -144,9 +140,9 @@ fn a_container_is_told_to_stop_before_it_has_a_controller() {
 
 #[test]
 fn from_start_to_first_tile() {
-    for (image, reads) in images() {
+    for image in images() {
         let f = external(0);
-        let arguments = format!("--set workers.reads={reads} --set grid.tile=[512,512]");
+        let arguments = "--set grid.tile=[512,512]";
         for _ in 0..3 {
             let controller = ticketed(&f, &format!("{arguments} --overwrite"));
             let started = Instant::now();
