@@ -3,6 +3,7 @@
 # Usage: scripts/setup.sh run|test
 #   run   what the program and the demo need: GDAL, a C compiler, pip to fetch scenes, Rust's WebAssembly target
 #   test  that, and what the tests need: GDAL's Python for independent pixels, clang for the C example, cargo-deny,
+#         musl for the static worker, podman for its container,
 #         and in a container an SSH server and SLURM, which it starts by itself
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +18,9 @@ case "$what" in
 esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
-[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps iproute2 iptables)
+[ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps iproute2 iptables musl-tools binutils)
+# Containers are tested by root only.
+[ "$what" = test ] && [ "$(id -u)" = 0 ] && packages+=(podman runc netavark aardvark-dns debootstrap)
 # 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
 [ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
 # Servers for the recipes of docs/workers.md. Where packages may start services, as they may not in a container, these would
@@ -45,16 +48,19 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs, open a new shell, and run this again"
-target=wasm32-unknown-unknown
 if command -v rustup >/dev/null && ! rustc --version >/dev/null 2>&1; then
   say "installing the version of Rust that rust-toolchain.toml names"
   rustup toolchain install --no-self-update
 fi
-if ! ls "$(rustc --print target-libdir --target $target)"/libstd-* >/dev/null 2>&1; then
-  command -v rustup >/dev/null || die "Rust's target $target is missing, and there is no rustup to add it with"
-  say "adding Rust's target $target"
-  rustup target add $target
-fi
+targets=(wasm32-unknown-unknown)
+[ "$what" = test ] && targets+=("$(uname -m)-unknown-linux-musl")
+for target in "${targets[@]}"; do
+  if ! ls "$(rustc --print target-libdir --target "$target")"/libstd-* >/dev/null 2>&1; then
+    command -v rustup >/dev/null || die "Rust's target $target is missing, and there is no rustup to add it with"
+    say "adding Rust's target $target"
+    rustup target add "$target"
+  fi
+done
 
 if [ "$what" = test ] && ! command -v cargo-deny >/dev/null; then
   # The version that this repository's compiler can build.

@@ -32,6 +32,20 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 say "tests"
 cargo test --locked --workspace
 
+say "a worker without GDAL"
+cargo clippy --locked --package tilefn --no-default-features -- -D warnings
+cargo clippy --locked --package tilefn --no-default-features --features aws -- -D warnings
+static=
+musl="$(uname -m)-unknown-linux-musl"
+target=$(cargo metadata --locked --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+if command -v musl-gcc >/dev/null && ls "$(rustc --print target-libdir --target "$musl")"/libstd-* >/dev/null 2>&1; then
+  static="$target/$musl/debug/tilefn"
+  env "CC_${musl//-/_}=musl-gcc" cargo build --locked --package tilefn --no-default-features --features aws --target "$musl"
+  TILEFN_STATIC="$static" cargo test --locked --package tilefn --test remote -- without_gdal::
+else
+  say "SKIPPED: the static worker and its container, since musl-gcc or Rust's target $musl is missing"
+fi
+
 # The SDK for EC2 takes 7 GB of memory to compile: with little, one compiler at a time.
 memory=$(awk '/^MemTotal/ {print int($2 / 1048576)}' /proc/meminfo 2>/dev/null || echo 16)
 jobs=()
@@ -46,6 +60,11 @@ else
   cargo test --locked --package tilefn --features aws-tests "${jobs[@]}" --test aws --test docs
   say "AWS: requests judged by moto"
   scripts/moto.sh
+  if [ -n "$static" ]; then
+    cargo test --locked --package tilefn --features aws-tests "${jobs[@]}" --test remote --no-run
+    # The controller of these tests is also what the image with GDAL holds.
+    scripts/containers.sh "$static" "$target/debug/tilefn"
+  fi
 fi
 
 say "native tests of the examples"

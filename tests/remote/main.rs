@@ -8,6 +8,9 @@
 mod support;
 
 mod chaos;
+mod containers;
+#[cfg(feature = "aws")]
+mod fargate;
 mod hostile;
 mod labour;
 mod namespaces;
@@ -17,3 +20,4 @@ mod processes;
 mod proxy;
 mod running;
 mod scale;
+mod without_gdal;

@@ -26,6 +26,12 @@ const HOPELESS: u32 = 3;
 /// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
 const PATIENCE: u32 = 3;
 
+impl From<AwsError> for FleetError {
+    fn from(error: AwsError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// A job's tasks and what is known about them.
 pub(super) struct Crew {
     pub clients: Clients,

@@ -1,6 +1,5 @@
 //! What went wrong in a call to AWS, sorted by cause: the one place that decides what is worth another try.
 
-use crate::controller::fleet::FleetError;
 use aws_sdk_ecs::config::interceptors::InterceptorContext;
 use aws_sdk_ecs::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -224,12 +223,6 @@ fn permission(error: &str) -> Option<String> {
         (_, operation) => operation,
     };
     Some(format!("{service}:{action}"))
-}
-
-impl From<AwsError> for FleetError {
-    fn from(error: AwsError) -> Self {
-        Self(error.to_string())
-    }
 }
 
 #[cfg(test)]

@@ -5,88 +5,46 @@
 //! created and undone whatever fails. What a killed controller left is found by its tags: [`gc`]. `docs/aws.md` is the
 //! user's page.
 
+mod address;
+#[cfg(feature = "gdal")]
 mod backoff;
+#[cfg(feature = "gdal")]
 pub mod cost;
+#[cfg(feature = "gdal")]
 mod crew;
+#[cfg(feature = "gdal")]
 pub mod detached;
 #[cfg(feature = "ec2")]
 mod ec2;
 mod error;
+#[cfg(feature = "gdal")]
 mod fargate;
+#[cfg(feature = "gdal")]
 pub mod gc;
+#[cfg(feature = "gdal")]
 mod ledger;
+#[cfg(feature = "gdal")]
+mod recruit;
+#[cfg(feature = "gdal")]
 mod request;
+#[cfg(feature = "gdal")]
 mod s3;
 mod session;
+#[cfg(feature = "gdal")]
 mod stopped;
+#[cfg(feature = "gdal")]
 mod tags;
 
+pub use address::fetch;
 #[cfg(feature = "ec2")]
 pub use ec2::Ec2;
 pub use error::{AwsError, Cause};
+#[cfg(feature = "gdal")]
 pub use fargate::Fargate;
+#[cfg(feature = "gdal")]
 pub use ledger::{Clients, Cluster, Ledger};
-pub use s3::{Store, fetch};
+#[cfg(feature = "gdal")]
+pub use recruit::{estimate, job_id, put_report, recruit, session};
+#[cfg(feature = "gdal")]
+pub use s3::Store;
 pub use session::{Pace, Session};
-
-use crate::controller::FleetError;
-use crate::controller::remote::Recruited;
-use crate::job::spec::Workers;
-use backoff::Step;
-use cost::Estimate;
-
-/// A job's id: its name, or its function's, and something by chance.
-pub fn job_id(workers: &Workers, function: &str) -> String {
-    let name = workers.ecs().and_then(|ecs| ecs.job_name.as_deref()).unwrap_or(function);
-    format!("{}-{:08x}", tags::id(name), backoff::chance() >> 32)
-}
-
-/// A session in the job's region.
-///
-/// # Errors
-/// When no region is set anywhere.
-pub async fn session(workers: &Workers) -> Result<Session, AwsError> {
-    Session::load(workers.ecs().and_then(|ecs| ecs.region.as_deref())).await
-}
-
-/// A fleet with the job file's settings, and the module in S3, where its workers fetch it.
-///
-/// # Errors
-/// When settings are missing, or S3 refuses the module.
-pub async fn recruit<F>(
-    workers: &Workers,
-    module: &[u8],
-    fleet: impl FnOnce(&Session, &Workers) -> Result<F, AwsError>,
-) -> Result<Recruited<F>, FleetError> {
-    let session = session(workers).await?;
-    let fleet = fleet(&session, workers)?;
-    let module_url = match &workers.s3 {
-        Some(settings) => {
-            let step = Step::begin();
-            let url = Store::new(&session, settings).put_module(module).await?;
-            step.done(format_args!("module at {url}"));
-            Some(url)
-        }
-        None => None,
-    };
-    Ok(Recruited { fleet, module_url })
-}
-
-/// What the job's workers will cost, where a price is known. Asks nothing of AWS.
-pub async fn estimate(workers: &Workers) -> Option<Estimate> {
-    let region = match workers.ecs()?.region.clone() {
-        Some(region) => region,
-        None => session::configured_region().await.unwrap_or_default(),
-    };
-    cost::estimate(workers, &region)
-}
-
-/// Puts a job's report beside its ticket. Returns its `s3://` address; `None` without `[workers.s3]`.
-///
-/// # Errors
-/// When S3 refuses or can't be reached.
-pub async fn put_report(workers: &Workers, job: &str, report: Vec<u8>) -> Result<Option<String>, AwsError> {
-    let Some(settings) = &workers.s3 else { return Ok(None) };
-    let session = session(workers).await?;
-    Store::new(&session, settings).put(job, "report.json", report).await.map(Some)
-}

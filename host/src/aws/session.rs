@@ -1,9 +1,6 @@
 //! Credentials, region and endpoints: from these come the clients of all services.
 
 use super::error::{AwsError, HiddenThrottling};
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -59,7 +56,8 @@ impl Session {
         self.config.region().map_or("", |r| r.as_ref())
     }
 
-    pub(super) fn ecs(&self) -> aws_sdk_ecs::Client {
+    /// The client for ECS.
+    pub fn ecs(&self) -> aws_sdk_ecs::Client {
         let config = aws_sdk_ecs::config::Builder::from(&self.config)
             .retry_classifier(HiddenThrottling)
             .timeout_config(patience(&self.config));
@@ -74,7 +72,8 @@ impl Session {
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
-    pub(super) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+    /// The client for CloudWatch Logs.
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         aws_sdk_cloudwatchlogs::Client::new(&self.config)
     }
 
@@ -92,13 +91,6 @@ impl Session {
         }
         aws_sdk_s3::Client::from_conf(config.build())
     }
-}
-
-/// The region that the environment or the AWS profile names, without asking the machine that this may run on.
-pub(super) async fn configured_region() -> Option<String> {
-    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-        .or_else(ProfileFileRegionProvider::new());
-    chain.region().await.map(|region| region.to_string())
 }
 
 /// The configured timeouts, and one for each try: a connection that hangs must not keep a job's end waiting.

@@ -32,24 +32,9 @@ impl Console {
         Self { json, quiet }
     }
 
-    /// Whether a person watches: progress can be drawn over itself.
-    pub fn live(&self) -> bool {
-        !self.json && !self.quiet && std::io::stderr().is_terminal()
-    }
-
     /// Whether messages are JSON.
     pub fn json(&self) -> bool {
         self.json
-    }
-
-    /// A message on the way: text for people, or an event for programs.
-    pub fn say(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
-        if self.json {
-            print_line(&with_event(event, detail()).to_string());
-        } else if !self.quiet {
-            // Nobody to tell is no reason to stop.
-            let _gone = writeln!(std::io::stderr(), "{text}");
-        }
     }
 
     /// A command's result.
@@ -59,11 +44,6 @@ impl Console {
         } else if !self.quiet {
             print_line(text);
         }
-    }
-
-    /// A warning.
-    pub fn warn(&self, text: &str) {
-        self.say(&format!("warning: {text}"), "warning", || json!({ "message": text }));
     }
 
     /// The error that ends the program; said even when quiet.
@@ -77,6 +57,30 @@ impl Console {
         } else {
             let _gone = writeln!(std::io::stderr(), "error: {text}");
         }
+    }
+}
+
+/// What is said on the way, which only jobs do.
+#[cfg(feature = "gdal")]
+impl Console {
+    /// Whether a person watches: progress can be drawn over itself.
+    pub fn live(&self) -> bool {
+        !self.json && !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// A message on the way: text for people, or an event for programs.
+    pub fn say(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
+        if self.json {
+            print_line(&with_event(event, detail()).to_string());
+        } else if !self.quiet {
+            // Nobody to tell is no reason to stop.
+            let _gone = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// A warning.
+    pub fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"), "warning", || json!({ "message": text }));
     }
 }
 

@@ -1,7 +1,6 @@
 //! `tilefn worker`: the generic worker, which knows no job until its controller sends one.
 
-use super::Fatal;
-use super::prepare::cores;
+use super::{Fatal, cores};
 use crate::sandbox::user_cache_dir;
 use crate::wire::{About, Ticket, WorkerKind};
 use crate::worker::remote::{self, Settings};
@@ -9,10 +8,11 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// Memory for GDAL's block cache, bytes, when this worker reads.
-#[cfg(feature = "gdal")]
 const GDAL_CACHE: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
@@ -38,6 +38,25 @@ enum Kind {
 
 /// Works until the job is done, or SIGTERM says to leave.
 pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
+    // Before all else: the kernel drops a signal that a container's first process doesn't catch.
+    let (leave, left) = watch::channel(false);
+    let ready = Arc::new(AtomicBool::new(false));
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
+    let handle = signals.handle();
+    let works = ready.clone();
+    let catching = std::thread::spawn(move || {
+        for (n, _) in signals.forever().enumerate() {
+            match n {
+                0 if works.load(Ordering::Relaxed) => {
+                    tracing::info!("told to leave; giving back what is not done");
+                    leave.send_replace(true);
+                }
+                0 => std::process::exit(0),
+                _ => std::process::exit(130),
+            }
+        }
+    });
     let ticket = match &*arguments.ticket {
         "-" => Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?,
         place => read_ticket(place)?,
@@ -56,25 +75,12 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         },
         task_arn: task_arn(),
         threads: arguments.threads.unwrap_or_else(cores),
-        reads: cfg!(feature = "gdal"),
+        reads: crate::raster::READS,
         version: env!("CARGO_PKG_VERSION").into(),
         arch: std::env::consts::ARCH.into(),
     };
-    #[cfg(feature = "gdal")]
     crate::raster::init(GDAL_CACHE);
-    let (leave, left) = watch::channel(false);
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
-    let handle = signals.handle();
-    let catching = std::thread::spawn(move || {
-        for (n, _) in signals.forever().enumerate() {
-            if n > 0 {
-                std::process::exit(130);
-            }
-            tracing::info!("told to leave; giving back what is not done");
-            leave.send_replace(true);
-        }
-    });
+    ready.store(true, Ordering::Relaxed);
     let result = remote::run(&ticket, &Settings { about, cache: user_cache_dir(), fetch: fetch() }, left);
     handle.close();
     // The thread only loops over signals; it can't have panicked.
@@ -121,7 +127,7 @@ fn fetch() -> Option<remote::Fetch> {
 
 #[cfg(feature = "aws")]
 fn fetch() -> Option<remote::Fetch> {
-    Some(std::sync::Arc::new(|url, limit| {
+    Some(Arc::new(|url, limit| {
         Box::pin(async move {
             let session = crate::aws::Session::load(None).await.map_err(|e| e.to_string())?;
             crate::aws::fetch(&session, &url, limit).await.map_err(|e| e.to_string())

@@ -1,40 +1,27 @@
-//! Rasters through GDAL: what a file is, reading windows of it, writing a new one.
+//! Rasters: what to read of a file, what can go wrong with it, and in `files` the files themselves, through GDAL.
 //!
-//! A dataset belongs to one thread at a time; every thread opens its own [`Source`]. GDAL itself prints nothing: its
-//! warnings go to `tracing`, its failures into [`Error`].
+//! A build without the feature `gdal` has a [`Source`] that opens nothing, for workers that are sent their pixels.
 
-mod colors;
-mod cpl;
-mod creation;
-mod crs;
-mod dataset;
-mod dtype;
 mod edge;
 mod error;
-mod finishing;
-mod hdf5;
-mod inspect;
-mod int8;
-mod io;
+#[cfg(feature = "gdal")]
+mod files;
 mod nodata;
-mod open;
-mod source;
-mod staging;
-mod statistics;
-mod target;
-mod thumbnail;
+mod source_spec;
+#[cfg(not(feature = "gdal"))]
+mod without_gdal;
 
-pub use colors::ColorRamp;
-pub use cpl::init;
-pub use crs::{crs_from_user, same_crs};
 pub use edge::Edge;
 pub use error::Error;
-pub use inspect::{BandInfo, Info, inspect};
+#[cfg(feature = "gdal")]
+pub use files::*;
 pub use nodata::{Nodata, NotRepresentable};
-pub use open::{exists, gdal_path};
-pub use source::{Source, SourceSpec};
-pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
-pub use thumbnail::{Thumbnail, View, thumbnail};
+pub use source_spec::SourceSpec;
+#[cfg(not(feature = "gdal"))]
+pub use without_gdal::{Source, init};
+
+/// Whether this build can read files at all.
+pub const READS: bool = cfg!(feature = "gdal");
 
 /// A result of this module.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

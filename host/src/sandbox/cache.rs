@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig};
 
-/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn/modules`, else `~/.cache/tilefn/modules`; `None` without a home.
+/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn/modules`, else `~/.cache/tilefn/modules`; `None` without a home,
+/// as in a container, where it is `/`.
 pub fn user_cache_dir() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    let base = absolute("XDG_CACHE_HOME").or_else(|| {
+        let home = absolute("HOME").filter(|home| home.parent().is_some())?;
+        Some(home.join(".cache"))
+    })?;
     Some(base.join("tilefn/modules"))
 }
 

@@ -40,10 +40,17 @@ fn program() -> (BTreeMap<String, Names>, Names) {
     let top = help("");
     let mut shared = names(&top);
     let mut commands = BTreeMap::new();
-    for command in entries(&top, "Commands:") {
-        if command != "help" {
-            let own = &names(&help(&command)) - &shared;
-            commands.insert(command, own);
+    let mut left: Vec<String> = entries(&top, "Commands:").into_iter().collect();
+    while let Some(command) = left.pop() {
+        if command.ends_with("help") {
+            continue;
+        }
+        let text = help(&command);
+        let inner = entries(&text, "Commands:");
+        if inner.is_empty() {
+            commands.insert(command, &names(&text) - &shared);
+        } else {
+            left.extend(inner.into_iter().map(|inner| format!("{command} {inner}")));
         }
     }
     assert!(commands.len() >= 8, "{commands:?}");
@@ -78,7 +85,7 @@ fn documented() -> BTreeMap<String, Names> {
             }
         } else if let Some(heading) = line.strip_prefix("## ") {
             section = match heading.strip_prefix("`tilefn ") {
-                Some(command) => Some(command.split([' ', '`']).next().unwrap().to_owned()),
+                Some(command) => Some(command.split('`').next().unwrap().to_owned()),
                 None => (heading == "Options of every command").then(String::new),
             };
             if let Some(section) = &section {
@@ -115,9 +122,12 @@ fn commands_in_all_pages_exist() {
                         continue;
                     }
                     seen += 1;
-                    let command = words.next().unwrap_or_default();
-                    let Some(own) = commands.get(command) else {
-                        if !command.starts_with('-') && !left_out.contains(command) {
+                    let mut command = words.next().unwrap_or_default().to_owned();
+                    if commands.keys().any(|c| c.starts_with(&format!("{command} "))) {
+                        command = format!("{command} {}", words.next().unwrap_or_default());
+                    }
+                    let Some(own) = commands.get(&command) else {
+                        if !command.starts_with('-') && !left_out.contains(&command) {
                             wrong.push(format!("{}: no command {command:?}: {call}", block.place));
                         }
                         continue;

@@ -1,38 +1,15 @@
 //! Reading tiles of one raster file.
 
+use super::fill::fill;
+use super::halo::positions;
 use super::int8::{Widening, narrow};
 use super::io::{self, Layout, buffer_len};
-use super::nodata::fill;
-use super::{Edge, Error, Result, dtype, inspect, open};
-use crate::grid::{Offset, Window};
+use super::{Edge, Error, Result, SourceSpec, dtype, inspect, open};
+use crate::grid::Window;
 use gdal::Dataset;
 use gdal_sys::GDALDataType;
-use serde::{Deserialize, Serialize};
 use std::ffi::c_int;
 use tilefn_abi::DType;
-
-/// What to read of a raster file, and where it lies on the working grid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SourceSpec {
-    /// The file, as the user named it.
-    pub path: String,
-    /// Bands, from 1, in the order wanted; one may come twice.
-    pub bands: Vec<usize>,
-    /// The type to read as. GDAL converts: rounds, clamps to the type's range, and makes NaN 0 in an integer.
-    #[serde(with = "crate::dtype_name")]
-    pub dtype: DType,
-    /// For each of `bands`, the ABI bits of the pixel to show outside the file; see [`super::Nodata::as_bits_for`].
-    pub fill: Vec<Option<u64>>,
-    /// Where the file's upper-left pixel lies in the working grid.
-    pub offset: Offset,
-    /// Rows and columns of the file; checked when it is opened, as it may have changed since it was inspected.
-    pub file_size: (u32, u32),
-    /// Rows and columns of the working grid.
-    pub grid_size: (u32, u32),
-    /// What a halo shows beyond the data. The data is the rectangle that spans the grid and the file: within it, pixels
-    /// that the file lacks are nodata whatever tile they are seen from.
-    pub edge: Edge,
-}
 
 /// An open raster file. Each thread opens its own.
 #[derive(Debug)]
@@ -201,8 +178,8 @@ impl Source {
 
     /// Reads a window that reaches beyond `data`, where the pixels are those of other positions within it.
     fn read_beyond(&self, window: &Window, data: &Window, out: &mut [u8]) -> Result<()> {
-        let rows = self.spec.edge.positions(window.row, window.rows, data.row, data.row_end());
-        let cols = self.spec.edge.positions(window.col, window.cols, data.col, data.col_end());
+        let rows = positions(self.spec.edge, window.row, window.rows, data.row, data.row_end());
+        let cols = positions(self.spec.edge, window.col, window.cols, data.col, data.col_end());
         let bounds = |positions: &[i64]| Some((*positions.iter().min()?, positions.iter().max()?.checked_add(1)?));
         let too_large = || self.shape(format!("a window of {window} is too large"));
         // The positions are consecutive or folded, so these are no more pixels than the window has.

@@ -1,7 +1,7 @@
 //! From a job's path to a plan that can run: reads the job file and the module, compiles, plans.
 
-use super::Fatal;
 use super::console::Console;
+use super::{Fatal, cores};
 use crate::controller::{Job, Journal, JournalError, Plan};
 use crate::job::{self, Loaded, Survey};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
@@ -54,11 +54,6 @@ pub struct Prepared {
     pub plan: Plan,
     /// The journal of the run; a dry run has none.
     pub journal: Option<Journal>,
-}
-
-/// Compute threads when the job doesn't say: as many as there are processors.
-pub fn cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }
 
 /// Reads the job file, overrides put in.

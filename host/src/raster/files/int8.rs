@@ -1,7 +1,7 @@
 //! Signed bytes in a GDAL before 3.7, which has no type for them.
 
 use super::Nodata;
-use super::nodata::pixel_bytes;
+use super::fill::pixel_bytes;
 use tilefn_abi::DType;
 
 /// Pixels of `dtype` for all 256 signed bytes, as GDAL would convert them: negative numbers become 0 in unsigned types.

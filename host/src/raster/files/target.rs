@@ -2,9 +2,9 @@
 
 use super::colors::ColorRamp;
 use super::creation::{Creation, RESAMPLING};
+use super::fill::fill;
 use super::finishing::{self, Progress};
 use super::io::{self, Layout, buffer_len};
-use super::nodata::fill;
 use super::staging::Staging;
 use super::{Error, Nodata, Result, cpl, dataset, dtype, open};
 use crate::grid::{Grid, Window};

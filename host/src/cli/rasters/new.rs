@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 /// The texts of a new crate: where they go, and what they are before names are filled in.
 const TEXTS: [(&str, &str); 6] = [
-    ("Cargo.toml", include_str!("../../templates/function/Cargo.toml.in")),
-    ("src/lib.rs", include_str!("../../templates/function/src/lib.rs")),
-    (".cargo/config.toml", include_str!("../../templates/function/.cargo/config.toml")),
-    (".gitignore", include_str!("../../templates/function/.gitignore")),
-    ("job.toml", include_str!("../../templates/function/job.toml")),
-    ("README.md", include_str!("../../templates/function/README.md")),
+    ("Cargo.toml", include_str!("../../../templates/function/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("../../../templates/function/src/lib.rs")),
+    (".cargo/config.toml", include_str!("../../../templates/function/.cargo/config.toml")),
+    (".gitignore", include_str!("../../../templates/function/.gitignore")),
+    ("job.toml", include_str!("../../../templates/function/job.toml")),
+    ("README.md", include_str!("../../../templates/function/README.md")),
 ];
 /// Names that Rust keeps for itself, or that belong to a crate which a function needs.
 const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum extern \

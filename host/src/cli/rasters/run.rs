@@ -4,7 +4,7 @@ use super::console::Console;
 #[cfg(feature = "aws")]
 use super::detach;
 use super::prepare::{self, JobArguments, Prepared};
-use super::{Fatal, progress, report, signals};
+use super::{Fatal, cores, progress, report, signals};
 #[cfg(feature = "aws")]
 use crate::aws;
 use crate::controller::remote::{self, Recruited};
@@ -225,7 +225,7 @@ fn work(
         WorkerKind::Processes => {
             let program =
                 std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
-            let count = workers.count.unwrap_or_else(prepare::cores);
+            let count = workers.count.unwrap_or_else(cores);
             let (threads, start_timeout) = (workers.threads.unwrap_or(1), workers.start_timeout.duration());
             let fleet = Processes::new(program, count, threads, start_timeout);
             let options = remote_options(&loaded.spec, "127.0.0.1:0", id)?;

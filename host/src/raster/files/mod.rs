@@ -1,0 +1,35 @@
+//! Raster files through GDAL: what a file is, reading windows of it, writing a new one.
+//!
+//! A dataset belongs to one thread at a time; every thread opens its own [`Source`]. GDAL itself prints nothing: its
+//! warnings go to `tracing`, its failures into [`Error`].
+
+mod colors;
+mod cpl;
+mod creation;
+mod crs;
+mod dataset;
+mod dtype;
+mod fill;
+mod finishing;
+mod halo;
+mod hdf5;
+mod inspect;
+mod int8;
+mod io;
+mod open;
+mod source;
+mod staging;
+mod statistics;
+mod target;
+mod thumbnail;
+
+pub use colors::ColorRamp;
+pub use cpl::init;
+pub use crs::{crs_from_user, same_crs};
+pub use inspect::{BandInfo, Info, inspect};
+pub use open::{exists, gdal_path};
+pub use source::Source;
+pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
+pub use thumbnail::{Thumbnail, View, thumbnail};
+
+use super::{Edge, Error, Nodata, Result, SourceSpec, nodata};

@@ -1,0 +1,109 @@
+"""Sets an emulated AWS account up as docs/aws-start.md says, and takes it down again.
+
+account.py up FOLDER     makes the stack; writes stack.json (its description), controller.json and worker.json (keys) to FOLDER
+account.py down FOLDER   removes the stack, and checks that only the bucket is left of it
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import boto3
+
+ROOT = Path(__file__).parent.parent.parent
+AWS = ROOT / "docker/aws"
+STACK = "tilefn"
+
+
+def client(service):
+    return boto3.client(service)
+
+
+def outputs(stack):
+    return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+
+
+def controller_policy(out):
+    """docker/aws/controller-policy.json, its names put in."""
+    account = client("sts").get_caller_identity()["Account"]
+    names = {
+        "TASK_ROLE_ARN": out["TaskRoleArn"],
+        "EXECUTION_ROLE_ARN": out["ExecutionRoleArn"],
+        "CONTROLLER_ROLE_ARN": out["ControllerRoleArn"],
+        "INSTANCE_ROLE_ARN": out["InstanceRoleArn"],
+        "LOG_GROUP": out["LogGroup"],
+        "REGION": out["Region"],
+        "ACCOUNT": account,
+        "BUCKET": out["Bucket"],
+        "CLUSTER": out["Cluster"],
+    }
+    text = (AWS / "controller-policy.json").read_text()
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return json.loads(text)
+
+
+def plain(policy):
+    """A policy without the ways to write the same: one action or a list of one."""
+    several = lambda v: sorted(v) if isinstance(v, list) else [v]
+    return [
+        s | {"Action": several(s["Action"]), "Resource": several(s["Resource"])} for s in policy["Statement"]
+    ]
+
+
+def up(folder):
+    cloudformation, iam = client("cloudformation"), client("iam")
+    template = (AWS / "template.yaml").read_text()
+    cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    described = cloudformation.describe_stacks(StackName=STACK)
+    (folder / "stack.json").write_text(json.dumps(described, default=str))
+    out = outputs(described["Stacks"][0])
+
+    policy = controller_policy(out)
+    arn = out["ControllerPolicyArn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    in_stack = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    assert plain(in_stack) == plain(policy), "template.yaml and controller-policy.json differ"
+
+    # The controller is a user with this policy and no other.
+    iam.create_user(UserName="controller")
+    iam.put_user_policy(UserName="controller", PolicyName="documented", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="controller")["AccessKey"]
+    keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    (folder / "controller.json").write_text(json.dumps(keys))
+
+    # A worker has the task role's permissions. Only ECS may take that role, so a second one has the same.
+    account = client("sts").get_caller_identity()["Account"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="as-task", AssumeRolePolicyDocument=trust)["Role"]
+    task_role = out["TaskRoleArn"].rsplit("/", 1)[1]
+    for name in iam.list_role_policies(RoleName=task_role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=task_role, PolicyName=name)["PolicyDocument"]
+        iam.put_role_policy(RoleName="as-task", PolicyName=name, PolicyDocument=json.dumps(document))
+    taken = client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="task")["Credentials"]
+    worker = {
+        "RoleArn": out["TaskRoleArn"],
+        "AccessKeyId": taken["AccessKeyId"],
+        "SecretAccessKey": taken["SecretAccessKey"],
+        "Token": taken["SessionToken"],
+        "Expiration": taken["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    (folder / "worker.json").write_text(json.dumps(worker))
+
+
+def down(folder):
+    cloudformation = client("cloudformation")
+    out = outputs(json.loads((folder / "stack.json").read_text())["Stacks"][0])
+    cloudformation.delete_stack(StackName=STACK)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    assert client("logs").describe_log_groups(logGroupNamePrefix=out["LogGroup"])["logGroups"] == []
+    assert client("ecr").describe_repositories()["repositories"] == []
+    roles = {r["Arn"] for r in client("iam").list_roles()["Roles"]}
+    assert not {value for key, value in out.items() if key.endswith("RoleArn")} & roles
+    # With what jobs left in it, it must not go by itself.
+    assert client("s3").head_bucket(Bucket=out["Bucket"])
+
+
+{"up": up, "down": down}[sys.argv[1]](Path(sys.argv[2]))
