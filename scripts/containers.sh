@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the worker's container images with podman and tests jobs whose workers run in them: as external workers, and with
-# an emulated AWS that starts real containers (scripts/aws-emulated.sh). Skips, loudly, what this machine can't run.
+# an emulated AWS that starts real containers (scripts/emulated-aws.sh). Skips, loudly, what this machine can't run.
 # Usage: scripts/containers.sh STATIC GDAL     the programs to put into the images, built without GDAL and with it
 # Keeps base images and layers in ~/.cache/tilefn-containers, beside podman's own store; leaves nothing else.
 set -euo pipefail
