@@ -155,10 +155,10 @@ mod tests {
     #[test]
     #[cfg(feature = "gdal")]
     fn the_sections_are_a_jobs() {
-        use crate::job::spec::{WorkerKind, Workers};
-        let read = |text: &str| {
-            let table: toml::Table = toml::from_str(text).unwrap();
-            table["workers"].clone().try_into::<Workers>().unwrap()
+        use crate::job::spec::WorkerKind;
+        let read = |sections: &str| {
+            let text = format!("[function]\nmodule = 'm.wasm'\n[outputs.o]\npath = 'o.tif'\n{sections}");
+            crate::job::load_text("job.toml", text, std::path::Path::new("/"), &[]).unwrap().spec.workers
         };
         let workers = read(&sections(&described("CREATE_COMPLETE", &OUTPUTS), Kind::Fargate).unwrap());
         assert_eq!((workers.kind, workers.listen.as_deref()), (WorkerKind::Fargate, Some("0.0.0.0:7400")));
