@@ -54,7 +54,7 @@ pub fn plan(
     let opened = inputs::open(loaded, survey, description, &mut mistakes, &mut warnings);
     outputs::check(loaded, description, options, &mut mistakes);
     // Without all that there is no grid, and whatever is found then would only be a consequence.
-    let placed = if mistakes.is_empty() { grid::place(loaded, &opened, &mut mistakes) } else { None };
+    let placed = if mistakes.is_empty() { grid::place(loaded, survey, &opened, &mut mistakes) } else { None };
     let Some(placed) = placed else { return Err(mistakes) };
     let outputs = outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
     let halo = halo(description, &params, &mut mistakes, loaded);

@@ -1,5 +1,6 @@
 //! The working grid: whose pixels it has, which extent it covers, and where each input lies on it.
 
+use super::Survey;
 use super::inputs::{Opened, OpenedFile};
 use crate::grid::{self, Bounds, Crs, Footprint, Grid, Offset};
 use crate::job::{Loaded, Mistakes, spec};
@@ -14,9 +15,9 @@ pub struct Placed {
 }
 
 /// Works the grid out; mistakes name the files that don't fit.
-pub fn place(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Placed> {
+pub fn place(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Placed> {
     let spec = &loaded.spec.grid;
-    let reference = reference(loaded, inputs, mistakes)?;
+    let reference = reference(loaded, survey, inputs, mistakes)?;
     let mut fail = |key: &str, message: String| {
         mistakes.add(loaded.position(key), key, message);
     };
@@ -47,7 +48,7 @@ pub fn place(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
     if let Some(paths) = &spec.extent_from {
         windows.clear();
         for written in paths {
-            let window = raster::inspect(written).map_err(|e| e.to_string()).and_then(|info| {
+            let window = survey.info(written).and_then(|info| {
                 let offset = relation(&reference, written, &info.grid)?;
                 Ok(offset.window(info.grid.rows, info.grid.cols))
             });
@@ -98,7 +99,7 @@ struct Reference {
 }
 
 /// In this order: CRS, resolution and bounds of the job file; its reference; the first input.
-fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Reference> {
+fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Reference> {
     let spec = &loaded.spec.grid;
     let first = || {
         let file = inputs.iter().flat_map(|i| &i.files).next()?;
@@ -108,12 +109,12 @@ fn reference(loaded: &Loaded, inputs: &[Opened], mistakes: &mut Mistakes) -> Opt
         None => first(),
         Some(name) => match inputs.iter().find(|i| i.name == *name) {
             Some(input) => input.files.first().map(|f| Reference { name: f.path.clone(), grid: f.info.grid.clone() }),
-            None => match raster::inspect(name) {
+            None => match survey.info(name) {
                 Ok(info) => Some(Reference { name: name.clone(), grid: info.grid }),
                 Err(error) => {
                     let names: Vec<_> = inputs.iter().map(|i| i.name.as_str()).collect();
                     mistakes
-                        .add(loaded.position("grid.reference"), "grid.reference", error.to_string())
+                        .add(loaded.position("grid.reference"), "grid.reference", error)
                         .hint(format!("give a raster file or one of the inputs: {}", names.join(", ")));
                     return None;
                 }

@@ -87,13 +87,12 @@ fn open_input(
     }
     let mut files = Vec::new();
     for path in paths {
-        let info = match survey.get(path) {
-            Some(Ok(info)) => info.clone(),
-            Some(Err(error)) => {
-                mistakes.add(loaded.position(&path_key), path_key.clone(), error.to_string());
+        let info = match survey.info(path) {
+            Ok(info) => info,
+            Err(error) => {
+                mistakes.add(loaded.position(&path_key), path_key.clone(), error);
                 continue;
             }
-            None => continue,
         };
         if let Some(file) = describe(loaded, key, wanted, input, (path, info), mistakes, warnings) {
             files.push(file);

@@ -32,9 +32,16 @@ impl Survey {
         Self(found)
     }
 
-    /// What is known of the file, which must be one of the inputs'.
-    pub fn get(&self, path: &str) -> Option<&Result<Info, raster::Error>> {
-        self.0.get(path)
+    /// What the file is: as found out before, or looked into now when it is none of the inputs'.
+    ///
+    /// # Errors
+    /// As [`raster::inspect`], in words.
+    pub fn info(&self, path: &str) -> Result<Info, String> {
+        match self.0.get(path) {
+            Some(Ok(info)) => Ok(info.clone()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => raster::inspect(path).map_err(|e| e.to_string()),
+        }
     }
 }
 
