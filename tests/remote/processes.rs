@@ -136,13 +136,7 @@ fn a_worker_told_to_leave_twice_ends_at_once() {
 #[test]
 fn interrupted_it_stops_long_tiles_and_leaves_nothing() {
     let f = labour::folder(ENDLESS, "");
-    let mut command = f.command();
-    command.args("run job.toml --workers processes:2 --set limits.time=1h".split(' '));
-    let mut controller = Running::start(&f, "controller", command);
-    controller.until("both workers are connected", |_| {
-        let workers = workers(f.path());
-        workers.len() == 2 && workers.into_iter().all(established)
-    });
+    let controller = two_at_work(&f);
     signal(controller.pid(), "INT");
     let run = controller.wait_for(Duration::from_secs(30));
     assert_eq!(run.error(130), "interrupted; nothing was written under the outputs' names");
@@ -175,13 +169,7 @@ fn a_tile_that_kills_its_workers_is_named() {
 #[test]
 fn workers_end_when_their_controller_is_killed() {
     let f = labour::folder(ENDLESS, "");
-    let mut command = f.command();
-    command.args("run job.toml --workers processes:2 --set limits.time=1h".split(' '));
-    let mut controller = Running::start(&f, "controller", command);
-    controller.until("both workers are connected", |_| {
-        let workers = workers(f.path());
-        workers.len() == 2 && workers.into_iter().all(established)
-    });
+    let controller = two_at_work(&f);
     signal(controller.pid(), "KILL");
     let Run { code, .. } = controller.wait();
     assert_eq!(code, -1);
@@ -191,6 +179,18 @@ fn workers_end_when_their_controller_is_killed() {
     // Killed, it could remove nothing: there must be nothing to remove.
     let temporary: Vec<_> = std::fs::read_dir(f.path().join(".tmp")).unwrap().collect();
     assert!(temporary.is_empty(), "{temporary:?}");
+}
+
+/// A controller of two workers, both connected.
+fn two_at_work(f: &Folder) -> Running {
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:2 --set limits.time=1h".split(' '));
+    let mut controller = Running::start(f, "controller", command);
+    controller.until("both workers are connected", |_| {
+        let workers = workers(f.path());
+        workers.len() == 2 && workers.into_iter().all(established)
+    });
+    controller
 }
 
 /// A process that only waits.
