@@ -1,7 +1,7 @@
 //! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
 
 use crate::job::spec::{Input, Spec};
-use crate::raster::{self, Info, gdal_path};
+use crate::raster::{self, Info, gdal_path, is_remote};
 use std::collections::HashMap;
 
 /// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
@@ -20,7 +20,7 @@ impl Survey {
         });
         // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
         // itself, which takes longer than all else.
-        let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(path));
+        let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(&gdal_path(path)));
         let found = std::thread::scope(|scope| {
             let share = remote.len().div_ceil(AT_ONCE).max(1);
             let threads: Vec<_> = remote.chunks(share).map(|chunk| scope.spawn(move || inspect(chunk))).collect();
@@ -47,9 +47,4 @@ impl Survey {
 
 fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
     paths.iter().map(|path| ((*path).clone(), raster::inspect(path))).collect()
-}
-
-fn is_remote(path: &str) -> bool {
-    let path = gdal_path(path);
-    path.starts_with("/vsi") && !path.starts_with("/vsimem/")
 }

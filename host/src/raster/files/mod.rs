@@ -27,7 +27,7 @@ pub use colors::ColorRamp;
 pub use cpl::init;
 pub use crs::{crs_from_user, same_crs};
 pub use inspect::{BandInfo, Info, inspect};
-pub use open::{exists, gdal_path};
+pub use open::{exists, gdal_path, is_remote};
 pub use source::Source;
 pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};

@@ -31,6 +31,11 @@ pub fn exists(path: &str) -> bool {
     found
 }
 
+/// Whether GDAL reads the file from elsewhere, where waiting takes the time; `name` is as GDAL knows it.
+pub fn is_remote(name: &str) -> bool {
+    name.starts_with("/vsi") && !name.starts_with("/vsimem/")
+}
+
 /// Opens a raster for reading.
 pub(super) fn open(path: &str) -> Result<Dataset> {
     hdf5::silence();
@@ -66,7 +71,7 @@ fn without_name(reason: &str, name: &str) -> String {
 
 fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
     let open = || Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok();
-    if name.starts_with("/vsi") && !name.starts_with("/vsimem/") {
+    if is_remote(name) {
         // Listing the folder of a remote file, to find files beside it, may take longer than reading it.
         cpl::with_setting("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR", open)
     } else {
