@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Judges docker/aws/template.yaml with cfn-lint, makes its stack in ministack, an emulator of AWS that others wrote, and runs
 # Fargate jobs there, as a user with docker/aws/controller-policy.json. ministack starts real containers; scripts/containers.sh,
-# which calls this, says which image (TILEFN_IMAGE). Skips, loudly, what can't be installed or run.
+# which calls this, says from which images (TILEFN_IMAGE, TILEFN_IMAGE_GDAL). Skips, loudly, what can't be installed or run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
@@ -16,6 +16,14 @@ if [ "$(cat "$venv/installed" 2>/dev/null)" != "${packages[*]}" ]; then
     exit 0
   fi
   echo "${packages[*]}" >"$venv/installed"
+fi
+
+# Containers find their role's credentials at an address that ECS has for it: in a network of their own it disturbs nobody.
+if [ -n "${TILEFN_IMAGE:-}" ] && [ -z "${TILEFN_NETWORK:-}" ]; then
+  TILEFN_NETWORK=own exec unshare --net "$0"
+elif [ -n "${TILEFN_IMAGE:-}" ]; then
+  ip link set lo up
+  ip address add 169.254.170.2/32 dev lo
 fi
 
 say "CloudFormation template"
@@ -34,7 +42,7 @@ port=$("$bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1"
 export AWS_ENDPOINT_URL="http://127.0.0.1:$port" AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1
 export AWS_ACCESS_KEY_ID=root AWS_SECRET_ACCESS_KEY=secret AWS_EC2_METADATA_DISABLED=true
 BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_REGION="$AWS_REGION" AUTH=true \
-  "$bin/python" tests/emulated-aws/emulator.py "$work/worker.json" >"$work/ministack.log" 2>&1 &
+  "$bin/python" tests/emulated-aws/emulator.py ${TILEFN_IMAGE:+"$work/roles.json"} >"$work/ministack.log" 2>&1 &
 started+=($!)
 for _ in $(seq 150); do
   "$bin/python" -c "import urllib.request as u; u.urlopen('$AWS_ENDPOINT_URL/_localstack/health')" 2>/dev/null && break

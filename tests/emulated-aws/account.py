@@ -1,6 +1,7 @@
 """Sets an emulated AWS account up as docs/aws-start.md says, and takes it down again.
 
-account.py up FOLDER     makes the stack; writes stack.json (its description), controller.json and worker.json (keys) to FOLDER
+account.py up FOLDER     makes the stack, and a bucket for rasters; writes stack.json (its description), user.json (keys of one who
+                         may submit jobs) and roles.json (credentials of tasks) to FOLDER
 account.py down FOLDER   removes the stack, and checks that only the bucket is left of it
 """
 
@@ -13,6 +14,8 @@ import boto3
 ROOT = Path(__file__).parent.parent.parent
 AWS = ROOT / "docker/aws"
 STACK = "tilefn"
+SCENES = "scenes"
+RASTERS = [f"arn:aws:s3:::{SCENES}", f"arn:aws:s3:::{SCENES}/*"]
 
 
 def client(service):
@@ -54,7 +57,15 @@ def plain(policy):
 def up(folder):
     cloudformation, iam = client("cloudformation"), client("iam")
     template = (AWS / "template.yaml").read_text()
-    cloudformation.create_stack(StackName=STACK, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    client("s3").create_bucket(
+        Bucket=SCENES, CreateBucketConfiguration={"LocationConstraint": client("s3").meta.region_name}
+    )
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateBody=template,
+        Parameters=[{"ParameterKey": "Rasters", "ParameterValue": ",".join(RASTERS)}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
     cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
     described = cloudformation.describe_stacks(StackName=STACK)
     (folder / "stack.json").write_text(json.dumps(described, default=str))
@@ -66,31 +77,42 @@ def up(folder):
     in_stack = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     assert plain(in_stack) == plain(policy), "template.yaml and controller-policy.json differ"
 
-    # The controller is a user with this policy and no other.
-    iam.create_user(UserName="controller")
-    iam.put_user_policy(UserName="controller", PolicyName="documented", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName="controller")["AccessKey"]
+    # Who submits jobs is a user with this policy, and what docs/aws.md wants for rasters.
+    iam.create_user(UserName="user")
+    iam.put_user_policy(UserName="user", PolicyName="documented", PolicyDocument=json.dumps(policy))
+    rasters = {"Effect": "Allow", "Resource": RASTERS}
+    rasters["Action"] = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    rasters = {"Version": "2012-10-17", "Statement": [rasters]}
+    iam.put_user_policy(UserName="user", PolicyName="rasters", PolicyDocument=json.dumps(rasters))
+    key = iam.create_access_key(UserName="user")["AccessKey"]
     keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    (folder / "controller.json").write_text(json.dumps(keys))
+    (folder / "user.json").write_text(json.dumps(keys))
 
-    # A worker has the task role's permissions. Only ECS may take that role, so a second one has the same.
-    account = client("sts").get_caller_identity()["Account"]
+    roles = {out[name]: taken(out[name]) for name in ("TaskRoleArn", "ControllerRoleArn")}
+    (folder / "roles.json").write_text(json.dumps(roles))
+
+
+def taken(arn):
+    """Credentials with a role's permissions. Only ECS may take that role, so a second one has the same."""
+    iam, sts = client("iam"), client("sts")
+    account = sts.get_caller_identity()["Account"]
+    name = arn.rsplit("/", 1)[1]
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    role = iam.create_role(RoleName="as-task", AssumeRolePolicyDocument=trust)["Role"]
-    task_role = out["TaskRoleArn"].rsplit("/", 1)[1]
-    for name in iam.list_role_policies(RoleName=task_role)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=task_role, PolicyName=name)["PolicyDocument"]
-        iam.put_role_policy(RoleName="as-task", PolicyName=name, PolicyDocument=json.dumps(document))
-    taken = client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="task")["Credentials"]
-    worker = {
-        "RoleArn": out["TaskRoleArn"],
-        "AccessKeyId": taken["AccessKeyId"],
-        "SecretAccessKey": taken["SecretAccessKey"],
-        "Token": taken["SessionToken"],
-        "Expiration": taken["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+    same = iam.create_role(RoleName=f"as-{name}", AssumeRolePolicyDocument=trust)["Role"]
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        iam.put_role_policy(RoleName=same["RoleName"], PolicyName=policy, PolicyDocument=json.dumps(document))
+    for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        iam.attach_role_policy(RoleName=same["RoleName"], PolicyArn=policy["PolicyArn"])
+    credentials = sts.assume_role(RoleArn=same["Arn"], RoleSessionName="task")["Credentials"]
+    return {
+        "RoleArn": arn,
+        "AccessKeyId": credentials["AccessKeyId"],
+        "SecretAccessKey": credentials["SecretAccessKey"],
+        "Token": credentials["SessionToken"],
+        "Expiration": credentials["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    (folder / "worker.json").write_text(json.dumps(worker))
 
 
 def down(folder):

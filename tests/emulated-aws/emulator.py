@@ -1,33 +1,60 @@
-"""ministack, whose ECS tasks have what they have on AWS: a network on which they reach the controller, a file system that may be
-read-only, and the credentials of their role, from the file that is the first argument. Its plain HTTP passes for TLS."""
+"""ministack, whose ECS tasks have what they have on Fargate: a network on which they reach the controller, a file system that may be
+read-only, time to end when they are told to, and the credentials of their role at 169.254.170.2, from the file that is the argument; without one
+there are no containers. Its plain HTTP passes for TLS."""
 
 import json
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from docker.models.containers import Container
 from ministack.app import main
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import ecs, imds
+from ministack.services import ecs
 
-CREDENTIALS = sys.argv.pop(1)
+CREDENTIALS = sys.argv.pop(1) if len(sys.argv) > 1 else None
+# Where a container on ECS finds its role's credentials.
+ADDRESS = ("169.254.170.2", 80)
+STOP_TIMEOUT = 120
 
 register = ecs._register_metadata
 run_arguments = ecs._build_run_kwargs
 resolve = iam_evaluator._resolve_condition_key
 resource = iam_actions.extract_resource_arn
+stop = Container.stop
 
 
 def register_on_host(task, cluster, definition, container, launch_type, variables, _host, _ip):
-    return register(task, cluster, definition, container, launch_type, variables, True, None)
+    token = register(task, cluster, definition, container, launch_type, variables, True, None)
+    # That is for containers elsewhere than on ECS.
+    del variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"], variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+    variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/v2/credentials/" + definition["taskRoleArn"]
+    return token
 
 
 def run_on_host(container, definition, variables, _ports, _network, _host, *rest):
     arguments = run_arguments(container, definition, variables, {}, None, True, *rest)
-    return arguments | {"read_only": True, "cap_drop": ["ALL"]}
+    # A controller keeps its outputs there until they are complete.
+    return arguments | {"read_only": container["name"] == "worker", "cap_drop": ["ALL"]}
 
 
-def credentials():
-    with open(CREDENTIALS) as file:
-        return json.load(file)
+def stop_in_time(container, **_arguments):
+    return stop(container, timeout=STOP_TIMEOUT)
+
+
+class Credentials(BaseHTTPRequestHandler):
+    def do_GET(self):
+        with open(CREDENTIALS) as file:
+            found = json.load(file).get(self.path.removeprefix("/v2/credentials/"))
+        body = json.dumps(found or {}).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments):
+        pass
 
 
 def condition_key(key, context):
@@ -51,7 +78,9 @@ def resource_on_aws(service, method, path, headers, body, query, region, account
 
 ecs._register_metadata = register_on_host
 ecs._build_run_kwargs = run_on_host
+Container.stop = stop_in_time
 iam_evaluator._resolve_condition_key = condition_key
 iam_actions.extract_resource_arn = resource_on_aws
-imds._ecs_task_credentials_doc = credentials
+if CREDENTIALS:
+    threading.Thread(target=ThreadingHTTPServer(ADDRESS, Credentials).serve_forever, daemon=True).start()
 main()

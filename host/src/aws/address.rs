@@ -5,7 +5,7 @@ use super::session::Session;
 use aws_sdk_s3::Client;
 
 /// Bucket and key of an `s3://bucket/key` address.
-fn split(url: &str) -> Option<(&str, &str)> {
+pub(super) fn split(url: &str) -> Option<(&str, &str)> {
     url.strip_prefix("s3://")?.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
 }
 

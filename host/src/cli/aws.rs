@@ -110,6 +110,9 @@ fn sections(description: &str, kind: Kind) -> Result<String, String> {
     }
     line(format_args!("task_role_arn = {:?}", output("TaskRoleArn")?));
     line(format_args!("execution_role_arn = {:?}", output("ExecutionRoleArn")?));
+    if kind == Kind::Fargate {
+        line(format_args!("controller_role_arn = {:?}   # for tilefn submit --detach", output("ControllerRoleArn")?));
+    }
     line(format_args!("subnets = {subnets:?}"));
     let groups = [output("WorkerGroup")?, output("ControllerGroup")?];
     line(format_args!("security_groups = {groups:?}   # the second is for a controller on AWS"));
@@ -131,7 +134,7 @@ fn sections(description: &str, kind: Kind) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    const OUTPUTS: [(&str, &str); 12] = [
+    const OUTPUTS: [(&str, &str); 13] = [
         ("Region", "eu-west-1"),
         ("Bucket", "tilefn-bucket-1"),
         ("Repository", "1.dkr.ecr.eu-west-1.amazonaws.com/tilefn"),
@@ -144,6 +147,7 @@ mod tests {
         ("ControllerPort", "7400"),
         ("TaskRoleArn", "arn:aws:iam::1:role/t"),
         ("ExecutionRoleArn", "arn:aws:iam::1:role/e"),
+        ("ControllerRoleArn", "arn:aws:iam::1:role/c"),
     ];
 
     fn described(status: &str, outputs: &[(&str, &str)]) -> String {
@@ -169,6 +173,7 @@ mod tests {
         assert_eq!(fargate.ecs.cluster.as_deref(), Some("tilefn"));
         assert_eq!(fargate.ecs.image, concat!("1.dkr.ecr.eu-west-1.amazonaws.com/tilefn:", env!("CARGO_PKG_VERSION")));
         assert!(fargate.ecs.assign_public_ip);
+        assert_eq!(fargate.controller_role_arn.as_deref(), Some("arn:aws:iam::1:role/c"));
 
         let mut outputs = OUTPUTS.to_vec();
         outputs.push(("InstanceProfileArn", "arn:aws:iam::1:instance-profile/i"));

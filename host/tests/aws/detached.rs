@@ -3,9 +3,10 @@
 use crate::labour::{self, assert_done};
 use crate::program::{ENDLESS, assert_nothing_stays, aws, back, in_s3, object, objects, run, workers};
 use crate::running::signal;
-use crate::sim::{DENY, Sim, When};
+use crate::sim::{DENY, Rules, Sim, When};
 use crate::support::{Folder, Run};
 use serde_json::Value;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, even on a busy machine: it hangs.
@@ -49,6 +50,14 @@ fn until_nothing_stays(sim: &Sim) {
     until("nothing stays", || (sim.inventory().is_empty(), format!("{:?}", sim.inventory())));
 }
 
+#[track_caller]
+fn until_it_works(sim: &Sim, f: &Folder, id: &str) {
+    until("it works", || {
+        let log = ask(sim, f, "logs", id);
+        (log.stdout.contains("2 workers are connected"), format!("{log:?}"))
+    });
+}
+
 fn ask(sim: &Sim, f: &Folder, command: &str, id: &str) -> Run {
     run(sim, f, &format!("{command} {id} --job job.toml"))
 }
@@ -84,10 +93,7 @@ async fn a_cancelled_job_cleans_up() {
     let f = labour::folder(ENDLESS, &workers(2, "", SETTINGS));
     let set = in_s3(&sim, &f);
     let id = leave(&sim, &f, &set);
-    until("it works", || {
-        let log = ask(&sim, &f, "logs", &id);
-        (log.stdout.contains("2 workers are connected"), format!("{log:?}"))
-    });
+    until_it_works(&sim, &f, &id);
     until("it says how far it is", || {
         let asked = ask(&sim, &f, "status", &id).ok().stdout.clone();
         (asked.starts_with(&format!("job {id}: running: 0 of 64 tiles, as task arn:aws:ecs:")), asked)
@@ -113,6 +119,63 @@ async fn a_job_that_fails_says_why() {
     assert!(message.starts_with(&format!("job {id}: failed: tile 21 (row 2, column 5) on worker ")), "{message}");
     assert!(message.contains("gain must be positive"), "{message}");
     until_nothing_stays(&sim);
+    let json = run(&sim, &f, &format!("--json status {id} --job job.toml"));
+    let said: Value = serde_json::from_str(json.stdout.lines().last().unwrap()).unwrap();
+    let standing = &said["detail"]["standing"];
+    assert_eq!((&standing["state"], &standing["error"]["exit_code"]), (&"failed".into(), &1.into()), "{said:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_may_not_read_its_job_says_so() {
+    let sim = account().await;
+    let f = labour::folder(0, &workers(2, "", SETTINGS));
+    let set = in_s3(&sim, &f);
+    // Nobody else has read an object of the job before.
+    sim.fault(When::Action("s3:GETJson", 1), DENY);
+    let id = leave(&sim, &f, &set);
+    until_nothing_stays(&sim);
+    let url = format!("s3://bucket/tilefn/jobs/{id}/job.json");
+    assert_eq!(
+        ask(&sim, &f, "status", &id).error(1),
+        format!(
+            "job {id}: failed: cannot read {url}: User is not authorized (AccessDenied); it needs the permission s3:GetObject; docs/aws.md lists the \
+             permissions that the controller needs"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_no_controller_is_seen_in_the_status_and_cancelled() {
+    let sim = Sim::start(Rules::default()).await;
+    sim.run_containers(Path::new("/bin/false"));
+    sim.world.lock().unwrap().existing_cluster("shared", &["FARGATE"]);
+    let f = labour::folder(0, &workers(2, "", SETTINGS));
+    let set = in_s3(&sim, &f);
+    let id = leave(&sim, &f, &set);
+    let why = format!("the controller's task has ended: exit code 1; tilefn logs {id} has its last words");
+    until("it is lost", || {
+        let asked = ask(&sim, &f, "status", &id);
+        (asked.code == 3, format!("{asked:?}"))
+    });
+    assert_eq!(ask(&sim, &f, "status", &id).error(3), format!("job {id}: lost: {why}"));
+    assert!(!sim.inventory().is_empty(), "its task definition is left");
+    let cancelled = format!("job {id}: failed: cancelled; {why}");
+    assert_eq!(ask(&sim, &f, "cancel", &id).ok().stdout.trim_end(), cancelled);
+    assert_nothing_stays(&sim);
+    assert_eq!(ask(&sim, &f, "status", &id).error(1), cancelled);
+}
+
+/// Whether its controller runs by then or not: it does not begin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_cancelled_at_once_leaves_nothing() {
+    let sim = account().await;
+    let f = labour::folder(ENDLESS, &workers(2, "", SETTINGS));
+    let set = in_s3(&sim, &f);
+    let id = leave(&sim, &f, &set);
+    let cancelled = ask(&sim, &f, "cancel", &id);
+    assert!(cancelled.ok().stdout.starts_with(&format!("job {id}: failed: ")), "{cancelled:?}");
+    assert_nothing_stays(&sim);
+    assert_eq!(ask(&sim, &f, "status", &id).code, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,10 +184,7 @@ async fn a_controller_that_is_killed_is_seen_to_be_lost_and_cleaned_up_after() {
     let f = labour::folder(ENDLESS, &workers(2, "", SETTINGS));
     let set = in_s3(&sim, &f);
     let id = leave(&sim, &f, &set);
-    until("it works", || {
-        let log = ask(&sim, &f, "logs", &id);
-        (log.stdout.contains("2 workers are connected"), format!("{log:?}"))
-    });
+    until_it_works(&sim, &f, &id);
     let controller = {
         let world = sim.world.lock().unwrap();
         world.agent.as_ref().unwrap().processes[&world.tasks[0].arn].id()
@@ -166,7 +226,12 @@ async fn what_cannot_work_is_refused_before_anything_is_sent() {
     let set = in_s3(&sim, &f);
     let text = f.read("job.toml").replace("cluster = 'shared'", "");
     f.write("job.toml", &text);
-    refused(&set, 3, "cannot leave the job to AWS: the job file lacks `cluster` in [workers.fargate]");
+    refused(
+        &set,
+        3,
+        "cannot leave the job to AWS: the job file lacks `cluster` in [workers.fargate]; a cluster made for the job could \
+         not be deleted by a controller inside it",
+    );
     assert_eq!(objects(&sim), ["in/a.tif"]);
     assert_nothing_stays(&sim);
     assert_eq!(

@@ -4,7 +4,7 @@ use super::console::Console;
 use super::place::{PlaceArguments, wait};
 use super::run::{self, described};
 use super::{Fatal, prepare};
-use crate::aws::detached::{self, Standing};
+use crate::aws::detached::{self, Ending, Standing};
 use crate::controller::{Control, Progress};
 use crate::job::spec::{WorkerKind, Workers};
 use clap::Args;
@@ -100,10 +100,20 @@ impl Drop for Beacon {
     }
 }
 
-/// The end of a controller that runs on AWS: leaves what `tilefn status` will say.
-pub fn finish(arguments: &run::Arguments, id: &str, result: Result<(), Fatal>, console: &Console) -> Result<(), Fatal> {
-    let error = result.as_ref().err().map(|fatal| fatal.text.as_str());
-    match prepare::load(&arguments.job).and_then(|job| wait(detached::finish(&job.spec.workers, id, error))) {
+/// The end of a controller that runs on AWS, in this region: leaves what `tilefn status` will say.
+pub fn finish(
+    arguments: &run::Arguments,
+    id: &str,
+    region: &str,
+    result: Result<(), Fatal>,
+    console: &Console,
+) -> Result<(), Fatal> {
+    let ending = result.as_ref().err().map(|Fatal { code, text, detail }| Ending {
+        message: text.clone(),
+        exit_code: *code,
+        detail: detail.clone(),
+    });
+    match wait(detached::finish(&arguments.job.job, id, region, ending.as_ref())) {
         Ok(left) => left.iter().for_each(|l| console.warn(l)),
         Err(e) => console.warn(&e.text),
     }

@@ -22,7 +22,7 @@ const MAX_MODULE: u64 = 1 << 30;
 #[derive(Debug, Args)]
 pub struct JobArguments {
     /// The job file (TOML, or JSON by its extension); - reads it from standard input
-    job: String,
+    pub job: String,
     /// Override a key of the job file, e.g. --set params.radius=3 or --set outputs.ndvi.path=x.tif
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,

@@ -43,8 +43,12 @@ pub struct SubmitArguments {
     detach: bool,
     /// The job's id, given by who left it to this controller
     #[cfg(feature = "aws")]
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, requires = "ecs_region")]
     job_id: Option<String>,
+    /// Where that controller runs
+    #[cfg(feature = "aws")]
+    #[arg(long, hide = true)]
+    ecs_region: Option<String>,
 }
 
 /// Runs the job on this machine.
@@ -67,9 +71,9 @@ pub fn submit(arguments: &SubmitArguments, console: &Console) -> Result<(), Fata
         if arguments.detach {
             return detach::detach(&arguments.run, console);
         }
-        if let Some(id) = &arguments.job_id {
+        if let (Some(id), Some(region)) = (&arguments.job_id, &arguments.ecs_region) {
             let result = start(&arguments.run, console, &kinds, "submit", Some(id));
-            return detach::finish(&arguments.run, id, result, console);
+            return detach::finish(&arguments.run, id, region, result, console);
         }
     }
     start(&arguments.run, console, &kinds, "submit", None)
@@ -84,6 +88,9 @@ fn start(
     id: Option<&str>,
 ) -> Result<(), Fatal> {
     let started = Instant::now();
+    let control = Arc::new(Control::default());
+    // A container's first process can't be ended by a signal that it doesn't catch.
+    let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
     if let Some(path) = &arguments.report {
         report::check_place(path)?;
     }
@@ -106,10 +113,10 @@ fn start(
         return Ok(());
     }
     console.say(&text, "plan", || json);
-    let control = Arc::new(Control::default());
     let dashboard =
         dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
     let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
+    drop(early);
     let workers = prepared.loaded.spec.workers.clone();
     #[cfg(feature = "aws")]
     let given = id.is_some();

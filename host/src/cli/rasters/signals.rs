@@ -17,21 +17,27 @@ pub struct Catcher {
 impl Catcher {
     /// From now on signals stop `control`'s job instead of killing the process.
     pub fn new(control: Arc<Control>, interrupt: Interrupt) -> Result<Self, Fatal> {
+        Self::catch(move |n| match n {
+            0 => {
+                eprintln!("stopping after the tiles under way; again to stop them too");
+                control.stop();
+            }
+            1 => interrupt.stop(),
+            _ => std::process::exit(130),
+        })
+    }
+
+    /// From now on a signal stops `control`'s job as soon as it begins.
+    pub fn early(control: Arc<Control>) -> Result<Self, Fatal> {
+        Self::catch(move |_| control.stop())
+    }
+
+    /// Has each signal answered, given how many there were before.
+    fn catch(answer: impl Fn(usize) + Send + 'static) -> Result<Self, Fatal> {
         let mut signals =
             Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
         let handle = signals.handle();
-        let thread = std::thread::spawn(move || {
-            for (n, _) in signals.forever().enumerate() {
-                match n {
-                    0 => {
-                        eprintln!("stopping after the tiles under way; again to stop them too");
-                        control.stop();
-                    }
-                    1 => interrupt.stop(),
-                    _ => std::process::exit(130),
-                }
-            }
-        });
+        let thread = std::thread::spawn(move || signals.forever().enumerate().for_each(|(n, _)| answer(n)));
         Ok(Self { handle, thread: Some(thread) })
     }
 }

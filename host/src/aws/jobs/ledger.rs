@@ -4,10 +4,10 @@
 //! nothing behind: undoing looks for the thing by its name or tag and takes "there is none" for success.
 
 use super::backoff::{Pauses, Step};
-use super::error::{AwsError, Cause};
 use super::s3::Store;
-use super::session::{Pace, Session};
 use super::tags;
+use crate::aws::error::{AwsError, Cause};
+use crate::aws::session::{Pace, Session};
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;

@@ -1,9 +1,9 @@
 //! Objects in S3: a job's module, ticket, report and state. Rasters there are GDAL's.
 
-use super::address::read;
-use super::error::{AwsError, Cause};
-use super::session::Session;
 use super::tags;
+use crate::aws::address::{read, split};
+use crate::aws::error::{AwsError, Cause};
+use crate::aws::session::Session;
 use crate::job::spec;
 use crate::wire::{Fingerprint, Ticket};
 use aws_sdk_s3::Client;
@@ -40,6 +40,18 @@ impl Store {
         let prefix = format!("{}{slash}", settings.prefix);
         let client = session.s3(settings.region.as_deref(), settings.endpoint.as_deref());
         Self { client, bucket: settings.bucket.clone(), prefix }
+    }
+
+    /// The store that has the file `file` of job `job` at the address `url`.
+    ///
+    /// # Errors
+    /// When `url` is no address of such a file.
+    pub(super) fn with(session: &Session, job: &str, file: &str, url: &str) -> Result<Self, AwsError> {
+        let end = format!("jobs/{}/{file}", tags::id(job));
+        let place = split(url).and_then(|(bucket, key)| Some((bucket, key.strip_suffix(&end)?)));
+        let wrong = || AwsError::refused(format!("use {url}"), format!("it does not end with {end}"));
+        let (bucket, prefix) = place.ok_or_else(wrong)?;
+        Ok(Self { client: session.s3(None, None), bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
 
     /// Puts a module where every job with the same module finds it; nothing is sent when it is there already.

@@ -3,11 +3,11 @@
 use super::backoff::{Step, chance, delay};
 use super::cost::{self, Rates};
 use super::crew::Crew;
-use super::error::{AwsError, Cause};
 use super::ledger::{Clients, PAGE};
 use super::request::Kind;
-use super::session::Session;
 use super::tags;
+use crate::aws::error::{AwsError, Cause};
+use crate::aws::session::Session;
 use crate::controller::Usage;
 use crate::controller::fleet::{Fleet, FleetError, Roll};
 use crate::job::spec::{self, Spot, Workers};

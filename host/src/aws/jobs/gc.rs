@@ -3,9 +3,9 @@
 //! Nothing is removed by looking. What belongs to a job that has not expired is not even listed unless that job is
 //! named: its controller may be alive.
 
-use super::error::{AwsError, Cause};
 use super::ledger::{self, Clients, Cluster, Ledger, PAGE};
 use super::tags;
+use crate::aws::error::{AwsError, Cause};
 use aws_sdk_ecs::types::{
     ClusterField, Tag, TaskDefinitionFamilyStatus, TaskDefinitionField, TaskDefinitionStatus, TaskField,
 };

@@ -2,10 +2,10 @@
 
 use super::backoff::{self, Step};
 use super::cost::{self, Estimate};
-use super::error::AwsError;
 use super::s3::Store;
-use super::session::Session;
 use super::tags;
+use crate::aws::error::AwsError;
+use crate::aws::session::Session;
 use crate::controller::FleetError;
 use crate::controller::remote::Recruited;
 use crate::job::spec::Workers;

@@ -4,13 +4,13 @@
 //! `progress.json`, and at the end `report.json` or `error.json`. ECS forgets a task an hour after its end.
 
 use super::backoff::{Pauses, Step};
-use super::error::{AwsError, Cause};
 use super::ledger::{Clients, Cluster, Ledger};
 use super::request::{self, Batch, Common, Kind, Part};
 use super::s3::Store;
-use super::session::Session;
 use super::stopped::{Said, why};
 use super::{backoff, tags};
+use crate::aws::error::{AwsError, Cause};
+use crate::aws::session::Session;
 use crate::job::Spec;
 use crate::job::spec::Workers;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 const MAX_OBJECT: u64 = 64 << 20;
 /// Log lines that one call returns.
 const LINES: i32 = 10_000;
+
+/// The exit code of a job that was told to stop.
+const INTERRUPTED: u8 = 130;
 
 const JOB: &str = "job.json";
 const CONTROLLER: &str = "controller.json";
@@ -54,9 +57,15 @@ struct Progress {
 }
 
 /// What a controller says whose job has failed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Ending {
-    message: String,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// What it would have told the user on a terminal.
+    pub message: String,
+    /// The exit code that goes with that.
+    pub exit_code: u8,
+    /// The same for programs, if there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Value>,
 }
 
 /// How a job stands.
@@ -69,6 +78,15 @@ pub struct Standing {
     /// The report of a job that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<Value>,
+    /// What the controller of a job said that has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Ending>,
+}
+
+impl Standing {
+    fn new(state: &'static str, text: impl Into<String>) -> Self {
+        Self { state, text: text.into(), report: None, error: None }
+    }
 }
 
 /// Sends a job: module and job file to S3, a controller on Fargate. `options` are more arguments of its `tilefn submit`.
@@ -85,8 +103,11 @@ pub async fn submit(
     let missing = |what: &str| AwsError::refused("leave the job to AWS", format!("the job file lacks {what}"));
     let fargate = spec.workers.fargate.clone().ok_or_else(|| missing("[workers.fargate]"))?;
     let settings = spec.workers.s3.clone().ok_or_else(|| missing("[workers.s3]"))?;
-    // A cluster of the job's own could not be deleted by a controller inside it.
-    let cluster = fargate.ecs.cluster.clone().ok_or_else(|| missing("`cluster` in [workers.fargate]"))?;
+    let cluster = fargate.ecs.cluster.clone().ok_or_else(|| {
+        missing(
+            "`cluster` in [workers.fargate]; a cluster made for the job could not be deleted by a controller inside it",
+        )
+    })?;
     let role = fargate.controller_role_arn.clone();
     let role = role.ok_or_else(|| missing("`controller_role_arn` in [workers.fargate]"))?;
     let store = Store::new(session, &settings);
@@ -99,7 +120,8 @@ pub async fn submit(
     if let Some(fargate) = &mut sent.workers.fargate {
         fargate.ecs.region = Some(session.region().to_owned());
     }
-    let mut arguments = vec!["submit".to_owned(), store.address(id, JOB), "--job-id".to_owned(), id.to_owned()];
+    let job = store.address(id, JOB);
+    let mut arguments = ["submit", &job, "--job-id", id, "--ecs-region", session.region()].map(str::to_owned).to_vec();
     arguments.extend(options.iter().map(|o| (*o).to_owned()));
 
     let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + LIFE;
@@ -191,14 +213,18 @@ pub async fn progress(workers: &Workers, id: &str, done: u64, total: u64) -> Res
 }
 
 /// What a controller that was sent does at its end: says what went wrong, if anything did, and removes its own task
-/// definition. Returns what could not be done.
-pub async fn finish(workers: &Workers, id: &str, error: Option<&str>) -> Result<Vec<String>, AwsError> {
-    let Some(settings) = &workers.s3 else { return Ok(Vec::new()) };
-    let session = super::session(workers).await?;
-    let clients = Clients::new(&session, Store::new(&session, settings));
+/// definition. Needs no more than it was started with, since it may not have been able to read its job, which is at
+/// `url`. Returns what could not be done.
+///
+/// # Errors
+/// When `url` is not a job's, or no region is set.
+pub async fn finish(url: &str, id: &str, region: &str, ending: Option<&Ending>) -> Result<Vec<String>, AwsError> {
+    // The environment has the bucket's region and endpoint.
+    let store = Store::with(&Session::load(None).await?, id, JOB, url)?;
+    let clients = Clients::new(&Session::load(Some(region)).await?, store);
     let mut left = Vec::new();
-    if let Some(error) = error
-        && let Err(e) = clients.store.put(id, ERROR, json(&Ending { message: error.to_owned() })?).await
+    if let Some(ending) = ending
+        && let Err(e) = clients.store.put(id, ERROR, json(ending)?).await
     {
         left.push(e.to_string());
     }
@@ -212,7 +238,6 @@ pub async fn finish(workers: &Workers, id: &str, error: Option<&str>) -> Result<
 /// # Errors
 /// When there is no such job, or AWS refuses.
 pub async fn status(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
-    let standing = |state, text: String| Standing { state, text, report: None };
     let controller = controller(clients, id).await?;
     let task = task(clients, &controller).await?;
     // Looked at after the task: what it left at its end is there by then.
@@ -220,23 +245,28 @@ pub async fn status(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
         let tiles = report.pointer("/tiles/done").and_then(Value::as_u64).unwrap_or_default();
         let seconds = report.get("wall_seconds").and_then(Value::as_f64).unwrap_or_default();
         let text = format!("{tiles} tiles in {seconds:.0} s");
-        return Ok(Standing { report: Some(report), ..standing("done", text) });
+        return Ok(Standing { report: Some(report), ..Standing::new("done", text) });
     }
     if let Some(error) = read::<Ending>(clients, id, ERROR).await? {
-        return Ok(standing("failed", error.message));
+        return Ok(Standing { error: Some(error.clone()), ..Standing::new("failed", error.message) });
     }
+    // An image without GDAL, or a controller that was killed, says nothing but in its log.
+    let log =
+        if controller.log_group.is_some() { format!("; tilefn logs {id} has its last words") } else { String::new() };
     Ok(match task {
-        None => standing(
+        None => Standing::new(
             "lost",
-            format!("the controller's task is gone without a report; tilefn gc {id} --delete removes the rest"),
+            format!("the controller's task is gone without a report{log}; tilefn gc {id} --delete removes the rest"),
         ),
-        Some((state, why)) if state == "STOPPED" => standing("lost", format!("the controller's task has ended: {why}")),
+        Some((state, why)) if state == "STOPPED" => {
+            Standing::new("lost", format!("the controller's task has ended: {why}{log}"))
+        }
         Some((state, _)) if state == "RUNNING" => {
             let far = read::<Progress>(clients, id, PROGRESS).await?;
             let far = far.map_or(String::new(), |p| format!("{} of {} tiles, ", p.done, p.total));
-            standing("running", format!("{far}as task {}", controller.task))
+            Standing::new("running", format!("{far}as task {}", controller.task))
         }
-        Some((state, _)) => standing("starting", format!("the controller's task is {state}")),
+        Some((state, _)) => Standing::new("starting", format!("the controller's task is {state}")),
     })
 }
 
@@ -269,7 +299,8 @@ pub async fn logs(clients: &Clients, id: &str, mut line: impl FnMut(&str)) -> Re
     }
 }
 
-/// Tells the job's controller to stop, and waits a bounded time until it has cleaned up and ended.
+/// Tells the job's controller to stop, and waits a bounded time until it has cleaned up and ended. What one leaves that
+/// could not, as it had not begun or had to be killed, is removed.
 ///
 /// # Errors
 /// When there is no such job, or AWS refuses.
@@ -291,6 +322,22 @@ pub async fn cancel(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
         pauses.pause().await;
     }
     step.done("the controller has ended");
+    let standing = status(clients, id).await?;
+    if standing.state != "lost" {
+        return Ok(standing);
+    }
+    let mut ledger = Ledger {
+        ticket: true,
+        cluster: Some(Cluster { name: controller.cluster, ours: false }),
+        family: Some(tags::name(id)),
+        ..Ledger::new(id)
+    };
+    for left in ledger.undo(clients).await {
+        tracing::warn!("{left}");
+    }
+    let message = format!("cancelled; {}", standing.text);
+    let ending = Ending { message, exit_code: INTERRUPTED, detail: None };
+    clients.store.put(id, ERROR, json(&ending)?).await?;
     status(clients, id).await
 }
 

@@ -4,13 +4,13 @@
 //! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
 
 use super::backoff::{Step, chance, delay};
-use super::error::{AwsError, Cause};
 use super::ledger::{Clients, Cluster, Ledger, PAGE};
 use super::request::{self, BATCH, Batch, Common, Kind, Part};
 use super::s3::Store;
-use super::session::Session;
 use super::stopped::{Said, why};
 use super::tags;
+use crate::aws::error::{AwsError, Cause};
+use crate::aws::session::Session;
 use crate::controller::fleet::{FleetError, Roll};
 use crate::controller::{Ended, Usage};
 use crate::job::spec::{self, Spot};

@@ -2,9 +2,9 @@
 
 use super::cost::{self, Rates};
 use super::crew::Crew;
-use super::error::AwsError;
 use super::request::Kind;
-use super::session::Session;
+use crate::aws::error::AwsError;
+use crate::aws::session::Session;
 use crate::controller::Usage;
 use crate::controller::fleet::{Fleet, FleetError, Roll};
 use crate::job::spec::Workers;
