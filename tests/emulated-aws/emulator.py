@@ -62,8 +62,12 @@ def condition_key(key, context):
 
 
 def resource_on_aws(service, method, path, headers, body, query, region, account):
-    """What ECS itself asks permission for, where ministack takes the cluster or nothing."""
+    """What AWS itself asks permission for, where ministack takes the cluster, the log group or nothing."""
     action = {name.lower(): value for name, value in headers.items()}.get("x-amz-target", "").rpartition(".")[2]
+    if action == "GetLogEvents":
+        asked = json.loads(body)
+        group, stream = asked["logGroupName"], asked["logStreamName"]
+        return f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}"
     asked = json.loads(body) if service == "ecs" and body else {}
     named = {
         "RunTask": asked.get("taskDefinition"),

@@ -7,6 +7,7 @@
 #[path = "../e2e/support/mod.rs"]
 mod support;
 
+mod arm64;
 mod chaos;
 mod containers;
 #[cfg(feature = "aws")]

@@ -213,7 +213,7 @@ async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Fo
 #[cfg(feature = "ec2")]
 async fn instances(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
     let filter = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::JOB).build();
-    let all = super::ec2::described(&clients.ec2, filter).await?;
+    let all = super::ec2::instances::described(&clients.ec2, filter).await?;
     let found = all.iter().filter_map(|instance| {
         let find = |key| instance.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
         let marks = Marks { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) };

@@ -196,7 +196,7 @@ impl Ledger {
             // What was still unknown before may be what holds it.
             self.stop_tasks(clients, name, true).await?;
             #[cfg(feature = "ec2")]
-            super::ec2::deregister(clients, name, None).await?;
+            super::ec2::instances::deregister(clients, name, None).await?;
             pauses.pause().await;
         }
     }
@@ -207,22 +207,22 @@ impl Ledger {
     /// Takes the job's instances out of the cluster and terminates them. In this order: an instance that is terminated
     /// first stays registered for up to 20 minutes and holds the cluster.
     async fn remove_instances(&mut self, clients: &Clients, cluster: Option<&str>) -> Result<(), AwsError> {
-        use super::ec2;
+        use super::ec2::instances;
         if !self.instances {
             return Ok(());
         }
         if let Some(since) = self.unanswered {
             sleep(clients.pace.settle.saturating_sub(since.elapsed())).await;
         }
-        let mut ids = ec2::alive(&clients.ec2, &self.job).await?;
+        let mut ids = instances::alive(&clients.ec2, &self.job).await?;
         ids.extend(self.instance_ids.iter().cloned());
         // An instance can register after this; it is terminated all the same, and deleting the cluster tries again.
         let step = Step::begin();
         let registered = match cluster {
-            Some(cluster) => ec2::deregister(clients, cluster, Some(&ids)).await,
+            Some(cluster) => instances::deregister(clients, cluster, Some(&ids)).await,
             None => Ok(()),
         };
-        ec2::terminate(&clients.ec2, &ids).await?;
+        instances::terminate(&clients.ec2, &ids).await?;
         registered?;
         if !ids.is_empty() {
             step.done(format_args!("{} instances terminated", ids.len()));
