@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the worker without GDAL for ARM64, and tests that it gives the same pixels as this machine's, bit for bit; on an x86-64
-# machine under qemu. Skips, loudly, when the tools for that are missing (scripts/setup.sh test installs them).
+# machine under qemu. Skips, loudly, when the tools for that are missing (scripts/setup.sh test installs them with
+# TILEFN_TEST_ARM64=arm64).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }

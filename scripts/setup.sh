@@ -3,7 +3,7 @@
 # Usage: scripts/setup.sh run|test
 #   run   what the program and the demo need: GDAL, a C compiler, pip to fetch scenes, Rust's WebAssembly target
 #   test  that, and what the tests need: GDAL's Python for independent pixels, clang for the C example, cargo-deny,
-#         musl for the static worker, podman for its container, a compiler and an emulator of ARM64,
+#         musl for the static worker, podman for its container,
 #         and in a container an SSH server and SLURM, which it starts by itself
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,11 +19,14 @@ esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
 [ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps iproute2 iptables musl-tools binutils)
-[ "$what" = test ] && [ "$(uname -m)" = x86_64 ] && packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 # Containers are tested by root only.
 [ "$what" = test ] && [ "$(id -u)" = 0 ] && packages+=(podman runc netavark aardvark-dns debootstrap)
 # 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
 [ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
+# A compiler and an emulator for one test, which takes minutes to build: only for those who ask, with TILEFN_TEST_ARM64=arm64.
+arm64=
+[ "$what" = test ] && [ "${TILEFN_TEST_ARM64:-}" = arm64 ] && [ "$(uname -m)" = x86_64 ] && arm64=aarch64-unknown-linux-musl
+[ -n "$arm64" ] && packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 # Servers for the recipes of docs/workers.md. Where packages may start services, as they may not in a container, these would
 # be started for good: there only for those who ask, with TILEFN_TEST_RECIPES=recipes. The test says when it is skipped.
 if [ "$what" = test ] && { [ -x /usr/sbin/policy-rc.d ] || [ "${TILEFN_TEST_RECIPES:-}" = recipes ]; }; then
@@ -55,7 +58,7 @@ if command -v rustup >/dev/null && ! rustc --version >/dev/null 2>&1; then
 fi
 targets=(wasm32-unknown-unknown)
 [ "$what" = test ] && targets+=("$(uname -m)-unknown-linux-musl")
-[ "$what" = test ] && [ "$(uname -m)" = x86_64 ] && targets+=(aarch64-unknown-linux-musl)
+[ -n "$arm64" ] && targets+=("$arm64")
 for target in "${targets[@]}"; do
   if ! ls "$(rustc --print target-libdir --target "$target")"/libstd-* >/dev/null 2>&1; then
     command -v rustup >/dev/null || die "Rust's target $target is missing, and there is no rustup to add it with"
