@@ -1,6 +1,6 @@
 //! Workers on AWS: starts ECS tasks, keeps them coming, and removes all that was made for the job.
 //!
-//! What a worker needs is here: an `s3://` address, and the [`Session`] to read it with. [`jobs`] is the controller's side.
+//! What a worker needs is here: an `s3://` address, and the [`Session`] to read it with. `jobs` is the controller's side.
 //! `docs/aws.md` is the user's page.
 
 mod address;
