@@ -40,7 +40,7 @@ pub(super) fn why(said: Said<'_>) -> String {
         (r, c) if r.is_empty() || r.starts_with("Essential container in task exited") => c.to_owned(),
         (r, c) => format!("{r}: {c}"),
     };
-    if let Some(exit) = exit {
+    if let Some(exit) = exit.filter(|exit| !text.to_ascii_lowercase().ends_with(&format!("exit code {exit}"))) {
         let comma = if text.is_empty() { "" } else { ", " };
         text.push_str(&format!("{comma}exit code {exit}"));
     }
@@ -83,6 +83,7 @@ mod tests {
         for (code, reason, container, exit, expected) in [
             ("EssentialContainerExited", essential, "", Some(0), "finished"),
             ("EssentialContainerExited", essential, "", Some(3), "exit code 3"),
+            ("EssentialContainerExited", essential, "Exit code 3", Some(3), "Exit code 3"),
             (
                 "EssentialContainerExited",
                 essential,
