@@ -251,8 +251,9 @@ async fn the_end_of_a_connection_is_orderly_only_between_messages() {
 #[tokio::test]
 async fn a_process_greets_on_the_socket_it_inherits_and_the_end_of_either_side_shows() {
     let (ours, theirs) = Socket::pair().unwrap();
-    let theirs = Socket::inherited(theirs.as_fd()).unwrap();
-    let worker = tokio::spawn(theirs.join(about(), Pool::new(1 << 20), LIMITS));
+    let inherited = Socket::inherited(theirs.as_fd()).unwrap();
+    drop(theirs);
+    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
     let joining = ours.greet(Pool::new(1 << 20)).await.unwrap();
     assert_eq!((&joining.about, joining.peer), (&about(), None));
     let terms = Terms { worker: 3, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(None) };
@@ -272,8 +273,9 @@ async fn a_process_greets_on_the_socket_it_inherits_and_the_end_of_either_side_s
 #[tokio::test(start_paused = true)]
 async fn a_process_waits_for_its_controller_without_limit() {
     let (ours, theirs) = Socket::pair().unwrap();
-    let theirs = Socket::inherited(theirs.as_fd()).unwrap();
-    let worker = tokio::spawn(theirs.join(about(), Pool::new(1 << 20), LIMITS));
+    let inherited = Socket::inherited(theirs.as_fd()).unwrap();
+    drop(theirs);
+    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     assert!(!worker.is_finished());
     drop(ours);
