@@ -13,9 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
-/// Memory for GDAL's block cache, bytes, when this worker reads.
-const GDAL_CACHE: u64 = 64 << 20;
-
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The ticket that the controller wrote: a file, s3://bucket/key, or - for standard input
@@ -87,7 +84,8 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         version: env!("CARGO_PKG_VERSION").into(),
         arch: std::env::consts::ARCH.into(),
     };
-    crate::raster::init(GDAL_CACHE);
+    // Loaded while nothing else is to be done; the task says how much memory it is worth.
+    crate::raster::init(0);
     ready.store(true, Ordering::Relaxed);
     let result = remote::run(controller, &Settings { about, cache: user_cache_dir(), fetch: fetch() }, left);
     handle.close();

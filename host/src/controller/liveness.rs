@@ -36,6 +36,7 @@ pub fn server() -> Arc<Server> {
         halo: 0,
         skip_empty: false,
         limits: Limits::default(),
+        block_cache: 0,
     };
     // Nothing is late here, so a tile moves on only when its worker is gone.
     let policy = Policy { max_attempts: 4, window: 1, straggler: Duration::MAX };

@@ -142,6 +142,7 @@ async fn session(
     let mut sending = tokio::spawn(send(writer, from_threads, to_send, queue.clone(), heartbeat));
 
     let task = Arc::new(parse_task(task.part(0).unwrap_or_default())?);
+    crate::raster::init(task.block_cache);
     let prepared = tokio::select! {
         prepared = set_up(ticket, settings, &task, &mut reader, &messages) => prepared,
         Ok(_) = leave.wait_for(|leave| *leave) => {

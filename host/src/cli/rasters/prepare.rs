@@ -103,7 +103,7 @@ pub fn prepare(
             return Err(fatal);
         }
     };
-    crate::raster::init(plan.block_cache);
+    crate::raster::init(plan.task.block_cache);
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
