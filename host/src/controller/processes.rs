@@ -51,6 +51,8 @@ impl Processes {
     /// # Errors
     /// When one can't be started.
     pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
+        // They inherit it.
+        super::remote::raise_file_limit();
         let restarts_left = count.saturating_mul(RESTARTS);
         let (children, conversations) = (Vec::new(), JoinSet::new());
         let mut processes = Self { program, threads, start_timeout, restarts_left, children, conversations };

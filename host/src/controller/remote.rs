@@ -242,8 +242,8 @@ impl Address {
     }
 }
 
-/// Each worker's connection is an open file, and systems allow few of them unless asked for more.
-fn raise_file_limit() {
+/// Each worker's connection is an open file, as is each input, and systems allow few of them unless asked for more.
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -1,7 +1,7 @@
 //! A worker in a process of its own: joins its controller, runs what it is sent, leaves when there is no more.
 
 use super::compute::{self, Job, Queue, Report};
-use super::runner::{self, Done, Outcome, Runner, working_set};
+use super::runner::{self, Done, KEPT_MEMORY, Outcome, Runner};
 use super::task::Task;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
 use crate::wire::{
@@ -30,8 +30,6 @@ const PREFETCH: usize = 2;
 const MAX_SETUP: u64 = 256 << 20;
 /// The most that is taken in one message.
 const LIMITS: PayloadLimits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
-/// Memory an instance keeps from tile to tile at most, bytes.
-const KEPT_MEMORY: u64 = 256 << 20;
 
 /// Fetches the bytes at a URL, at most so many.
 pub type Fetch =
@@ -498,11 +496,9 @@ fn prepare(
     threads: usize,
     cache: Option<PathBuf>,
 ) -> Result<(Runner, Interrupt), Error> {
-    let (rows, cols) = task.tiling.tile_size();
-    let kept = working_set(&task, rows, cols).min(KEPT_MEMORY);
     // Results keep their instance until they have been sent.
     let instances = threads.saturating_mul(2).saturating_add(2);
-    let sandbox = Sandbox::with_cache(&task.limits, instances, kept, cache.as_deref())?;
+    let sandbox = Sandbox::with_cache(&task.limits, instances, KEPT_MEMORY, cache.as_deref())?;
     for warning in sandbox.warnings() {
         tracing::warn!("{warning}");
     }
