@@ -76,18 +76,17 @@ fn run(seed: u64) {
     let (mut crew, more) = if seed % 2 == 0 {
         let controller_at = free_port();
         let proxy = Proxy::to(controller_at);
-        let more =
-            format!("kind = 'external'\nticket = 'ticket'\nlisten = '{controller_at}'\nadvertise = '{}'", proxy.address);
+        let more = format!(
+            "kind = 'external'\nticket = 'ticket'\nlisten = '{controller_at}'\nadvertise = '{}'",
+            proxy.address
+        );
         (Crew::External { proxy, workers: Vec::new(), started: 0 }, more)
     } else {
         (Crew::Processes, "kind = 'processes'\ncount = 3".to_owned())
     };
     let reads = random.pick(&["controller", "worker"]).unwrap();
     // Silence is noticed after a bit more than half a second. Tiles are lost on purpose here, more often than by chance.
-    let f = labour::folder(
-        8_000_000,
-        &format!("reads = '{reads}'\nheartbeat = '250ms'\nmax_attempts = 100\n{more}"),
-    );
+    let f = labour::folder(8_000_000, &format!("reads = '{reads}'\nheartbeat = '250ms'\nmax_attempts = 100\n{more}"));
     let mut controller = labour::submit(&f, "");
     if matches!(crew, Crew::External { .. }) {
         controller.until("there is a ticket", |_| f.path().join("ticket").exists());

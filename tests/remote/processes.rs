@@ -299,7 +299,8 @@ fn tcp_sockets(pid: u32) -> usize {
     let tcp: Vec<_> = tables.iter().flat_map(|t| t.lines()).filter_map(|l| l.split_whitespace().nth(9)).collect();
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let targets = files.filter_map(|f| Some(std::fs::read_link(f.ok()?.path()).ok()?.to_str()?.to_owned()));
-    let is_tcp = |t: &String| t.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')).is_some_and(|t| tcp.contains(&t));
+    let is_tcp =
+        |t: &String| t.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')).is_some_and(|t| tcp.contains(&t));
     targets.filter(is_tcp).count()
 }
 

@@ -61,9 +61,9 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         _ if arguments.connected => Controller::Parent(Socket::inherited(std::io::stdin().as_fd()).map_err(|e| {
             Fatal::usage(format!("--connected: standard input is no connection with a controller, which gives it: {e}"))
         })?),
-        Some("-") | None => Controller::Named(
-            Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?,
-        ),
+        Some("-") | None => {
+            Controller::Named(Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?)
+        }
         Some(place) => Controller::Named(read_ticket(place)?),
     };
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();

@@ -177,10 +177,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let error = Processes::start("/nonexistent/tilefn".into(), 1, 1, Duration::from_secs(60)).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "can't start /nonexistent/tilefn worker: No such file or directory (os error 2)"
-        );
+        assert_eq!(error.to_string(), "can't start /nonexistent/tilefn worker: No such file or directory (os error 2)");
     }
 
     #[tokio::test(start_paused = true)]

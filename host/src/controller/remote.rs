@@ -185,7 +185,8 @@ async fn serve<F: Fleet>(
     let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
     let expires = SystemTime::now() + TICKET_LIFE;
     let module = Fingerprint::of(&server.module);
-    let mut ticket = Ticket::new(&address.job, address.all(port), certificate.fingerprint(), secret.clone(), module, expires);
+    let mut ticket =
+        Ticket::new(&address.job, address.all(port), certificate.fingerprint(), secret.clone(), module, expires);
     ticket.module_url = module_url;
     let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
 
