@@ -73,7 +73,7 @@ impl Crew {
 
 fn run(seed: u64) {
     let mut random = Random(seed);
-    let (mut crew, more) = if seed % 2 == 0 {
+    let (mut crew, more) = if seed.is_multiple_of(2) {
         let controller_at = free_port();
         let proxy = Proxy::to(controller_at);
         let more = format!(
