@@ -1,6 +1,6 @@
 //! Sorting many short sequences at once: a sorting network on lanes, for medians.
 //!
-//! A network compares the same places whatever the values, so sixteen pixels are sorted by the vector instructions that
+//! A network compares the same places whatever the values, so many pixels are sorted by the vector instructions that
 //! would compare one.
 
 use alloc::{vec, vec::Vec};
@@ -8,7 +8,7 @@ use alloc::{vec, vec::Vec};
 use super::{operands::Check, samples::Samples};
 use crate::Element;
 
-/// Pixels sorted at a time: a whole vector even of bytes.
+/// Pixels sorted at a time: enough for a step's bookkeeping to count little, few enough for the first-level cache.
 const LANES: usize = 64;
 
 /// Above so many values for a pixel, selecting them one pixel at a time is faster.
