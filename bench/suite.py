@@ -13,7 +13,7 @@ THREADS = 2
 BLOCK = 256
 CODECS = {"none": "uncompressed", "deflate": "DEFLATE"}
 CREATION = ["TILED=YES", f"BLOCKXSIZE={BLOCK}", f"BLOCKYSIZE={BLOCK}", "BIGTIFF=IF_SAFER", f"NUM_THREADS={THREADS}"]
-# tilefn with threads; with two worker processes over TLS that read their inputs, or that are sent their pixels.
+# tilefn with threads; with two worker processes that read their inputs, or that are sent their pixels.
 KINDS = {
     "tilefn": [],
     "tilefn-reading": ["--workers", f"processes:{THREADS}", "--set", "workers.reads=worker"],

@@ -2,7 +2,7 @@
 //! it runs on the processor's vectors.
 
 /// Pixels sorted at a time.
-pub const LANES: usize = 16;
+pub const LANES: usize = 64;
 
 /// Sorts as many sequences of `n` values as there are lanes, as far as their medians need.
 pub struct Medians {

@@ -177,19 +177,22 @@ tilefn_address tilefn_alloc(uint32_t len, uint32_t align);
 #define TILEFN_JOIN_(a, b) a##b
 #define TILEFN_JOIN(a, b) TILEFN_JOIN_(a, b)
 
-/* Once in a module without a libc: the version marker, and tilefn_alloc from the memory behind the data. */
+/* Once in a module without a libc: the version marker, and tilefn_alloc from the memory behind the data, also from what
+ * the host adds to it. */
 #define TILEFN_MODULE                                                                                                  \
     TILEFN_MARKER_                                                                                                     \
     TILEFN_EXTERN_C unsigned char __heap_base;                                                                         \
+    static uint64_t tilefn_end_;                                                                                       \
     TILEFN_EXPORT("tilefn_alloc") tilefn_address tilefn_alloc(uint32_t len, uint32_t align) {                          \
-        static uint64_t next;                                                                                          \
         if (align == 0 || (align & (align - 1)) != 0) return 0;                                                        \
-        uint64_t start = ((next ? next : (uintptr_t)&__heap_base) + align - 1) & ~(uint64_t)(align - 1);               \
+        uint64_t next = tilefn_end_ ? tilefn_end_ : (uintptr_t)&__heap_base;                                           \
+        uint64_t start = (next + align - 1) & ~(uint64_t)(align - 1);                                                  \
         uint64_t end = start + len, pages = (end + 65535) / 65536, have = __builtin_wasm_memory_size(0);               \
         if (pages > have && __builtin_wasm_memory_grow(0, (size_t)(pages - have)) == (size_t)-1) return 0;             \
-        next = end;                                                                                                    \
+        tilefn_end_ = end;                                                                                             \
         return (tilefn_address)start;                                                                                  \
-    }
+    }                                                                                                                  \
+    TILEFN_EXPORT("tilefn_memory_used") uint32_t tilefn_memory_used(void) { return (uint32_t)tilefn_end_; }
 
 /* Once in a module with a libc (wasi-sdk); include <stdlib.h>. */
 #define TILEFN_MODULE_LIBC                                                                                             \

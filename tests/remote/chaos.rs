@@ -46,28 +46,59 @@ fn pixels_are_right_whatever_happens() {
     }
 }
 
+/// Who starts the workers, and replaces those that end.
+enum Crew {
+    /// The controller.
+    Processes,
+    /// This test; their connections pass a proxy.
+    External { proxy: Proxy, workers: Vec<Running>, started: usize },
+}
+
+impl Crew {
+    /// Starts workers until there are three that run.
+    fn keep(&mut self, f: &Folder) {
+        let Self::External { workers, started, .. } = self else { return };
+        workers.retain_mut(|worker| !worker.ended());
+        while workers.len() < 3 {
+            *started += 1;
+            workers.push(labour::worker(f, &format!("worker{started}"), "--threads 1"));
+        }
+    }
+
+    /// Does something to one of the connections, if it can.
+    fn disturb(&self, link: usize, how: How) -> bool {
+        matches!(self, Self::External { proxy, .. } if proxy.disturb(link, how))
+    }
+}
+
 fn run(seed: u64) {
     let mut random = Random(seed);
-    let controller_at = free_port();
-    let proxy = Proxy::to(controller_at);
+    let (mut crew, more) = if seed.is_multiple_of(2) {
+        let controller_at = free_port();
+        let proxy = Proxy::to(controller_at);
+        let more = format!(
+            "kind = 'external'\nticket = 'ticket'\nlisten = '{controller_at}'\nadvertise = '{}'",
+            proxy.address
+        );
+        (Crew::External { proxy, workers: Vec::new(), started: 0 }, more)
+    } else {
+        (Crew::Processes, "kind = 'processes'\ncount = 3".to_owned())
+    };
     let reads = random.pick(&["controller", "worker"]).unwrap();
     // Silence is noticed after a bit more than half a second. Tiles are lost on purpose here, more often than by chance.
-    let f = labour::folder(
-        8_000_000,
-        &format!(
-            "reads = '{reads}'\nheartbeat = '250ms'\nmax_attempts = 100\nlisten = '{controller_at}'\nadvertise = '{}'",
-            proxy.address
-        ),
-    );
-    let mut command = f.command();
-    command.args(["run", "job.toml", "--report", "report.json", "--workers", "processes:3"]);
-    let mut controller = Running::start(&f, "controller", command);
+    let f = labour::folder(8_000_000, &format!("reads = '{reads}'\nheartbeat = '250ms'\nmax_attempts = 100\n{more}"));
+    let mut controller = labour::submit(&f, "");
+    if matches!(crew, Crew::External { .. }) {
+        controller.until("there is a ticket", |_| f.path().join("ticket").exists());
+        crew.keep(&f);
+    }
     // Workers that have not begun can't lose anything.
     controller.says("%");
     let mut stopped = Vec::new();
     let mut blows = Vec::new();
     while !controller.ended() && blows.len() < BLOWS {
         std::thread::sleep(Duration::from_millis(20 + random.below(150)));
+        crew.keep(&f);
         let Some(pid) = random.pick(&workers(f.path())) else { continue };
         let link = usize::try_from(random.below(16)).unwrap();
         let (name, struck) = match random.below(8) {
@@ -80,17 +111,26 @@ fn run(seed: u64) {
                 }));
                 ("STOP", signal(pid, "STOP"))
             }
-            4 => ("hold", proxy.disturb(link, How::Hold(SILENCE))),
-            5 | 6 => ("corrupt", proxy.disturb(link, How::Corrupt)),
-            _ => ("cut", proxy.disturb(link, How::Cut)),
+            4 => ("hold", crew.disturb(link, How::Hold(SILENCE))),
+            5 | 6 => ("corrupt", crew.disturb(link, How::Corrupt)),
+            _ => ("cut", crew.disturb(link, How::Cut)),
         };
         if struck {
             blows.push(name);
         }
     }
+    // In peace from now on.
+    while !controller.ended() {
+        crew.keep(&f);
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let run = controller.wait();
     println!("  reads = {reads}: {blows:?}");
     stopped.into_iter().for_each(|thread| thread.join().unwrap());
+    if let Crew::External { workers, .. } = crew {
+        // Each is told, or misses its controller, or finds no ticket.
+        workers.into_iter().for_each(|worker| drop(worker.wait()));
+    }
     let report = assert_done(&f, &run);
     println!("  {} tiles lost, {} workers", report["tiles"]["retried"], report["workers"].as_array().unwrap().len());
     assert_tidy(&f, &FILES);

@@ -3,6 +3,9 @@
 use crate::labour::{self, FILES, assert_done, submit, worker};
 use crate::running::{Running, assert_tidy, signal, workers};
 use crate::support::{Folder, Run};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 /// Enough for a tile to take tens of milliseconds.
@@ -181,44 +184,124 @@ fn workers_end_when_their_controller_is_killed() {
     assert!(temporary.is_empty(), "{temporary:?}");
 }
 
+/// The worker can't be heard, but lives: nobody can reach it any more, so it has to go.
+#[test]
+fn a_worker_out_of_touch_is_ended_and_replaced() {
+    let f = labour::folder(ENDLESS, "heartbeat = '250ms'");
+    let mut controller = two_at_work(&f);
+    let lost = workers(f.path())[0];
+    signal(lost, "STOP");
+    controller.says("a worker process is out of touch; starting another");
+    controller.until("there are two again", |c| c.stderr().matches(" joined: ").count() == 3);
+    let now = workers(f.path());
+    assert!(now.len() == 2 && !now.contains(&lost), "{lost} in {now:?}");
+    signal(controller.pid(), "INT");
+    assert_eq!(controller.wait_for(Duration::from_secs(30)).code, 130);
+    assert_tidy(&f, &["a.tif", "job.toml"]);
+}
+
+/// A job whose module comes through a pipe, so that planning waits for it: its controller, and the pipe.
+fn planning(f: &Folder) -> (Running, PathBuf) {
+    let pipe = f.path().join("module.wasm");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:2 --module module.wasm".split(' '));
+    let mut controller = Running::start(f, "controller", command);
+    controller.until("the workers are there before the plan", |_| workers(f.path()).len() == 2);
+    (controller, pipe)
+}
+
+#[test]
+fn workers_that_are_there_before_a_plan_that_fails_are_gone_after_it() {
+    let f = labour::folder(0, "");
+    let (controller, pipe) = planning(&f);
+    std::fs::write(&pipe, "no module").unwrap();
+    let run = controller.wait();
+    let message = run.error(2);
+    assert!(message.starts_with("function.module: "), "{message}");
+    assert_eq!(run.stderr, format!("error: {message}\n"), "the workers say nothing");
+    assert_tidy(&f, &["a.tif", "job.toml", "module.wasm"]);
+}
+
+#[test]
+fn workers_that_wait_for_a_plan_end_when_their_controller_is_killed() {
+    let f = labour::folder(0, "");
+    let (controller, _pipe) = planning(&f);
+    signal(controller.pid(), "KILL");
+    assert_eq!(controller.wait().code, -1);
+    let mut waiting = Running::start(&f, "waiting", idle());
+    waiting.until("no worker is left", |_| workers(f.path()).is_empty());
+}
+
+#[test]
+fn a_dry_run_starts_no_worker() {
+    let f = labour::folder(0, "");
+    let pipe = f.path().join("module.wasm");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = f.command();
+    command.args("run job.toml --dry-run --workers processes:2 --module module.wasm".split(' '));
+    let controller = Running::start(&f, "controller", command);
+    // Opening the pipe waits until the controller reads, which is after workers would have been started.
+    let mut writing = std::fs::File::create(&pipe).unwrap();
+    assert_eq!(workers(f.path()), [0_u32; 0]);
+    writing.write_all(b"no module").unwrap();
+    drop(writing);
+    assert_eq!(controller.wait().code, 2);
+}
+
+#[test]
+fn worker_processes_need_no_network() {
+    let f = labour::folder(ENDLESS, "");
+    let controller = two_at_work(&f);
+    for pid in workers(f.path()).into_iter().chain([controller.pid()]) {
+        assert_eq!(tcp_sockets(pid), 0, "process {pid}");
+    }
+    signal(controller.pid(), "INT");
+    controller.wait_for(Duration::from_secs(30));
+    // Where there is one, it would be seen.
+    let f = labour::folder(0, "kind = 'external'\nticket = 'ticket'\nlisten = '127.0.0.1:0'");
+    let mut controller = submit(&f, "");
+    controller.until("there is a ticket", |_| f.path().join("ticket").exists());
+    assert_eq!(tcp_sockets(controller.pid()), 1);
+}
+
+#[test]
+fn a_connection_that_is_none_is_refused() {
+    let f = Folder::new();
+    let run = f.tilefn(["worker", "--connected"]);
+    let message = run.error(2);
+    assert!(
+        message.starts_with("--connected: standard input is no connection with a controller, which gives it: "),
+        "{message}"
+    );
+}
+
 /// A controller of two workers, both connected.
 fn two_at_work(f: &Folder) -> Running {
     let mut command = f.command();
-    command.args("run job.toml --workers processes:2 --set limits.time=1h".split(' '));
+    command.args("run job.toml --workers processes:2 --set limits.time=1h -v".split(' '));
     let mut controller = Running::start(f, "controller", command);
-    controller.until("both workers are connected", |_| {
-        let workers = workers(f.path());
-        workers.len() == 2 && workers.into_iter().all(established)
-    });
+    controller.until("both workers are connected", |c| c.stderr().matches(" joined: ").count() == 2);
     controller
 }
 
 /// A process that only waits.
-fn idle() -> std::process::Command {
-    let mut command = std::process::Command::new("sleep");
+fn idle() -> Command {
+    let mut command = Command::new("sleep");
     command.arg("600");
     command
 }
 
-/// Whether the process has a connection.
-fn established(pid: u32) -> bool {
-    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    let sockets: Vec<_> = entries
-        .filter_map(|e| {
-            std::fs::read_link(e.ok()?.path())
-                .ok()?
-                .to_str()?
-                .strip_prefix("socket:[")?
-                .strip_suffix(']')
-                .map(str::to_owned)
-        })
-        .collect();
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    // Column 3 is the state (01: established), column 9 the socket.
-    table
-        .lines()
-        .map(|l| l.split_whitespace().collect::<Vec<_>>())
-        .any(|row| row.get(3) == Some(&"01") && sockets.iter().any(|s| row.get(9) == Some(&s.as_str())))
+/// How many TCP sockets a process has, listening or connected.
+fn tcp_sockets(pid: u32) -> usize {
+    let tables = ["tcp", "tcp6"].map(|t| std::fs::read_to_string(format!("/proc/net/{t}")).unwrap_or_default());
+    // Column 9 is the socket.
+    let tcp: Vec<_> = tables.iter().flat_map(|t| t.lines()).filter_map(|l| l.split_whitespace().nth(9)).collect();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let targets = files.filter_map(|f| Some(std::fs::read_link(f.ok()?.path()).ok()?.to_str()?.to_owned()));
+    let is_tcp =
+        |t: &String| t.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')).is_some_and(|t| tcp.contains(&t));
+    targets.filter(is_tcp).count()
 }
 
 /// Processor time of a process, hundredths of a second.

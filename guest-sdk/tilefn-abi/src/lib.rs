@@ -27,6 +27,9 @@ pub const VERSION_EXPORT: &str = "tilefn_abi_v1";
 pub const VERSION_EXPORT_PREFIX: &str = "tilefn_abi_v";
 /// `(len: i32, align: i32) -> i32`: memory for the host to fill; 0 when there is none. Never freed: an instance lives for one tile.
 pub const ALLOC_EXPORT: &str = "tilefn_alloc";
+/// `() -> i32`, optional: the end of the memory in use, the highest so far. A host may give a module that exports it more memory from
+/// the start than it asks for, so that the memory needn't grow for each tile.
+pub const MEMORY_USED_EXPORT: &str = "tilefn_memory_used";
 /// Prefix of the export that describes a function.
 pub const DESCRIBE_PREFIX: &str = "describe:";
 /// Prefix of the export that runs a function on one tile.

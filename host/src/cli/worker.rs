@@ -2,35 +2,35 @@
 
 use super::{Fatal, cores};
 use crate::sandbox::user_cache_dir;
-use crate::wire::{About, Ticket, WorkerKind};
-use crate::worker::remote::{self, Settings};
+use crate::wire::{About, Socket, Ticket, WorkerKind};
+use crate::worker::remote::{self, Controller, Settings};
 use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
-/// Memory for GDAL's block cache, bytes, when this worker reads.
-const GDAL_CACHE: u64 = 64 << 20;
-
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The ticket that the controller wrote: a file, s3://bucket/key, or - for standard input
-    #[arg(long, value_name = "FILE", env = "TILEFN_TICKET")]
-    ticket: String,
+    #[arg(long, value_name = "FILE", env = "TILEFN_TICKET", required_unless_present = "connected")]
+    ticket: Option<String>,
     /// Tiles to run at the same time; default: one for each processor
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
     /// What started this worker, for the report
     #[arg(long, value_enum, default_value = "external", hide = true)]
     kind: Kind,
+    /// Standard input is a connection with the controller, which has started this process
+    #[arg(long, hide = true)]
+    connected: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Kind {
-    Process,
     External,
     Fargate,
     Ec2,
@@ -57,9 +57,14 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
             }
         }
     });
-    let ticket = match &*arguments.ticket {
-        "-" => Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?,
-        place => read_ticket(place)?,
+    let controller = match arguments.ticket.as_deref() {
+        _ if arguments.connected => Controller::Parent(Socket::inherited(std::io::stdin().as_fd()).map_err(|e| {
+            Fatal::usage(format!("--connected: standard input is no connection with a controller, which gives it: {e}"))
+        })?),
+        Some("-") | None => {
+            Controller::Named(Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?)
+        }
+        Some(place) => Controller::Named(read_ticket(place)?),
     };
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let pid = std::process::id();
@@ -68,7 +73,7 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         host,
         pid,
         kind: match arguments.kind {
-            Kind::Process => WorkerKind::Process,
+            _ if arguments.connected => WorkerKind::Process,
             Kind::External => WorkerKind::External,
             Kind::Fargate => WorkerKind::Fargate,
             Kind::Ec2 => WorkerKind::Ec2,
@@ -79,15 +84,17 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         version: env!("CARGO_PKG_VERSION").into(),
         arch: std::env::consts::ARCH.into(),
     };
-    crate::raster::init(GDAL_CACHE);
+    // Loaded while nothing else is to be done; the task says how much memory it is worth.
+    crate::raster::init(0);
     ready.store(true, Ordering::Relaxed);
-    let result = remote::run(&ticket, &Settings { about, cache: user_cache_dir(), fetch: fetch() }, left);
+    let result = remote::run(controller, &Settings { about, cache: user_cache_dir(), fetch: fetch() }, left);
     handle.close();
     // The thread only loops over signals; it can't have panicked.
     let _ended = catching.join();
     match result {
-        // The controller is on the same terminal, and says it.
-        Err(remote::Error::Aborted(_)) if matches!(arguments.kind, Kind::Process) => Ok(()),
+        // The controller is on the same terminal, and says it; or it is gone.
+        Err(remote::Error::Aborted(_)) if arguments.connected => Ok(()),
+        Err(remote::Error::Join(e) | remote::Error::Wire(e)) if arguments.connected && e.is_transient() => Ok(()),
         result => result.map_err(|e| Fatal {
             code: if matches!(e, remote::Error::Join(_) | remote::Error::Wire(_)) { 3 } else { 1 },
             text: e.to_string(),

@@ -32,6 +32,10 @@ pub struct Book {
     tile: [u32; 2],
 }
 
+/// Tiles that whoever reads for itself takes at a time. Each thread, and each process, decodes for itself the blocks that
+/// a halo reaches into: with single tiles in turn, nearly all of them twice.
+const NEIGHBOURS: u64 = 4;
+
 /// Warnings kept for the report; a function that warns on every tile would fill it.
 const MAX_WARNINGS: usize = 100;
 
@@ -68,11 +72,16 @@ impl Book {
         self.schedule().take(worker, Instant::now())
     }
 
-    /// Tiles for `worker`, at most `most`; waits until there is one, or all are done (then none), or the job is stopped.
+    /// How many tiles to take at a time, when so many threads work: fewer near the end, so that no thread is left without
+    /// while another has several.
+    pub fn run_length(&self, threads: u64) -> u64 {
+        run_length(&self.schedule(), threads)
+    }
+
+    /// Tiles for `worker`; waits until there is one, or all are done (then none), or the job is stopped.
     ///
-    /// They are neighbours where possible: what one decodes beyond its edge is the next one's. Near the end fewer are
-    /// given, so that no thread is left without while another has several.
-    pub fn wait_for_tiles(&self, worker: WorkerId, most: u64, threads: u64) -> Result<Vec<u64>, Failure> {
+    /// They are neighbours where possible: what one decodes beyond its edge is the next one's.
+    pub fn wait_for_tiles(&self, worker: WorkerId, threads: u64) -> Result<Vec<u64>, Failure> {
         let mut schedule = self.schedule();
         loop {
             if self.control.stopped() {
@@ -80,7 +89,7 @@ impl Book {
             }
             match schedule.take(worker, Instant::now()) {
                 Grant::Tile(first) => {
-                    let most = (schedule.left() / threads.saturating_mul(4).max(1)).clamp(1, most);
+                    let most = run_length(&schedule, threads);
                     let mut tiles = vec![first];
                     while (tiles.len() as u64) < most {
                         let Grant::Tile(next) = schedule.take(worker, Instant::now()) else { break };
@@ -311,4 +320,8 @@ impl Book {
         // A thread that panicked has ended the job already.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn run_length(schedule: &Schedule, threads: u64) -> u64 {
+    (schedule.left() / threads.saturating_mul(4).max(1)).clamp(1, NEIGHBOURS)
 }

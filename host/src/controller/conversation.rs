@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 /// Most tiles that one worker may ask for at a time; more than any machine has threads.
-const MAX_WANTED: u32 = 1024;
+const MAX_WANTED: i64 = 1024;
 /// How long a worker may go on sending after it was told that all is done.
 const GOODBYE: Duration = Duration::from_secs(4);
 /// How often a worker that waits for work looks whether a late tile can be taken over.
@@ -180,8 +180,8 @@ struct Talk<'a> {
     events: mpsc::UnboundedReceiver<Event>,
     /// Places for tiles on their way to this worker.
     room: Arc<Semaphore>,
-    /// Tiles the worker has asked for and not been given.
-    wanted: u32,
+    /// Tiles the worker has asked for and not been given; below zero when it was given more.
+    wanted: i64,
     /// Tiles it holds.
     leases: HashMap<u64, Held>,
     /// Tiles sent so far.
@@ -244,8 +244,17 @@ impl Talk<'_> {
     }
 
     /// Grants as many tiles as the worker wants and the schedule has.
+    ///
+    /// To one that reads them itself a tile on its way is but a number, so it gets a few neighbours at once, if more
+    /// than it asked for.
     fn hand_out(&mut self) {
-        while self.wanted > 0 && self.writing.len() < EMPTY {
+        let mut run = 0;
+        while (self.wanted > 0 || run > 0) && self.writing.len() < EMPTY {
+            if run == 0 && self.server.readers.is_none() {
+                let threads = self.server.roll.count() as u64 * u64::from(self.about.threads);
+                run = self.server.book.run_length(threads);
+            }
+            run = run.saturating_sub(1);
             let Grant::Tile(index) = self.server.book.take(self.worker) else { return };
             let Some(tile) = self.server.task.tiling.tile(index) else { return };
             self.wanted -= 1;
@@ -266,7 +275,7 @@ impl Talk<'_> {
 
     fn hear(&mut self, message: FromWorker, payload: Payload) -> Result<Option<String>, WireError> {
         match message {
-            FromWorker::Want { tiles } => self.wanted = self.wanted.saturating_add(tiles).min(MAX_WANTED),
+            FromWorker::Want { tiles } => self.wanted = self.wanted.saturating_add(tiles.into()).min(MAX_WANTED),
             FromWorker::Result(result) => self.result(result, payload)?,
             FromWorker::Failed(failure) => self.failed(&failure),
             FromWorker::Returned { tiles, why } => {

@@ -73,11 +73,13 @@ impl Roll {
         self.came.lock().unwrap_or_else(PoisonError::into_inner).contains(task)
     }
 
-    /// Waits until a worker has come or gone.
-    pub async fn changed(&self) {
+    /// Waits until a worker has come or gone, from this call on.
+    pub fn changed(&self) -> impl Future<Output = ()> {
         let mut changed = self.changed.subscribe();
-        // The sender lives as long as `self`.
-        let _open = changed.changed().await;
+        async move {
+            // The sender lives as long as `self`.
+            let _open = changed.changed().await;
+        }
     }
 
     /// Tiles that are not done.

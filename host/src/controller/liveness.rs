@@ -21,7 +21,7 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const LIMITS: PayloadLimits = PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 1 << 20, result: 0 };
 
 /// A controller with a job of one tile, which its workers would read themselves.
-fn server() -> Arc<Server> {
+pub fn server() -> Arc<Server> {
     let tiling = Tiling::new(64, 64, 64, 64).unwrap();
     let grid = Grid { transform: GeoTransform::north_up(0.0, 0.0, 1.0, 1.0), rows: 64, cols: 64, crs: Crs::default() };
     let task = Task {
@@ -36,6 +36,7 @@ fn server() -> Arc<Server> {
         halo: 0,
         skip_empty: false,
         limits: Limits::default(),
+        block_cache: 0,
     };
     // Nothing is late here, so a tile moves on only when its worker is gone.
     let policy = Policy { max_attempts: 4, window: 1, straggler: Duration::MAX };

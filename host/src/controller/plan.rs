@@ -14,8 +14,6 @@ pub struct Plan {
     pub task: Arc<Task>,
     /// The files of each output, in the order of [`Task::outputs`]. How many bands they have is seen from the first tile.
     pub outputs: Vec<Vec<TargetSpec>>,
-    /// Memory for GDAL's block cache, bytes.
-    pub block_cache: u64,
     /// Compute threads on this machine.
     pub threads: usize,
     /// What the user should know before and after the run.

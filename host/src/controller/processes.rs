@@ -1,106 +1,88 @@
-//! Workers as processes of this machine.
+//! Workers as processes of this machine, each on a connection of its own that it is started with.
 
-use super::fleet::{Fleet, FleetError, Roll};
-use crate::wire::Ticket;
-use std::io::{self, Write};
+use super::fleet::FleetError;
+use super::server::Server;
+use crate::wire::{Pool, Socket};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::process::{Child, Command};
+use tokio::task::{AbortHandle, JoinSet};
 
-/// How long a process has to leave by itself before it is killed.
+/// How long a process has to end by itself once its connection is over, before it is killed.
 const LEAVE: Duration = Duration::from_secs(5);
 /// How often a worker of the wanted number may be started anew on average before that is given up.
 const RESTARTS: u32 = 8;
-/// Pause before a process that died is replaced, so that one which can't start doesn't spin.
+/// How often is looked who has died; so one which can't start doesn't spin.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often is looked whether a process that was told to end has done so.
+const LOOK: Duration = Duration::from_millis(1);
 
-/// A fixed number of worker processes, each replaced when it dies or is out of touch for too long.
+/// A fixed number of worker processes, each replaced when it dies or its connection does. None is left once this is dropped.
 pub struct Processes {
     program: PathBuf,
-    count: u32,
     threads: u32,
     start_timeout: Duration,
     restarts_left: u32,
-    ticket: Option<Vec<u8>>,
     children: Vec<Running>,
+    conversations: JoinSet<()>,
 }
 
 struct Running {
     child: Child,
-    /// When it was connected last, or started.
-    seen: Instant,
+    link: Link,
+}
+
+/// How far the connection with a process is.
+enum Link {
+    /// Not begun: the process loads, and waits.
+    Waiting(Socket),
+    /// It works.
+    Held(AbortHandle),
+    /// Over since then.
+    Over(Instant),
 }
 
 impl Processes {
-    /// `count` processes of `program`, with `threads` compute threads each. One that isn't connected for
-    /// `start_timeout` is replaced.
-    pub fn new(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {
+    /// Starts `count` processes of `program`, with `threads` compute threads each, before there is anything for them to
+    /// do: they load meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
+    ///
+    /// # Errors
+    /// When one can't be started.
+    pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
+        // They inherit it.
+        super::remote::raise_file_limit();
         let restarts_left = count.saturating_mul(RESTARTS);
-        Self { program, count, threads, start_timeout, restarts_left, ticket: None, children: Vec::new() }
+        let (children, conversations) = (Vec::new(), JoinSet::new());
+        let mut processes = Self { program, threads, start_timeout, restarts_left, children, conversations };
+        for _ in 0..count {
+            processes.spawn()?;
+        }
+        Ok(processes)
     }
 
     fn spawn(&mut self) -> Result<(), FleetError> {
-        let Some(ticket) = &self.ticket else { return Ok(()) };
-        let mut command = Command::new(&self.program);
-        command
-            .args(["worker", "--ticket", "-", "--threads", &self.threads.to_string(), "--kind", "process"])
-            .stdin(filled(ticket).map_err(|e| FleetError(format!("can't hand a worker its ticket: {e}")))?)
+        let failed = |e| FleetError(format!("can't start {} worker: {e}", self.program.display()));
+        let (ours, theirs) = Socket::pair().map_err(failed)?;
+        let child = Command::new(&self.program)
+            .args(["worker", "--connected", "--threads", &self.threads.to_string()])
+            .stdin(theirs)
             .stdout(Stdio::null())
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
-            .kill_on_drop(true);
-        let child =
-            command.spawn().map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
-        self.children.push(Running { child, seen: Instant::now() });
+            .spawn()
+            .map_err(failed)?;
+        self.children.push(Running { child, link: Link::Waiting(ours) });
         Ok(())
     }
 
-    /// Waits until one of the processes has ended or has to be ended, takes it off the list, and says what happened.
-    async fn next_end(&mut self, roll: &Roll) -> String {
+    /// Talks with the workers, and replaces those that die. Ends only when none is left and none can be had.
+    pub(super) async fn keep(&mut self, server: &Arc<Server>, pool: &Pool) -> FleetError {
         loop {
-            let connected: Vec<u32> = roll.connected().iter().map(|about| about.pid).collect();
-            let mut ended = None;
-            for (n, Running { child, seen }) in self.children.iter_mut().enumerate() {
-                if let Ok(Some(status)) = child.try_wait() {
-                    ended = Some((n, format!("ended with {status}")));
-                } else if child.id().is_some_and(|pid| connected.contains(&pid)) {
-                    *seen = Instant::now();
-                } else if seen.elapsed() > self.start_timeout {
-                    // What remains of it ends when it is dropped.
-                    ended = Some((n, format!("has not been connected for {:?}", self.start_timeout)));
-                }
-            }
-            if let Some((n, what)) = ended {
-                self.children.remove(n);
-                return what;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-}
-
-/// A pipe that holds `bytes` and is closed at its writing end: a secret that is in no file, so that nothing of it can
-/// remain. A ticket is far below the 4 KiB that every pipe holds without a reader.
-fn filled(bytes: &[u8]) -> io::Result<Stdio> {
-    let (reader, mut writer) = io::pipe()?;
-    writer.write_all(bytes)?;
-    Ok(reader.into())
-}
-
-impl Fleet for Processes {
-    async fn start(&mut self, ticket: &Ticket, _roll: &Roll) -> Result<(), FleetError> {
-        self.ticket = Some(ticket.to_json().map_err(|e| FleetError(e.to_string()))?);
-        for _ in 0..self.count {
-            self.spawn()?;
-        }
-        Ok(())
-    }
-
-    async fn keep(&mut self, roll: &Roll) -> FleetError {
-        loop {
-            let ended = self.next_end(roll).await;
-            if roll.tiles_left() == 0 {
+            self.talk(server, pool);
+            let ended = self.next_end(server).await;
+            if server.roll.tiles_left() == 0 {
                 continue;
             }
             if self.restarts_left == 0 {
@@ -117,20 +99,92 @@ impl Fleet for Processes {
         }
     }
 
-    async fn stop(&mut self) -> Vec<String> {
-        let leave = async {
-            for Running { child, .. } in &mut self.children {
-                // Its status is of no interest any more.
-                let _status = child.wait().await;
+    /// Begins the conversations that have not begun.
+    fn talk(&mut self, server: &Arc<Server>, pool: &Pool) {
+        for Running { link, .. } in &mut self.children {
+            *link = match std::mem::replace(link, Link::Over(Instant::now())) {
+                Link::Waiting(socket) => {
+                    let conversation = server.clone().serve_process(socket, pool.clone(), self.start_timeout);
+                    Link::Held(self.conversations.spawn(conversation))
+                }
+                begun => begun,
+            };
+        }
+    }
+
+    /// Waits until one of the processes has ended or has to be ended, takes it off the list, and says what happened.
+    async fn next_end(&mut self, server: &Server) -> String {
+        loop {
+            while let Some(ended) = self.conversations.try_join_next() {
+                server.look_at(ended);
             }
-        };
-        if tokio::time::timeout(LEAVE, leave).await.is_err() {
-            for Running { child, .. } in &mut self.children {
-                let _gone = child.kill().await;
+            let mut ended = None;
+            for (n, Running { child, link }) in self.children.iter_mut().enumerate() {
+                if matches!(link, Link::Held(conversation) if conversation.is_finished()) {
+                    *link = Link::Over(Instant::now());
+                }
+                if let Ok(Some(status)) = child.try_wait() {
+                    ended = Some((n, format!("ended with {status}")));
+                } else if matches!(link, Link::Over(since) if since.elapsed() > LEAVE) {
+                    // What remains of it ends when it is dropped.
+                    ended = Some((n, "is out of touch".to_owned()));
+                }
+            }
+            if let Some((n, what)) = ended {
+                self.children.remove(n);
+                return what;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The conversations, which end by themselves once the server says how the job has.
+    pub(super) fn conversations(&mut self) -> &mut JoinSet<()> {
+        &mut self.conversations
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        let asked = Instant::now();
+        for Running { child, link } in &mut self.children {
+            // One that waits has nothing to bring to an end.
+            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(child.try_wait(), Ok(None)) {
+                std::thread::sleep(LOOK);
             }
         }
-        self.children.clear();
-        self.ticket = None;
-        Vec::new()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended.
+        let _killed = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::liveness::server;
+    use super::*;
+
+    async fn end_of(program: &str) -> String {
+        let mut processes = Processes::start(program.into(), 1, 1, Duration::from_secs(60)).unwrap();
+        processes.keep(&server(), &Pool::new(1 << 20)).await.to_string()
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Processes::start("/nonexistent/tilefn".into(), 1, 1, Duration::from_secs(60)).err().unwrap();
+        assert_eq!(error.to_string(), "can't start /nonexistent/tilefn worker: No such file or directory (os error 2)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn processes_that_can_not_work_are_started_only_so_often() {
+        assert_eq!(
+            end_of("/bin/false").await,
+            "no worker process is left, the last one ended with exit status: 1; too many have died"
+        );
     }
 }

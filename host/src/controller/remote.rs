@@ -1,10 +1,11 @@
-//! A whole run with workers in other processes: opens the door, has a fleet started, serves until all is done, cleans up.
+//! A whole run with workers in other processes: has them started or lets them in, serves until all is done, cleans up.
 
 use super::control::Control;
 use super::failure::Failure;
 use super::fleet::{Fleet, FleetError};
 use super::journal::Journal;
 use super::plan::Plan;
+use super::processes::Processes;
 use super::reading::Readers;
 use super::report::{Report, Usage, Worker};
 use super::run::{self, Totals};
@@ -26,20 +27,25 @@ const STRAGGLER: Duration = Duration::from_secs(5);
 /// Received results may take this many bytes together, before they are written.
 const RESULT_BUDGET: u64 = 256 << 20;
 
-/// Where workers find the controller, and how they work.
+/// How workers work, wherever they are.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Address and port to listen on.
-    pub listen: SocketAddr,
-    /// Addresses for the ticket; empty: found out.
-    pub advertise: Vec<String>,
     /// Whether the controller reads the inputs and sends the pixels.
     pub controller_reads: bool,
     /// How often a tile may be lost before the job fails.
     pub max_attempts: u32,
     /// How often each side says something at least.
     pub heartbeat: Duration,
-    /// The job's id, for the ticket and names.
+}
+
+/// Where workers on a network find the controller.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Addresses for the ticket; empty: found out.
+    pub advertise: Vec<String>,
+    /// The job's id, for the ticket.
     pub job: String,
 }
 
@@ -51,6 +57,9 @@ pub struct Recruited<F> {
     pub module_url: Option<String>,
 }
 
+/// What the user should know of how workers were ended, and what they used.
+type Served = Result<(Vec<String>, Option<Usage>), Failure>;
+
 /// Runs `plan` with the workers of the fleet that `recruit` makes, given the module. `function` joins the results of an
 /// accumulating function.
 pub fn run<F: Fleet>(
@@ -58,6 +67,45 @@ pub fn run<F: Fleet>(
     module: Vec<u8>,
     function: Function,
     recruit: impl AsyncFnOnce(&[u8]) -> Result<Recruited<F>, FleetError>,
+    options: &(Options, Address),
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Result<Report, Failure> {
+    let (options, address) = options;
+    let serve = async |server: &Arc<Server>| {
+        let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
+        serve(server, recruited, address, control).await
+    };
+    conduct(plan, module, function, serve, options, control, journal, prepared)
+}
+
+/// Runs `plan` with these processes.
+pub fn run_here(
+    plan: &Plan,
+    module: Vec<u8>,
+    function: Function,
+    mut processes: Processes,
+    options: &Options,
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Result<Report, Failure> {
+    let serve = async |server: &Arc<Server>| {
+        let pool = Pool::new(RESULT_BUDGET);
+        until_ended(server, control, processes.keep(server, &pool)).await;
+        server.part(processes.conversations()).await;
+        Ok((Vec::new(), None))
+    };
+    // The processes end while the outputs are completed.
+    conduct(plan, module, function, serve, options, control, journal, prepared)
+}
+
+fn conduct(
+    plan: &Plan,
+    module: Vec<u8>,
+    function: Function,
+    serve: impl AsyncFnOnce(&Arc<Server>) -> Served,
     options: &Options,
     control: &Arc<Control>,
     journal: Option<Journal>,
@@ -82,10 +130,7 @@ pub fn run<F: Fleet>(
         .enable_all()
         .build()
         .map_err(Failure::Thread)?;
-    let served = runtime.block_on(async {
-        let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
-        serve(&server, recruited, options, control).await
-    });
+    let served = runtime.block_on(serve(&server));
     runtime.shutdown_timeout(Duration::from_secs(5));
     let mut usage = None;
     match served {
@@ -130,18 +175,18 @@ pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
 async fn serve<F: Fleet>(
     server: &Arc<Server>,
     recruited: Recruited<F>,
-    options: &Options,
+    address: &Address,
     control: &Control,
-) -> Result<(Vec<String>, Option<Usage>), Failure> {
+) -> Served {
     let Recruited { mut fleet, module_url } = recruited;
-    let wire = |e: WireError| Failure::Listen { address: options.listen, reason: e.to_string() };
-    let tcp = TcpListener::bind(options.listen).await.map_err(|e| wire(e.into()))?;
+    let wire = |e: WireError| Failure::Listen { address: address.listen, reason: e.to_string() };
+    let tcp = TcpListener::bind(address.listen).await.map_err(|e| wire(e.into()))?;
     let port = tcp.local_addr().map_err(|e| wire(e.into()))?.port();
     let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
     let expires = SystemTime::now() + TICKET_LIFE;
-    let addresses = addresses(options, port);
     let module = Fingerprint::of(&server.module);
-    let mut ticket = Ticket::new(&options.job, addresses, certificate.fingerprint(), secret.clone(), module, expires);
+    let mut ticket =
+        Ticket::new(&address.job, address.all(port), certificate.fingerprint(), secret.clone(), module, expires);
     ticket.module_url = module_url;
     let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
 
@@ -149,19 +194,24 @@ async fn serve<F: Fleet>(
         let server = server.clone();
         async move { server.run(listener).await }
     });
-    let mut ending = server.ending();
-    tokio::select! {
-        // Nothing to start when nothing is left to do.
-        biased;
-        Ok(_) = ending.wait_for(|e| *e != super::server::Ending::Open) => {}
-        error = drive(&mut fleet, &ticket, server) => server.fail(Failure::Fleet(error)),
-        () = stop_asked(control) => server.fail(Failure::Interrupted),
-    }
+    until_ended(server, control, drive(&mut fleet, &ticket, server)).await;
     if serving.await.is_err() {
         server.fail(Failure::Panicked("serving workers".into()));
     }
     let left = fleet.stop().await;
     Ok((left, fleet.usage()))
+}
+
+/// Keeps workers coming until it is known how the job ends.
+async fn until_ended(server: &Server, control: &Control, workers: impl Future<Output = FleetError>) {
+    let mut ending = server.ending();
+    tokio::select! {
+        // Nothing to start when nothing is left to do.
+        biased;
+        Ok(_) = ending.wait_for(|e| *e != super::server::Ending::Open) => {}
+        error = workers => server.fail(Failure::Fleet(error)),
+        () = stop_asked(control) => server.fail(Failure::Interrupted),
+    }
 }
 
 async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> FleetError {
@@ -177,22 +227,24 @@ async fn stop_asked(control: &Control) {
     }
 }
 
-/// Where workers can find us: what the user says, else this machine's address on the way out, or loopback.
-fn addresses(options: &Options, port: u16) -> Vec<String> {
-    if !options.advertise.is_empty() {
-        let with_port = |a: &String| match a.parse::<IpAddr>() {
-            Ok(ip) => SocketAddr::new(ip, port).to_string(),
-            Err(_) if a.contains(':') => a.clone(),
-            Err(_) => format!("{a}:{port}"),
-        };
-        return options.advertise.iter().map(with_port).collect();
+impl Address {
+    /// Where workers can find us: what the user says, else this machine's address on the way out, or loopback.
+    fn all(&self, port: u16) -> Vec<String> {
+        if !self.advertise.is_empty() {
+            let with_port = |a: &String| match a.parse::<IpAddr>() {
+                Ok(ip) => SocketAddr::new(ip, port).to_string(),
+                Err(_) if a.contains(':') => a.clone(),
+                Err(_) => format!("{a}:{port}"),
+            };
+            return self.advertise.iter().map(with_port).collect();
+        }
+        let ip = if self.listen.ip().is_unspecified() { outgoing_address() } else { Some(self.listen.ip()) };
+        vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
     }
-    let ip = if options.listen.ip().is_unspecified() { outgoing_address() } else { Some(options.listen.ip()) };
-    vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
 }
 
-/// Each worker's connection is an open file, and systems allow few of them unless asked for more.
-fn raise_file_limit() {
+/// Each worker's connection is an open file, as is each input, and systems allow few of them unless asked for more.
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

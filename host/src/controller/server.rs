@@ -8,7 +8,7 @@ use super::reading::Readers;
 use super::schedule::WorkerId;
 use super::watch::Identity;
 use crate::grid::Tile;
-use crate::wire::{ALIGN, Compression, Joining, Listener, MAX_RASTERS, PayloadLimits, Terms};
+use crate::wire::{ALIGN, Compression, Joining, Listener, MAX_RASTERS, PayloadLimits, Pool, Socket, Terms};
 use crate::worker::Task;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,6 +105,11 @@ impl Server {
             }
         }
         drop(listener);
+        self.part(&mut conversations).await;
+    }
+
+    /// Waits for the goodbyes of those that were told how the job has ended.
+    pub async fn part(&self, conversations: &mut JoinSet<()>) {
         let all_gone = async {
             while let Some(ended) = conversations.join_next().await {
                 self.look_at(ended);
@@ -116,16 +121,24 @@ impl Server {
     }
 
     /// A conversation that panicked has its worker's tiles with it, so the job can't go on.
-    fn look_at(&self, ended: Result<(), tokio::task::JoinError>) {
+    pub fn look_at(&self, ended: Result<(), tokio::task::JoinError>) {
         if let Err(panic) = ended {
             self.fail(Failure::Panicked(panic.to_string()));
+        }
+    }
+
+    /// Serves the worker process at the other end of `socket`, which has so much time to greet.
+    pub async fn serve_process(self: Arc<Self>, socket: Socket, pool: Pool, start_timeout: Duration) {
+        match tokio::time::timeout(start_timeout, socket.greet(pool)).await {
+            Ok(Ok(joining)) => self.serve(joining).await,
+            Ok(Err(error)) => tracing::info!("a worker process did not greet: {error}"),
+            Err(_) => tracing::warn!("a worker process has not greeted within {start_timeout:?}"),
         }
     }
 
     /// Serves one worker until it leaves.
     pub(super) async fn serve(self: Arc<Self>, joining: Joining) {
         let about = joining.about.clone();
-        let peer = joining.peer;
         if self.readers.is_none() && !about.reads {
             let reason = "the job wants workers that read the inputs themselves (workers.reads = \"worker\"); this one has no GDAL";
             // It is gone either way.
@@ -133,12 +146,12 @@ impl Server {
             return;
         }
         let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
-        let terms = Terms { worker, heartbeat: self.heartbeat, compression: Compression::for_peer(peer.ip()) };
+        let terms = Terms { worker, heartbeat: self.heartbeat, compression: Compression::for_peer(joining.peer) };
         let started = Instant::now();
         let (reader, writer) = match joining.welcome(terms, &self.task_bytes, self.limits()).await {
             Ok(halves) => halves,
             Err(error) => {
-                tracing::warn!("worker {} at {peer}: {error}", about.name);
+                tracing::warn!("worker {}: {error}", conversation::describe(&about));
                 return;
             }
         };

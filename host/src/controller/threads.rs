@@ -10,10 +10,6 @@ use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
 use crate::worker::{self, Done, FilePixels, Outcome, Runner};
 use std::time::Instant;
 
-/// Tiles that a thread takes at a time. Each thread has its own dataset and so decodes for itself the blocks that a halo
-/// reaches into: with single tiles in turn, nearly all of them twice.
-const NEIGHBOURS: u64 = 4;
-
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all.
 pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Totals>, Failure> {
     let stack = runner.task().limits.thread_stack();
@@ -60,7 +56,7 @@ fn work(
     }
     loop {
         let waiting = Instant::now();
-        let tiles = book.wait_for_tiles(worker, NEIGHBOURS, threads)?;
+        let tiles = book.wait_for_tiles(worker, threads)?;
         work.spent.wait += waiting.elapsed();
         if tiles.is_empty() {
             break;

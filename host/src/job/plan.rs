@@ -79,17 +79,17 @@ pub fn plan(
         // Without a nodata value, what a tile that isn't run leaves behind would read as 0.
         skip_empty: spec.grid.skip_empty && outputs.iter().all(|o| o.task.rasters == 0 || o.task.nodata.is_some()),
         limits: limits(spec),
+        block_cache: 0,
     };
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, options.threads, &mut mistakes);
     let tile = task.tiling.tile_size();
-    let block_cache = block_cache(&opened, tile, task.halo);
+    task.block_cache = block_cache(&opened, tile, task.halo);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     mistakes.into_result(Plan {
         job,
         task: Arc::new(task),
         outputs: outputs.collect(),
-        block_cache,
         threads: options.threads,
         warnings,
     })

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::debug_info::{DebugInfo, Lines, SourceCall};
 use super::text::sanitise;
 
 /// Longest function or file name shown, in bytes: both come from the module.
@@ -31,11 +32,13 @@ impl GuestBacktrace {
     }
 
     /// The backtrace that wasmtime attached to an error, if it did.
-    pub(super) fn of(error: &wasmtime::Error) -> Self {
+    pub(super) fn of(error: &wasmtime::Error, debug_info: &DebugInfo) -> Self {
         let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
             return Self::default();
         };
-        let mut frames: Vec<_> = backtrace.frames().iter().flat_map(frames_of).take(MAX_FRAMES).collect();
+        let lines = debug_info.lines();
+        let frames = backtrace.frames().iter().flat_map(|info| frames_of(info, lines.as_ref()));
+        let mut frames: Vec<_> = frames.take(MAX_FRAMES).collect();
         // Rust's own way from a panic to the trap says nothing about the function.
         let panic = frames.iter().rposition(|frame| frame.function.starts_with("core::panicking::"));
         frames.drain(..panic.map_or(0, |last| last.saturating_add(1)));
@@ -44,19 +47,20 @@ impl GuestBacktrace {
 }
 
 /// A frame and the calls inlined in it; only debug information knows the latter.
-fn frames_of(info: &wasmtime::FrameInfo) -> Vec<Frame> {
+fn frames_of(info: &wasmtime::FrameInfo, lines: Option<&Lines<'_>>) -> Vec<Frame> {
     let fallback = || match info.func_name() {
         Some(name) => function_name(name),
         None => format!("<wasm function {}>", info.func_index()),
     };
-    if info.symbols().is_empty() {
+    let calls = lines.zip(info.module_offset()).map(|(lines, offset)| lines.calls(offset)).unwrap_or_default();
+    if calls.is_empty() {
         return vec![Frame { function: fallback(), place: None }];
     }
-    let frame = |symbol: &wasmtime::FrameSymbol| Frame {
-        function: symbol.name().map_or_else(fallback, function_name),
-        place: symbol.file().map(|file| place(file, symbol.line(), symbol.column())),
+    let frame = |call: SourceCall| Frame {
+        function: call.function.as_deref().map_or_else(fallback, function_name),
+        place: call.file.as_deref().map(|file| place(file, call.line, call.column)),
     };
-    info.symbols().iter().map(frame).collect()
+    calls.into_iter().map(frame).collect()
 }
 
 fn function_name(name: &str) -> String {

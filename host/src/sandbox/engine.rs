@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
+use wasmtime::{Config, Enabled, Engine, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
 
 use super::cache;
 use super::error::{Error, Result};
@@ -18,6 +18,9 @@ use super::module::Module;
 const TICK: Duration = Duration::from_millis(10);
 /// Instances beside those of the compute threads: a description, a merge, a finish, and one that is being written out.
 const SPARE_INSTANCES: u32 = 4;
+
+/// Room for more than most tiles need, and an address space that every machine has.
+const MAX_ROOM: u64 = 64 << 20;
 
 /// Parts of WebAssembly that a module can't use.
 const REFUSED_FEATURES: WasmFeatures = WasmFeatures::RELAXED_SIMD
@@ -39,6 +42,8 @@ pub struct Sandbox {
     pub(super) limits: Arc<Limits>,
     pub(super) interrupt: Interrupt,
     pub(super) huge_pages: Arc<HugePages>,
+    /// Bytes of memory that a module may begin with beyond what it asks for.
+    pub(super) room: u64,
     warnings: Vec<String>,
 }
 
@@ -88,8 +93,12 @@ impl Sandbox {
         }
         let instances = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(SPARE_INSTANCES);
         let pooled = Engine::new(config.clone().allocation_strategy(pool(&limits, instances, tile_bytes)));
+        let mut room = 0;
         let engine = match pooled {
-            Ok(engine) => engine,
+            Ok(engine) => {
+                room = room_for(tile_bytes);
+                engine
+            }
             Err(reason) => {
                 warnings.push(format!(
                     "address space for {instances} function instances can't be reserved, so each tile's memory comes \
@@ -99,7 +108,7 @@ impl Sandbox {
             }
         };
         start_ticks(&engine)?;
-        Ok(Self { engine, limits, interrupt: Interrupt::default(), huge_pages: Arc::default(), warnings })
+        Ok(Self { engine, limits, interrupt: Interrupt::default(), huge_pages: Arc::default(), room, warnings })
     }
 
     /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.
@@ -134,8 +143,8 @@ fn config(limits: &Limits) -> Config {
         .epoch_interruption(true)
         .consume_fuel(limits.fuel.is_some())
         .max_wasm_stack(limits.stack)
-        // Set because the default asks an environment variable.
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // Set because the default asks an environment variable. Debug information is looked into here (`debug_info`).
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // A Rust panic alone takes twelve.
         .wasm_backtrace_max_frames(NonZeroUsize::new(40))
         // Relaxed SIMD's results differ between processors; nothing needs the others, and off they can't be attacked.
@@ -157,8 +166,15 @@ fn pool(limits: &Limits, instances: u32, tile_bytes: u64) -> PoolingAllocationCo
         .max_tables_per_module(1)
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(bytes(tile_bytes.min(limits.memory)))
+        .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
     pool
+}
+
+/// How much memory a module may begin with so that it needn't grow it for a tile: none where all of it would be cleared
+/// after each tile, whether it was used or not.
+fn room_for(tile_bytes: u64) -> u64 {
+    if PoolingAllocationConfig::is_pagemap_scan_available() { tile_bytes.min(MAX_ROOM) } else { 0 }
 }
 
 /// Starts the clock that running code is interrupted by; it stops when the engine is gone.

@@ -43,7 +43,7 @@ impl Function {
     /// instances at a time than the sandbox was made for.
     pub fn instance(&self) -> Result<Instance> {
         let sandbox = &self.module.sandbox;
-        let running = Running::start(sandbox, &self.module.pre, sandbox.limits.time)?;
+        let running = Running::start(sandbox, &self.module.program, sandbox.limits.time)?;
         Ok(Instance::new(Arc::clone(&self.description), running))
     }
 
@@ -85,7 +85,7 @@ impl Function {
             return Err(Error::Engine(format!("there is no `{entry}`: the function doesn't accumulate")));
         }
         let sandbox = &self.module.sandbox;
-        let mut running = Running::start(sandbox, &self.module.pre, sandbox.limits.time)?;
+        let mut running = Running::start(sandbox, &self.module.program, sandbox.limits.time)?;
         let value = match call(&mut running, &entry)? {
             0 => return Err(running.refusal(&entry)),
             pointer => running.reader(&entry).state(what, pointer)?.to_vec(),

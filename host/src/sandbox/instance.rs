@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tilefn_abi::{ALLOC_EXPORT, PROCESS_PREFIX};
-use wasmtime::{InstancePre, Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
+use tilefn_abi::{ALLOC_EXPORT, MEMORY_USED_EXPORT, PROCESS_PREFIX};
+use wasmtime::{Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
 
 use super::backtrace::GuestBacktrace;
+use super::debug_info::DebugInfo;
 use super::description::Description;
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::host::{Host, Stop, slice};
 use super::log::LogLine;
+use super::module::Program;
 use super::outcome::{Outcome, Reader};
 
 /// Called first when a module exports it: constructors of a WASI reactor.
@@ -138,6 +140,7 @@ impl Instance {
         let entry = format!("{PROCESS_PREFIX}{}", function.name);
         let block = self.running.put(call)?;
         let pointer: u32 = self.running.call(&entry, block.pointer())?;
+        self.running.note_memory_used()?;
         match pointer {
             0 => Err(self.running.refusal(&entry)),
             pointer => self.running.reader(&entry).outcome(pointer, function.outputs.len(), function.reduce),
@@ -157,6 +160,7 @@ impl Instance {
 
 /// A store with an instance in it, and the rest of its time.
 pub(super) struct Running {
+    program: Arc<Program>,
     store: Store<Host>,
     instance: wasmtime::Instance,
     memory: Memory,
@@ -167,7 +171,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Instantiates and initialises, with `time` for that and all later calls together.
-    pub fn start(sandbox: &Sandbox, pre: &InstancePre<Host>, time: Duration) -> Result<Self> {
+    pub fn start(sandbox: &Sandbox, program: &Arc<Program>, time: Duration) -> Result<Self> {
         let mut store = Store::new(&sandbox.engine, Host::new(&sandbox.limits, &sandbox.interrupt));
         store.limiter(|host| host);
         store.epoch_deadline_callback(|store| {
@@ -179,23 +183,28 @@ impl Running {
         }
         let entry = "instantiation";
         let mut time_left = time;
-        let instance = timed(&mut store, &mut time_left, |store| pre.instantiate(store));
-        let instance = instance.map_err(|error| fault(&store, entry, time, error))?;
+        let instance = timed(&mut store, &mut time_left, |store| program.pre.instantiate(store));
+        let instance = instance.map_err(|error| fault(&store, &program.debug_info, entry, time, error))?;
         let memory = instance
             .get_memory(&mut store, "memory")
             .ok_or_else(|| Error::Engine("a module without memory passed the checks".to_owned()))?;
         let most = usize::try_from(sandbox.limits.memory).unwrap_or(usize::MAX);
         sandbox.huge_pages.ask(memory.data_ptr(&store), most);
-        let mut this = Self { store, instance, memory, time_limit: time, time_left, failed: false };
-        if pre.module().get_export(GUEST_INIT).is_some() {
+        let program = Arc::clone(program);
+        let mut this = Self { program, store, instance, memory, time_limit: time, time_left, failed: false };
+        if this.exports(GUEST_INIT) {
             this.call::<(), ()>(GUEST_INIT, ())?;
         }
         Ok(this)
     }
 
+    fn exports(&self, name: &str) -> bool {
+        self.program.pre.module().get_export(name).is_some()
+    }
+
     /// Calls an export.
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, entry: &str, params: P) -> Result<R> {
-        let Self { store, instance, time_left, time_limit, failed, .. } = self;
+        let Self { program, store, instance, time_left, time_limit, failed, .. } = self;
         if *failed {
             return Err(Error::Engine(format!("`{entry}` was called after an error")));
         }
@@ -203,7 +212,7 @@ impl Running {
         let result = timed(store, time_left, |store| function.call(store, params));
         result.map_err(|error| {
             *failed = true;
-            fault(store, entry, *time_limit, error)
+            fault(store, &program.debug_info, entry, *time_limit, error)
         })
     }
 
@@ -268,6 +277,16 @@ impl Running {
         }
     }
 
+    /// Asks a module that was given room how much memory it has used: what it has says less.
+    fn note_memory_used(&mut self) -> Result<()> {
+        if self.exports(MEMORY_USED_EXPORT) {
+            let used: u32 = self.call(MEMORY_USED_EXPORT, ())?;
+            let peak = &mut self.store.data_mut().peak_memory;
+            *peak = (*peak).min(used as usize);
+        }
+        Ok(())
+    }
+
     fn stats(&self) -> Stats {
         let limit = self.store.data().limits.fuel;
         let fuel = limit.zip(self.store.get_fuel().ok()).map(|(limit, left)| limit.saturating_sub(left));
@@ -296,10 +315,10 @@ fn timed<R>(
 }
 
 /// The cause of an error that ended running code.
-fn fault(store: &Store<Host>, entry: &str, time: Duration, error: wasmtime::Error) -> Error {
+fn fault(store: &Store<Host>, debug_info: &DebugInfo, entry: &str, time: Duration, error: wasmtime::Error) -> Error {
     let host = store.data();
     let limits = &host.limits;
-    let backtrace = GuestBacktrace::of(&error);
+    let backtrace = GuestBacktrace::of(&error, debug_info);
     let entry = entry.to_owned();
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {

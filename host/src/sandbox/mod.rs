@@ -12,6 +12,7 @@
 
 mod backtrace;
 mod cache;
+mod debug_info;
 mod description;
 mod engine;
 mod error;
@@ -23,6 +24,7 @@ mod limits;
 mod log;
 mod module;
 mod outcome;
+mod parts;
 mod text;
 mod value;
 mod wasi;

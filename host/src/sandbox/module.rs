@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tilefn_abi::{
-    ALLOC_EXPORT, DESCRIBE_PREFIX, FINISH_PREFIX, IMPORT_MODULE, MERGE_PREFIX, PROCESS_PREFIX, REPORT_IMPORT, VERSION,
-    VERSION_EXPORT, VERSION_EXPORT_PREFIX,
+    ALLOC_EXPORT, DESCRIBE_PREFIX, FINISH_PREFIX, IMPORT_MODULE, MEMORY_USED_EXPORT, MERGE_PREFIX, PROCESS_PREFIX,
+    REPORT_IMPORT, VERSION, VERSION_EXPORT, VERSION_EXPORT_PREFIX,
 };
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ValType};
 
+use super::debug_info::DebugInfo;
 use super::description::{self, Description, is_name};
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::function::Function;
 use super::host::{self, Host};
 use super::instance::{GUEST_INIT, Running};
+use super::parts::{self, Parts, Room};
 use super::text::sanitise;
 use super::wasi;
 
@@ -34,12 +36,18 @@ pub struct Module {
 
 pub(super) struct Inner {
     pub sandbox: Sandbox,
-    pub pre: InstancePre<Host>,
+    pub program: Arc<Program>,
     pub functions: Vec<Arc<Description>>,
     imports: Vec<String>,
     exports: Vec<String>,
     size: usize,
     sha256: String,
+}
+
+/// The code of a module: what instances are made from, and what tells their errors' places.
+pub(super) struct Program {
+    pub pre: InstancePre<Host>,
+    pub debug_info: DebugInfo,
 }
 
 impl Module {
@@ -50,14 +58,19 @@ impl Module {
             return Err(Error::TooBig { what: "the module".to_owned(), bytes, limit });
         }
         check_header(wasm)?;
-        let module = compile(&sandbox.engine, wasm, limits.compile_time)?;
+        let room = Room { bytes: sandbox.room, limit: limits.memory };
+        let (lean, debug_info) = match parts::take_apart(wasm, room) {
+            Some(Parts { lean, debug, code_start }) => (lean, DebugInfo::new(debug, code_start)),
+            None => (wasm.to_vec(), DebugInfo::default()),
+        };
+        let module = compile(&sandbox.engine, lean, limits.compile_time)?;
         check_version(&module)?;
-        let pre = link(sandbox, &module)?;
+        let program = Arc::new(Program { pre: link(sandbox, &module)?, debug_info });
         let names = check_exports(&module)?;
-        let functions = describe(sandbox, &pre, &names)?;
+        let functions = describe(sandbox, &program, &names)?;
         let inner = Inner {
             sandbox: sandbox.clone(),
-            pre,
+            program,
             functions,
             imports: module.imports().map(|i| shown(&format!("{}.{}", i.module(), i.name()))).collect(),
             exports: module.exports().map(|e| shown(e.name())).collect(),
@@ -129,9 +142,9 @@ fn check_header(wasm: &[u8]) -> Result<()> {
 }
 
 /// Compiles on another thread: Cranelift can't be interrupted, only left behind.
-fn compile(engine: &Engine, wasm: &[u8], limit: Duration) -> Result<wasmtime::Module> {
+fn compile(engine: &Engine, wasm: Vec<u8>, limit: Duration) -> Result<wasmtime::Module> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let (engine, wasm) = (engine.clone(), wasm.to_vec());
+    let engine = engine.clone();
     let work = move || {
         // Nobody listens any more after the time limit.
         let _ = sender.send(wasmtime::Module::from_binary(&engine, &wasm));
@@ -262,6 +275,7 @@ fn check_pairs(module: &wasmtime::Module, names: &[String]) -> Result<()> {
 fn signature(export: &str) -> Option<(&'static str, &'static str)> {
     match export {
         ALLOC_EXPORT => Some(("ii", "i")),
+        MEMORY_USED_EXPORT => Some(("", "i")),
         GUEST_INIT => Some(("", "")),
         _ if export.starts_with(DESCRIBE_PREFIX) => Some(("", "I")),
         _ if export.starts_with(PROCESS_PREFIX) => Some(("i", "i")),
@@ -306,9 +320,9 @@ fn type_text(ty: &ExternType) -> String {
 }
 
 /// Asks every function for its description, all in one instance.
-fn describe(sandbox: &Sandbox, pre: &InstancePre<Host>, names: &[String]) -> Result<Vec<Arc<Description>>> {
+fn describe(sandbox: &Sandbox, program: &Arc<Program>, names: &[String]) -> Result<Vec<Arc<Description>>> {
     let limits = &sandbox.limits;
-    let mut running = Running::start(sandbox, pre, limits.describe_time)?;
+    let mut running = Running::start(sandbox, program, limits.describe_time)?;
     names
         .iter()
         .map(|name| {
@@ -323,7 +337,7 @@ fn describe(sandbox: &Sandbox, pre: &InstancePre<Host>, names: &[String]) -> Res
                 let problem = format!("its description is outside its memory (pointer {start}, {len} bytes)");
                 return Err(Error::violation(&entry, problem));
             };
-            let reduce = pre.module().get_export(&format!("{MERGE_PREFIX}{name}")).is_some();
+            let reduce = program.pre.module().get_export(&format!("{MERGE_PREFIX}{name}")).is_some();
             Description::parse(name, json, reduce)
                 .map(Arc::new)
                 .map_err(|problem| Error::Describe { function: name.clone(), problem })

@@ -2,7 +2,7 @@
 //!
 //! Neighbouring pixels share their high bytes, so a block's first bytes come first, then its second bytes, and so on.
 //! `docs/decisions/0005-compression-and-tls.md` has the measurements. A block that does not shrink travels as it is.
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,8 @@ pub enum Compression {
 
 impl Compression {
     /// What pays for a peer: nothing on the same machine, where the wire is faster than the compressor.
-    pub fn for_peer(peer: IpAddr) -> Self {
-        if peer.is_loopback() { Self::None } else { Self::Lz4 }
+    pub fn for_peer(peer: Option<SocketAddr>) -> Self {
+        if peer.is_none_or(|peer| peer.ip().is_loopback()) { Self::None } else { Self::Lz4 }
     }
 }
 
@@ -178,7 +178,9 @@ mod tests {
 
     #[test]
     fn the_same_machine_is_not_compressed_for() {
-        assert_eq!(Compression::for_peer([127, 0, 0, 1].into()), Compression::None);
-        assert_eq!(Compression::for_peer([10, 0, 0, 1].into()), Compression::Lz4);
+        let peer = |ip: [u8; 4]| Some((ip, 1234).into());
+        assert_eq!(Compression::for_peer(None), Compression::None);
+        assert_eq!(Compression::for_peer(peer([127, 0, 0, 1])), Compression::None);
+        assert_eq!(Compression::for_peer(peer([10, 0, 0, 1])), Compression::Lz4);
     }
 }

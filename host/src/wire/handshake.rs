@@ -20,8 +20,8 @@ use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
 pub struct Joining {
     /// Who it says it is.
     pub about: About,
-    /// Its network address.
-    pub peer: SocketAddr,
+    /// Its network address; none where there is no network between.
+    pub peer: Option<SocketAddr>,
     protocol: u16,
     reader: Reader<FromWorker>,
     writer: Writer<FromController>,
@@ -129,12 +129,26 @@ pub async fn join(
     pool: Pool,
     limits: PayloadLimits,
 ) -> Result<Joined, WireError> {
+    begin(stream, secret, about, pool, limits, Some(HANDSHAKE_TIMEOUT)).await
+}
+
+/// As [`join`], for a controller that answers within `patience`, if that is given.
+pub(super) async fn begin(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    secret: Secret,
+    about: About,
+    pool: Pool,
+    limits: PayloadLimits,
+    patience: Option<Duration>,
+) -> Result<Joined, WireError> {
     let (r, w) = split(stream);
     let mut reader: Reader<FromController> = Reader::new(r, pool, limits);
     let mut writer = Writer::new(w);
     let hello = FromWorker::Hello(Hello { protocols: Protocols::OURS, secret, about });
     within("the greeting", HANDSHAKE_TIMEOUT, writer.send(&hello, &[])).await?;
-    reader.set_silence(HANDSHAKE_TIMEOUT);
+    if let Some(patience) = patience {
+        reader.set_silence(patience);
+    }
     let (answer, task) = reader.recv().await.map_err(|e| match e {
         WireError::Closed | WireError::Truncated | WireError::Io(_) => WireError::NoAnswer,
         e => e,
@@ -167,6 +181,16 @@ pub async fn join(
 pub async fn greet(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: SocketAddr,
+    secret: &Secret,
+    pool: Pool,
+) -> Result<Joining, WireError> {
+    greet_as(Some(peer), stream, secret, pool).await
+}
+
+/// As [`greet`], for a peer that may have no address.
+pub(super) async fn greet_as(
+    peer: Option<SocketAddr>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: &Secret,
     pool: Pool,
 ) -> Result<Joining, WireError> {

@@ -1,7 +1,7 @@
 //! All that controller and worker say to each other, and nothing of what either does: `docs/wire.md` is the protocol.
 //!
 //! A controller makes a [`Secret`] and a [`JobCertificate`], opens a [`Listener`], and hands [`Ticket`]s out. A worker
-//! [`connect`]s with its ticket. Both then hold a [`Reader`] and a [`Writer`]. Task descriptions, modules and states
+//! [`connect`]s with its ticket; one that the controller itself starts inherits a [`Socket`]. Both then hold a [`Reader`] and a [`Writer`]. Task descriptions, modules and states
 //! are opaque bytes here. Every length is checked before memory is taken for it, every message against its bounds.
 //!
 //! ```
@@ -39,7 +39,7 @@
 //!
 //! let joining = listener.accept().await;
 //! let terms = Terms {
-//!     worker: 1, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer.ip()),
+//!     worker: 1, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer),
 //! };
 //! let limits = PayloadLimits { result: 64 << 20, ..PayloadLimits::default() };
 //! let (mut reader, mut writer) = joining.welcome(terms, b"the task", limits).await?;
@@ -67,6 +67,7 @@ mod frame;
 mod handshake;
 mod limits;
 mod listen;
+mod local;
 mod message;
 mod payload;
 mod reader;
@@ -83,6 +84,7 @@ pub use limits::{
     PayloadLimits, clip, silence,
 };
 pub use listen::Listener;
+pub use local::Socket;
 pub use message::{
     About, Cost, FailureKind, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Outcome, PROTOCOL,
     Protocols, RasterHead, TileFailure, TileResult, Welcome, WorkerKind,

@@ -12,6 +12,9 @@ use super::WireError;
 pub struct Secret([u8; 32]);
 
 impl Secret {
+    /// What stands in a secret's place where the connection itself is the proof.
+    pub(super) const NONE: Self = Self([0; 32]);
+
     /// A new secret from the operating system's random source.
     ///
     /// # Errors

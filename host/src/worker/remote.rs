@@ -1,12 +1,12 @@
-//! A worker in a process of its own: joins the controller of its ticket, runs what it is sent, leaves when there is no more.
+//! A worker in a process of its own: joins its controller, runs what it is sent, leaves when there is no more.
 
 use super::compute::{self, Job, Queue, Report};
-use super::runner::{self, Done, Outcome, Runner, working_set};
+use super::runner::{self, Done, KEPT_MEMORY, Outcome, Runner};
 use super::task::Task;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
 use crate::wire::{
     self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, PayloadLimits,
-    Pool, RasterHead, Reader, Ticket, TileFailure, TileResult, WireError, Writer, clip,
+    Pool, RasterHead, Reader, Socket, Ticket, TileFailure, TileResult, WireError, Writer, clip,
 };
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -28,12 +28,20 @@ const STUCK: Duration = Duration::from_secs(5);
 const PREFETCH: usize = 2;
 /// Most bytes that are taken for a task description or a module.
 const MAX_SETUP: u64 = 256 << 20;
-/// Memory an instance keeps from tile to tile at most, bytes.
-const KEPT_MEMORY: u64 = 256 << 20;
+/// The most that is taken in one message.
+const LIMITS: PayloadLimits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
 
 /// Fetches the bytes at a URL, at most so many.
 pub type Fetch =
     Arc<dyn Fn(String, u64) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
+
+/// How to reach the controller.
+pub enum Controller {
+    /// It is somewhere on the network.
+    Named(Ticket),
+    /// It has started this process, with one end of a connection.
+    Parent(Socket),
+}
 
 /// How a worker runs.
 #[derive(Clone)]
@@ -69,15 +77,25 @@ pub enum Error {
     System(#[from] std::io::Error),
 }
 
-/// Works for the controller of `ticket` until it has no more tiles, or `leave` says so (SIGTERM).
+/// Works for the controller until it has no more tiles, or `leave` says so (SIGTERM).
 ///
 /// # Errors
-/// When the controller can't be reached for 30 seconds, refuses this worker or aborts the job.
-pub fn run(ticket: &Ticket, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
+/// When the controller can't be reached for 30 seconds, refuses this worker or aborts the job. A connection that this
+/// process was started with is not made again.
+pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
+    let pool = Pool::new(MAX_SETUP);
     let result = runtime.block_on(async {
+        let ticket = match controller {
+            Controller::Parent(socket) => {
+                let joining = async { socket.join(settings.about.clone(), pool, LIMITS).await.map_err(Error::Join) };
+                return session(joining, None, settings, leave).await;
+            }
+            Controller::Named(ticket) => ticket,
+        };
         loop {
-            match session(ticket, settings, leave.clone()).await {
+            match session(join(&ticket, settings, &pool), Some(&ticket), settings, leave.clone()).await {
                 Err(Error::Wire(error)) if error.is_transient() && !*leave.borrow() => {
                     tracing::warn!("{error}; connecting again");
                     tokio::time::sleep(RETRY).await;
@@ -93,10 +111,9 @@ pub fn run(ticket: &Ticket, settings: &Settings, leave: watch::Receiver<bool>) -
 
 /// Connects, trying for a while: the controller may not listen yet, or the network be away.
 async fn join(ticket: &Ticket, settings: &Settings, pool: &Pool) -> Result<Joined, Error> {
-    let limits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
     let started = Instant::now();
     loop {
-        match wire::connect(ticket, &settings.about, pool, limits).await {
+        match wire::connect(ticket, &settings.about, pool, LIMITS).await {
             Err(error) if error.is_transient() && started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
             result => return result.map_err(Error::Join),
         }
@@ -104,12 +121,15 @@ async fn join(ticket: &Ticket, settings: &Settings, pool: &Pool) -> Result<Joine
 }
 
 /// One connection, from greeting to goodbye.
-async fn session(ticket: &Ticket, settings: &Settings, mut leave: watch::Receiver<bool>) -> Result<(), Error> {
+async fn session(
+    joining: impl Future<Output = Result<Joined, Error>>,
+    ticket: Option<&Ticket>,
+    settings: &Settings,
+    mut leave: watch::Receiver<bool>,
+) -> Result<(), Error> {
     let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
-    // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
-    let pool = Pool::new(MAX_SETUP);
     let Joined { mut reader, writer, welcome, task } = tokio::select! {
-        joined = join(ticket, settings, &pool) => joined?,
+        joined = joining => joined?,
         Ok(_) = leave.wait_for(|leave| *leave) => return Ok(()),
     };
     let queue = Arc::new(Queue::default());
@@ -120,6 +140,7 @@ async fn session(ticket: &Ticket, settings: &Settings, mut leave: watch::Receive
     let mut sending = tokio::spawn(send(writer, from_threads, to_send, queue.clone(), heartbeat));
 
     let task = Arc::new(parse_task(task.part(0).unwrap_or_default())?);
+    crate::raster::init(task.block_cache);
     let prepared = tokio::select! {
         prepared = set_up(ticket, settings, &task, &mut reader, &messages) => prepared,
         Ok(_) = leave.wait_for(|leave| *leave) => {
@@ -173,7 +194,7 @@ fn broken(sent: Result<Result<(), WireError>, tokio::task::JoinError>) -> Error 
 
 /// Fetches the module and compiles it.
 async fn set_up(
-    ticket: &Ticket,
+    ticket: Option<&Ticket>,
     settings: &Settings,
     task: &Arc<Task>,
     reader: &mut Reader<FromController>,
@@ -430,7 +451,8 @@ fn parse_task(bytes: &[u8]) -> Result<Task, Error> {
 }
 
 /// The module from where the ticket says, if it says so and that goes well.
-async fn fetched(ticket: &Ticket, settings: &Settings) -> Option<Vec<u8>> {
+async fn fetched(ticket: Option<&Ticket>, settings: &Settings) -> Option<Vec<u8>> {
+    let ticket = ticket?;
     let (url, fetch) = (ticket.module_url.clone()?, settings.fetch.as_ref()?);
     match fetch(url.clone(), MAX_SETUP).await {
         Ok(module) if Fingerprint::of(&module) == ticket.module_sha256 => return Some(module),
@@ -440,9 +462,9 @@ async fn fetched(ticket: &Ticket, settings: &Settings) -> Option<Vec<u8>> {
     None
 }
 
-/// Asks the controller for the module, and checks that it is the ticket's and the task's.
+/// Asks the controller for the module, and checks that it is the ticket's.
 async fn module(
-    ticket: &Ticket,
+    ticket: Option<&Ticket>,
     task: &Task,
     reader: &mut Reader<FromController>,
     messages: &mpsc::UnboundedSender<FromWorker>,
@@ -454,8 +476,7 @@ async fn module(
         match message {
             FromController::Module { .. } => {
                 let bytes = payload.part(0).unwrap_or_default();
-                let found = Fingerprint::of(bytes);
-                if found != ticket.module_sha256 {
+                if ticket.is_some_and(|ticket| Fingerprint::of(bytes) != ticket.module_sha256) {
                     return Err(Error::Task("the module is not the one that the ticket names".into()));
                 }
                 return Ok(bytes.to_vec());
@@ -475,11 +496,9 @@ fn prepare(
     threads: usize,
     cache: Option<PathBuf>,
 ) -> Result<(Runner, Interrupt), Error> {
-    let (rows, cols) = task.tiling.tile_size();
-    let kept = working_set(&task, rows, cols).min(KEPT_MEMORY);
     // Results keep their instance until they have been sent.
     let instances = threads.saturating_mul(2).saturating_add(2);
-    let sandbox = Sandbox::with_cache(&task.limits, instances, kept, cache.as_deref())?;
+    let sandbox = Sandbox::with_cache(&task.limits, instances, KEPT_MEMORY, cache.as_deref())?;
     for warning in sandbox.warnings() {
         tracing::warn!("{warning}");
     }

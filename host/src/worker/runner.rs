@@ -11,6 +11,9 @@ use tilefn_abi::DType;
 
 /// Alignment of each raster's pixels in the instance's memory, bytes.
 const ALIGN: usize = 16;
+/// Memory that an instance keeps from tile to tile at most, bytes: pixels, and what the function takes beside them. What
+/// is above comes from the system anew, page by page, for every tile.
+pub const KEPT_MEMORY: u64 = 256 << 20;
 
 /// Where the inputs' pixels come from: files here, or a message from the controller.
 pub trait Pixels {
@@ -245,7 +248,7 @@ pub fn any_valid(raster: &Raster, pixels: &[u8]) -> bool {
     bands.any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata))
 }
 
-/// Bytes that a tile's inputs and outputs take in a module's memory, for sizing what an instance keeps.
+/// Bytes that a tile's inputs and outputs take in a module's memory, for sizing tiles.
 pub fn working_set(task: &Task, rows: u32, cols: u32) -> u64 {
     let pad = |n: u32| n.saturating_add(task.halo.saturating_mul(2));
     let inputs = task

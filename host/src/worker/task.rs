@@ -31,6 +31,8 @@ pub struct Task {
     pub skip_empty: bool,
     /// What the function may use.
     pub limits: Limits,
+    /// Memory for GDAL's block cache in each process, bytes.
+    pub block_cache: u64,
 }
 
 impl Task {

@@ -76,7 +76,7 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
 #[test]
 fn tests_named_as_evidence_exist() {
     let mut sources = String::new();
-    for folder in ["host/src", "host/tests"] {
+    for folder in ["host/src", "host/tests", "tests"] {
         walk(&Path::new(ROOT).join(folder), &mut |path| {
             if path.extension().is_some_and(|e| e == "rs") {
                 sources.push_str(&std::fs::read_to_string(path).unwrap());

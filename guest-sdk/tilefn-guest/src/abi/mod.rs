@@ -5,6 +5,8 @@
 mod call;
 #[cfg(target_arch = "wasm32")]
 mod entry;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown", feature = "allocator"))]
+mod heap;
 mod memory;
 mod outcome;
 pub(crate) mod report;

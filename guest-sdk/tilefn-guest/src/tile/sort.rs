@@ -1,6 +1,6 @@
 //! Sorting many short sequences at once: a sorting network on lanes, for medians.
 //!
-//! A network compares the same places whatever the values, so sixteen pixels are sorted by the vector instructions that
+//! A network compares the same places whatever the values, so many pixels are sorted by the vector instructions that
 //! would compare one.
 
 use alloc::{vec, vec::Vec};
@@ -8,8 +8,8 @@ use alloc::{vec, vec::Vec};
 use super::{operands::Check, samples::Samples};
 use crate::Element;
 
-/// Pixels sorted at a time: a whole vector even of bytes.
-const LANES: usize = 16;
+/// Pixels sorted at a time: enough for a step's bookkeeping to count little, few enough for the first-level cache.
+const LANES: usize = 64;
 
 /// Above so many values for a pixel, selecting them one pixel at a time is faster.
 const MAX_NETWORK: usize = 100;
@@ -155,18 +155,14 @@ fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; 
 fn take_kept<T: Element>(
     pixels: &[T; LANES],
     check: Check<T>,
-    kept: &[u8; LANES],
+    kept: &[u32; LANES],
     lanes: &mut [T; LANES],
     counts: &mut [u32; LANES],
 ) {
-    // Widened first, so that the rest is of one width.
-    let mut valid = kept.map(u32::from);
-    for (valid, value) in valid.iter_mut().zip(pixels) {
-        *valid &= u32::from(check.is_valid(*value));
-    }
-    for (((lane, count), value), valid) in lanes.iter_mut().zip(counts).zip(pixels).zip(valid) {
-        *lane = if valid != 0 { *value } else { T::TOP };
-        *count += valid;
+    for (((lane, count), value), kept) in lanes.iter_mut().zip(counts).zip(pixels).zip(kept) {
+        let valid = check.is_valid(*value) & (*kept != 0);
+        *lane = if valid { *value } else { T::TOP };
+        *count += u32::from(valid);
     }
 }
 

@@ -43,7 +43,10 @@ fn example() -> PathBuf {
 #[test]
 fn the_example_is_described() {
     let mut module = ndvi();
-    assert_eq!(module.exports(), ["describe:ndvi", "memory", "process:ndvi", "tilefn_abi_v1", "tilefn_alloc"]);
+    assert_eq!(
+        module.exports(),
+        ["describe:ndvi", "memory", "process:ndvi", "tilefn_abi_v1", "tilefn_alloc", "tilefn_memory_used"]
+    );
     let input = |name: &str| json!({"name": name, "dtype": "float32", "list": false, "optional": false, "doc": ""});
     assert_eq!(
         module.describe("ndvi"),

@@ -52,7 +52,7 @@ pub fn build() -> &'static [u8] {
     WASM.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/module");
         // The test module has no .cargo/config.toml, which an author's crate has.
-        let flags = "target.wasm32-unknown-unknown.rustflags=['-Ctarget-feature=+simd128']";
+        let flags = "target.wasm32-unknown-unknown.rustflags=['-Ctarget-feature=+simd128', '-Cllvm-args=-force-vector-interleave=4']";
         build_crate(&folder, "module", &["--locked", "--config", flags])
     })
 }

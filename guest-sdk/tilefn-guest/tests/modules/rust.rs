@@ -20,7 +20,8 @@ fn exports_are_those_of_the_abi() {
         "split",
         "wrong_size",
     ];
-    let mut expected: Vec<String> = ["memory", "tilefn_abi_v1", "tilefn_alloc"].map(String::from).into();
+    let mut expected: Vec<String> =
+        ["memory", "tilefn_abi_v1", "tilefn_alloc", "tilefn_memory_used"].map(String::from).into();
     for name in names {
         expected.extend(["describe", "process"].map(|prefix| format!("{prefix}:{name}")));
     }

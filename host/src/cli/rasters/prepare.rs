@@ -5,12 +5,10 @@ use super::{Fatal, cores};
 use crate::controller::{Job, Journal, JournalError, Plan};
 use crate::job::{self, Loaded, Survey};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
+use crate::worker::KEPT_MEMORY;
 use clap::Args;
 use sha2::{Digest, Sha256};
 use std::path::Path;
-
-/// Pixels that an instance's memory keeps from tile to tile at most, bytes.
-const KEPT_MEMORY: u64 = 256 << 20;
 
 /// Bytes of a job file and of a module that come from S3.
 #[cfg(feature = "aws")]
@@ -103,7 +101,7 @@ pub fn prepare(
             return Err(fatal);
         }
     };
-    crate::raster::init(plan.block_cache);
+    crate::raster::init(plan.task.block_cache);
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })

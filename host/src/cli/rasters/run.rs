@@ -7,13 +7,12 @@ use super::prepare::{self, JobArguments, Prepared};
 use super::{Fatal, cores, progress, report, signals};
 #[cfg(feature = "aws")]
 use crate::aws;
-use crate::controller::remote::{self, Recruited};
+use crate::controller::remote::{self, Address, Recruited};
 use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
 use crate::dashboard::{Bound, Dashboard};
 use crate::job::spec::{Reads, WorkerKind, Workers};
 use clap::Args;
 use serde_json::json;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,6 +105,9 @@ fn start(
             kinds.join(" or ")
         )));
     }
+    // They load while the job is prepared.
+    let started_early = kind == WorkerKind::Processes && !arguments.dry_run;
+    let processes = started_early.then(|| processes(&loaded.spec.workers)).transpose()?;
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
     let (text, json) = described(&prepared);
     if arguments.dry_run {
@@ -124,7 +126,7 @@ fn start(
     #[cfg(feature = "aws")]
     let _beacon = given.then(|| detach::Beacon::start(workers.clone(), id.clone(), control.clone()));
     let took = started.elapsed();
-    let result = progress::show(console, &control, || work(prepared, kind, id.clone(), &control, took, console));
+    let result = progress::show(console, &control, || work(prepared, processes, id.clone(), &control, took, console));
     drop(catcher);
     drop(dashboard);
     let finished = result?;
@@ -217,9 +219,17 @@ fn show(
     Ok(dashboard)
 }
 
+/// The job's worker processes.
+fn processes(workers: &Workers) -> Result<Processes, Fatal> {
+    let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+    let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
+    let started = Processes::start(program, count, threads, workers.start_timeout.duration());
+    started.map_err(|e| failed(&Failure::Fleet(e)))
+}
+
 fn work(
     prepared: Prepared,
-    kind: WorkerKind,
+    processes: Option<Processes>,
     id: String,
     control: &Arc<Control>,
     took: Duration,
@@ -227,27 +237,26 @@ fn work(
 ) -> Result<Report, Fatal> {
     let Prepared { loaded, module, sandbox, function, plan, journal } = prepared;
     let workers = &loaded.spec.workers;
-    let result = match kind {
+    let options = remote::Options {
+        controller_reads: workers.reads == Reads::Controller,
+        max_attempts: workers.max_attempts,
+        heartbeat: workers.heartbeat.duration(),
+    };
+    if let Some(processes) = processes {
+        let result = remote::run_here(&plan, module, function, processes, &options, control, journal, took);
+        return result.map_err(|failure| failed(&failure));
+    }
+    let result = match workers.kind {
         WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
-        WorkerKind::Processes => {
-            let program =
-                std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
-            let count = workers.count.unwrap_or_else(cores);
-            let (threads, start_timeout) = (workers.threads.unwrap_or(1), workers.start_timeout.duration());
-            let fleet = Processes::new(program, count, threads, start_timeout);
-            let options = remote_options(&loaded.spec, "127.0.0.1:0", id)?;
-            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
-            remote::run(&plan, module, function, recruit, &options, control, journal, took)
-        }
         #[cfg(feature = "aws")]
         WorkerKind::Fargate => {
-            let options = remote_options(&loaded.spec, "0.0.0.0:0", id)?;
+            let options = (options, address(workers, id)?);
             let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Fargate::new).await;
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
         #[cfg(feature = "ec2")]
         WorkerKind::Ec2 => {
-            let options = remote_options(&loaded.spec, "0.0.0.0:0", id)?;
+            let options = (options, address(workers, id)?);
             let recruit = async |module: &[u8]| aws::recruit(workers, module, aws::Ec2::new).await;
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
@@ -259,7 +268,7 @@ fn work(
                 || json!({ "ticket": ticket }),
             );
             let fleet = External::new(ticket.into());
-            let options = remote_options(&loaded.spec, "0.0.0.0:0", id)?;
+            let options = (options, address(workers, id)?);
             let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
@@ -271,18 +280,11 @@ fn failed(failure: &Failure) -> Fatal {
     Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None }
 }
 
-fn remote_options(spec: &crate::job::Spec, listen: &str, job: String) -> Result<remote::Options, Fatal> {
-    let workers = &spec.workers;
-    let listen = workers.listen.as_deref().unwrap_or(listen);
-    let listen: SocketAddr = listen
+/// Where workers elsewhere find the controller.
+fn address(workers: &Workers, job: String) -> Result<Address, Fatal> {
+    let listen = workers.listen.as_deref().unwrap_or("0.0.0.0:0");
+    let listen = listen
         .parse()
         .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
-    Ok(remote::Options {
-        listen,
-        advertise: workers.advertise.iter().cloned().collect(),
-        controller_reads: workers.reads == Reads::Controller,
-        max_attempts: workers.max_attempts,
-        heartbeat: workers.heartbeat.duration(),
-        job,
-    })
+    Ok(Address { listen, advertise: workers.advertise.iter().cloned().collect(), job })
 }

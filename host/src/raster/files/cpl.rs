@@ -45,8 +45,8 @@ pub(super) fn watch<T>(call: impl FnOnce() -> T) -> (T, Messages) {
     (result, mine)
 }
 
-/// Sets GDAL up for this process and gives its block cache `cache_bytes`, unless the user's `GDAL_CACHEMAX` says how many.
-/// May be called again to change the size.
+/// Sets GDAL up for this process, its drivers included, and gives its block cache `cache_bytes`, unless the user's `GDAL_CACHEMAX`
+/// says how many. May be called again to change the size.
 pub fn init(cache_bytes: u64) {
     ready();
     if config::get_config_option("GDAL_CACHEMAX", "").is_ok_and(|given| !given.is_empty()) {
@@ -59,7 +59,7 @@ pub fn init(cache_bytes: u64) {
     }
 }
 
-/// Installs the message handler and tilefn's defaults, the first time it is called. What the user set stays.
+/// Installs the message handler and tilefn's defaults and loads the drivers, the first time it is called. What the user set stays.
 pub(super) fn ready() {
     static READY: Once = Once::new();
     READY.call_once(|| {
@@ -83,6 +83,7 @@ pub(super) fn ready() {
                 set_unless_given(key, value);
             }
         }
+        gdal::DriverManager::register_all();
     });
 }
 

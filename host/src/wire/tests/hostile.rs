@@ -49,7 +49,7 @@ impl Door {
             let terms = Terms {
                 worker: 1,
                 heartbeat: Duration::from_secs(5),
-                compression: Compression::for_peer(joining.peer.ip()),
+                compression: Compression::for_peer(joining.peer),
             };
             joining.welcome(terms, b"task", LIMITS).await
         };

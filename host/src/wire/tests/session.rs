@@ -1,4 +1,5 @@
 //! Both ends over an in-memory pipe: greeting, terms, payloads, interruptions.
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -33,7 +34,7 @@ async fn both_sides_learn_of_each_other() {
     let (a, b) = duplex(4096);
     let worker = tokio::spawn(join(b, secret(), about(), Pool::new(1 << 20), LIMITS));
     let joining = greet(a, peer(), &secret(), Pool::new(1 << 20)).await.unwrap();
-    assert_eq!((&joining.about, joining.peer), (&about(), peer()));
+    assert_eq!((&joining.about, joining.peer), (&about(), Some(peer())));
     joining.refuse("the job has all the workers it wants").await.unwrap();
     assert_eq!(
         worker.await.unwrap().err().unwrap().to_string(),
@@ -245,4 +246,45 @@ async fn the_end_of_a_connection_is_orderly_only_between_messages() {
     writer.close().await.unwrap();
     assert!(matches!(from_worker.recv().await.unwrap().0, FromWorker::Bye { .. }));
     assert_eq!(from_worker.recv().await.unwrap_err().to_string(), "the connection was closed by the other side");
+}
+
+#[tokio::test]
+async fn a_process_greets_on_the_socket_it_inherits_and_the_end_of_either_side_shows() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    let inherited = Socket::inherited(theirs.as_fd()).unwrap();
+    drop(theirs);
+    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
+    let joining = ours.greet(Pool::new(1 << 20)).await.unwrap();
+    assert_eq!((&joining.about, joining.peer), (&about(), None));
+    let terms = Terms { worker: 3, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(None) };
+    let (mut reader, mut writer) = joining.welcome(terms, b"task", LIMITS).await.unwrap();
+    let mut joined = worker.await.unwrap().unwrap();
+    assert_eq!((joined.task.part(0), joined.welcome.compression), (Some(&b"task"[..]), Compression::None));
+    let pixels = smooth(300, 200);
+    let message = result(vec![vec![raster(DType::UInt16, 300, 200)]], 0);
+    joined.writer.send(&message, &[&pixels, &[]]).await.unwrap();
+    assert_eq!(reader.recv().await.unwrap().1.part(0), Some(&pixels[..]));
+    drop(joined);
+    assert!(matches!(reader.recv().await.err().unwrap(), WireError::Closed));
+    assert!(writer.send(&FromController::Finish, &[]).await.is_err());
+}
+
+/// While the controller plans nothing is heard from it, for as long as that takes; its death is.
+#[tokio::test(start_paused = true)]
+async fn a_process_waits_for_its_controller_without_limit() {
+    let (ours, theirs) = Socket::pair().unwrap();
+    let inherited = Socket::inherited(theirs.as_fd()).unwrap();
+    drop(theirs);
+    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    assert!(!worker.is_finished());
+    drop(ours);
+    let error = worker.await.unwrap().err().unwrap();
+    assert!(matches!(error, WireError::NoAnswer) && error.is_transient(), "{error}");
+}
+
+#[test]
+fn only_a_socket_can_be_inherited() {
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(Socket::inherited(file.as_fd()).is_err());
 }
