@@ -97,8 +97,8 @@ fn reminder(waited: Duration, ticket: &Path, addresses: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::liveness::about;
     use super::*;
-    use crate::wire::{About, WorkerKind};
     use std::sync::Mutex;
     use tokio::time::timeout;
 
@@ -126,18 +126,7 @@ mod tests {
         });
         tokio::time::sleep(MINUTE).await;
         assert!(!waiting.is_finished());
-        let about = About {
-            name: "w".into(),
-            host: "h".into(),
-            pid: 1,
-            kind: WorkerKind::External,
-            task_arn: None,
-            threads: 1,
-            reads: true,
-            version: String::new(),
-            arch: String::new(),
-        };
-        roll.join(1, about);
+        roll.join(1, about("w"));
         waiting.await.unwrap();
     }
 }

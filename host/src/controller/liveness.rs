@@ -47,11 +47,9 @@ pub fn server() -> Arc<Server> {
     Arc::new(Server::new(Arc::new(book), Arc::new(task), bytes, Vec::new(), None, HEARTBEAT))
 }
 
-/// A worker that has joined and asked for a tile.
-async fn worker(server: &Arc<Server>, name: &str) -> Joined {
-    let (here, there) = duplex(1 << 16);
-    let secret = Secret::generate().unwrap();
-    let about = About {
+/// What a worker says of itself.
+pub(super) fn about(name: &str) -> About {
+    About {
         name: name.into(),
         host: "test".into(),
         pid: 1,
@@ -61,12 +59,19 @@ async fn worker(server: &Arc<Server>, name: &str) -> Joined {
         reads: true,
         version: String::new(),
         arch: String::new(),
-    };
+    }
+}
+
+/// A worker that has joined and asked for a tile.
+async fn worker(server: &Arc<Server>, name: &str) -> Joined {
+    let (here, there) = duplex(1 << 16);
+    let secret = Secret::generate().unwrap();
     let peer = ([127, 0, 0, 1], 1).into();
-    let (joined, ()) = tokio::join!(wire::join(there, secret.clone(), about, Pool::new(1 << 20), LIMITS), async {
-        let joining = wire::greet(here, peer, &secret, Pool::new(1 << 20)).await.unwrap();
-        tokio::spawn(server.clone().serve(joining));
-    });
+    let (joined, ()) =
+        tokio::join!(wire::join(there, secret.clone(), about(name), Pool::new(1 << 20), LIMITS), async {
+            let joining = wire::greet(here, peer, &secret, Pool::new(1 << 20)).await.unwrap();
+            tokio::spawn(server.clone().serve(joining));
+        });
     let mut joined = joined.unwrap();
     joined.writer.send(&FromWorker::Want { tiles: 1 }, &[]).await.unwrap();
     joined

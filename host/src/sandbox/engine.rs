@@ -93,18 +93,14 @@ impl Sandbox {
         }
         let instances = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(SPARE_INSTANCES);
         let pooled = Engine::new(config.clone().allocation_strategy(pool(&limits, instances, tile_bytes)));
-        let mut room = 0;
-        let engine = match pooled {
-            Ok(engine) => {
-                room = room_for(tile_bytes);
-                engine
-            }
+        let (engine, room) = match pooled {
+            Ok(engine) => (engine, room_for(tile_bytes)),
             Err(reason) => {
                 warnings.push(format!(
                     "address space for {instances} function instances can't be reserved, so each tile's memory comes \
                      from the system anew, which is slower: {reason:#}"
                 ));
-                Engine::new(&config).map_err(engine_error)?
+                (Engine::new(&config).map_err(engine_error)?, 0)
             }
         };
         start_ticks(&engine)?;

@@ -1,6 +1,7 @@
 //! Huge pages for the memories of instances, where the system offers them.
 //!
-//! A large memory changes hands faster in pieces of 2 MiB than of 4 KiB: its protection is set anew for every tile.
+//! A large memory is had from the system, and looked through for what has to be cleared after a tile, faster in pieces of
+//! 2 MiB than of 4 KiB.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

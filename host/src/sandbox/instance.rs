@@ -192,14 +192,10 @@ impl Running {
         sandbox.huge_pages.ask(memory.data_ptr(&store), most);
         let program = Arc::clone(program);
         let mut this = Self { program, store, instance, memory, time_limit: time, time_left, failed: false };
-        if this.exports(GUEST_INIT) {
+        if this.program.has_init {
             this.call::<(), ()>(GUEST_INIT, ())?;
         }
         Ok(this)
-    }
-
-    fn exports(&self, name: &str) -> bool {
-        self.program.pre.module().get_export(name).is_some()
     }
 
     /// Calls an export.
@@ -279,7 +275,7 @@ impl Running {
 
     /// Asks a module that was given room how much memory it has used: what it has says less.
     fn note_memory_used(&mut self) -> Result<()> {
-        if self.exports(MEMORY_USED_EXPORT) {
+        if self.program.tells_memory_used {
             let used: u32 = self.call(MEMORY_USED_EXPORT, ())?;
             let peak = &mut self.store.data_mut().peak_memory;
             *peak = (*peak).min(used as usize);

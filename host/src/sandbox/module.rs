@@ -48,6 +48,10 @@ pub(super) struct Inner {
 pub(super) struct Program {
     pub pre: InstancePre<Host>,
     pub debug_info: DebugInfo,
+    /// Whether there is [`GUEST_INIT`].
+    pub has_init: bool,
+    /// Whether there is [`MEMORY_USED_EXPORT`].
+    pub tells_memory_used: bool,
 }
 
 impl Module {
@@ -65,8 +69,11 @@ impl Module {
         };
         let module = compile(&sandbox.engine, lean, limits.compile_time)?;
         check_version(&module)?;
-        let program = Arc::new(Program { pre: link(sandbox, &module)?, debug_info });
+        let pre = link(sandbox, &module)?;
         let names = check_exports(&module)?;
+        let exports = |name: &str| module.get_export(name).is_some();
+        let (has_init, tells_memory_used) = (exports(GUEST_INIT), exports(MEMORY_USED_EXPORT));
+        let program = Arc::new(Program { pre, debug_info, has_init, tells_memory_used });
         let functions = describe(sandbox, &program, &names)?;
         let inner = Inner {
             sandbox: sandbox.clone(),

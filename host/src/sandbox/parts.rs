@@ -116,7 +116,7 @@ fn custom(content: &[u8]) -> Option<(&str, &[u8])> {
 
 fn exports_memory_used(content: &[u8]) -> bool {
     let exports = ExportSectionReader::new(BinaryReader::new(content, 0)).into_iter().flatten();
-    exports.into_iter().any(|export| export.is_ok_and(|export| export.name == MEMORY_USED_EXPORT))
+    exports.flatten().any(|export| export.name == MEMORY_USED_EXPORT)
 }
 
 /// The section's memory with room; `None` if it can't have any.

@@ -58,6 +58,13 @@ fn until_it_works(sim: &Sim, f: &Folder, id: &str) {
     });
 }
 
+fn until_lost(sim: &Sim, f: &Folder, id: &str) {
+    until("it is lost", || {
+        let asked = ask(sim, f, "status", id);
+        (asked.code == 3, format!("{asked:?}"))
+    });
+}
+
 fn ask(sim: &Sim, f: &Folder, command: &str, id: &str) -> Run {
     run(sim, f, &format!("{command} {id} --job job.toml"))
 }
@@ -153,10 +160,7 @@ async fn an_image_that_is_no_controller_is_seen_in_the_status_and_cancelled() {
     let set = in_s3(&sim, &f);
     let id = leave(&sim, &f, &set);
     let why = format!("the controller's task has ended: exit code 1; tilefn logs {id} has its last words");
-    until("it is lost", || {
-        let asked = ask(&sim, &f, "status", &id);
-        (asked.code == 3, format!("{asked:?}"))
-    });
+    until_lost(&sim, &f, &id);
     assert_eq!(ask(&sim, &f, "status", &id).error(3), format!("job {id}: lost: {why}"));
     assert!(!sim.inventory().is_empty(), "its task definition is left");
     let cancelled = format!("job {id}: failed: cancelled; {why}");
@@ -190,10 +194,7 @@ async fn a_controller_that_is_killed_is_seen_to_be_lost_and_cleaned_up_after() {
         world.agent.as_ref().unwrap().processes[&world.tasks[0].arn].id()
     };
     signal(controller, "KILL");
-    until("it is lost", || {
-        let asked = ask(&sim, &f, "status", &id);
-        (asked.code == 3, format!("{asked:?}"))
-    });
+    until_lost(&sim, &f, &id);
     let message = ask(&sim, &f, "status", &id).error(3).to_owned();
     assert!(
         message.starts_with(&format!("job {id}: lost: the controller's task has ended: exit code 137")),
