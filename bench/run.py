@@ -78,7 +78,7 @@ class Tools:
         if tool in self.missing or (tool in KINDS and "tilefn" in self.missing) or (tool == "gdal_calc" and name.startswith("focal")):
             return None
         if tool == "twin":
-            return [self.twin, name, out, *inputs, "--codec", codec, "--tile", tile or 512, "--threads", THREADS]
+            return [self.twin, name, out, *inputs, "--codec", codec, "--tile", tile or job.tile, "--threads", THREADS]
         if tool in KINDS:
             quoted = [json.dumps(str(path)) for path in inputs]
             if name == "cloud-free-median":

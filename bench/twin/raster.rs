@@ -1,7 +1,9 @@
 //! Reading and writing windows of GeoTIFFs.
 
 use gdal::errors::Result;
-use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
+use std::ffi::c_int;
+
+use gdal::raster::{GdalType, RasterCreationOptions};
 use gdal::{Dataset, DriverManager};
 
 /// A rectangle of pixels; without halo.
@@ -56,8 +58,14 @@ impl<T: GdalType + Copy + Default> Input<T> {
     }
 }
 
+/// Side of the output's blocks.
+const BLOCK: usize = 256;
+
 /// The float32 GeoTIFF being written.
-pub struct Output(Dataset);
+pub struct Output {
+    dataset: Dataset,
+    block: Vec<f32>,
+}
 
 impl Output {
     /// A file as large and at the same place as `like`, nodata NaN.
@@ -78,19 +86,37 @@ impl Output {
         dataset.set_geo_transform(&like.geo_transform()?)?;
         dataset.set_projection(&like.projection())?;
         dataset.rasterband(1)?.set_no_data_value(Some(f64::NAN))?;
-        Ok(Self(dataset))
+        Ok(Self { dataset, block: vec![f32::NAN; BLOCK * BLOCK] })
     }
 
-    /// Writes a window and gives the buffer back.
-    pub fn write(&mut self, window: Window, pixels: Vec<f32>) -> Result<Vec<f32>> {
-        let size = (window.cols, window.rows);
-        let mut buffer = Buffer::new(size, pixels);
-        let mut band = self.0.rasterband(1)?;
-        band.write((window.col.cast_signed(), window.row.cast_signed()), size, &mut buffer)?;
-        Ok(buffer.into_shape_and_vec().1)
+    /// Writes a window that begins where a block does and ends where one or the file does. Each block goes past GDAL's
+    /// cache, which would copy it once more.
+    pub fn write(&mut self, window: Window, pixels: &[f32]) -> Result<()> {
+        let band = self.dataset.rasterband(1)?;
+        for row in (0..window.rows).step_by(BLOCK) {
+            for col in (0..window.cols).step_by(BLOCK) {
+                let cols = BLOCK.min(window.cols - col);
+                let lines = pixels.chunks_exact(window.cols).skip(row);
+                for (to, line) in self.block.chunks_exact_mut(BLOCK).zip(lines) {
+                    to[..cols].copy_from_slice(&line[col..][..cols]);
+                }
+                let (down, along) = ((window.row + row) / BLOCK, (window.col + col) / BLOCK);
+                // SAFETY: a block of the band is as large as ours and of its type.
+                let done = unsafe {
+                    gdal_sys::GDALWriteBlock(
+                        band.c_rasterband(),
+                        along as c_int,
+                        down as c_int,
+                        self.block.as_mut_ptr().cast(),
+                    )
+                };
+                assert_eq!(done, gdal_sys::CPLErr::CE_None, "GDAL can't write");
+            }
+        }
+        Ok(())
     }
 
     pub fn close(self) -> Result<()> {
-        self.0.close()
+        self.dataset.close()
     }
 }

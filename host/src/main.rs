@@ -1,7 +1,12 @@
 //! The program: everything is in the library's `cli`.
 
-use std::process::ExitCode;
+use std::io::Write;
 
-fn main() -> ExitCode {
-    tilefn::cli::main()
+fn main() {
+    let code = tilefn::cli::main();
+    // What is written to stdout is line by line, but for the last part of a line.
+    let _ = std::io::stdout().flush();
+    // Every file is closed. The destructors of GDAL, PROJ and the libraries under them would take some milliseconds more
+    // to give back what the operating system takes back at once.
+    signal_hook::low_level::exit(code.into())
 }

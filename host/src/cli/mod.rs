@@ -14,7 +14,6 @@ use clap::{Args, Parser, Subcommand};
 use console::Console;
 #[cfg(feature = "gdal")]
 use rasters::RasterCommand;
-use std::process::ExitCode;
 #[cfg(not(feature = "gdal"))]
 use without_gdal::RasterCommand;
 
@@ -81,8 +80,8 @@ fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }
 
-/// Runs the program with the process's arguments.
-pub fn main() -> ExitCode {
+/// Runs the program with the process's arguments. Returns its exit code.
+pub fn main() -> u8 {
     // clap exits with 2 on wrong arguments, as we do.
     let cli = Cli::parse();
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
@@ -94,10 +93,10 @@ pub fn main() -> ExitCode {
         Command::Worker(arguments) => worker::worker(&arguments),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(fatal) => {
             console.error(&fatal.text, fatal.detail.as_ref());
-            ExitCode::from(fatal.code)
+            fatal.code
         }
     }
 }

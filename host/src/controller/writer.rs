@@ -10,14 +10,14 @@ use std::sync::{Mutex, PoisonError};
 /// An output file: planned, since its number of bands is seen from the first tile, or open.
 enum Slot {
     Planned {
-        spec: TargetSpec,
+        spec: Box<TargetSpec>,
         skipped: Ranges,
         /// Begun with the number of bands that is likely.
         begun: Option<Box<Target>>,
     },
     Open {
         bands: u32,
-        target: Target,
+        target: Box<Target>,
     },
     /// Complete, under its final name.
     Closed,
@@ -68,7 +68,8 @@ pub enum WriteError {
 impl Writer {
     /// Creates no file yet. The tiles will be those of `tiling`.
     pub fn new(outputs: impl IntoIterator<Item = (String, Vec<TargetSpec>)>, tiling: Tiling) -> Self {
-        let planned = |spec| Mutex::new(Slot::Planned { spec, skipped: Ranges::default(), begun: None });
+        let planned =
+            |spec| Mutex::new(Slot::Planned { spec: Box::new(spec), skipped: Ranges::default(), begun: None });
         let outputs = outputs.into_iter().map(|(name, specs)| (name, specs.into_iter().map(planned).collect()));
         Self { outputs: outputs.collect(), tiling }
     }
@@ -87,10 +88,10 @@ impl Writer {
                     // It got its name before the earlier run ended.
                     Some(folder) if publishing && !folder.exists() => *slot = Slot::Closed,
                     Some(folder) => {
-                        let spec = TargetSpec { bands: file.bands, ..spec.clone() };
+                        let spec = TargetSpec { bands: file.bands, ..(**spec).clone() };
                         let target = Target::resume(spec, folder)
                             .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
-                        *slot = Slot::Open { bands: file.bands, target };
+                        *slot = Slot::Open { bands: file.bands, target: Box::new(target) };
                     }
                     // Whatever was done so far had no valid pixel.
                     None => *skipped = done.clone(),
@@ -108,7 +109,7 @@ impl Writer {
                 let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Slot::Planned { spec, begun, .. } = &mut *slot {
                     let bands = u32::try_from(spec.band_names.len()).unwrap_or(u32::MAX).max(1);
-                    let target = Target::create(TargetSpec { bands, ..spec.clone() });
+                    let target = Target::create(TargetSpec { bands, ..(**spec).clone() });
                     *begun =
                         Some(Box::new(target.map_err(|source| WriteError::Raster { output: name.clone(), source })?));
                 }
@@ -226,8 +227,8 @@ impl Writer {
     fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {
         if let Slot::Planned { spec, skipped, begun } = slot {
             let mut target = match begun.take() {
-                Some(begun) if begun.spec().bands == bands => *begun,
-                _ => Target::create(TargetSpec { bands, ..spec.clone() })?,
+                Some(begun) if begun.spec().bands == bands => begun,
+                _ => Box::new(Target::create(TargetSpec { bands, ..(**spec).clone() })?),
             };
             for tile in skipped.iter().filter_map(|index| self.tiling.tile(index)) {
                 target.skip(tile.window)?;

@@ -3,8 +3,12 @@
 /// Pixels of a tile when nothing speaks for more or fewer: 512 × 512. Smaller ones cost more in calls than they gain
 /// in balance between workers, larger ones only memory.
 const USUAL_PIXELS: u64 = 512 * 512;
-/// Below this many pixels a tile isn't made smaller only to give every thread something to do.
+/// Bytes of a tile when nothing speaks for more: what threads have under way should stay in the processor's cache.
+const USUAL_BYTES: u64 = 8 << 20;
+/// Below this many pixels a tile isn't made smaller for its bytes, or to give every thread something to do.
 const FEWEST_PIXELS: u64 = 128 * 128;
+/// A tile's side is so many times the halo, as far as there is memory: pixels under halos are read more than once.
+const SIDE_TO_HALO: u64 = 8;
 /// Tiles that each thread should have, so that the last ones to finish leave little idle time.
 const TILES_PER_THREAD: u64 = 4;
 
@@ -15,21 +19,33 @@ pub struct TileBudget {
     pub memory: u64,
     /// Bytes that one pixel of a tile takes: every band of every input and output, and what the function makes of it.
     pub bytes_per_pixel: u64,
+    /// Pixels around each tile that it takes as well.
+    pub halo: u32,
     /// Tiles in work at the same time.
     pub threads: u32,
+}
+
+impl TileBudget {
+    /// Whether tiles of this size can be in work on all threads.
+    fn allows(&self, rows: u64, cols: u64) -> bool {
+        let padded = |side: u64| side.saturating_add(2 * u64::from(self.halo));
+        let tile = padded(rows).saturating_mul(padded(cols)).saturating_mul(self.bytes_per_pixel);
+        tile.saturating_mul(self.threads.max(1).into()) <= self.memory
+    }
 }
 
 /// Rows and columns of a tile for a grid of `(rows, cols)`, from the block sizes `(rows, cols)` of its files.
 ///
 /// A tile is a whole multiple of every file's blocks wherever the budget allows, so that no block is decoded or
-/// written twice: about 512 × 512 for tiled files, bands of whole lines for striped ones. The budget is kept in any
-/// case, down to a single pixel.
+/// written twice: about 512 × 512 for tiled files, fewer pixels of many bands and more with a large halo; bands of whole
+/// lines for striped ones. The budget is kept in any case, down to a single pixel.
 pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget) -> (u32, u32) {
     let (grid_rows, grid_cols) = (u64::from(grid.0.max(1)), u64::from(grid.1.max(1)));
     let threads = u64::from(budget.threads.max(1));
-    let most = (budget.memory / threads / budget.bytes_per_pixel.max(1)).max(1);
-    let fair = (grid_rows * grid_cols / (threads * TILES_PER_THREAD)).max(FEWEST_PIXELS);
-    let wanted = USUAL_PIXELS.min(fair).min(most);
+    let fewest = FEWEST_PIXELS.max((SIDE_TO_HALO * u64::from(budget.halo)).saturating_pow(2));
+    let cached = USUAL_PIXELS.min(USUAL_BYTES / budget.bytes_per_pixel.max(1));
+    let fair = grid_rows * grid_cols / (threads * TILES_PER_THREAD);
+    let wanted = cached.min(fair).max(fewest);
 
     // A block as large as the grid is a whole line (or column) of it, whatever the excess.
     let mut clipped: Vec<(u64, u64)> =
@@ -39,7 +55,7 @@ pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget)
     let (mut rows, mut cols) = (1, 1);
     for (block_rows, block_cols) in clipped {
         let both = (lcm(rows, block_rows).min(grid_rows), lcm(cols, block_cols).min(grid_cols));
-        if both.0.saturating_mul(both.1) <= most {
+        if budget.allows(both.0, both.1) {
             (rows, cols) = both;
         }
     }
@@ -48,7 +64,8 @@ pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget)
         let taller = (rows < grid_rows).then(|| ((rows * 2).min(grid_rows), cols));
         let wider = (cols < grid_cols).then(|| (rows, (cols * 2).min(grid_cols)));
         let (first, second) = if rows <= cols { (taller, wider) } else { (wider, taller) };
-        let Some(next) = [first, second].into_iter().flatten().find(|(r, c)| r * c <= wanted) else {
+        let fits = |(rows, cols): &(u64, u64)| rows * cols <= wanted && budget.allows(*rows, *cols);
+        let Some(next) = [first, second].into_iter().flatten().find(fits) else {
             break;
         };
         (rows, cols) = next;
@@ -78,7 +95,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn tile(blocks: &[(u32, u32)], grid: (u32, u32), memory: u64) -> (u32, u32) {
-        choose_tile(blocks, grid, &TileBudget { memory, bytes_per_pixel: 16, threads: 2 })
+        choose_tile(blocks, grid, &TileBudget { memory, bytes_per_pixel: 16, halo: 0, threads: 2 })
     }
 
     #[test]
@@ -104,6 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn many_bands_give_fewer_pixels_and_a_large_halo_more() {
+        let tile = |bytes_per_pixel, halo, memory| {
+            choose_tile(&[(256, 256)], (10_980, 10_980), &TileBudget { memory, bytes_per_pixel, halo, threads: 2 })
+        };
+        assert_eq!(tile(128, 0, GIB), (256, 256));
+        assert_eq!(tile(1000, 0, GIB), (256, 256));
+        assert_eq!(tile(16, 50, GIB), (512, 512));
+        assert_eq!(tile(16, 128, GIB), (1024, 1024));
+        // Halos included, two of 512 × 512 take 19 MB.
+        assert_eq!(tile(16, 128, 16 << 20), (512, 256));
+    }
+
+    #[test]
     fn a_hostile_block_size_does_not_break_the_budget() {
         let (rows, cols) = tile(&[(u32::MAX, u32::MAX)], (u32::MAX, u32::MAX), 32 << 20);
         assert!(u64::from(rows) * u64::from(cols) <= 1 << 20, "{rows} × {cols}");
@@ -113,12 +143,14 @@ mod tests {
         #[test]
         fn budget_is_kept_and_nothing_overflows(
             blocks in prop::collection::vec((0u32..5000, 0u32..20_000), 0..5),
-            grid in (1u32.., 1u32..), memory in 1u64..GIB, bytes_per_pixel in 0u64..100, threads in 0u32..64,
+            grid in (1u32.., 1u32..), memory in 1u64..GIB, bytes_per_pixel in 0u64..100,
+            halo in prop_oneof![0u32..100, Just(u32::MAX)], threads in 0u32..64,
         ) {
-            let (rows, cols) = choose_tile(&blocks, grid, &TileBudget { memory, bytes_per_pixel, threads });
+            let (rows, cols) = choose_tile(&blocks, grid, &TileBudget { memory, bytes_per_pixel, halo, threads });
             prop_assert!(rows >= 1 && cols >= 1 && rows <= grid.0 && cols <= grid.1);
-            let pixels = u64::from(rows) * u64::from(cols);
-            prop_assert!(pixels == 1 || pixels * bytes_per_pixel * u64::from(threads.max(1)) <= memory);
+            let padded = |side: u32| u64::from(side) + 2 * u64::from(halo);
+            let pixels = u128::from(padded(rows)) * u128::from(padded(cols));
+            prop_assert!((rows, cols) == (1, 1) || pixels * u128::from(bytes_per_pixel) * u128::from(threads.max(1)) <= memory.into());
         }
     }
 }

@@ -219,7 +219,8 @@ fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mist
             // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
             let budget = TileBudget {
                 memory: task.limits.memory.min(TILES_MEMORY),
-                bytes_per_pixel: working_set(task, 1, 1).max(1).saturating_mul(2),
+                bytes_per_pixel: working_set(task, 1, 1, 0).max(1).saturating_mul(2),
+                halo: task.halo,
                 threads: u32::try_from(threads).unwrap_or(u32::MAX),
             };
             choose_tile(&blocks, (task.grid.rows, task.grid.cols), &budget)
@@ -232,7 +233,7 @@ fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mist
             return;
         }
     }
-    let set = working_set(task, rows.min(task.grid.rows), cols.min(task.grid.cols));
+    let set = working_set(task, rows.min(task.grid.rows), cols.min(task.grid.cols), task.halo);
     if set > task.limits.memory {
         mistakes
             .add(

@@ -248,9 +248,9 @@ pub fn any_valid(raster: &Raster, pixels: &[u8]) -> bool {
     bands.any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata))
 }
 
-/// Bytes that a tile's inputs and outputs take in a module's memory, for sizing tiles.
-pub fn working_set(task: &Task, rows: u32, cols: u32) -> u64 {
-    let pad = |n: u32| n.saturating_add(task.halo.saturating_mul(2));
+/// Bytes that a tile's inputs and outputs take in a module's memory, for sizing tiles; the inputs with this halo.
+pub fn working_set(task: &Task, rows: u32, cols: u32, halo: u32) -> u64 {
+    let pad = |n: u32| n.saturating_add(halo.saturating_mul(2));
     let inputs = task
         .inputs
         .iter()

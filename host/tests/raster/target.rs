@@ -100,7 +100,7 @@ assert os.path.getsize('u64.tif') < 10000
 }
 
 #[test]
-fn windows_that_cut_blocks_arrive_too() {
+fn windows_that_cut_blocks_or_hold_several_arrive_too() {
     let dir = folder();
     for (name, tile, options) in [
         ("a.tif", (100, 100), vec![]),
@@ -108,6 +108,7 @@ fn windows_that_cut_blocks_arrive_too() {
         ("c.tif", (64, 64), vec!["BLOCKXSIZE=256".to_owned(), "BLOCKYSIZE=256".to_owned()]),
         ("d.tif", (128, 128), vec!["tiled=no".to_owned(), "COMPRESS=ZSTD".to_owned()]),
         ("e.tif", (128, 128), vec!["INTERLEAVE=PIXEL".to_owned(), "COMPRESS=NONE".to_owned()]),
+        ("f.tif", (256, 256), ["BLOCKXSIZE=128", "BLOCKYSIZE=64", "COMPRESS=NONE"].map(str::to_owned).to_vec()),
     ] {
         let spec = TargetSpec { tile, options, bands: 2, ..target_spec(dir.path(), name, (300, 500), DType::Float64) };
         write(spec, |b, r, c| (b * 1_000_000 + r * 1000 + c) as f64 / 7.0).unwrap();
@@ -118,7 +119,7 @@ fn windows_that_cut_blocks_arrive_too() {
 expected = np.fromfunction(lambda b, r, c: (b * 1000000 + r * 1000 + c) / 7, (2, 300, 500))
 for name, block, compression, interleave in (
         ('a', [256, 256], 'DEFLATE', 'BAND'), ('b', [500, 37], 'DEFLATE', 'BAND'), ('c', [256, 256], 'DEFLATE', 'BAND'),
-        ('d', [500, 2], 'ZSTD', 'BAND'), ('e', [128, 128], None, 'PIXEL')):
+        ('d', [500, 2], 'ZSTD', 'BAND'), ('e', [128, 128], None, 'PIXEL'), ('f', [128, 64], None, 'BAND')):
     ds = gdal.Open(name + '.tif')
     assert (ds.ReadAsArray() == expected).all(), name
     structure = ds.GetMetadata('IMAGE_STRUCTURE')

@@ -176,7 +176,8 @@ impl<T: Element> Tile<T> {
         for band in 0..frame.bands {
             let (plane, check) = other.operand(frame, band);
             let pixels = pixels.get_mut(layout.offset + band * layout.band_stride..).unwrap_or_default();
-            for (line, others) in pixels.chunks_mut(stride).zip(plane.lines()) {
+            let incomplete = |(_, others): &(_, &[U])| !check.all_valid(others);
+            for (line, others) in pixels.chunks_mut(stride).zip(plane.lines()).filter(incomplete) {
                 for (value, other) in line.iter_mut().zip(others) {
                     *value = if check.is_valid(*other) { *value } else { T::MARKER };
                 }

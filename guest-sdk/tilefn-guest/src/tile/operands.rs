@@ -71,6 +71,12 @@ impl<T: Element> Check<T> {
         // Undeclared in floats it is NaN, which nothing equals.
         !value.is_nan() & !((self.declared | T::DTYPE.is_float()) & (value == self.nodata))
     }
+
+    /// Whether a line has only valid pixels.
+    #[inline]
+    pub(crate) fn all_valid(self, line: &[T]) -> bool {
+        line.iter().fold(true, |all, value| all & self.is_valid(*value))
+    }
 }
 
 /// Tiles to take pixel by pixel: a tuple of references, or an array of them.

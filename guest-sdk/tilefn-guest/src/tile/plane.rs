@@ -53,7 +53,7 @@ impl<'a, T: Element> Plane<'a, T> {
 
     /// Whether every pixel is valid.
     pub(crate) fn is_all_valid(&self, check: Check<T>) -> bool {
-        self.lines().all(|line| line.iter().fold(true, |valid, value| valid & check.is_valid(*value)))
+        self.lines().all(|line| check.all_valid(line))
     }
 
     /// One line.

@@ -13,7 +13,7 @@ pub(super) struct Samples<'a, T> {
     len: usize,
     all_valid: bool,
     /// Line by line 1 for each pixel that is kept; empty when all are.
-    kept: Vec<u32>,
+    kept: Vec<u8>,
 }
 
 /// Pixels taken at a time where values are gathered per pixel: few enough to stay in the first-level cache.
@@ -33,14 +33,14 @@ impl<'a, T: Element> Samples<'a, T> {
     }
 
     /// Lets `mark` put 1 where a pixel of these lines is kept; the others don't count. It gets the line's number.
-    pub(super) fn mark_kept(&mut self, mark: impl Fn(usize, &mut [u32])) {
+    pub(super) fn mark_kept(&mut self, mark: impl Fn(usize, &mut [u8])) {
         self.kept.clear();
         self.kept.resize(self.lines.len() * self.len, 0);
         self.kept.chunks_exact_mut(self.len.max(1)).enumerate().for_each(|(line, kept)| mark(line, kept));
     }
 
     /// The lines, each with what tells its valid pixels, and which are kept if not all are.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (&'a [T], Check<T>, Option<&[u32]>)> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&'a [T], Check<T>, Option<&[u8]>)> {
         let lines = self.lines.iter().enumerate();
         lines.map(|(n, (line, check))| (*line, *check, self.kept.get(n * self.len..).and_then(|k| k.get(..self.len))))
     }

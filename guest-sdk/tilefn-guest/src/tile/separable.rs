@@ -3,6 +3,7 @@
 //! Each line is made ready once, and kept for as long as windows reach it.
 
 use alloc::{vec, vec::Vec};
+use core::ops::Add;
 
 use super::{operands::Check, plane::Plane};
 use crate::Element;
@@ -35,61 +36,126 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
         J: Fn(A, A) -> A,
         F: Fn(A, u32) -> V,
     {
+        // Counts are bytes where they fit: four times as many go into a vector.
+        if radius <= 7 {
+            self.append_counted::<u8, A, V>(plane, check, radius, out);
+        } else {
+            self.append_counted::<u32, A, V>(plane, check, radius, out);
+        }
+    }
+
+    /// [`Self::append`] with counts of this type, in which all pixels of a window can be counted.
+    #[expect(clippy::indexing_slicing, reason = "lines cut to one length, so LLVM drops the checks of the indices")]
+    fn append_counted<C, A: Copy, V: Element>(
+        &self,
+        plane: Plane<'_, T>,
+        check: Check<T>,
+        radius: usize,
+        out: &mut Vec<V>,
+    ) where
+        C: Copy + Add<Output = C> + From<bool> + Into<u32>,
+        L: Fn(T) -> A,
+        J: Fn(A, A) -> A,
+        F: Fn(A, u32) -> V,
+    {
         let (reach, side, wide) = (2 * radius, 2 * radius + 1, plane.cols());
         let cols = wide - reach;
         let full = u32::try_from(side * side).unwrap_or(u32::MAX);
         let init = (self.lift)(self.neutral);
-        let (mut lines, mut line_counts) = (vec![init; side * wide], vec![0; side * wide]);
-        let (mut columns, mut column_counts) = (vec![init; wide], vec![0; wide]);
-        let (mut values, mut counts) = (vec![init; cols], vec![0; cols]);
-        // Where the lines of the window are, from top to bottom, and which of them have only valid pixels.
+        let none = C::from(false);
+        let (mut lines, mut line_counts) = (vec![init; side * wide], vec![C::from(true); side * wide]);
+        let (mut columns, mut column_counts) = (vec![init; wide], vec![none; wide]);
+        let (mut values, mut counts) = (vec![init; cols], vec![none; cols]);
+        // Where the lines of the window are, from top to bottom, and which of them have only valid pixels: their counts
+        // are all 1.
         let mut starts: Vec<_> = (0..side).map(|slot| slot * wide).collect();
-        let mut complete = vec![false; side];
+        let mut complete = vec![true; side];
         let shifts: Vec<_> = (0..side).collect();
         for (row, line) in plane.lines().enumerate() {
             starts.rotate_left(1);
             complete.rotate_left(1);
             if let (Some(start), Some(complete)) = (starts.last(), complete.last_mut()) {
                 let values = lines.get_mut(*start..).unwrap_or_default();
-                let counts = line_counts.get_mut(*start..).unwrap_or_default();
-                *complete = self.prepare(line, check, values, counts);
+                let counts = line_counts.get_mut(*start..*start + wide).unwrap_or_default();
+                let all_valid = self.prepare(line, check, values);
+                if !all_valid {
+                    counts.iter_mut().zip(line).for_each(|(count, pixel)| *count = C::from(check.is_valid(*pixel)));
+                } else if !*complete {
+                    counts.fill(C::from(true));
+                }
+                *complete = all_valid;
             }
             if row < reach {
                 continue;
             }
             join_lines(&mut columns, &lines, &starts, init, &self.join);
-            join_lines(&mut values, &columns, &shifts, init, &self.join);
-            if complete.iter().all(|complete| *complete) {
-                out.extend(values.iter().map(|value| (self.finish)(*value, full)));
+            let counts = if complete.iter().all(|complete| *complete) {
+                None
             } else {
-                join_lines(&mut column_counts, &line_counts, &starts, 0, |a, b| a + b);
-                join_lines(&mut counts, &column_counts, &shifts, 0, |a, b| a + b);
-                out.extend(values.iter().zip(&counts).map(|(value, count)| (self.finish)(*value, *count)));
+                join_lines(&mut column_counts, &line_counts, &starts, none, |a, b| a + b);
+                join_lines(&mut counts, &column_counts, &shifts, none, |a, b| a + b);
+                Some(&*counts)
+            };
+            // Joined and finished in one loop where the windows are small.
+            let join = &self.join;
+            let shifted = |shift: usize| &columns[shift..][..cols];
+            match side {
+                3 => {
+                    let [a, b, c] = [0, 1, 2].map(shifted);
+                    self.finish_row(cols, |i| join(join(a[i], b[i]), c[i]), counts, full, out);
+                }
+                5 => {
+                    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(shifted);
+                    let value = |i| join(join(join(join(a[i], b[i]), c[i]), d[i]), e[i]);
+                    self.finish_row(cols, value, counts, full, out);
+                }
+                _ => {
+                    join_lines(&mut values, &columns, &shifts, init, join);
+                    let values = &values[..cols];
+                    self.finish_row(cols, |i| values[i], counts, full, out);
+                }
             }
         }
     }
 
-    /// Lifts a line's pixels and counts 1 for each valid one; true if they all are.
+    /// Lifts a line's pixels; true if they all are valid.
     #[inline]
-    fn prepare<A>(&self, line: &[T], check: Check<T>, values: &mut [A], counts: &mut [u32]) -> bool
+    fn prepare<A>(&self, line: &[T], check: Check<T>, values: &mut [A]) -> bool
     where
         L: Fn(T) -> A,
     {
-        // Two loops, and the choice made in the pixels' own type: mixed widths would not vectorise.
+        let mut all_valid = true;
         for (value, pixel) in values.iter_mut().zip(line) {
-            *value = (self.lift)(if check.is_valid(*pixel) { *pixel } else { self.neutral });
+            let valid = check.is_valid(*pixel);
+            // The choice is made in the pixels' own type: mixed widths would not vectorise.
+            *value = (self.lift)(if valid { *pixel } else { self.neutral });
+            all_valid &= valid;
         }
-        let mut all = 1;
-        for (count, pixel) in counts.iter_mut().zip(line) {
-            *count = u32::from(check.is_valid(*pixel));
-            all &= *count;
+        all_valid
+    }
+
+    /// Appends the results of a row of windows, given their values and, if they are not all full, their counts.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "cut to one length, so LLVM drops the checks of the indices")]
+    fn finish_row<C: Copy + Into<u32>, A, V>(
+        &self,
+        cols: usize,
+        value: impl Fn(usize) -> A,
+        counts: Option<&[C]>,
+        full: u32,
+        out: &mut Vec<V>,
+    ) where
+        F: Fn(A, u32) -> V,
+    {
+        match counts {
+            None => out.extend((0..cols).map(|i| (self.finish)(value(i), full))),
+            Some(counts) => {
+                let counts = &counts[..cols];
+                out.extend((0..cols).map(|i| (self.finish)(value(i), counts[i].into())));
+            }
         }
-        all == 1
     }
 }
-
-/// Values joined in one round: between two rounds the sandbox looks at its clock, which takes as long as some values.
-const LANES: usize = 16;
 
 /// Joins the lines that begin at these places of `from`, an odd number of them, as far as `to` is long.
 // Not inlined: LLVM vectorises it by itself, but not always as a part of a larger function.
@@ -97,54 +163,42 @@ const LANES: usize = 16;
 fn join_lines<A: Copy>(to: &mut [A], from: &[A], starts: &[usize], init: A, join: impl Fn(A, A) -> A) {
     // Several lines at a time, so that what was joined is seldom stored.
     let mut rest = if let Some((first, rest)) = starts.split_first_chunk::<5>() {
-        join_some(to, from, *first, |_| init, &join);
+        join_some(to, from, *first, |_, value| value, &join);
         rest
     } else if let Some((first, rest)) = starts.split_first_chunk::<3>() {
-        join_some(to, from, *first, |_| init, &join);
+        join_some(to, from, *first, |_, value| value, &join);
         rest
     } else {
         to.fill(init);
         starts
     };
     while let Some((first, more)) = rest.split_first_chunk::<4>() {
-        join_some(to, from, *first, |joined| joined, &join);
+        join_some(to, from, *first, &join, &join);
         rest = more;
     }
     while let Some((first, more)) = rest.split_first_chunk::<1>() {
-        join_some(to, from, *first, |joined| joined, &join);
+        join_some(to, from, *first, &join, &join);
         rest = more;
     }
 }
 
-/// Joins `N` lines; `before` says to what, given what was joined before.
+/// Joins `N` lines; `first` joins the first of them with what was joined before.
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "lines cut to one length, so LLVM drops the checks of the indices")]
 fn join_some<A: Copy, const N: usize>(
     to: &mut [A],
     from: &[A],
     starts: [usize; N],
-    before: impl Fn(A) -> A,
+    first: impl Fn(A, A) -> A,
     join: impl Fn(A, A) -> A,
 ) {
     let len = to.len();
     let lines = starts.map(|start| &from[start..][..len]);
-    let (chunks, rest) = to.as_chunks_mut::<LANES>();
-    let begin = len - rest.len();
-    let mut pieces = lines.map(|line| line.as_chunks::<LANES>().0.iter());
-    for joined in chunks {
-        let mut lanes = *joined;
-        for lane in &mut lanes {
-            *lane = before(*lane);
+    for (i, joined) in to.iter_mut().enumerate() {
+        let mut all = *joined;
+        for (k, line) in lines.iter().enumerate() {
+            all = if k == 0 { first(all, line[i]) } else { join(all, line[i]) };
         }
-        for piece in &mut pieces {
-            let Some(piece) = piece.next() else { break };
-            for (lane, value) in lanes.iter_mut().zip(piece) {
-                *lane = join(*lane, *value);
-            }
-        }
-        *joined = lanes;
-    }
-    for (i, joined) in rest.iter_mut().enumerate() {
-        *joined = lines.iter().fold(before(*joined), |joined, line| join(joined, line[begin + i]));
+        *joined = all;
     }
 }

@@ -22,7 +22,7 @@ struct Kept<'a> {
 }
 
 /// Marks with 1 the pixels of a line that are kept: of this tile, in a frame, band and row.
-type Mark<'a> = dyn Fn(usize, Frame, usize, usize, &mut [u32]) + 'a;
+type Mark<'a> = dyn Fn(usize, Frame, usize, usize, &mut [u8]) + 'a;
 
 impl fmt::Debug for Kept<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,12 +67,12 @@ impl<'a, T: Element> Series<'a, T> {
         let before = self.kept.take();
         let mut frames: Vec<_> = classes.iter().map(Frame::of).collect();
         frames.extend(before.iter().flat_map(|kept| &kept.frames));
-        let mark = move |tile: usize, frame: Frame, band: usize, row: usize, marks: &mut [u32]| {
+        let mark = move |tile: usize, frame: Frame, band: usize, row: usize, marks: &mut [u8]| {
             let Some(classes) = classes.get(tile) else { return };
             let (plane, check) = classes.operand(frame, band);
             for value in values.iter().filter(|value| check.is_valid(**value)) {
                 for (mark, class) in marks.iter_mut().zip(plane.line(row)) {
-                    *mark |= u32::from(class == value);
+                    *mark |= u8::from(class == value);
                 }
             }
             if let Some(before) = &before {

@@ -155,11 +155,13 @@ fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; 
 fn take_kept<T: Element>(
     pixels: &[T; LANES],
     check: Check<T>,
-    kept: &[u32; LANES],
+    kept: &[u8; LANES],
     lanes: &mut [T; LANES],
     counts: &mut [u32; LANES],
 ) {
-    for (((lane, count), value), kept) in lanes.iter_mut().zip(counts).zip(pixels).zip(kept) {
+    // Widened first: a loop over several widths would not vectorise.
+    let kept = kept.map(u32::from);
+    for (((lane, count), value), kept) in lanes.iter_mut().zip(counts).zip(pixels).zip(&kept) {
         let valid = check.is_valid(*value) & (*kept != 0);
         *lane = if valid { *value } else { T::TOP };
         *count += u32::from(valid);

@@ -41,6 +41,17 @@ proptest! {
         prop_assert_eq!(focal.count(), naive(&tile, radius, |v| Some(v.len() as u32)));
     }
 
+    // 225 and 289 pixels: counts fit in a byte or don't.
+    #[test]
+    fn wide_windows(values in prop::collection::vec(prop::option::weighted(0.9, -9i16..10), 20 * 24), radius in 7usize..9) {
+        let values = values.into_iter().map(|v| v.unwrap_or(i16::MIN)).collect();
+        let tile = Tile::from_vec([1, 20, 24], values).with_nodata(i16::MIN).with_halo(8);
+        let focal = tile.focal(radius);
+        prop_assert_eq!(focal.count(), naive(&tile, radius, |v| Some(v.len() as u32)));
+        prop_assert_eq!(focal.sum(), naive(&tile, radius, |v| (!v.is_empty()).then(|| v.into_iter().map(f64::from).sum())));
+        prop_assert_eq!(focal.max(), naive(&tile, radius, |v| v.into_iter().max()));
+    }
+
     #[test]
     fn integer_windows((tile, radius) in tile_and_radius(ints::<u16>)) {
         let focal = tile.focal(radius);

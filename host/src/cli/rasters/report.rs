@@ -53,7 +53,7 @@ pub fn plan_json(plan: &Plan) -> serde_json::Value {
         "tiles": task.tiling.count(),
         "halo": task.halo,
         "threads": plan.threads,
-        "tile_bytes": crate::worker::working_set(task, rows, cols),
+        "tile_bytes": crate::worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
             "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands, "dtype": r.dtype.name() })).collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
 //! Writing one output raster.
 
+use super::blocks::BlockWriter;
 use super::colors::ColorRamp;
 use super::creation::{Creation, RESAMPLING};
 use super::fill::fill;
@@ -147,6 +148,8 @@ pub struct Target {
     geotiff: bool,
     bands: Vec<c_int>,
     block: (u32, u32),
+    /// Writes whole blocks of a GeoTIFF, if each is of one band.
+    by_block: Option<BlockWriter>,
 }
 
 impl Target {
@@ -193,7 +196,8 @@ impl Target {
         let (block_cols, block_rows) = first.block_size();
         let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let block = (side(block_rows), side(block_cols));
-        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, block })
+        let by_block = if geotiff { BlockWriter::new(&dataset, spec.dtype, nodata_bits(&spec)?) } else { None };
+        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, block, by_block })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -215,9 +219,13 @@ impl Target {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.bands.len())));
         }
         let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(|| shape("too large".into()))?;
-        io::write(self.dataset()?, &self.bands, &window, dtype::to_gdal(self.spec.dtype), data, &layout)
-            .and_then(|()| if self.whole_blocks(&window) { self.flush_bands() } else { Ok(()) })
-            .map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
+        let whole = self.whole_blocks(&window);
+        let written = match (&mut self.by_block, &self.dataset) {
+            (Some(blocks), Some(dataset)) if whole => blocks.write(dataset, &window, data),
+            _ => io::write(self.dataset()?, &self.bands, &window, dtype::to_gdal(self.spec.dtype), data, &layout)
+                .and_then(|()| if whole { self.flush_bands() } else { Ok(()) }),
+        };
+        written.map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
     }
 
     /// Leaves a window without valid pixels: it reads as nodata, or as 0 where the output has none. Cheap in formats
@@ -229,7 +237,7 @@ impl Target {
         if self.geotiff {
             return Ok(());
         }
-        let bits = self.nodata_bits()?;
+        let bits = nodata_bits(&self.spec)?;
         let pixel = self.spec.dtype.size();
         let mut data = vec![0; buffer_len(self.bands.len(), &window, pixel).unwrap_or_default()];
         fill(&mut data, bits, self.spec.dtype);
@@ -349,11 +357,6 @@ impl Target {
         Ok(Complete { path, staging })
     }
 
-    fn nodata_bits(&self) -> Result<u64> {
-        let nodata = self.spec.nodata.unwrap_or(Nodata::Int(0));
-        nodata.as_bits_for(self.spec.dtype).map_err(|source| Error::Nodata { path: self.spec.path.clone(), source })
-    }
-
     /// Whether a window ends where blocks or the grid end.
     fn whole_blocks(&self, window: &Window) -> bool {
         let whole = |start: i64, end: i64, block: u32, size: u32| {
@@ -383,6 +386,12 @@ impl Target {
         });
         dataset::check_call(result, &messages)
     }
+}
+
+/// What a pixel that was never written reads as.
+fn nodata_bits(spec: &TargetSpec) -> Result<u64> {
+    let nodata = spec.nodata.unwrap_or(Nodata::Int(0));
+    nodata.as_bits_for(spec.dtype).map_err(|source| Error::Nodata { path: spec.path.clone(), source })
 }
 
 /// Refuses what can't work, and takes the nodata value as the type holds it.

@@ -1,0 +1,81 @@
+//! Writing whole blocks past GDAL's block cache, in which each would be allocated, copied and freed.
+
+use super::fill::fill;
+use super::io::Layout;
+use super::{cpl, dtype};
+use crate::grid::Window;
+use gdal::{Dataset, Metadata};
+use gdal_sys::CPLErr;
+use std::ffi::c_int;
+use tilefn_abi::DType;
+
+/// Writes the blocks of a dataset that are each of one band.
+#[derive(Debug)]
+pub(super) struct BlockWriter {
+    rows: u32,
+    cols: u32,
+    dtype: DType,
+    /// The bits of what a block holds beyond the grid's edge.
+    blank: u64,
+    /// The block at hand.
+    block: Vec<u8>,
+}
+
+impl BlockWriter {
+    /// `None` where blocks hold several bands, or pixels of another type.
+    pub(super) fn new(dataset: &Dataset, dtype: DType, blank: u64) -> Option<Self> {
+        let interleave = dataset.metadata_item("INTERLEAVE", "IMAGE_STRUCTURE");
+        if dataset.raster_count() > 1 && interleave.as_deref() != Some("BAND") {
+            return None;
+        }
+        let first = dataset.rasterband(1).ok()?;
+        let ((cols, rows), pixels) = (first.block_size(), first.band_type() as u32);
+        let len = rows.checked_mul(cols)?.checked_mul(dtype.size()).filter(|len| *len > 0)?;
+        let (rows, cols) = (u32::try_from(rows).ok()?, u32::try_from(cols).ok()?);
+        (pixels == dtype::to_gdal(dtype)).then(|| Self { rows, cols, dtype, blank, block: vec![0; len] })
+    }
+
+    /// Writes a window that begins and ends where blocks or the grid do, from packed `[bands, rows, cols]`.
+    pub(super) fn write(&mut self, dataset: &Dataset, window: &Window, data: &[u8]) -> Result<(), String> {
+        let misfit = || format!("{} bytes are not the blocks of {window}", data.len());
+        let layout = Layout::packed(window.rows, window.cols, self.dtype.size()).ok_or_else(misfit)?;
+        for (band, plane) in (1..=dataset.raster_count()).zip(data.chunks_exact(layout.band)) {
+            let band = dataset.rasterband(band).map_err(|e| e.to_string())?;
+            let at = |position: i64, side: u32| c_int::try_from(position / i64::from(side)).map_err(|_| misfit());
+            for row in (0..window.rows).step_by(self.rows as usize) {
+                for col in (0..window.cols).step_by(self.cols as usize) {
+                    self.gather(plane, window, row, col).ok_or_else(misfit)?;
+                    let down = at(window.row.saturating_add(row.into()), self.rows)?;
+                    let along = at(window.col.saturating_add(col.into()), self.cols)?;
+                    let (result, messages) = cpl::watch(|| {
+                        #[expect(unsafe_code, reason = "the gdal crate's call takes the type as a generic")]
+                        // SAFETY: the band's dataset is open and ours; `block` has as many pixels of the band's type as
+                        // its blocks, see `new`; GDAL refuses a block that isn't there.
+                        unsafe {
+                            gdal_sys::GDALWriteBlock(band.c_rasterband(), along, down, self.block.as_mut_ptr().cast())
+                        }
+                    });
+                    if result != CPLErr::CE_None || messages.failure().is_some() {
+                        return Err(messages.reason("GDAL gives no reason"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `block` the one that begins at these pixels of the window.
+    fn gather(&mut self, plane: &[u8], window: &Window, row: u32, col: u32) -> Option<()> {
+        let bytes = |pixels: u32| usize::try_from(pixels).ok()?.checked_mul(self.dtype.size());
+        let (rows, cols) = (self.rows.min(window.rows.checked_sub(row)?), self.cols.min(window.cols.checked_sub(col)?));
+        let (from, wide) = (bytes(col)?..bytes(col.checked_add(cols)?)?, bytes(self.cols)?);
+        let lines = plane.chunks_exact(bytes(window.cols)?).skip(usize::try_from(row).ok()?);
+        if (rows, cols) != (self.rows, self.cols) {
+            fill(&mut self.block, self.blank, self.dtype);
+        }
+        for (to, line) in self.block.chunks_exact_mut(wide).take(usize::try_from(rows).ok()?).zip(lines) {
+            to.get_mut(..from.len())?.copy_from_slice(line.get(from.clone())?);
+        }
+        Some(())
+    }
+}
