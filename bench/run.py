@@ -172,7 +172,8 @@ def measure_overhead(tools, size, turns):
     def both(side, tile):
         inputs = inputs_of("copy", make_data(side) / "none")
         commands = {t: tools.command(t, "copy", COPY, "none", out, inputs, tile) for t in ("twin", "tilefn")}
-        runs = take_turns(commands, out, turns)
+        # Many, because small differences are looked for, and short.
+        runs = take_turns(commands, out, 4 * turns)
         return {t: {f: median(getattr(r, f) for r in runs[t]) for f in ("wall", "cpu")} for t in runs}
 
     start = both(64, 64)

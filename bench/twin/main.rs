@@ -94,7 +94,7 @@ fn main() -> Result<(), Failure> {
                 let window = Window { row, col, rows, cols };
                 result.resize(rows * cols, 0.0);
                 job.run(window, &mut result)?;
-                output.lock().map_err(|_| "a thread died")?.write(window, &result)?;
+                result = output.lock().map_err(|_| "a thread died")?.write(window, result)?;
             }
         }
     };

@@ -3,7 +3,7 @@
 use gdal::errors::Result;
 use std::ffi::c_int;
 
-use gdal::raster::{GdalType, RasterCreationOptions};
+use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
 use gdal::{Dataset, DriverManager};
 
 /// A rectangle of pixels; without halo.
@@ -89,10 +89,19 @@ impl Output {
         Ok(Self { dataset, block: vec![f32::NAN; BLOCK * BLOCK] })
     }
 
-    /// Writes a window that begins where a block does and ends where one or the file does. Each block goes past GDAL's
-    /// cache, which would copy it once more.
-    pub fn write(&mut self, window: Window, pixels: &[f32]) -> Result<()> {
-        let band = self.dataset.rasterband(1)?;
+    /// Writes a window. Whole blocks go past GDAL's cache, which would copy them once more.
+    pub fn write(&mut self, window: Window, pixels: Vec<f32>) -> Result<Vec<f32>> {
+        let (cols, rows) = self.dataset.raster_size();
+        let mut band = self.dataset.rasterband(1)?;
+        let whole = |start: usize, len: usize, all: usize| {
+            start.is_multiple_of(BLOCK) && (len.is_multiple_of(BLOCK) || start + len == all)
+        };
+        if !whole(window.row, window.rows, rows) || !whole(window.col, window.cols, cols) {
+            let size = (window.cols, window.rows);
+            let mut buffer = Buffer::new(size, pixels);
+            band.write((window.col.cast_signed(), window.row.cast_signed()), size, &mut buffer)?;
+            return Ok(buffer.into_shape_and_vec().1);
+        }
         for row in (0..window.rows).step_by(BLOCK) {
             for col in (0..window.cols).step_by(BLOCK) {
                 let cols = BLOCK.min(window.cols - col);
@@ -113,7 +122,7 @@ impl Output {
                 assert_eq!(done, gdal_sys::CPLErr::CE_None, "GDAL can't write");
             }
         }
-        Ok(())
+        Ok(pixels)
     }
 
     pub fn close(self) -> Result<()> {
