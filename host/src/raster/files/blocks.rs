@@ -17,8 +17,8 @@ pub(super) struct BlockWriter {
     dtype: DType,
     /// The bits of what a block holds beyond the grid's edge.
     blank: u64,
-    /// The block at hand.
-    block: Vec<u8>,
+    /// The block at hand, aligned for every type.
+    block: Vec<u64>,
 }
 
 impl BlockWriter {
@@ -30,7 +30,7 @@ impl BlockWriter {
         }
         let first = dataset.rasterband(1).ok()?;
         let ((cols, rows), pixels) = (first.block_size(), first.band_type() as u32);
-        let len = rows.checked_mul(cols)?.checked_mul(dtype.size()).filter(|len| *len > 0)?;
+        let len = rows.checked_mul(cols)?.checked_mul(dtype.size()).filter(|len| *len > 0)?.div_ceil(8);
         let (rows, cols) = (u32::try_from(rows).ok()?, u32::try_from(cols).ok()?);
         (pixels == dtype::to_gdal(dtype)).then(|| Self { rows, cols, dtype, blank, block: vec![0; len] })
     }
@@ -49,8 +49,8 @@ impl BlockWriter {
                     let along = at(window.col.saturating_add(col.into()), self.cols)?;
                     let (result, messages) = cpl::watch(|| {
                         #[expect(unsafe_code, reason = "the gdal crate's call takes the type as a generic")]
-                        // SAFETY: the band's dataset is open and ours; `block` has as many pixels of the band's type as
-                        // its blocks, see `new`; GDAL refuses a block that isn't there.
+                        // SAFETY: the band's dataset is open and ours; `block` has room for as many pixels of the band's
+                        // type as its blocks, see `new`; GDAL refuses a block that isn't there.
                         unsafe {
                             gdal_sys::GDALWriteBlock(band.c_rasterband(), along, down, self.block.as_mut_ptr().cast())
                         }
@@ -70,10 +70,11 @@ impl BlockWriter {
         let (rows, cols) = (self.rows.min(window.rows.checked_sub(row)?), self.cols.min(window.cols.checked_sub(col)?));
         let (from, wide) = (bytes(col)?..bytes(col.checked_add(cols)?)?, bytes(self.cols)?);
         let lines = plane.chunks_exact(bytes(window.cols)?).skip(usize::try_from(row).ok()?);
+        let block = bytemuck::cast_slice_mut(&mut self.block);
         if (rows, cols) != (self.rows, self.cols) {
-            fill(&mut self.block, self.blank, self.dtype);
+            fill(block, self.blank, self.dtype);
         }
-        for (to, line) in self.block.chunks_exact_mut(wide).take(usize::try_from(rows).ok()?).zip(lines) {
+        for (to, line) in block.chunks_exact_mut(wide).take(usize::try_from(rows).ok()?).zip(lines) {
             to.get_mut(..from.len())?.copy_from_slice(line.get(from.clone())?);
         }
         Some(())
