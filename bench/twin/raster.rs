@@ -1,8 +1,8 @@
 //! Reading and writing windows of GeoTIFFs.
 
-use gdal::errors::Result;
 use std::ffi::c_int;
 
+use gdal::errors::Result;
 use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
 use gdal::{Dataset, DriverManager};
 

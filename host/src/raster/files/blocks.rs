@@ -5,7 +5,6 @@ use super::io::Layout;
 use super::{cpl, dtype};
 use crate::grid::Window;
 use gdal::{Dataset, Metadata};
-use gdal_sys::CPLErr;
 use std::ffi::c_int;
 use tilefn_abi::DType;
 
@@ -55,9 +54,7 @@ impl BlockWriter {
                             gdal_sys::GDALWriteBlock(band.c_rasterband(), along, down, self.block.as_mut_ptr().cast())
                         }
                     });
-                    if result != CPLErr::CE_None || messages.failure().is_some() {
-                        return Err(messages.reason("GDAL gives no reason"));
-                    }
+                    messages.outcome(result)?;
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use gdal::config;
 use gdal::errors::CplErrType;
+use gdal_sys::CPLErr;
 use std::cell::RefCell;
 use std::mem;
 use std::sync::Once;
@@ -28,6 +29,15 @@ impl Messages {
             (Some(text), _) => text,
             (None, false) => self.warnings.join("; "),
             (None, true) => otherwise.to_owned(),
+        }
+    }
+
+    /// Whether a call succeeded that returned this. A few drivers report a damaged block and go on.
+    pub(super) fn outcome(&self, returned: CPLErr::Type) -> Result<(), String> {
+        if returned == CPLErr::CE_None && self.failure().is_none() {
+            Ok(())
+        } else {
+            Err(self.reason("GDAL gives no reason"))
         }
     }
 }

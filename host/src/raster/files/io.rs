@@ -3,7 +3,7 @@
 use super::cpl;
 use crate::grid::Window;
 use gdal::Dataset;
-use gdal_sys::{CPLErr, GDALDataType, GDALRWFlag};
+use gdal_sys::{GDALDataType, GDALRWFlag};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
@@ -113,10 +113,5 @@ fn transfer(
             )
         }
     });
-    // A few drivers report a damaged block and go on.
-    if result == CPLErr::CE_None && messages.failure().is_none() {
-        Ok(())
-    } else {
-        Err(messages.reason("GDAL gives no reason"))
-    }
+    messages.outcome(result)
 }
