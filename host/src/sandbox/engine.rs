@@ -10,9 +10,9 @@ use wasmtime::{Config, Enabled, Engine, OptLevel, PoolingAllocationConfig, WasmB
 
 use super::cache;
 use super::error::{Error, Result};
-use super::huge_pages::HugePages;
 use super::limits::Limits;
 use super::module::Module;
+use super::written::PageMap;
 
 /// How often running code is asked whether it may go on.
 const TICK: Duration = Duration::from_millis(10);
@@ -41,7 +41,8 @@ pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) limits: Arc<Limits>,
     pub(super) interrupt: Interrupt,
-    pub(super) huge_pages: Arc<HugePages>,
+    /// Tells what an instance has written, where the system can.
+    pub(super) page_map: Option<Arc<PageMap>>,
     /// Bytes of memory that a module may begin with beyond what it asks for.
     pub(super) room: u64,
     warnings: Vec<String>,
@@ -104,7 +105,8 @@ impl Sandbox {
             }
         };
         start_ticks(&engine)?;
-        Ok(Self { engine, limits, interrupt: Interrupt::default(), huge_pages: Arc::default(), room, warnings })
+        let page_map = PageMap::open().map(Arc::new);
+        Ok(Self { engine, limits, interrupt: Interrupt::default(), page_map, room, warnings })
     }
 
     /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.

@@ -6,15 +6,18 @@ use tilefn_abi::{FINISH_PREFIX, MERGE_PREFIX};
 
 use super::description::Description;
 use super::error::{Error, Result};
-use super::instance::{Instance, Running};
+use super::idle::Idle;
+use super::instance::{GuestRange, Instance};
 use super::log::LogLine;
 use super::module::Inner;
+use super::running::Running;
 
 /// A function, ready to run from any number of threads. Cheap to clone.
 #[derive(Clone)]
 pub struct Function {
     module: Arc<Inner>,
     description: Arc<Description>,
+    idle: Arc<Idle>,
 }
 
 /// A result of `merge` or `finish`, and what the function logged on the way.
@@ -28,7 +31,8 @@ pub struct Reduced<T> {
 
 impl Function {
     pub(super) fn new(module: Arc<Inner>, description: Arc<Description>) -> Self {
-        Self { module, description }
+        let idle = Idle::new(module.sandbox.page_map.as_ref());
+        Self { module, description, idle }
     }
 
     /// What the function says of itself.
@@ -36,15 +40,31 @@ impl Function {
         &self.description
     }
 
-    /// A fresh instance for one tile.
+    /// A fresh instance.
     ///
     /// # Errors
     /// All that running code can do: a module may run some before it is asked to. [`Error::Engine`] when there are more
     /// instances at a time than the sandbox was made for.
     pub fn instance(&self) -> Result<Instance> {
-        let sandbox = &self.module.sandbox;
-        let running = Running::start(sandbox, &self.module.program, sandbox.limits.time)?;
-        Ok(Instance::new(Arc::clone(&self.description), running))
+        Ok(Instance::new(Arc::clone(&self.description), self.start()?, None))
+    }
+
+    /// An instance with memory for inputs of these lengths, each at a multiple of `align`, a power of two. Unless they are filled
+    /// completely before it runs, what it finds there may be from inputs of another tile; all else is as in a fresh instance.
+    ///
+    /// # Errors
+    /// As [`instance`](Self::instance) and [`Instance::alloc`].
+    pub fn instance_for(&self, lens: &[usize], align: usize) -> Result<(Instance, Vec<GuestRange>)> {
+        let (running, inputs, again) = match self.idle.take(lens, align) {
+            Some((running, again)) => (running, again.inputs().to_vec(), Some(again)),
+            None => {
+                let mut running = self.start()?;
+                let inputs = running.alloc_all(lens, align)?;
+                let again = self.idle.again(&mut running, lens, align, &inputs);
+                (running, inputs, again)
+            }
+        };
+        Ok((Instance::new(Arc::clone(&self.description), running, again), inputs))
     }
 
     /// Joins the states of two parts of the grid, `a` from the earlier tiles.
@@ -84,13 +104,17 @@ impl Function {
         if !self.description().reduce {
             return Err(Error::Engine(format!("there is no `{entry}`: the function doesn't accumulate")));
         }
-        let sandbox = &self.module.sandbox;
-        let mut running = Running::start(sandbox, &self.module.program, sandbox.limits.time)?;
+        let mut running = self.start()?;
         let value = match call(&mut running, &entry)? {
             0 => return Err(running.refusal(&entry)),
             pointer => running.reader(&entry).state(what, pointer)?.to_vec(),
         };
         Ok(Reduced { value, log: running.take_log() })
+    }
+
+    fn start(&self) -> Result<Running> {
+        let sandbox = &self.module.sandbox;
+        Running::start(sandbox, &self.module.program, sandbox.limits.time)
     }
 
     fn entry(&self, prefix: &str) -> String {

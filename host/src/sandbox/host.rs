@@ -28,6 +28,12 @@ pub(super) struct Host {
     pub random: u64,
 }
 
+/// What the host knows of an instance that has said nothing yet.
+pub(super) struct Record {
+    peak_memory: usize,
+    random: u64,
+}
+
 /// Why the host stopped a module; travels through wasmtime as an error.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
@@ -57,6 +63,19 @@ impl Host {
             peak_memory: 0,
             random: 0,
         }
+    }
+
+    /// What has to be put back for the instance to be as it is; `None` once it has said something.
+    pub fn record(&self) -> Option<Record> {
+        let silent = self.log.is_empty() && self.error.is_none() && self.panic.is_none();
+        silent.then_some(Record { peak_memory: self.peak_memory, random: self.random })
+    }
+
+    /// Goes back to a record of this instance.
+    pub fn put_back(&mut self, record: &Record) {
+        let Record { peak_memory, random } = *record;
+        let (limits, interrupt) = (Arc::clone(&self.limits), self.interrupt.clone());
+        *self = Self { peak_memory, random, ..Self::new(&limits, &interrupt) };
     }
 
     /// Asked at every tick while code runs.

@@ -10,14 +10,15 @@ use tilefn_abi::{
 };
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ValType};
 
+use super::changes::Changes;
 use super::debug_info::DebugInfo;
 use super::description::{self, Description, is_name};
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::function::Function;
 use super::host::{self, Host};
-use super::instance::{GUEST_INIT, Running};
-use super::parts::{self, Parts, Room};
+use super::parts::{self, GLOBAL_PREFIX, Parts, Room};
+use super::running::{GUEST_INIT, Running};
 use super::text::sanitise;
 use super::wasi;
 
@@ -52,6 +53,8 @@ pub(super) struct Program {
     pub has_init: bool,
     /// Whether there is [`MEMORY_USED_EXPORT`].
     pub tells_memory_used: bool,
+    /// What its code can change in an instance, if that can be put back.
+    pub changes: Option<Changes>,
 }
 
 impl Module {
@@ -63,9 +66,9 @@ impl Module {
         }
         check_header(wasm)?;
         let room = Room { bytes: sandbox.room, limit: limits.memory };
-        let (lean, debug_info) = match parts::take_apart(wasm, room) {
-            Some(Parts { lean, debug, code_start }) => (lean, DebugInfo::new(debug, code_start)),
-            None => (wasm.to_vec(), DebugInfo::default()),
+        let (lean, debug_info, changes) = match parts::take_apart(wasm, room) {
+            Some(Parts { lean, debug, code_start, changes }) => (lean, DebugInfo::new(debug, code_start), changes),
+            None => (wasm.to_vec(), DebugInfo::default(), None),
         };
         let module = compile(&sandbox.engine, lean, limits.compile_time)?;
         check_version(&module)?;
@@ -73,14 +76,20 @@ impl Module {
         let names = check_exports(&module)?;
         let exports = |name: &str| module.get_export(name).is_some();
         let (has_init, tells_memory_used) = (exports(GUEST_INIT), exports(MEMORY_USED_EXPORT));
-        let program = Arc::new(Program { pre, debug_info, has_init, tells_memory_used });
+        let ours = changes.is_some();
+        let program = Arc::new(Program { pre, debug_info, has_init, tells_memory_used, changes });
         let functions = describe(sandbox, &program, &names)?;
         let inner = Inner {
             sandbox: sandbox.clone(),
             program,
             functions,
             imports: module.imports().map(|i| shown(&format!("{}.{}", i.module(), i.name()))).collect(),
-            exports: module.exports().map(|e| shown(e.name())).collect(),
+            exports: module
+                .exports()
+                .map(|e| e.name())
+                .filter(|n| !(ours && n.starts_with(GLOBAL_PREFIX)))
+                .map(shown)
+                .collect(),
             size: wasm.len(),
             sha256: Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect(),
         };

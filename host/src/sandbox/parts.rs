@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use tilefn_abi::MEMORY_USED_EXPORT;
-use wasm_encoder::{MemorySection, MemoryType, Section as _};
+use wasm_encoder::{Encode, MemorySection, MemoryType, RawSection, Section as _};
 use wasmparser::{BinaryReader, ExportSectionReader, FromReader};
+
+use super::changes::{self, Changes};
 
 /// Bytes of a page of a module's memory.
 const PAGE: u64 = 64 << 10;
@@ -12,6 +14,11 @@ const PAGE: u64 = 64 << 10;
 const HEADER: usize = 8;
 /// What the names of the sections with debug information begin with.
 const DEBUG_PREFIX: &str = ".debug_";
+
+/// What the names of the exports begin with by which the host sets a module's globals, followed by the global's number.
+pub(super) const GLOBAL_PREFIX: &str = "tilefn: global ";
+/// The kind of an export that is a global, in the binary format.
+const GLOBAL: u8 = 3;
 
 /// Numbers of sections in the binary format.
 const CUSTOM: u8 = 0;
@@ -28,6 +35,8 @@ pub(super) struct Parts {
     pub code_start: usize,
     /// The sections with debug information, one after the other.
     pub debug: Vec<u8>,
+    /// What its code can change, if that can be put back; the globals are exported then.
+    pub changes: Option<Changes>,
 }
 
 /// Room in a module's memory from the start. Memory that grows has its protection changed for each tile, which costs half
@@ -40,16 +49,18 @@ pub(super) struct Room {
     pub limit: u64,
 }
 
-/// Takes a module apart, and gives its memory room if it says that it uses it. `None` for what isn't a module; the compiler says why.
+/// Takes a module apart, gives its memory room if it says that it uses it, and exports its globals. `None` for what isn't a module; the compiler says why.
 pub(super) fn take_apart(wasm: &[u8], room: Room) -> Option<Parts> {
-    let mut uses_room = false;
+    let (mut uses_room, mut changes) = (false, None);
     for section in sections(wasm, HEADER) {
         let section = section?;
         if section.id == EXPORTS {
-            uses_room = exports_memory_used(section.content);
+            let names: Vec<_> = export_names(section.content).collect();
+            uses_room = names.contains(&MEMORY_USED_EXPORT);
+            changes = changes::of(wasm).filter(|_| !names.iter().any(|name| name.starts_with(GLOBAL_PREFIX)));
         }
     }
-    let mut parts = Parts { lean: wasm.get(..HEADER)?.to_vec(), code_start: 0, debug: Vec::new() };
+    let mut parts = Parts { lean: wasm.get(..HEADER)?.to_vec(), code_start: 0, debug: Vec::new(), changes };
     for section in sections(wasm, HEADER) {
         let section = section?;
         let bytes = wasm.get(section.range.clone())?;
@@ -61,6 +72,11 @@ pub(super) fn take_apart(wasm: &[u8], room: Room) -> Option<Parts> {
                 Some(memory) => MemorySection::new().memory(memory).append_to(&mut parts.lean),
                 None => parts.lean.extend_from_slice(bytes),
             },
+            EXPORTS if parts.changes.is_some() => {
+                let globals = parts.changes.iter().flat_map(|changes| &changes.globals);
+                let data = &with_globals(section.content, globals.copied().collect())?;
+                RawSection { id: EXPORTS, data }.append_to(&mut parts.lean);
+            }
             CODE => {
                 let header = bytes.len().checked_sub(section.content.len())?;
                 parts.code_start = parts.lean.len().checked_add(header)?;
@@ -114,9 +130,24 @@ fn custom(content: &[u8]) -> Option<(&str, &[u8])> {
     Some((name, content.get(reader.original_position()..)?))
 }
 
-fn exports_memory_used(content: &[u8]) -> bool {
+fn export_names(content: &[u8]) -> impl Iterator<Item = &str> {
     let exports = ExportSectionReader::new(BinaryReader::new(content, 0)).into_iter().flatten();
-    exports.flatten().any(|export| export.name == MEMORY_USED_EXPORT)
+    exports.flatten().map(|export| export.name)
+}
+
+/// The content of a section of exports, with these globals added.
+fn with_globals(content: &[u8], globals: Vec<u32>) -> Option<Vec<u8>> {
+    let mut reader = BinaryReader::new(content, 0);
+    let count = reader.read_var_u32().ok()?.checked_add(u32::try_from(globals.len()).ok()?)?;
+    let mut section = Vec::with_capacity(content.len());
+    count.encode(&mut section);
+    section.extend_from_slice(content.get(reader.original_position()..)?);
+    for global in globals {
+        format!("{GLOBAL_PREFIX}{global}").as_str().encode(&mut section);
+        section.push(GLOBAL);
+        global.encode(&mut section);
+    }
+    Some(section)
 }
 
 /// The section's memory with room; `None` if it can't have any.
@@ -179,7 +210,8 @@ mod tests {
                 (@custom "other" (after last) "kept"))"#,
         )
         .unwrap();
-        let Parts { lean, code_start, debug } = take_apart(&wasm, ROOM).unwrap();
+        let Parts { lean, code_start, debug, changes } = take_apart(&wasm, ROOM).unwrap();
+        assert_eq!(changes, Some(Changes::default()));
         assert_eq!(lean.len() + debug.len(), wasm.len());
         assert_eq!(custom_section(&debug, ".debug_line"), Some(&b"lines"[..]));
         assert_eq!(custom_section(&debug, ".debug_info"), Some(&b"info"[..]));
@@ -191,6 +223,29 @@ mod tests {
         });
         assert_eq!(code, Some(code_start));
         assert!(lean.windows(9).any(|bytes| bytes == b"otherkept"));
+    }
+
+    #[test]
+    fn globals_that_can_be_set_are_exported() {
+        let exports = |fields: &str| {
+            let wasm = wat::parse_str(format!(
+                r#"(module (memory (export "memory") 1)
+                    (global i32 (i32.const 1)) (global $g (mut i32) (i32.const 2)) {fields})"#
+            ))
+            .unwrap();
+            let lean = take_apart(&wasm, ROOM).unwrap().lean;
+            wasmparser::validate(&lean).unwrap();
+            let payloads = wasmparser::Parser::new(0).parse_all(&lean).map(Result::unwrap);
+            let exports = payloads.filter_map(|payload| match payload {
+                wasmparser::Payload::ExportSection(exports) => Some(exports),
+                _ => None,
+            });
+            exports.flatten().map(|export| export.unwrap().name.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(exports(""), ["memory", "tilefn: global 1"]);
+        // One that has such a name itself, and one in which not all can be put back.
+        assert_eq!(exports(r#"(export "tilefn: global 7" (global $g))"#), ["memory", "tilefn: global 7"]);
+        assert_eq!(exports("(global (mut funcref) (ref.null func))"), ["memory"]);
     }
 
     #[test]

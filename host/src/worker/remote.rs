@@ -410,7 +410,9 @@ async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done
     parts.push(state);
     let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
     let outcome = wire::Outcome::Done { outputs: heads, state_len: state.len() as u64 };
-    writer.send(&FromWorker::Result(TileResult { lease, outcome, cost, log }), &parts).await
+    let sent = writer.send(&FromWorker::Result(TileResult { lease, outcome, cost, log }), &parts).await;
+    done.release();
+    sent
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -112,6 +112,11 @@ impl Done {
         self.state.map_or(Ok(&[]), |s| self.instance.bytes(s))
     }
 
+    /// Lets go of the instance, for another tile: quicker than to drop it.
+    pub fn release(self) {
+        self.instance.release();
+    }
+
     /// The most memory the function has used, bytes.
     pub fn peak_memory(&self) -> u64 {
         self.instance.stats().peak_memory as u64
@@ -138,16 +143,15 @@ impl Runner {
     /// Runs the function on `tile`.
     pub fn run(&self, tile: &Tile, pixels: &mut dyn Pixels) -> Result<Outcome, Error> {
         let started = Instant::now();
-        let mut instance = self.function.instance()?;
+        let window = tile.window.padded(self.task.halo).ok_or(Error::TooLarge)?;
+        let lens = self.task.inputs.iter().flat_map(|input| &input.rasters);
+        let lens: Option<Vec<_>> = lens.map(|raster| raster.bytes(window.rows, window.cols)).collect();
+        let (mut instance, ranges) = self.function.instance_for(&lens.ok_or(Error::TooLarge)?, ALIGN)?;
         let set_up = started.elapsed();
+        let mut ranges = ranges.into_iter();
         let mut addresses = Vec::new();
         let mut valid = !self.task.skip_empty || self.task.inputs.iter().all(|i| i.rasters.is_empty());
         let mut read = Duration::ZERO;
-        let window = tile.window.padded(self.task.halo).ok_or(Error::TooLarge)?;
-        // One allocation for all: each may grow the memory, which costs more than to fill it.
-        let lens = self.task.inputs.iter().flat_map(|input| &input.rasters);
-        let lens: Option<Vec<_>> = lens.map(|raster| raster.bytes(window.rows, window.cols)).collect();
-        let mut ranges = instance.alloc_all(&lens.ok_or(Error::TooLarge)?, ALIGN)?.into_iter();
         for (i, input) in self.task.inputs.iter().enumerate() {
             for ((r, raster), range) in input.rasters.iter().enumerate().zip(&mut ranges) {
                 addresses.push(range.pointer());
@@ -161,6 +165,7 @@ impl Runner {
             }
         }
         if !valid {
+            instance.release();
             return Ok(Outcome::Skipped { read });
         }
         let running = Instant::now();

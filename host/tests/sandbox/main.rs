@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod abi;
+mod again;
 mod describe;
 mod fixture;
 mod good;

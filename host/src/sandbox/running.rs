@@ -1,0 +1,256 @@
+//! A store with an instance in it: its calls, their time, and what ended them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tilefn_abi::{ALLOC_EXPORT, MEMORY_USED_EXPORT};
+use wasmtime::{Global, Memory, Store, Trap, UpdateDeadline, Val, WasmParams, WasmResults};
+
+use super::backtrace::GuestBacktrace;
+use super::debug_info::DebugInfo;
+use super::engine::{Sandbox, engine_error};
+use super::error::{Error, Result};
+use super::host::{Host, Record, Stop, slice};
+use super::instance::{GuestRange, Stats, foreign_range};
+use super::log::LogLine;
+use super::module::Program;
+use super::outcome::Reader;
+use super::parts::GLOBAL_PREFIX;
+
+/// Called first when a module exports it: constructors of a WASI reactor.
+pub(super) const GUEST_INIT: &str = "_initialize";
+/// Alignment of call blocks and states.
+const BLOCK_ALIGN: usize = 16;
+
+/// A store with an instance in it, and the rest of its time.
+pub(super) struct Running {
+    program: Arc<Program>,
+    store: Store<Host>,
+    instance: wasmtime::Instance,
+    memory: Memory,
+    time_limit: Duration,
+    time_left: Duration,
+    failed: bool,
+}
+
+impl Running {
+    /// Instantiates and initialises, with `time` for that and all later calls together.
+    pub fn start(sandbox: &Sandbox, program: &Arc<Program>, time: Duration) -> Result<Self> {
+        let mut store = Store::new(&sandbox.engine, Host::new(&sandbox.limits, &sandbox.interrupt));
+        store.limiter(|host| host);
+        store.epoch_deadline_callback(|store| {
+            store.data().may_go_on()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
+        if let Some(fuel) = sandbox.limits.fuel {
+            store.set_fuel(fuel).map_err(engine_error)?;
+        }
+        let entry = "instantiation";
+        let mut time_left = time;
+        let instance = timed(&mut store, &mut time_left, |store| program.pre.instantiate(store));
+        let instance = instance.map_err(|error| fault(&store, &program.debug_info, entry, time, error))?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| Error::Engine("a module without memory passed the checks".to_owned()))?;
+        let program = Arc::clone(program);
+        let mut this = Self { program, store, instance, memory, time_limit: time, time_left, failed: false };
+        if this.program.has_init {
+            this.call::<(), ()>(GUEST_INIT, ())?;
+        }
+        Ok(this)
+    }
+
+    /// Calls an export.
+    pub fn call<P: WasmParams, R: WasmResults>(&mut self, entry: &str, params: P) -> Result<R> {
+        let Self { program, store, instance, time_left, time_limit, failed, .. } = self;
+        if *failed {
+            return Err(Error::Engine(format!("`{entry}` was called after an error")));
+        }
+        let function = instance.get_typed_func::<P, R>(&mut *store, entry).map_err(engine_error)?;
+        let result = timed(store, time_left, |store| function.call(store, params));
+        result.map_err(|error| {
+            *failed = true;
+            fault(store, &program.debug_info, entry, *time_limit, error)
+        })
+    }
+
+    pub fn alloc(&mut self, len: usize, align: usize) -> Result<GuestRange> {
+        let too_big = || Error::OutOfMemory {
+            entry: ALLOC_EXPORT.to_owned(),
+            wanted: len as u64,
+            limit: u32::MAX.into(),
+            backtrace: GuestBacktrace::default(),
+        };
+        let guest_len = u32::try_from(len).map_err(|_| too_big())?;
+        let guest_align = u32::try_from(align).ok().filter(|a| a.is_power_of_two());
+        let guest_align = guest_align.ok_or_else(|| Error::Engine(format!("alignment {align}")))?;
+        if len == 0 {
+            // Any aligned pointer but null will do.
+            return Ok(GuestRange::new(guest_align, 0));
+        }
+        let start: u32 = self.call(ALLOC_EXPORT, (guest_len, guest_align))?;
+        let problem = if start == 0 {
+            format!("it has no memory for {len} bytes")
+        } else if !start.is_multiple_of(guest_align) {
+            format!("the pointer {start} isn't a multiple of {align}")
+        } else if self.slice(start, guest_len).is_none() {
+            format!("{len} bytes at pointer {start} aren't inside its memory")
+        } else {
+            return Ok(GuestRange::new(start, guest_len));
+        };
+        Err(Error::violation(ALLOC_EXPORT, problem))
+    }
+
+    /// As [`alloc`](Self::alloc), for several at once: the module is called once only, and grows its memory once.
+    pub fn alloc_all(&mut self, lens: &[usize], align: usize) -> Result<Vec<GuestRange>> {
+        // Saturated, it is more than a module can have.
+        let end = |start: usize, len: usize| start.saturating_add(len).checked_next_multiple_of(align);
+        let total = lens.iter().fold(0usize, |start, len| end(start, *len).unwrap_or(usize::MAX));
+        let all = self.alloc(total, align)?;
+        let mut start = all.pointer();
+        let parts = lens.iter().map(|len| {
+            // Its parts lie inside a range that ends below 4 GiB.
+            let len = u32::try_from(*len).ok()?;
+            let part = GuestRange::new(start, len);
+            start = start.checked_add(u32::try_from(end(0, part.len())?).ok()?)?;
+            Some(part)
+        });
+        parts.collect::<Option<_>>().ok_or_else(foreign_range)
+    }
+
+    /// Copies bytes into the instance.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<GuestRange> {
+        let range = self.alloc(bytes.len(), BLOCK_ALIGN)?;
+        if let Some(place) = self.memory_mut().get_mut(range.bounds()) {
+            place.copy_from_slice(bytes);
+        }
+        Ok(range)
+    }
+
+    pub fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory.data_mut(&mut self.store)
+    }
+
+    pub fn slice(&self, start: u32, len: u32) -> Option<&[u8]> {
+        slice(self.memory(), start, len)
+    }
+
+    /// What reads the result of `entry`.
+    pub fn reader<'a>(&'a self, entry: &'a str) -> Reader<'a> {
+        Reader::new(entry, self.memory(), &self.store.data().limits)
+    }
+
+    /// The error for a result of null: what the function reported.
+    pub fn refusal(&mut self, entry: &str) -> Error {
+        match self.store.data_mut().error.take() {
+            Some(message) => Error::Guest { message },
+            None => Error::violation(entry, "it returned null without an error report".to_owned()),
+        }
+    }
+
+    /// Asks a module that was given room how much memory it has used: what it has says less.
+    pub fn note_memory_used(&mut self) -> Result<()> {
+        if self.program.tells_memory_used {
+            let used: u32 = self.call(MEMORY_USED_EXPORT, ())?;
+            let peak = &mut self.store.data_mut().peak_memory;
+            *peak = (*peak).min(used as usize);
+        }
+        Ok(())
+    }
+
+    pub fn stats(&self) -> Stats {
+        let limit = self.store.data().limits.fuel;
+        let fuel = limit.zip(self.store.get_fuel().ok()).map(|(limit, left)| limit.saturating_sub(left));
+        Stats { peak_memory: self.store.data().peak_memory, fuel }
+    }
+
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        self.store.data_mut().log.take()
+    }
+
+    /// Bytes of its memory in which the module's data segments are; `None` if that isn't known.
+    pub fn image(&self) -> Option<usize> {
+        usize::try_from(self.program.changes.as_ref()?.image).ok()
+    }
+
+    /// All that is to be put back beside its memory. `None` after an error, and where that isn't known or can't be done.
+    pub fn registers(&mut self) -> Option<Registers> {
+        let Self { program, store, instance, time_left, failed, .. } = self;
+        let globals = program.changes.as_ref().filter(|_| !*failed)?.globals.iter().map(|index| {
+            let global = instance.get_global(&mut *store, &format!("{GLOBAL_PREFIX}{index}"))?;
+            Some((global, global.get(&mut *store)))
+        });
+        let globals = globals.collect::<Option<_>>()?;
+        Some(Registers { globals, host: store.data().record()?, fuel: store.get_fuel().ok(), time_left: *time_left })
+    }
+
+    /// Puts it back; false if that can't be done.
+    pub fn set_registers(&mut self, registers: &Registers) -> bool {
+        let Registers { globals, host, fuel, time_left } = registers;
+        let store = &mut self.store;
+        store.data_mut().put_back(host);
+        self.time_left = *time_left;
+        !self.failed
+            && globals.iter().all(|(global, value)| global.set(&mut *store, *value).is_ok())
+            && fuel.is_none_or(|fuel| store.set_fuel(fuel).is_ok())
+    }
+}
+
+/// The state of an instance beside its memory.
+pub(super) struct Registers {
+    globals: Vec<(Global, Val)>,
+    host: Record,
+    fuel: Option<u64>,
+    time_left: Duration,
+}
+
+/// Runs code with a deadline, and takes the time it took off what is left.
+fn timed<R>(
+    store: &mut Store<Host>,
+    left: &mut Duration,
+    run: impl FnOnce(&mut Store<Host>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
+    let start = Instant::now();
+    store.data_mut().deadline = start.checked_add(*left);
+    store.set_epoch_deadline(1);
+    // A call that is over before the first tick wouldn't be asked.
+    store.data().may_go_on()?;
+    let result = run(store);
+    *left = left.saturating_sub(start.elapsed());
+    result
+}
+
+/// The cause of an error that ended running code.
+fn fault(store: &Store<Host>, debug_info: &DebugInfo, entry: &str, time: Duration, error: wasmtime::Error) -> Error {
+    let host = store.data();
+    let limits = &host.limits;
+    let backtrace = GuestBacktrace::of(&error, debug_info);
+    let entry = entry.to_owned();
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return match stop {
+            Stop::Deadline => Error::Deadline { entry, limit: time, backtrace },
+            Stop::Interrupted => Error::Interrupted { entry },
+            Stop::Memory { wanted } => Error::OutOfMemory { entry, wanted: *wanted, limit: limits.memory, backtrace },
+            Stop::Table { wanted } => {
+                Error::TableSize { entry, wanted: *wanted, limit: limits.table_elements, backtrace }
+            }
+            Stop::Exit(code) => Error::Exit { entry, code: *code, stderr: host.log.stderr_tail() },
+            Stop::Abi(problem) => Error::AbiViolation { entry, problem: problem.clone(), backtrace },
+        };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Error::Fuel { entry, limit: limits.fuel.unwrap_or_default(), backtrace },
+        Some(Trap::StackOverflow) => Error::Stack { entry, limit: limits.stack, backtrace },
+        Some(trap) => {
+            let text = trap.to_string();
+            let trap = text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
+            let panic = host.panic.clone().or_else(|| host.log.stderr_tail());
+            Error::Trap { entry, trap, panic, backtrace }
+        }
+        None => engine_error(error),
+    }
+}
