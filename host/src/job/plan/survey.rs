@@ -1,7 +1,7 @@
 //! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
 
 use crate::job::spec::{Input, Spec};
-use crate::raster::{self, Info, gdal_path, is_remote};
+use crate::raster::{self, Info, Inspector, gdal_path, is_remote};
 use std::collections::HashMap;
 
 /// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
@@ -46,5 +46,6 @@ impl Survey {
 }
 
 fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
-    paths.iter().map(|path| ((*path).clone(), raster::inspect(path))).collect()
+    let mut inspector = Inspector::default();
+    paths.iter().map(|path| ((*path).clone(), inspector.inspect(path))).collect()
 }

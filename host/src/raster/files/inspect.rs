@@ -1,11 +1,13 @@
 //! What a raster file is, without reading its pixels.
 
+use super::geokeys::GeoKeys;
 use super::nodata::{int_range, whole};
 use super::{Error, Nodata, Result, cpl, dtype, open};
 use crate::grid::{Crs, GeoTransform, Grid};
 use gdal::raster::RasterBand;
 use gdal::{Dataset, Metadata};
 use gdal_sys::GDALDataType;
+use std::collections::HashMap;
 use tilefn_abi::DType;
 
 /// A raster file.
@@ -62,32 +64,70 @@ impl Info {
     }
 }
 
+/// Looks into files. That of many is quicker with one of these: it knows the CRS of a file that is like one before.
+#[derive(Clone, Debug, Default)]
+pub struct Inspector {
+    known: HashMap<GeoKeys, Crs>,
+}
+
 /// What the file at `path` is.
 ///
 /// # Errors
-/// When it can't be opened, isn't a raster or holds several, has complex pixels, or has ground control points instead
-/// of a geotransform.
+/// As [`Inspector::inspect`].
 pub fn inspect(path: &str) -> Result<Info> {
-    let dataset = open::open(path)?;
-    let (info, _) = cpl::watch(|| describe(&dataset));
-    info.map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
+    Inspector::default().inspect(path)
 }
 
-fn describe(dataset: &Dataset) -> Result<Info, String> {
+impl Inspector {
+    /// What the file at `path` is.
+    ///
+    /// # Errors
+    /// When it can't be opened, isn't a raster or holds several, has complex pixels, or has ground control points instead
+    /// of a geotransform.
+    pub fn inspect(&mut self, path: &str) -> Result<Info> {
+        let dataset = open::open(path)?;
+        let (info, _) = cpl::watch(|| describe(&dataset, || self.crs(&dataset, path)));
+        info.map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
+    }
+
+    fn crs(&mut self, dataset: &Dataset, path: &str) -> Crs {
+        let crs = || Crs::from(dataset.spatial_ref().and_then(|crs| crs.to_wkt()).unwrap_or_default().as_str());
+        // Files beside it may say something else than the file.
+        let alone = dataset.driver().short_name() == "GTiff" && files(dataset) == 1;
+        match GeoKeys::read(path).filter(|_| alone) {
+            Some(keys) => self.known.entry(keys).or_insert_with(crs).clone(),
+            None => crs(),
+        }
+    }
+}
+
+/// How many files GDAL takes for this dataset.
+fn files(dataset: &Dataset) -> usize {
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: the handle is valid as long as `dataset` is; the list, null or not, is counted and freed once.
+    let count = unsafe {
+        let list = gdal_sys::GDALGetFileList(dataset.c_dataset());
+        let count = gdal_sys::CSLCount(list);
+        gdal_sys::CSLDestroy(list);
+        count
+    };
+    usize::try_from(count).unwrap_or(0)
+}
+
+fn describe(dataset: &Dataset, crs: impl FnOnce() -> Crs) -> Result<Info, String> {
     let (cols, rows) = dataset.raster_size();
     let too_large = || format!("its size {rows} × {cols} is too large");
     let transform = dataset.geo_transform().ok();
     if transform.is_none() && has_gcps(dataset) {
         return Err("it has ground control points but no geotransform: warp it first (gdalwarp)".into());
     }
-    let crs = dataset.spatial_ref().and_then(|crs| crs.to_wkt()).unwrap_or_default();
     let bands: Result<Vec<_>, String> = (1..=dataset.raster_count()).map(|n| band(dataset, n)).collect();
     Ok(Info {
         grid: Grid {
             transform: GeoTransform(transform.unwrap_or([0.0, 1.0, 0.0, 0.0, 0.0, -1.0])),
             rows: u32::try_from(rows).map_err(|_| too_large())?,
             cols: u32::try_from(cols).map_err(|_| too_large())?,
-            crs: Crs::from(crs.as_str()),
+            crs: crs(),
         },
         georeferenced: transform.is_some(),
         bands: bands?,
