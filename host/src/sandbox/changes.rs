@@ -1,5 +1,7 @@
 //! What a module's code can change in its instance, beside the bytes of its memory.
 
+use std::ops::Range;
+
 use wasmparser::{Data, DataKind, FunctionBody, Global, Operator, Parser, Payload, TypeRef, ValType};
 
 /// What has to be put back, for an instance to be as it was; tables and segments stay as they are.
@@ -7,8 +9,8 @@ use wasmparser::{Data, DataKind, FunctionBody, Global, Operator, Parser, Payload
 pub(super) struct Changes {
     /// The indices of the globals that can be set.
     pub globals: Vec<u32>,
-    /// Bytes of memory up to the end of the last data segment.
-    pub image: u64,
+    /// The part of memory in which the data segments are.
+    pub image: Range<u64>,
 }
 
 /// What code of this module can change; `None` if that is more than can be put back, or the module is none.
@@ -31,7 +33,12 @@ pub(super) fn of(wasm: &[u8]) -> Option<Changes> {
             }
             Payload::DataSection(segments) => {
                 for segment in segments {
-                    changes.image = changes.image.max(end(&segment.ok()?)?);
+                    let place = place(&segment.ok()?)?;
+                    changes.image = match changes.image {
+                        image if place.is_empty() => image,
+                        image if image.is_empty() => place,
+                        image => image.start.min(place.start)..image.end.max(place.end),
+                    };
                 }
             }
             Payload::CodeSectionEntry(body) if !keeps_tables_and_segments(&body)? => return None,
@@ -50,15 +57,16 @@ fn can_be_set(global: &Global<'_>) -> Option<bool> {
     }
 }
 
-/// Where in the memory a segment ends; `None` if its place isn't a plain number.
-fn end(segment: &Data<'_>) -> Option<u64> {
+/// Where in the memory a segment is; `None` if that isn't a plain number.
+fn place(segment: &Data<'_>) -> Option<Range<u64>> {
     match &segment.kind {
-        DataKind::Passive => Some(0),
+        DataKind::Passive => Some(0..0),
         DataKind::Active { offset_expr, .. } => {
             let mut operators = offset_expr.get_operators_reader();
             match (operators.read().ok()?, operators.read().ok()?) {
                 (Operator::I32Const { value }, Operator::End) => {
-                    u64::from(value.cast_unsigned()).checked_add(u64::try_from(segment.data.len()).ok()?)
+                    let start = u64::from(value.cast_unsigned());
+                    Some(start..start.checked_add(u64::try_from(segment.data.len()).ok()?)?)
                 }
                 _ => None,
             }
@@ -91,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn globals_and_the_end_of_the_data() {
+    fn globals_and_the_place_of_the_data() {
         let found = changes(
             r#"(import "m" "f" (func))
             (global i32 (i32.const 1))
@@ -101,7 +109,7 @@ mod tests {
             (data (i32.const 65536) "abc")
             (data (i32.const 7) "defg")"#,
         );
-        assert_eq!(found, Some(Changes { globals: vec![1, 2], image: 65539 }));
+        assert_eq!(found, Some(Changes { globals: vec![1, 2], image: 7..65539 }));
         assert_eq!(changes(""), Some(Changes::default()));
     }
 

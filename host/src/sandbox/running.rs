@@ -1,5 +1,6 @@
 //! A store with an instance in it: its calls, their time, and what ended them.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -172,9 +173,10 @@ impl Running {
         self.store.data_mut().log.take()
     }
 
-    /// Bytes of its memory in which the module's data segments are; `None` if that isn't known.
-    pub fn image(&self) -> Option<usize> {
-        usize::try_from(self.program.changes.as_ref()?.image).ok()
+    /// The part of its memory in which the module's data segments are; `None` if that isn't known.
+    pub fn image(&self) -> Option<Range<usize>> {
+        let image = &self.program.changes.as_ref()?.image;
+        Some(usize::try_from(image.start).ok()?..usize::try_from(image.end).ok()?)
     }
 
     /// All that is to be put back beside its memory. `None` after an error, and where that isn't known or can't be done.

@@ -31,9 +31,10 @@ impl Start {
         let mut pieces = Vec::new();
         for part in &rest {
             // What nobody has looked at of the image isn't written, but no zeros.
-            let loaded = part.start..part.end.min(image).max(part.start);
-            let written = map.written(memory, loaded.end..part.end).ok()?;
-            for range in std::iter::once(loaded).chain(written) {
+            let loaded = part.start.max(image.start).min(part.end)..part.end.min(image.end).max(part.start);
+            let before = map.written(memory, part.start..loaded.start).ok()?;
+            let after = map.written(memory, loaded.end..part.end).ok()?;
+            for range in before.into_iter().chain(std::iter::once(loaded)).chain(after) {
                 for start in range.clone().step_by(PIECE) {
                     let piece = memory.get(start..start.saturating_add(PIECE).min(range.end))?;
                     if piece.iter().any(|byte| *byte != 0) {
