@@ -46,13 +46,13 @@ impl Idle {
         let taken = fitting.or((!waiting.is_empty()).then_some(0)).map(|index| waiting.remove(index));
         drop(waiting);
         let (mut running, prepared) = taken.filter(|_| fitting.is_some())?;
-        let went_back = prepared.start.go_back(&mut running, map);
+        prepared.start.go_back(&mut running, map)?;
         if cfg!(debug_assertions) {
             for input in &prepared.inputs {
                 running.memory_mut().get_mut(input.bounds()).into_iter().for_each(|input| input.fill(STALE));
             }
         }
-        went_back.then(|| (running, Again { idle: Arc::clone(self), prepared }))
+        Some((running, Again { idle: Arc::clone(self), prepared }))
     }
 
     /// What it takes to use an instance again that has just given memory for its `inputs`, if that is possible.

@@ -190,15 +190,19 @@ impl Running {
         Some(Registers { globals, host: store.data().record()?, fuel: store.get_fuel().ok(), time_left: *time_left })
     }
 
-    /// Puts it back; false if that can't be done.
-    pub fn set_registers(&mut self, registers: &Registers) -> bool {
+    /// Puts it back; `None` if that can't be done.
+    pub fn set_registers(&mut self, registers: &Registers) -> Option<()> {
         let Registers { globals, host, fuel, time_left } = registers;
-        let store = &mut self.store;
+        let Self { store, failed: false, .. } = self else { return None };
         store.data_mut().put_back(host);
+        for (global, value) in globals {
+            global.set(&mut *store, *value).ok()?;
+        }
+        if let Some(fuel) = fuel {
+            store.set_fuel(*fuel).ok()?;
+        }
         self.time_left = *time_left;
-        !self.failed
-            && globals.iter().all(|(global, value)| global.set(&mut *store, *value).is_ok())
-            && fuel.is_none_or(|fuel| store.set_fuel(fuel).is_ok())
+        Some(())
     }
 }
 

@@ -8,6 +8,9 @@ use super::written::PageMap;
 
 /// Bytes in which memory is looked through for what isn't zero.
 const PIECE: usize = 4 << 10;
+/// Bytes that are looked through, and put back, at most. An instance of which more has been written is dropped: to clear that
+/// much takes its time either way, and a module could have the host remember as much again as its own memory.
+const MOST: usize = 64 << 20;
 
 /// The state of an instance whose module has just given memory for the inputs. What these hold is not part of it: they
 /// are filled, completely, before anything of the module runs.
@@ -28,13 +31,14 @@ impl Start {
         let image = running.image()?;
         let memory = running.memory();
         let rest = outside(inputs, memory.len());
-        let mut pieces = Vec::new();
+        let (mut pieces, mut seen) = (Vec::new(), 0);
         for part in &rest {
             // What nobody has looked at of the image isn't written, but no zeros.
             let loaded = part.start.max(image.start).min(part.end)..part.end.min(image.end).max(part.start);
             let before = map.written(memory, part.start..loaded.start).ok()?;
             let after = map.written(memory, loaded.end..part.end).ok()?;
             for range in before.into_iter().chain(std::iter::once(loaded)).chain(after) {
+                seen = within_most(seen, &range)?;
                 for start in range.clone().step_by(PIECE) {
                     let piece = memory.get(start..start.saturating_add(PIECE).min(range.end))?;
                     if piece.iter().any(|byte| *byte != 0) {
@@ -46,22 +50,21 @@ impl Start {
         Some(Self { rest, len: memory.len(), pieces, registers })
     }
 
-    /// Takes `running`, whose state it was, back to it; false if that can't be done.
-    pub fn go_back(&self, running: &mut Running, map: &PageMap) -> bool {
+    /// Takes `running`, whose state it was, back to it; `None` if that can't be done.
+    pub fn go_back(&self, running: &mut Running, map: &PageMap) -> Option<()> {
         // A memory can't be made smaller.
-        if running.memory().len() != self.len || !running.set_registers(&self.registers) {
-            return false;
-        }
+        (running.memory().len() == self.len).then_some(())?;
+        running.set_registers(&self.registers)?;
+        let mut seen = 0;
         for part in &self.rest {
             // A gap between two inputs isn't worth the question.
-            let written =
-                if part.len() < PIECE { Ok(vec![part.clone()]) } else { map.written(running.memory(), part.clone()) };
-            let Ok(written) = written else { return false };
-            for range in written {
+            let gap = (part.len() < PIECE).then(|| vec![part.clone()]);
+            for range in gap.map_or_else(|| map.written(running.memory(), part.clone()), Ok).ok()? {
+                seen = within_most(seen, &range)?;
                 self.put_back(running.memory_mut(), range);
             }
         }
-        true
+        Some(())
     }
 
     fn put_back(&self, memory: &mut [u8], range: Range<usize>) {
@@ -78,6 +81,11 @@ impl Start {
         }
         memory.get_mut(done..range.end).into_iter().for_each(|zeros| zeros.fill(0));
     }
+}
+
+/// The sum with the bytes of `range`, if that isn't too many.
+fn within_most(sum: usize, range: &Range<usize>) -> Option<usize> {
+    sum.checked_add(range.len()).filter(|sum| *sum <= MOST)
 }
 
 /// The parts of a memory of `len` bytes that are outside of `inputs`, in ascending order.

@@ -1,6 +1,8 @@
 //! Instances that are used for tile after tile: each time as if they were fresh.
 
-use tilefn::sandbox::{Error, Function, Instance, LogLine, Sandbox};
+use std::time::Duration;
+
+use tilefn::sandbox::{Error, Function, GuestRange, Instance, Limits, LogLine, Sandbox};
 
 use super::fixture::*;
 
@@ -29,7 +31,7 @@ fn tile(function: &Function, pixel: f32) -> Found {
 }
 
 fn sandbox_with_fuel() -> Sandbox {
-    let limits = tilefn::sandbox::Limits { fuel: Some(1_000_000), ..limits() };
+    let limits = Limits { fuel: Some(1_000_000), ..limits() };
     Sandbox::new(&limits, 1, 1 << 20).unwrap()
 }
 
@@ -121,6 +123,25 @@ fn memory_that_grew_is_not_used_again() {
 }
 
 #[test]
+fn what_wrote_too_much_is_not_used_again() {
+    let time = Duration::from_secs(10);
+    let limits = Limits { memory: 128 << 20, time, describe_time: time, ..limits() };
+    let sandbox = Sandbox::new(&limits, 1, 128 << 20).unwrap();
+    let fill = "(memory.fill (i32.const 131072) (i32.const 1) (i32.const 71303168))";
+    for (init, change) in [(fill, ""), ("", fill)] {
+        let check = "(if (i32.load (i32.const 262144)) (then (unreachable)))";
+        let check = if init.is_empty() { check } else { "" };
+        let more = format!(r#"(func (export "_initialize") {init})"#);
+        let wat = Wat { memory: r#"(memory (export "memory") 1200)"#, ..checks_and_changes(check, change, &more) };
+        let function = function(&sandbox, &wat);
+        for n in 1..4_u8 {
+            let found = tile(&function, f32::from(n));
+            assert_eq!((found.before, found.result), (0.0, Ok(2.0 * f32::from(n))));
+        }
+    }
+}
+
+#[test]
 fn tables_and_segments_that_changed_are_not_used_again() {
     let table = "(table $t 1 10 funcref) (elem declare func $double)";
     let set = "(table.set $t (i32.const 0) (ref.func $double))";
@@ -188,7 +209,7 @@ fn inputs_of_other_lengths_and_instances_at_work_at_the_same_time() {
     // Room for five instances: more would be an error.
     let sandbox = sandbox();
     let function = function(&sandbox, &Wat::default());
-    let run = |instance: &mut Instance, input: tilefn::sandbox::GuestRange| {
+    let run = |instance: &mut Instance, input: GuestRange| {
         instance.bytes_mut(input).unwrap().fill(0);
         let cols = u32::try_from(input.len() / 4).unwrap();
         instance.process(&call(input.pointer(), 1, cols)).unwrap();
