@@ -1,8 +1,9 @@
 //! Workers in processes of their own: same result as threads, errors reach the user, workers come and go.
 
 use crate::labour::{self, FILES, assert_done, submit, worker};
-use crate::running::{Running, assert_tidy, signal, workers};
+use crate::running::{Running, assert_tidy, children, is_copy, signal, workers};
 use crate::support::{Folder, Run};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,6 +32,21 @@ fn any_number_of_workers_gives_the_same_as_threads() {
         let run = Running::start(&f, "controller", command).wait();
         assert_done(&f, &run);
         assert_tidy(&f, &FILES);
+    }
+}
+
+/// More pixels than slots take, and a tile that no slot takes.
+#[test]
+fn tiles_of_any_size_give_the_same_as_threads() {
+    let f = Folder::new();
+    f.python("write('a.tif', (np.arange(3000 * 3000, dtype='u8') * 7919 % 60000).astype('u2').reshape(3000, 3000))");
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n");
+    for tile in [128, 1024, 3008] {
+        for reads in ["controller", "worker"] {
+            let set = format!("--workers processes:2 --set workers.reads={reads} --set grid.tile=[{tile},{tile}]");
+            f.report(&format!("--overwrite {set}"));
+            f.python("same('copy.tif', read('a.tif'))");
+        }
     }
 }
 
@@ -243,7 +259,7 @@ fn a_dry_run_starts_no_worker() {
     let controller = Running::start(&f, "controller", command);
     // Opening the pipe waits until the controller reads, which is after workers would have been started.
     let mut writing = std::fs::File::create(&pipe).unwrap();
-    assert_eq!(workers(f.path()), [0_u32; 0]);
+    assert_eq!(children(controller.pid()), [0_u32; 0]);
     writing.write_all(b"no module").unwrap();
     drop(writing);
     assert_eq!(controller.wait().code, 2);
@@ -263,6 +279,45 @@ fn worker_processes_need_no_network() {
     let mut controller = submit(&f, "");
     controller.until("there is a ticket", |_| f.path().join("ticket").exists());
     assert_eq!(tcp_sockets(controller.pid()), 1);
+}
+
+/// As long as it had another's, the end of that one's connection would not show. Nor may it reach into another's pixels.
+#[test]
+fn each_process_has_its_own_connection_only() {
+    let f = labour::folder(ENDLESS, "");
+    let mut command = f.command();
+    command.args("run job.toml --workers processes:3 --set limits.time=1h --dashboard 0 -v".split(' '));
+    let mut controller = Running::start(&f, "controller", command);
+    controller.until("all workers are connected", |c| c.stderr().matches(" joined: ").count() == 3);
+    let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
+    let pids = workers(f.path());
+    assert_eq!(pids.len(), 3);
+    for pid in pids.into_iter().chain([controller.pid()]) {
+        let own = sockets(pid);
+        assert!(!own.is_empty() && own.is_disjoint(&seen), "process {pid} has {own:?}, the others {seen:?}");
+        seen.extend(own);
+        if pid != controller.pid() {
+            let own = shared_memory(pid);
+            assert!(own.len() == 1 && own.is_disjoint(&shared), "process {pid} has {own:?}, the others {shared:?}");
+            shared.extend(own);
+        }
+    }
+    assert_eq!(shared_memory(controller.pid()), shared);
+}
+
+#[test]
+fn the_first_workers_are_copies_and_one_that_dies_is_replaced_by_a_program() {
+    let f = labour::folder(ENDLESS, "");
+    let mut controller = two_at_work(&f);
+    let first = workers(f.path());
+    assert!(first.iter().all(|pid| is_copy(*pid)));
+    signal(first[0], "KILL");
+    controller.says("a worker process ended with signal: 9 (SIGKILL); starting another");
+    controller.until("there are two again", |c| c.stderr().matches(" joined: ").count() == 3);
+    let mut now = workers(f.path());
+    now.retain(|pid| *pid != first[1]);
+    assert!(matches!(now[..], [new] if new != first[0] && !is_copy(new)), "{first:?} {now:?}");
+    assert_eq!(children(controller.pid()).len(), 2, "no ended one is left unnoticed");
 }
 
 #[test]
@@ -292,16 +347,29 @@ fn idle() -> Command {
     command
 }
 
+/// The sockets that a process has, as the system names them.
+fn sockets(pid: u32) -> HashSet<String> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let targets = files.filter_map(|f| Some(std::fs::read_link(f.ok()?.path()).ok()?.to_str()?.to_owned()));
+    targets.filter(|target| target.starts_with("socket:")).collect()
+}
+
+/// The mappings of a process that others have too, as the system names them.
+fn shared_memory(pid: u32) -> HashSet<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    // Fields 2 and 5 are the access and the number of the file that stands behind it.
+    let fields = maps.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    fields.filter(|fields| fields[1].ends_with('s')).map(|fields| fields[4].to_owned()).collect()
+}
+
 /// How many TCP sockets a process has, listening or connected.
 fn tcp_sockets(pid: u32) -> usize {
     let tables = ["tcp", "tcp6"].map(|t| std::fs::read_to_string(format!("/proc/net/{t}")).unwrap_or_default());
     // Column 9 is the socket.
     let tcp: Vec<_> = tables.iter().flat_map(|t| t.lines()).filter_map(|l| l.split_whitespace().nth(9)).collect();
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-    let targets = files.filter_map(|f| Some(std::fs::read_link(f.ok()?.path()).ok()?.to_str()?.to_owned()));
     let is_tcp =
-        |t: &String| t.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')).is_some_and(|t| tcp.contains(&t));
-    targets.filter(is_tcp).count()
+        |t: &&String| t.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')).is_some_and(|t| tcp.contains(&t));
+    sockets(pid).iter().filter(is_tcp).count()
 }
 
 /// Processor time of a process, hundredths of a second.

@@ -111,13 +111,32 @@ pub fn workers(folder: &Path) -> Vec<u32> {
         // It may end while it is looked at; a zombie has no command line.
         let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
         let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        let is_worker = line.split(|b| *b == 0).nth(1) == Some(b"worker");
+        let is_worker = line.split(|b| *b == 0).nth(1) == Some(b"worker") || is_copy(pid);
         if is_worker && environment.split(|b| *b == 0).any(|v| v == mark.as_bytes()) {
             pids.push(pid);
         }
     }
     pids.sort_unstable();
     pids
+}
+
+/// Whether this is a worker that is a copy of its controller.
+pub fn is_copy(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"tilefn-worker\n")
+}
+
+/// The number of the process that started this one; none once this one is gone.
+pub fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name, which may have anything in it, and the state.
+    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The processes that this one has started, ended ones that it has not noticed included.
+pub fn children(of: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_string_lossy().parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
 }
 
 /// Asserts that a run has left nothing: no worker, no ticket, no file but these (and the tests' own, hidden ones).

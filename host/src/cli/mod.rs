@@ -92,6 +92,11 @@ pub fn main() -> u8 {
         Command::Aws(arguments) => aws::aws(&arguments, &console),
         Command::Worker(arguments) => worker::worker(&arguments),
     };
+    exit_code(result, &console)
+}
+
+/// Says what went wrong, if anything did.
+fn exit_code(result: Result<(), Fatal>, console: &Console) -> u8 {
     match result {
         Ok(()) => 0,
         Err(fatal) => {

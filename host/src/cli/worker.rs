@@ -38,6 +38,31 @@ enum Kind {
 
 /// Works until the job is done, or SIGTERM says to leave.
 pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
+    let kind = match arguments.kind {
+        _ if arguments.connected => WorkerKind::Process,
+        Kind::External => WorkerKind::External,
+        Kind::Fargate => WorkerKind::Fargate,
+        Kind::Ec2 => WorkerKind::Ec2,
+    };
+    let threads = arguments.threads.unwrap_or_else(cores);
+    work(kind, threads, || match arguments.ticket.as_deref() {
+        _ if arguments.connected => Socket::inherited(std::io::stdin().as_fd()).map(Controller::Parent).map_err(|e| {
+            Fatal::usage(format!("--connected: standard input is no connection with a controller, which gives it: {e}"))
+        }),
+        Some("-") | None => Ticket::read_from("from standard input", std::io::stdin().lock())
+            .map(Controller::Named)
+            .map_err(Fatal::usage),
+        Some(place) => read_ticket(place).map(Controller::Named),
+    })
+}
+
+/// Works for the controller at the other end of `socket`, in a process that is a copy of it.
+#[cfg(feature = "gdal")]
+pub fn forked(socket: Socket, threads: u32) -> Result<(), Fatal> {
+    work(WorkerKind::Process, threads, || Ok(Controller::Parent(socket)))
+}
+
+fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller, Fatal>) -> Result<(), Fatal> {
     // Before all else: the kernel drops a signal that a container's first process doesn't catch.
     let (leave, left) = watch::channel(false);
     let ready = Arc::new(AtomicBool::new(false));
@@ -57,29 +82,16 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
             }
         }
     });
-    let controller = match arguments.ticket.as_deref() {
-        _ if arguments.connected => Controller::Parent(Socket::inherited(std::io::stdin().as_fd()).map_err(|e| {
-            Fatal::usage(format!("--connected: standard input is no connection with a controller, which gives it: {e}"))
-        })?),
-        Some("-") | None => {
-            Controller::Named(Ticket::read_from("from standard input", std::io::stdin().lock()).map_err(Fatal::usage)?)
-        }
-        Some(place) => Controller::Named(read_ticket(place)?),
-    };
+    let controller = find()?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let pid = std::process::id();
     let about = About {
         name: format!("{host}-{pid}"),
         host,
         pid,
-        kind: match arguments.kind {
-            _ if arguments.connected => WorkerKind::Process,
-            Kind::External => WorkerKind::External,
-            Kind::Fargate => WorkerKind::Fargate,
-            Kind::Ec2 => WorkerKind::Ec2,
-        },
+        kind,
         task_arn: task_arn(),
-        threads: arguments.threads.unwrap_or_else(cores),
+        threads,
         reads: crate::raster::READS,
         version: env!("CARGO_PKG_VERSION").into(),
         arch: std::env::consts::ARCH.into(),
@@ -91,10 +103,11 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     handle.close();
     // The thread only loops over signals; it can't have panicked.
     let _ended = catching.join();
+    let connected = kind == WorkerKind::Process;
     match result {
         // The controller is on the same terminal, and says it; or it is gone.
-        Err(remote::Error::Aborted(_)) if arguments.connected => Ok(()),
-        Err(remote::Error::Join(e) | remote::Error::Wire(e)) if arguments.connected && e.is_transient() => Ok(()),
+        Err(remote::Error::Aborted(_)) if connected => Ok(()),
+        Err(remote::Error::Join(e) | remote::Error::Wire(e)) if connected && e.is_transient() => Ok(()),
         result => result.map_err(|e| Fatal {
             code: if matches!(e, remote::Error::Join(_) | remote::Error::Wire(_)) { 3 } else { 1 },
             text: e.to_string(),

@@ -2,15 +2,15 @@
 
 use super::book::Book;
 use super::failure::Failure;
-use super::reading::Read;
+use super::reading::{Place, Read};
 use super::report::Spent;
 use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
 use crate::wire::{
-    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
-    Writer,
+    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, Slots, TileFailure, TileResult,
+    WireError, Writer,
 };
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -120,6 +120,7 @@ pub async fn hold(
     reader: Reader<FromWorker>,
     writer: Writer<FromController>,
 ) -> (Work, String) {
+    let slots = writer.slots();
     let (out, outgoing) = mpsc::unbounded_channel();
     let (tell, events) = mpsc::unbounded_channel();
     let mut sending = tokio::spawn(send(server.clone(), writer, outgoing));
@@ -131,6 +132,7 @@ pub async fn hold(
         tell,
         events,
         room: Arc::new(Semaphore::new(OUTGOING)),
+        slots,
         wanted: 0,
         leases: HashMap::new(),
         sent: 0,
@@ -180,6 +182,8 @@ struct Talk<'a> {
     events: mpsc::UnboundedReceiver<Event>,
     /// Places for tiles on their way to this worker.
     room: Arc<Semaphore>,
+    /// Where it finds their pixels, if it's here.
+    slots: Option<Slots>,
     /// Tiles the worker has asked for and not been given; below zero when it was given more.
     wanted: i64,
     /// Tiles it holds.
@@ -267,7 +271,8 @@ impl Talk<'_> {
                 let _gone = self.out.send(Out::Message(FromController::Tile { lease, inputs: Vec::new() }));
             } else {
                 let (out, tell) = (self.out.clone(), self.tell.clone());
-                tokio::spawn(read_and_send(self.server.clone(), self.room.clone(), tile, lease, out, tell));
+                let place = (self.room.clone(), self.slots.clone());
+                tokio::spawn(read_and_send(self.server.clone(), place, tile, lease, out, tell));
             }
             self.leases.insert(index, held);
         }
@@ -518,7 +523,7 @@ fn hand_in(book: &Book, tile: &Tile, outputs: &[Vec<RasterHead>], payload: &Payl
 /// Reads a tile as soon as there is room for it, and sends it unless it is empty.
 async fn read_and_send(
     server: Arc<Server>,
-    room: Arc<Semaphore>,
+    (room, slots): (Arc<Semaphore>, Option<Slots>),
     tile: Tile,
     lease: Lease,
     out: mpsc::UnboundedSender<Out>,
@@ -535,7 +540,7 @@ async fn read_and_send(
         let _gone = tell.send(Event::Done(tile));
         return;
     }
-    match readers.read(tile).await {
+    match readers.read(tile, slots).await {
         Ok(read) if !read.valid => {
             let _gone = tell.send(Event::Empty(tile, read.time));
         }
@@ -569,8 +574,14 @@ async fn send(
                 }
                 Some(Out::Tile { lease, read, _room }) => {
                     let inputs = server.heads(lease.tile);
-                    let parts: Vec<&[u8]> = read.buffers.iter().map(Vec::as_slice).collect();
-                    writer.send(&FromController::Tile { lease, inputs }, &parts).await?;
+                    let message = FromController::Tile { lease, inputs };
+                    match read.pixels {
+                        Place::Draft(draft) => writer.send_draft(&message, draft).await?,
+                        Place::Buffers(buffers) => {
+                            let parts: Vec<&[u8]> = buffers.iter().map(Vec::as_slice).collect();
+                            writer.send(&message, &parts).await?;
+                        }
+                    }
                 }
             },
             _ = beat.tick() => writer.send(&FromController::Heartbeat, &[]).await?,

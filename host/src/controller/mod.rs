@@ -8,6 +8,7 @@ mod failure;
 pub mod fleet;
 mod journal;
 mod plan;
+mod process;
 mod processes;
 mod ranges;
 mod reading;

@@ -1,11 +1,13 @@
 //! Workers as processes of this machine, each on a connection of its own that it is started with.
 
 use super::fleet::FleetError;
+use super::process::Process;
 use super::server::Server;
 use crate::wire::{Pool, Socket};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::{AbortHandle, JoinSet};
@@ -14,6 +16,8 @@ use tokio::task::{AbortHandle, JoinSet};
 const LEAVE: Duration = Duration::from_secs(5);
 /// How often a worker of the wanted number may be started anew on average before that is given up.
 const RESTARTS: u32 = 8;
+/// Payloads for each direction that can lie in memory, beyond one for each thread: those on their way, and those that wait.
+const MORE_SLOTS: u32 = 3;
 /// How often is looked who has died; so one which can't start doesn't spin.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often is looked whether a process that was told to end has done so.
@@ -30,7 +34,7 @@ pub struct Processes {
 }
 
 struct Running {
-    child: Child,
+    process: Process,
     link: Link,
 }
 
@@ -45,36 +49,65 @@ enum Link {
 }
 
 impl Processes {
-    /// Starts `count` processes of `program`, with `threads` compute threads each, before there is anything for them to
-    /// do: they load meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
+    /// Starts `count` processes with `threads` compute threads each, before there is anything for them to do: they load
+    /// meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
+    ///
+    /// They are copies of this process that do `work`, as long as it has one thread only. Otherwise, and whenever one is replaced,
+    /// they are of `program`.
     ///
     /// # Errors
     /// When one can't be started.
-    pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
+    pub fn start(
+        program: PathBuf,
+        count: u32,
+        threads: u32,
+        start_timeout: Duration,
+        work: impl Fn(Socket) -> u8,
+    ) -> Result<Self, FleetError> {
         // They inherit it.
         super::remote::raise_file_limit();
-        let restarts_left = count.saturating_mul(RESTARTS);
-        let (children, conversations) = (Vec::new(), JoinSet::new());
-        let mut processes = Self { program, threads, start_timeout, restarts_left, children, conversations };
+        let mut processes = Self::none(program, count, threads, start_timeout);
         for _ in 0..count {
-            processes.spawn()?;
+            if let Err(error) = processes.fork(&work) {
+                tracing::info!("a worker process can't be a copy of this one: {error}");
+                processes.spawn()?;
+            }
         }
         Ok(processes)
     }
 
+    fn none(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {
+        let restarts_left = count.saturating_mul(RESTARTS);
+        let (children, conversations) = (Vec::new(), JoinSet::new());
+        Self { program, threads, start_timeout, restarts_left, children, conversations }
+    }
+
+    fn fork(&mut self, work: impl FnOnce(Socket) -> u8) -> io::Result<()> {
+        let slots = u8::try_from(self.threads.saturating_add(MORE_SLOTS)).unwrap_or(u8::MAX);
+        let (ours, theirs) = Socket::pair_sharing(slots)?;
+        let process = Process::fork(theirs, work)?;
+        ours.withhold()?;
+        self.children.push(Running { process, link: Link::Waiting(ours) });
+        Ok(())
+    }
+
     fn spawn(&mut self) -> Result<(), FleetError> {
-        let failed = |e| FleetError(format!("can't start {} worker: {e}", self.program.display()));
-        let (ours, theirs) = Socket::pair().map_err(failed)?;
+        let running =
+            self.command().map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
+        self.children.push(running);
+        Ok(())
+    }
+
+    fn command(&self) -> io::Result<Running> {
+        let (ours, theirs) = Socket::pair()?;
         let child = Command::new(&self.program)
             .args(["worker", "--connected", "--threads", &self.threads.to_string()])
             .stdin(theirs)
             .stdout(Stdio::null())
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
-            .spawn()
-            .map_err(failed)?;
-        self.children.push(Running { child, link: Link::Waiting(ours) });
-        Ok(())
+            .spawn()?;
+        Ok(Running { process: child.try_into()?, link: Link::Waiting(ours) })
     }
 
     /// Talks with the workers, and replaces those that die. Ends only when none is left and none can be had.
@@ -119,11 +152,11 @@ impl Processes {
                 server.look_at(ended);
             }
             let mut ended = None;
-            for (n, Running { child, link }) in self.children.iter_mut().enumerate() {
+            for (n, Running { process, link }) in self.children.iter_mut().enumerate() {
                 if matches!(link, Link::Held(conversation) if conversation.is_finished()) {
                     *link = Link::Over(Instant::now());
                 }
-                if let Ok(Some(status)) = child.try_wait() {
+                if let Some(status) = process.ended() {
                     ended = Some((n, format!("ended with {status}")));
                 } else if matches!(link, Link::Over(since) if since.elapsed() > LEAVE) {
                     // What remains of it ends when it is dropped.
@@ -147,20 +180,12 @@ impl Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         let asked = Instant::now();
-        for Running { child, link } in &mut self.children {
+        for Running { process, link } in &mut self.children {
             // One that waits has nothing to bring to an end.
-            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(child.try_wait(), Ok(None)) {
+            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && process.ended().is_none() {
                 std::thread::sleep(LOOK);
             }
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only for a process that has ended.
-        let _killed = self.child.kill();
-        let _status = self.child.wait();
     }
 }
 
@@ -170,13 +195,15 @@ mod tests {
     use super::*;
 
     async fn end_of(program: &str) -> String {
-        let mut processes = Processes::start(program.into(), 1, 1, Duration::from_secs(60)).unwrap();
+        let mut processes = Processes::none(program.into(), 1, 1, Duration::from_secs(60));
+        processes.spawn().unwrap();
         processes.keep(&server(), &Pool::new(1 << 20)).await.to_string()
     }
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let error = Processes::start("/nonexistent/tilefn".into(), 1, 1, Duration::from_secs(60)).err().unwrap();
+        let mut processes = Processes::none("/nonexistent/tilefn".into(), 1, 1, Duration::from_secs(60));
+        let error = processes.spawn().unwrap_err();
         assert_eq!(error.to_string(), "can't start /nonexistent/tilefn worker: No such file or directory (os error 2)");
     }
 

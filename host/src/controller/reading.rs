@@ -2,16 +2,44 @@
 
 use crate::grid::Tile;
 use crate::raster::Error;
+use crate::wire::{Draft, Slots};
 use crate::worker::{FilePixels, Pixels, Task, any_valid};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// A tile's input pixels: one buffer for each file, inputs one after the other.
+/// A tile's input pixels: one part or buffer for each file, `[bands, rows, cols]`, inputs one after the other.
+pub enum Place {
+    /// Where the worker will find them.
+    Draft(Draft),
+    /// Here.
+    Buffers(Vec<Vec<u8>>),
+}
+
+impl Place {
+    /// Room for parts of these sizes, in a slot if there is one for them.
+    fn new(sizes: &[usize], slots: Option<&Slots>) -> Self {
+        let bytes: Vec<_> = sizes.iter().map(|size| *size as u64).collect();
+        match slots.and_then(|slots| Draft::new(&bytes, slots).ok()?) {
+            Some(draft) => Self::Draft(draft),
+            None => Self::Buffers(sizes.iter().map(|size| vec![0; *size]).collect()),
+        }
+    }
+
+    fn part_mut(&mut self, index: usize) -> &mut [u8] {
+        match self {
+            Self::Draft(draft) => draft.part_mut(index),
+            Self::Buffers(buffers) => buffers.get_mut(index).map(Vec::as_mut_slice),
+        }
+        .unwrap_or_default()
+    }
+}
+
+/// A tile that was read.
 pub struct Read {
-    /// The pixels, `[bands, rows, cols]` each.
-    pub buffers: Vec<Vec<u8>>,
+    /// The pixels.
+    pub pixels: Place,
     /// Whether any input has a valid pixel, or it doesn't matter.
     pub valid: bool,
     /// Time it took.
@@ -26,11 +54,13 @@ pub struct ReadError {
     pub source: Error,
 }
 
+/// A tile to be read, into a slot if there is one.
+type Request = (Tile, Option<Slots>, Answer);
 type Answer = oneshot::Sender<Result<Read, ReadError>>;
 
 /// Reads tiles on threads of its own; ends when dropped.
 pub struct Readers {
-    requests: Sender<(Tile, Answer)>,
+    requests: Sender<Request>,
 }
 
 impl Readers {
@@ -45,46 +75,48 @@ impl Readers {
         Ok(Self { requests })
     }
 
-    /// The pixels of `tile`.
-    pub async fn read(&self, tile: Tile) -> Result<Read, ReadError> {
+    /// The pixels of `tile`, for a worker that finds them in one of these slots.
+    pub async fn read(&self, tile: Tile, slots: Option<Slots>) -> Result<Read, ReadError> {
         let (answer, result) = oneshot::channel();
         let gone = || ReadError {
             input: String::new(),
             source: Error::Shape { path: String::new(), reason: "the reading threads have ended".into() },
         };
-        self.requests.send((tile, answer)).map_err(|_| gone())?;
+        self.requests.send((tile, slots, answer)).map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
     }
 }
 
-fn work(task: &Arc<Task>, queue: &Mutex<Receiver<(Tile, Answer)>>) {
+fn work(task: &Arc<Task>, queue: &Mutex<Receiver<Request>>) {
     let mut files = FilePixels::new(task.clone());
     loop {
         // Held only while waiting for a request, not while reading.
         let request = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((tile, answer)) = request else { return };
+        let Ok((tile, slots, answer)) = request else { return };
         // Nobody waits any more when the worker is gone.
-        let _gone = answer.send(read(task, &mut files, &tile));
+        let _gone = answer.send(read(task, &mut files, &tile, slots.as_ref()));
     }
 }
 
-fn read(task: &Task, files: &mut FilePixels, tile: &Tile) -> Result<Read, ReadError> {
+fn read(task: &Task, files: &mut FilePixels, tile: &Tile, slots: Option<&Slots>) -> Result<Read, ReadError> {
     let started = Instant::now();
-    let mut buffers = Vec::new();
-    let mut valid = !task.skip_empty || task.inputs.iter().all(|i| i.rasters.is_empty());
-    for (i, input) in task.inputs.iter().enumerate() {
-        let fail = |source| ReadError { input: input.name.clone(), source };
-        for (r, raster) in input.rasters.iter().enumerate() {
-            let window = tile.window.padded(task.halo);
-            let size = window.and_then(|w| Some((w, raster.bytes(w.rows, w.cols)?)));
-            let Some((window, bytes)) = size else {
-                return Err(fail(Error::Shape { path: raster.path.clone(), reason: "the tile is too large".into() }));
-            };
-            let mut buffer = vec![0; bytes];
-            files.read(i, r, window, &mut buffer).map_err(fail)?;
-            valid = valid || any_valid(raster, &buffer);
-            buffers.push(buffer);
-        }
+    let inputs = task.inputs.iter().enumerate();
+    let rasters: Vec<_> = inputs.flat_map(|(i, input)| (0..).zip(&input.rasters).map(move |r| (i, input, r))).collect();
+    let window = tile.window.padded(task.halo);
+    let sizes = rasters.iter().map(|(_, input, (_, raster))| {
+        let size = window.and_then(|window| Some((window, raster.bytes(window.rows, window.cols)?)));
+        size.ok_or_else(|| ReadError {
+            input: input.name.clone(),
+            source: Error::Shape { path: raster.path.clone(), reason: "the tile is too large".into() },
+        })
+    });
+    let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
+    let mut pixels = Place::new(&sizes.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>(), slots);
+    let mut valid = !task.skip_empty || rasters.is_empty();
+    for (n, ((i, input, (r, raster)), (window, _))) in rasters.into_iter().zip(sizes).enumerate() {
+        let buffer = pixels.part_mut(n);
+        files.read(i, r, window, buffer).map_err(|source| ReadError { input: input.name.clone(), source })?;
+        valid = valid || any_valid(raster, buffer);
     }
-    Ok(Read { buffers, valid, time: started.elapsed() })
+    Ok(Read { pixels, valid, time: started.elapsed() })
 }

@@ -3,8 +3,8 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0 | frame format, [`FORMAT`] |
-//! | 1 | 0: payload as it is; 1: payload in compressed blocks |
-//! | 2 | element size in bytes that the blocks were split by: 1, 2, 4 or 8; 0 when not compressed |
+//! | 1 | 0: payload as it is; 1: payload in compressed blocks; 2: no payload here, it lies in a slot of shared memory |
+//! | 2 | element size in bytes that the blocks were split by: 1, 2, 4 or 8; number of the slot; else 0 |
 //! | 3 | zero |
 //! | 4–7 | bytes of the message, u32 |
 //! | 8–15 | bytes of the payload before compression, u64 |
@@ -23,11 +23,22 @@ pub const PREFACE: [u8; 8] = [FORMAT, b't', b'i', b'l', b'e', b'f', b'n', b'\n']
 /// Bytes of a frame's head.
 pub const HEAD: usize = 16;
 
+/// How a frame brings its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Plain,
+    /// In compressed blocks, split by elements of this size.
+    Packed(u8),
+    /// In this slot of the memory that both sides share.
+    Slot(u8),
+}
+
 /// A frame's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The element size of a compressed payload; `None` when it is not compressed.
-    pub packed_by: Option<u8>,
+    /// How the payload comes.
+    pub coding: Coding,
     /// Bytes of the message.
     pub header: u32,
     /// Bytes of the payload before compression.
@@ -39,7 +50,12 @@ impl Head {
     pub fn to_bytes(self) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         let (flags, lengths) = bytes.split_at_mut(4);
-        flags.copy_from_slice(&[FORMAT, u8::from(self.packed_by.is_some()), self.packed_by.unwrap_or(0), 0]);
+        let (coding, by) = match self.coding {
+            Coding::Plain => (0, 0),
+            Coding::Packed(width) => (1, width),
+            Coding::Slot(number) => (2, number),
+        };
+        flags.copy_from_slice(&[FORMAT, coding, by, 0]);
         let (header, payload) = lengths.split_at_mut(4);
         header.copy_from_slice(&self.header.to_le_bytes());
         payload.copy_from_slice(&self.payload.to_le_bytes());
@@ -51,13 +67,14 @@ impl Head {
     /// # Errors
     /// Another format, a field that means nothing, or a message over `max_header` bytes.
     pub fn from_bytes(bytes: [u8; HEAD], max_header: u32) -> Result<Self, WireError> {
-        let [format, packed, width, zero, h0, h1, h2, h3, payload @ ..] = bytes;
+        let [format, coding, by, zero, h0, h1, h2, h3, payload @ ..] = bytes;
         check_format(format)?;
-        let packed_by = match (packed, width) {
-            (0, 0) => None,
-            (1, width) if is_width(width) => Some(width),
+        let coding = match (coding, by) {
+            (0, 0) => Coding::Plain,
+            (1, width) if is_width(width) => Coding::Packed(width),
+            (2, number) => Coding::Slot(number),
             _ => {
-                return Err(WireError::Malformed(format!("a payload coded {packed} by {width}")));
+                return Err(WireError::Malformed(format!("a payload coded {coding} by {by}")));
             }
         };
         if zero != 0 {
@@ -67,7 +84,7 @@ impl Head {
         if header > max_header {
             return Err(WireError::TooLarge { what: "a message", bytes: header.into(), limit: max_header.into() });
         }
-        Ok(Self { packed_by, header, payload: u64::from_le_bytes(payload) })
+        Ok(Self { coding, header, payload: u64::from_le_bytes(payload) })
     }
 }
 

@@ -14,6 +14,7 @@ use super::limits::{
     CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence,
 };
 use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
+use super::shared::Shared;
 use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
 
 /// A worker that has shown the secret and waits for the controller's decision; dropping it closes the connection.
@@ -129,10 +130,10 @@ pub async fn join(
     pool: Pool,
     limits: PayloadLimits,
 ) -> Result<Joined, WireError> {
-    begin(stream, secret, about, pool, limits, Some(HANDSHAKE_TIMEOUT)).await
+    begin(stream, secret, about, pool, limits, Some(HANDSHAKE_TIMEOUT), None).await
 }
 
-/// As [`join`], for a controller that answers within `patience`, if that is given.
+/// As [`join`], for a controller that answers within `patience`, if that is given, and with which memory may be shared.
 pub(super) async fn begin(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: Secret,
@@ -140,10 +141,9 @@ pub(super) async fn begin(
     pool: Pool,
     limits: PayloadLimits,
     patience: Option<Duration>,
+    shared: Option<Shared>,
 ) -> Result<Joined, WireError> {
-    let (r, w) = split(stream);
-    let mut reader: Reader<FromController> = Reader::new(r, pool, limits);
-    let mut writer = Writer::new(w);
+    let (mut reader, mut writer): (Reader<FromController>, _) = halves(stream, pool, limits, shared);
     let hello = FromWorker::Hello(Hello { protocols: Protocols::OURS, secret, about });
     within("the greeting", HANDSHAKE_TIMEOUT, writer.send(&hello, &[])).await?;
     if let Some(patience) = patience {
@@ -184,19 +184,18 @@ pub async fn greet(
     secret: &Secret,
     pool: Pool,
 ) -> Result<Joining, WireError> {
-    greet_as(Some(peer), stream, secret, pool).await
+    greet_as(Some(peer), stream, secret, pool, None).await
 }
 
-/// As [`greet`], for a peer that may have no address.
+/// As [`greet`], for a peer that may have no address, and memory in common.
 pub(super) async fn greet_as(
     peer: Option<SocketAddr>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: &Secret,
     pool: Pool,
+    shared: Option<Shared>,
 ) -> Result<Joining, WireError> {
-    let (r, w) = split(stream);
-    let mut reader: Reader<FromWorker> = Reader::new(r, pool, PayloadLimits::default());
-    let mut writer = Writer::new(w);
+    let (mut reader, mut writer): (Reader<FromWorker>, _) = halves(stream, pool, PayloadLimits::default(), shared);
     reader.set_max_header(MAX_HELLO);
     let head = reader.next_header().await?;
     let protocol = match judge(reader.header(), secret) {
@@ -227,6 +226,22 @@ pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, WireError> {
         return Err(WireError::WrongSecret);
     }
     Protocols::OURS.choose(protocols)
+}
+
+/// The two halves of a connection on which nothing has been said.
+fn halves<R: Message, W: Message>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    pool: Pool,
+    limits: PayloadLimits,
+    shared: Option<Shared>,
+) -> (Reader<R>, Writer<W>) {
+    let (r, w) = split(stream);
+    let (mut reader, mut writer) = (Reader::new(r, pool, limits), Writer::new(w));
+    if let Some(Shared { sends, receives }) = shared {
+        reader.set_slots(receives);
+        writer.set_slots(sends);
+    }
+    (reader, writer)
 }
 
 fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {

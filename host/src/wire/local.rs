@@ -1,32 +1,60 @@
 //! The connection of a worker process with the controller that starts it: a pair of sockets that nobody else can reach.
 //!
-//! One end is handed to the process as its standard input. Holding it is the proof that a secret is elsewhere, and what
-//! passes never leaves the kernel, so there is neither a ticket nor TLS. All else is as on a network.
+//! The process is handed one end when it starts. Holding it is the proof that a secret is elsewhere, and what
+//! passes never leaves the kernel, so there is neither a ticket nor TLS. A process that is a copy of the controller has memory in common with
+//! it, in which pixels can lie. All else is as on a network.
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
+use std::process::Stdio;
 
 use tokio::net::UnixStream;
 
 use super::handshake::{Joined, Joining, begin, greet_as};
 use super::message::About;
+use super::shared::Shared;
 use super::{PayloadLimits, Pool, Secret, WireError};
 
 /// One end of such a connection.
 #[derive(Debug)]
-pub struct Socket(net::UnixStream);
+pub struct Socket {
+    stream: net::UnixStream,
+    shared: Option<Shared>,
+}
 
 impl Socket {
     /// A new connection: the controller's end, and the one to start a process with.
     ///
     /// # Errors
     /// The system's, as a rule that too many files are open.
-    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+    pub fn pair() -> io::Result<(Self, Self)> {
         let (ours, theirs) = net::UnixStream::pair()?;
-        Ok((Self(ours), theirs.into()))
+        Ok((Self { stream: ours, shared: None }, Self { stream: theirs, shared: None }))
     }
 
-    /// The end that this process was started with.
+    /// A new connection with a process that will be a copy of this one, in which `slots` payloads for each direction can lie in
+    /// memory. Without them if that can't be had.
+    ///
+    /// # Errors
+    /// As [`Self::pair`].
+    pub fn pair_sharing(slots: u8) -> io::Result<(Self, Self)> {
+        let (mut ours, mut theirs) = Self::pair()?;
+        match Shared::pair(slots) {
+            Ok((here, there)) => (ours.shared, theirs.shared) = (Some(here), Some(there)),
+            Err(error) => tracing::debug!("there is no memory to share with a worker: {error}"),
+        }
+        Ok((ours, theirs))
+    }
+
+    /// Later copies of this process will not have the memory.
+    ///
+    /// # Errors
+    /// The system's; there is no known reason.
+    pub fn withhold(&self) -> io::Result<()> {
+        self.shared.as_ref().map_or(Ok(()), Shared::withhold)
+    }
+
+    /// The end that this process was started with, by another program.
     ///
     /// # Errors
     /// When it is something else.
@@ -34,7 +62,7 @@ impl Socket {
         let socket = net::UnixStream::from(fd.try_clone_to_owned()?);
         // Fails for what isn't a socket of this kind.
         socket.peer_addr()?;
-        Ok(Self(socket))
+        Ok(Self { stream: socket, shared: None })
     }
 
     /// The controller's part: waits for the worker's greeting.
@@ -42,7 +70,8 @@ impl Socket {
     /// # Errors
     /// Why the worker can't be let in.
     pub async fn greet(self, pool: Pool) -> Result<Joining, WireError> {
-        greet_as(None, self.stream()?, &Secret::NONE, pool).await
+        let (stream, shared) = self.parts()?;
+        greet_as(None, stream, &Secret::NONE, pool, shared).await
     }
 
     /// The worker's part: greets, and waits for as long as the controller needs to know what there is to do.
@@ -50,11 +79,25 @@ impl Socket {
     /// # Errors
     /// As [`join`](super::join).
     pub async fn join(self, about: About, pool: Pool, limits: PayloadLimits) -> Result<Joined, WireError> {
-        begin(self.stream()?, Secret::NONE, about, pool, limits, None).await
+        let (stream, shared) = self.parts()?;
+        begin(stream, Secret::NONE, about, pool, limits, None, shared).await
     }
 
-    fn stream(self) -> io::Result<UnixStream> {
-        self.0.set_nonblocking(true)?;
-        UnixStream::from_std(self.0)
+    fn parts(self) -> io::Result<(UnixStream, Option<Shared>)> {
+        self.stream.set_nonblocking(true)?;
+        Ok((UnixStream::from_std(self.stream)?, self.shared))
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// For a program to be started with, as its standard input.
+impl From<Socket> for Stdio {
+    fn from(socket: Socket) -> Self {
+        OwnedFd::from(socket.stream).into()
     }
 }

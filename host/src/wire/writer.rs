@@ -6,14 +6,17 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::WireError;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
-use super::frame::{HEAD, Head, PREFACE, encode};
+use super::draft::Draft;
+use super::frame::{Coding, HEAD, Head, PREFACE, encode};
 use super::message::Message;
 use super::payload::Layout;
+use super::shared::Slots;
 
 /// Sends messages of type `M`.
 pub struct Writer<M> {
     io: Box<dyn AsyncWrite + Send + Unpin>,
     compression: Compression,
+    slots: Option<Slots>,
     /// Preface (once), head and message, to go out in one write with the payload's first bytes.
     start: Vec<u8>,
     preface_sent: bool,
@@ -29,6 +32,7 @@ impl<M: Message> Writer<M> {
         Self {
             io: Box::new(io),
             compression: Compression::None,
+            slots: None,
             start: Vec::new(),
             preface_sent: false,
             half_sent: false,
@@ -43,6 +47,16 @@ impl<M: Message> Writer<M> {
         self.compression = compression;
     }
 
+    /// Sets where drafts can be made.
+    pub fn set_slots(&mut self, slots: Slots) {
+        self.slots = Some(slots);
+    }
+
+    /// Where drafts can be made, if the receiver is on this machine and shares memory.
+    pub fn slots(&self) -> Option<Slots> {
+        self.slots.clone()
+    }
+
     /// Sends a message and the parts of its payload: one slice for each part that the message announces, in order.
     ///
     /// Dropping the future half-way puts the stream out of step, and every later call fails: let one task own the
@@ -51,31 +65,16 @@ impl<M: Message> Writer<M> {
     /// # Errors
     /// A message over its bounds or parts of other sizes than announced (nothing is sent then); the connection's errors.
     pub async fn send(&mut self, message: &M, parts: &[&[u8]]) -> Result<(), WireError> {
-        if self.half_sent {
-            return Err(WireError::HalfSent);
-        }
-        message.check()?;
-        let sizes = message.parts()?;
-        if !sizes.iter().copied().eq(parts.iter().map(|p| p.len() as u64)) {
+        let layout = self.layout(message)?;
+        let sizes = layout.parts().iter().map(|part| part.end - part.start);
+        if !sizes.eq(parts.iter().map(|p| p.len() as u64)) {
             return Err(WireError::Malformed(format!("the parts given to {} are not those announced", message.name())));
         }
-        let layout = Layout::of(&sizes)?;
         let packed_by = match self.compression {
             Compression::Lz4 if layout.total() >= MIN_COMPRESSED => Some(element_size(message)),
             _ => None,
         };
-        self.start.clear();
-        if !self.preface_sent {
-            self.start.extend(PREFACE);
-        }
-        let head_at = self.start.len();
-        self.start.extend([0; HEAD]);
-        encode(message, &mut self.start)?;
-        let header = u32::try_from(self.start.len() - head_at - HEAD).unwrap_or(u32::MAX);
-        let head = Head { packed_by, header, payload: layout.total() };
-        if let Some(place) = self.start.get_mut(head_at..head_at + HEAD) {
-            place.copy_from_slice(&head.to_bytes());
-        }
+        self.begin(message, packed_by.map_or(Coding::Plain, Coding::Packed), layout.total())?;
         let mut pieces = pieces(parts, &layout);
         self.half_sent = true;
         match packed_by {
@@ -88,6 +87,55 @@ impl<M: Message> Writer<M> {
                 self.write_packed(pieces, width).await?;
             }
         }
+        self.end().await
+    }
+
+    /// Sends a message whose payload lies in one of the slots of [`Self::slots`].
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_draft(&mut self, message: &M, draft: Draft) -> Result<(), WireError> {
+        let layout = self.layout(message)?;
+        let Some(len) = draft.fits(&layout) else {
+            return Err(WireError::Malformed(format!(
+                "the draft given to {} is not what it announces",
+                message.name()
+            )));
+        };
+        self.begin(message, Coding::Slot(draft.number()), len)?;
+        draft.leave();
+        self.half_sent = true;
+        write_all(&mut self.io, &[&self.start]).await?;
+        self.end().await
+    }
+
+    /// Checks a message that is to be sent. Returns how its payload must look.
+    fn layout(&self, message: &M) -> Result<Layout, WireError> {
+        if self.half_sent {
+            return Err(WireError::HalfSent);
+        }
+        message.check()?;
+        Layout::of(&message.parts()?)
+    }
+
+    /// Makes the beginning of a frame in `start`.
+    fn begin(&mut self, message: &M, coding: Coding, payload: u64) -> Result<(), WireError> {
+        self.start.clear();
+        if !self.preface_sent {
+            self.start.extend(PREFACE);
+        }
+        let head_at = self.start.len();
+        self.start.extend([0; HEAD]);
+        encode(message, &mut self.start)?;
+        let header = u32::try_from(self.start.len() - head_at - HEAD).unwrap_or(u32::MAX);
+        let head = Head { coding, header, payload };
+        if let Some(place) = self.start.get_mut(head_at..head_at + HEAD) {
+            place.copy_from_slice(&head.to_bytes());
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), WireError> {
         self.io.flush().await?;
         self.preface_sent = true;
         self.half_sent = false;

@@ -3,11 +3,12 @@
 //! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
 
 use super::files::FilePixels;
+use super::result;
 use super::runner::{self, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
 use crate::raster;
 use crate::sandbox::{self, LogLine};
-use crate::wire::{Lease, Payload};
+use crate::wire::{Draft, FromWorker, Lease, Payload, Slots};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -31,6 +32,13 @@ pub enum Report {
         lease: Lease,
         /// With what result.
         outcome: Box<Outcome>,
+    },
+    /// It ran, and the result lies where the controller will find it.
+    Drafted {
+        /// What it is.
+        result: Box<FromWorker>,
+        /// Its pixels and state.
+        payload: Draft,
     },
     /// It failed.
     Failed {
@@ -128,18 +136,22 @@ pub fn start(
     runner: &Arc<Runner>,
     queue: &Arc<Queue>,
     reports: &mpsc::Sender<Report>,
+    slots: Option<&Slots>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let stack = runner.task().limits.thread_stack();
     (1..=threads)
         .map(|n| {
-            let (runner, queue, reports) = (runner.clone(), queue.clone(), reports.clone());
+            let (runner, queue, reports, slots) = (runner.clone(), queue.clone(), reports.clone(), slots.cloned());
             let name = format!("tile-{n}");
-            std::thread::Builder::new().name(name).stack_size(stack).spawn(move || work(&runner, &queue, &reports))
+            std::thread::Builder::new()
+                .name(name)
+                .stack_size(stack)
+                .spawn(move || work(&runner, &queue, &reports, slots.as_ref()))
         })
         .collect()
 }
 
-fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>) {
+fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>, slots: Option<&Slots>) {
     let mut files = FilePixels::new(runner.task().clone());
     while let Some(Job { lease, tile, pixels }) = queue.next() {
         let result = match pixels {
@@ -147,7 +159,7 @@ fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>) {
             None => runner.run(&tile, &mut files),
         };
         let report = match result {
-            Ok(outcome) => Report::Finished { lease, outcome: Box::new(outcome) },
+            Ok(outcome) => result::of(lease, outcome, slots),
             Err(runner::Error::Function(sandbox::Error::Interrupted { .. })) => Report::Stopped(lease),
             Err(error) => Report::Failed { lease, error: Box::new(error), log: Vec::new() },
         };

@@ -5,6 +5,7 @@ mod compute;
 mod files;
 mod nodata;
 pub mod remote;
+mod result;
 mod runner;
 mod task;
 

@@ -1,12 +1,13 @@
 //! A worker in a process of its own: joins its controller, runs what it is sent, leaves when there is no more.
 
 use super::compute::{self, Job, Queue, Report};
-use super::runner::{self, Done, KEPT_MEMORY, Outcome, Runner};
+use super::result;
+use super::runner::{KEPT_MEMORY, Runner};
 use super::task::Task;
-use crate::sandbox::{self, Interrupt, LogLevel, LogLine, Sandbox};
+use crate::sandbox::{self, Interrupt, Sandbox};
 use crate::wire::{
-    self, About, Cost, FailureKind, Fingerprint, FromController, FromWorker, Joined, Lease, MAX_TEXT, PayloadLimits,
-    Pool, RasterHead, Reader, Socket, Ticket, TileFailure, TileResult, WireError, Writer, clip,
+    self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
+    WireError, Writer,
 };
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -136,6 +137,7 @@ async fn session(
     let (reports, from_threads) = mpsc::channel(threads);
     let (messages, to_send) = mpsc::unbounded_channel();
     let heartbeat = Duration::from_millis(welcome.heartbeat_ms.into());
+    let slots = writer.slots();
     // From here on heartbeats go out, however long the module takes to come and to compile.
     let mut sending = tokio::spawn(send(writer, from_threads, to_send, queue.clone(), heartbeat));
 
@@ -152,7 +154,7 @@ async fn session(
         sent = &mut sending => Err(broken(sent)),
     };
     let (runner, interrupt) = prepared.inspect_err(|_| sending.abort())?;
-    let running = compute::start(threads, &Arc::new(runner), &queue, &reports)?;
+    let running = compute::start(threads, &Arc::new(runner), &queue, &reports, slots.as_ref())?;
     drop(reports);
     let wanted = u32::try_from(threads.saturating_add(PREFETCH)).unwrap_or(u32::MAX);
     for message in [FromWorker::Ready, FromWorker::Want { tiles: wanted }] {
@@ -322,7 +324,7 @@ async fn send(
         tokio::select! {
             report = reports.recv() => match report {
                 Some(report) => {
-                    send_report(&mut writer, report).await?;
+                    result::send(&mut writer, report).await?;
                     if !queue.is_closed() {
                         writer.send(&FromWorker::Want { tiles: 1 }, &[]).await?;
                     }
@@ -343,108 +345,6 @@ async fn send(
     }
     writer.send(&FromWorker::Bye { why: "finished".into() }, &[]).await?;
     writer.close().await
-}
-
-async fn send_report(writer: &mut Writer<FromWorker>, report: Report) -> Result<(), WireError> {
-    match report {
-        Report::Finished { lease, outcome } => {
-            let sent = match *outcome {
-                Outcome::Skipped { read } => {
-                    let cost = Cost { read_ns: nanos(read), ..Cost::default() };
-                    let result = TileResult { lease, outcome: wire::Outcome::Skipped, cost, log: wire::Log::default() };
-                    writer.send(&FromWorker::Result(result), &[]).await
-                }
-                Outcome::Done(done) => send_done(writer, lease, done).await,
-            };
-            match sent {
-                // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.
-                Err(error @ (WireError::Malformed(_) | WireError::TooLarge { .. })) => {
-                    let text = format!("the function's result can't be sent: {error}");
-                    send_failure(writer, lease, FailureKind::Output, false, &text, Vec::new()).await
-                }
-                sent => sent,
-            }
-        }
-        Report::Failed { lease, error, log } => {
-            let (kind, retryable) = classify(&error);
-            send_failure(writer, lease, kind, retryable, &error.to_string(), log).await
-        }
-        Report::Stopped(lease) => {
-            let returned = FromWorker::Returned { tiles: vec![lease], why: "stopped".into() };
-            writer.send(&returned, &[]).await
-        }
-    }
-}
-
-async fn send_failure(
-    writer: &mut Writer<FromWorker>,
-    lease: Lease,
-    kind: FailureKind,
-    retryable: bool,
-    text: &str,
-    log: Vec<LogLine>,
-) -> Result<(), WireError> {
-    let failure =
-        TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
-    writer.send(&FromWorker::Failed(failure), &[]).await
-}
-
-/// Sends a tile's pixels straight from the memory of the instance that made them.
-async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
-    let log = wire_log(done.take_log());
-    let heads = done.outputs().iter().map(|rasters| {
-        let head = |r: &sandbox::OutRaster| RasterHead {
-            dtype: r.dtype,
-            bands: r.bands,
-            rows: r.rows,
-            cols: r.cols,
-            nodata: r.nodata,
-        };
-        rasters.iter().map(head).collect::<Vec<_>>()
-    });
-    let heads: Vec<_> = heads.collect();
-    // Ranges were checked when the function returned; a failure here is the sandbox's.
-    let broken = |e: sandbox::Error| WireError::Malformed(e.to_string());
-    let mut parts: Vec<&[u8]> = done.rasters().map_err(broken)?.into_iter().map(|(_, _, _, pixels)| pixels).collect();
-    let state = done.state().map_err(broken)?;
-    parts.push(state);
-    let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
-    let outcome = wire::Outcome::Done { outputs: heads, state_len: state.len() as u64 };
-    let sent = writer.send(&FromWorker::Result(TileResult { lease, outcome, cost, log }), &parts).await;
-    done.release();
-    sent
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn wire_log(lines: Vec<LogLine>) -> wire::Log {
-    let mut log = wire::Log::default();
-    for line in lines {
-        log.push(line.level == LogLevel::Warning, &line.text);
-    }
-    log
-}
-
-/// What kind of failure this is, and whether it may go well elsewhere: only what isn't the function's own doing may.
-fn classify(error: &runner::Error) -> (FailureKind, bool) {
-    use sandbox::Error as S;
-    match error {
-        runner::Error::Function(e) => match e {
-            S::Guest { .. } => (FailureKind::Function, false),
-            S::Trap { panic: Some(_), .. } => (FailureKind::Panic, false),
-            S::Deadline { .. } => (FailureKind::Time, false),
-            S::OutOfMemory { .. } => (FailureKind::Memory, false),
-            S::Fuel { .. } => (FailureKind::Fuel, false),
-            S::AbiViolation { .. } | S::TooBig { .. } => (FailureKind::Output, false),
-            S::Engine(_) => (FailureKind::Worker, true),
-            _ => (FailureKind::Trap, false),
-        },
-        runner::Error::Read { .. } => (FailureKind::Input, true),
-        runner::Error::Output { .. } => (FailureKind::Output, false),
-        runner::Error::TooLarge | runner::Error::Description(_) => (FailureKind::Function, false),
-    }
 }
 
 /// Reads the task description.

@@ -4,7 +4,7 @@ use super::console::Console;
 #[cfg(feature = "aws")]
 use super::detach;
 use super::prepare::{self, JobArguments, Prepared};
-use super::{Fatal, cores, progress, report, signals};
+use super::{Fatal, cores, exit_code, progress, report, signals, worker};
 #[cfg(feature = "aws")]
 use crate::aws;
 use crate::controller::remote::{self, Address, Recruited};
@@ -223,7 +223,11 @@ fn show(
 fn processes(workers: &Workers) -> Result<Processes, Fatal> {
     let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
     let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
-    let started = Processes::start(program, count, threads, workers.start_timeout.duration());
+    // Once for all that are copies of this process.
+    crate::raster::init(0);
+    // Its standard output is nowhere, so not as JSON.
+    let work = |socket| exit_code(worker::forked(socket, threads), &Console::new(false, false, 0));
+    let started = Processes::start(program, count, threads, workers.start_timeout.duration(), work);
     started.map_err(|e| failed(&Failure::Fleet(e)))
 }
 

@@ -2,7 +2,7 @@
 //! and a u32, 253 and a u64; a text or list is its length and its items; an option 0, or 1 and the value; an enum its
 //! variant's number and the fields. A change here is a change of the protocol.
 use super::*;
-use crate::wire::frame::{HEAD, Head, decode, encode};
+use crate::wire::frame::{Coding, HEAD, Head, decode, encode};
 
 fn same<M: Message + std::fmt::Debug>(message: &M, expected: &str) {
     let expected = hex::decode(expected.replace([' ', '\n'], "")).unwrap();
@@ -95,10 +95,13 @@ fn from_controller() {
 
 #[test]
 fn frame_head() {
-    let head = Head { packed_by: Some(4), header: 0x0102, payload: 0x0304_0506 };
+    let head = Head { coding: Coding::Packed(4), header: 0x0102, payload: 0x0304_0506 };
     assert_eq!(hex::encode(head.to_bytes()), "01010400020100000605040300000000");
     assert_eq!(Head::from_bytes(head.to_bytes(), 0x0102).unwrap(), head);
-    let plain = Head { packed_by: None, header: 0, payload: 0 };
+    let slot = Head { coding: Coding::Slot(7), header: 0x0102, payload: 0x0304_0506 };
+    assert_eq!(hex::encode(slot.to_bytes()), "01020700020100000605040300000000");
+    assert_eq!(Head::from_bytes(slot.to_bytes(), 0x0102).unwrap(), slot);
+    let plain = Head { coding: Coding::Plain, header: 0, payload: 0 };
     assert_eq!(hex::encode(plain.to_bytes()), format!("01{}", "00".repeat(HEAD - 1)));
 }
 

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::wire::frame::{Head, PREFACE};
+use crate::wire::frame::{Coding, Head, PREFACE};
 use crate::wire::limits::{HANDSHAKE_TIMEOUT, MAX_HALF_OPEN, MAX_HELLO};
 use crate::wire::tls;
 
@@ -176,7 +176,7 @@ async fn noise_instead_of_tls_is_dropped() {
 async fn noise_inside_tls_is_dropped_without_an_answer() {
     let mut door = door().await;
     let frame = |head: Head, rest: &[u8]| [&PREFACE[..], &head.to_bytes(), rest].concat();
-    let plain = |header, payload| Head { packed_by: None, header, payload };
+    let plain = |header, payload| Head { coding: Coding::Plain, header, payload };
     for bytes in [
         b"not tilefn".to_vec(),
         [&[2], &PREFACE[1..]].concat(),
@@ -203,7 +203,7 @@ async fn lengths_over_the_jobs_limits_are_refused_before_any_pixel() {
     let mut message = Vec::new();
     let large = result(vec![vec![raster(DType::Float64, 4096, 4096)]], 0);
     crate::wire::frame::encode(&large, &mut message).unwrap();
-    let head = Head { packed_by: None, header: u32::try_from(message.len()).unwrap(), payload: 4096 * 4096 * 8 };
+    let head = Head { coding: Coding::Plain, header: u32::try_from(message.len()).unwrap(), payload: 4096 * 4096 * 8 };
     raw.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
     assert_eq!(
         reader.recv().await.unwrap_err().to_string(),
@@ -213,15 +213,16 @@ async fn lengths_over_the_jobs_limits_are_refused_before_any_pixel() {
 
 #[tokio::test]
 async fn a_payload_must_be_what_the_message_says() {
-    for (payload, packed_by, text) in [
-        (11, None, "Result comes with 11 bytes of payload, its parts have 12"),
-        (13, None, "Result comes with 13 bytes of payload, its parts have 12"),
-        (12, Some(1), "a compressed payload, though no compression was agreed"),
+    for (payload, coding, text) in [
+        (11, Coding::Plain, "Result comes with 11 bytes of payload, its parts have 12"),
+        (13, Coding::Plain, "Result comes with 13 bytes of payload, its parts have 12"),
+        (12, Coding::Packed(1), "a compressed payload, though no compression was agreed"),
+        (12, Coding::Slot(0), "a payload in shared memory, though there is none"),
     ] {
         let (mut reader, mut raw) = raw();
         let mut message = Vec::new();
         crate::wire::frame::encode(&result(vec![vec![raster(DType::UInt8, 3, 4)]], 0), &mut message).unwrap();
-        let head = Head { packed_by, header: u32::try_from(message.len()).unwrap(), payload };
+        let head = Head { coding, header: u32::try_from(message.len()).unwrap(), payload };
         raw.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
         assert_eq!(reader.recv().await.unwrap_err().to_string(), format!("malformed message: {text}"));
     }

@@ -10,6 +10,7 @@ mod golden;
 mod hostile;
 mod mutation;
 mod session;
+mod shared;
 
 fn about() -> About {
     About {

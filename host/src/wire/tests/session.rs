@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncWriteExt, duplex};
 
 use super::*;
-use crate::wire::frame::{Head, PREFACE, encode};
+use crate::wire::frame::{Coding, Head, PREFACE, encode};
 
 fn poll<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -61,7 +61,7 @@ async fn later_greeting(stream: &mut DuplexStream, secret: Secret) {
     let mut message = Vec::new();
     encode(&(0_u32, Protocols { min: 2, max: 3 }, secret), &mut message).unwrap();
     message.extend([0xff; 100]);
-    let head = Head { packed_by: None, header: u32::try_from(message.len()).unwrap(), payload: 0 };
+    let head = Head { coding: Coding::Plain, header: u32::try_from(message.len()).unwrap(), payload: 0 };
     stream.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
 }
 

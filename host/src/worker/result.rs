@@ -1,0 +1,149 @@
+//! What became of a tile, as it is told to the controller.
+
+use super::compute::Report;
+use super::runner::{self, Done, Outcome};
+use crate::sandbox::{self, LogLevel, LogLine};
+use crate::wire::{
+    self, Cost, Draft, FailureKind, FromWorker, Lease, MAX_TEXT, RasterHead, Slots, TileFailure, TileResult, WireError,
+    Writer, clip,
+};
+use std::time::Duration;
+
+/// What to tell of a tile that ran. If there is a slot, its result is copied there at once, as long as it is in the processor's cache, and the
+/// instance has its memory back for the next tile.
+pub fn of(lease: Lease, outcome: Outcome, slots: Option<&Slots>) -> Report {
+    let Outcome::Done(mut done) = outcome else {
+        return Report::Finished { lease, outcome: Box::new(outcome) };
+    };
+    match slots.and_then(|slots| drafted(lease, &mut done, slots)) {
+        Some((result, payload)) => {
+            done.release();
+            Report::Drafted { result: Box::new(result), payload }
+        }
+        None => Report::Finished { lease, outcome: Box::new(Outcome::Done(done)) },
+    }
+}
+
+/// None when there is no slot, or something is wrong that shows when it's sent the other way.
+fn drafted(lease: Lease, done: &mut Done, slots: &Slots) -> Option<(FromWorker, Draft)> {
+    let state = done.state().ok()?.len() as u64;
+    let sizes: Vec<_> =
+        done.rasters().ok()?.iter().map(|(_, _, _, pixels)| pixels.len() as u64).chain([state]).collect();
+    let mut draft = Draft::new(&sizes, slots).ok()??;
+    let (result, parts) = described(lease, done).ok()?;
+    wire::Message::check(&result).ok()?;
+    for (n, part) in parts.into_iter().enumerate() {
+        draft.part_mut(n)?.copy_from_slice(part);
+    }
+    Some((result, draft))
+}
+
+/// Sends what became of a tile.
+pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(), WireError> {
+    match report {
+        Report::Finished { lease, outcome } => {
+            let sent = match *outcome {
+                Outcome::Skipped { read } => {
+                    let cost = Cost { read_ns: nanos(read), ..Cost::default() };
+                    let result = TileResult { lease, outcome: wire::Outcome::Skipped, cost, log: wire::Log::default() };
+                    writer.send(&FromWorker::Result(result), &[]).await
+                }
+                Outcome::Done(done) => send_done(writer, lease, done).await,
+            };
+            match sent {
+                // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.
+                Err(error @ (WireError::Malformed(_) | WireError::TooLarge { .. })) => {
+                    let text = format!("the function's result can't be sent: {error}");
+                    send_failure(writer, lease, FailureKind::Output, false, &text, Vec::new()).await
+                }
+                sent => sent,
+            }
+        }
+        Report::Drafted { result, payload } => writer.send_draft(&result, payload).await,
+        Report::Failed { lease, error, log } => {
+            let (kind, retryable) = classify(&error);
+            send_failure(writer, lease, kind, retryable, &error.to_string(), log).await
+        }
+        Report::Stopped(lease) => {
+            let returned = FromWorker::Returned { tiles: vec![lease], why: "stopped".into() };
+            writer.send(&returned, &[]).await
+        }
+    }
+}
+
+async fn send_failure(
+    writer: &mut Writer<FromWorker>,
+    lease: Lease,
+    kind: FailureKind,
+    retryable: bool,
+    text: &str,
+    log: Vec<LogLine>,
+) -> Result<(), WireError> {
+    let failure =
+        TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
+    writer.send(&FromWorker::Failed(failure), &[]).await
+}
+
+/// Sends a tile's pixels straight from the memory of the instance that made them.
+async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
+    let (result, parts) = described(lease, &mut done)?;
+    let sent = writer.send(&result, &parts).await;
+    done.release();
+    sent
+}
+
+/// The message about a tile's result, and the parts of its payload.
+fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), WireError> {
+    let log = wire_log(done.take_log());
+    let heads = done.outputs().iter().map(|rasters| {
+        let head = |r: &sandbox::OutRaster| RasterHead {
+            dtype: r.dtype,
+            bands: r.bands,
+            rows: r.rows,
+            cols: r.cols,
+            nodata: r.nodata,
+        };
+        rasters.iter().map(head).collect::<Vec<_>>()
+    });
+    let heads: Vec<_> = heads.collect();
+    // Ranges were checked when the function returned; a failure here is the sandbox's.
+    let broken = |e: sandbox::Error| WireError::Malformed(e.to_string());
+    let mut parts: Vec<&[u8]> = done.rasters().map_err(broken)?.into_iter().map(|(_, _, _, pixels)| pixels).collect();
+    let state = done.state().map_err(broken)?;
+    parts.push(state);
+    let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
+    let outcome = wire::Outcome::Done { outputs: heads, state_len: state.len() as u64 };
+    Ok((FromWorker::Result(TileResult { lease, outcome, cost, log }), parts))
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn wire_log(lines: Vec<LogLine>) -> wire::Log {
+    let mut log = wire::Log::default();
+    for line in lines {
+        log.push(line.level == LogLevel::Warning, &line.text);
+    }
+    log
+}
+
+/// What kind of failure this is, and whether it may go well elsewhere: only what isn't the function's own doing may.
+fn classify(error: &runner::Error) -> (FailureKind, bool) {
+    use sandbox::Error as S;
+    match error {
+        runner::Error::Function(e) => match e {
+            S::Guest { .. } => (FailureKind::Function, false),
+            S::Trap { panic: Some(_), .. } => (FailureKind::Panic, false),
+            S::Deadline { .. } => (FailureKind::Time, false),
+            S::OutOfMemory { .. } => (FailureKind::Memory, false),
+            S::Fuel { .. } => (FailureKind::Fuel, false),
+            S::AbiViolation { .. } | S::TooBig { .. } => (FailureKind::Output, false),
+            S::Engine(_) => (FailureKind::Worker, true),
+            _ => (FailureKind::Trap, false),
+        },
+        runner::Error::Read { .. } => (FailureKind::Input, true),
+        runner::Error::Output { .. } => (FailureKind::Output, false),
+        runner::Error::TooLarge | runner::Error::Description(_) => (FailureKind::Function, false),
+    }
+}
