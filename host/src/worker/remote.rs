@@ -84,7 +84,9 @@ pub enum Error {
 /// When the controller can't be reached for 30 seconds, refuses this worker or aborts the job. A connection that this
 /// process was started with is not made again.
 pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // Beside the controller there is neither encryption nor much to carry, and a second thread would only be woken in vain.
+    let threads = if matches!(controller, Controller::Parent(_)) { 1 } else { 2 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
     let pool = Pool::new(MAX_SETUP);
     let result = runtime.block_on(async {
