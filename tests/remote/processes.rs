@@ -1,7 +1,7 @@
 //! Workers in processes of their own: same result as threads, errors reach the user, workers come and go.
 
 use crate::labour::{self, FILES, assert_done, submit, worker};
-use crate::running::{Running, assert_tidy, children, is_copy, signal, workers};
+use crate::running::{Running, assert_tidy, is_copy, signal, workers};
 use crate::support::{Folder, Run};
 use std::collections::HashSet;
 use std::io::Write;
@@ -345,6 +345,20 @@ fn idle() -> Command {
     let mut command = Command::new("sleep");
     command.arg("600");
     command
+}
+
+/// The number of the process that started this one; none once this one is gone.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name, which may have anything in it, and the state.
+    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The processes that this one has started, ended ones that it has not noticed included.
+fn children(of: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_string_lossy().parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
 }
 
 /// The sockets that a process has, as the system names them.

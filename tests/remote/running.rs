@@ -125,20 +125,6 @@ pub fn is_copy(pid: u32) -> bool {
     std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"tilefn-worker\n")
 }
 
-/// The number of the process that started this one; none once this one is gone.
-pub fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name, which may have anything in it, and the state.
-    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// The processes that this one has started, ended ones that it has not noticed included.
-pub fn children(of: u32) -> Vec<u32> {
-    let entries = std::fs::read_dir("/proc").unwrap();
-    let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_string_lossy().parse().ok());
-    pids.filter(|pid| parent(*pid) == Some(of)).collect()
-}
-
 /// Asserts that a run has left nothing: no worker, no ticket, no file but these (and the tests' own, hidden ones).
 #[track_caller]
 pub fn assert_tidy(folder: &Folder, expected: &[&str]) {
