@@ -94,7 +94,7 @@ impl Inspector {
         let crs = || Crs::from(dataset.spatial_ref().and_then(|crs| crs.to_wkt()).unwrap_or_default().as_str());
         // Files beside it may say something else than the file.
         let alone = dataset.driver().short_name() == "GTiff" && files(dataset) == 1;
-        match GeoKeys::read(path).filter(|_| alone) {
+        match alone.then(|| GeoKeys::read(path)).flatten() {
             Some(keys) => self.known.entry(keys).or_insert_with(crs).clone(),
             None => crs(),
         }
