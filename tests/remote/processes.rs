@@ -285,10 +285,7 @@ fn worker_processes_need_no_network() {
 #[test]
 fn each_process_has_its_own_connection_only() {
     let f = labour::folder(ENDLESS, "");
-    let mut command = f.command();
-    command.args("run job.toml --workers processes:3 --set limits.time=1h --dashboard 0 -v".split(' '));
-    let mut controller = Running::start(&f, "controller", command);
-    controller.until("all workers are connected", |c| c.stderr().matches(" joined: ").count() == 3);
+    let controller = at_work(&f, 3, &["--dashboard", "0"]);
     let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
     let pids = workers(f.path());
     assert_eq!(pids.len(), 3);
@@ -333,10 +330,16 @@ fn a_connection_that_is_none_is_refused() {
 
 /// A controller of two workers, both connected.
 fn two_at_work(f: &Folder) -> Running {
+    at_work(f, 2, &[])
+}
+
+/// A controller of so many workers, all connected, with more arguments.
+fn at_work(f: &Folder, count: usize, more: &[&str]) -> Running {
     let mut command = f.command();
-    command.args("run job.toml --workers processes:2 --set limits.time=1h -v".split(' '));
+    command.args("run job.toml --set limits.time=1h -v --workers".split(' '));
+    command.arg(format!("processes:{count}")).args(more);
     let mut controller = Running::start(f, "controller", command);
-    controller.until("both workers are connected", |c| c.stderr().matches(" joined: ").count() == 2);
+    controller.until("all workers are connected", |c| c.stderr().matches(" joined: ").count() == count);
     controller
 }
 
