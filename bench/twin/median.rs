@@ -29,6 +29,10 @@ impl Medians {
 
     /// Writes the medians to `result`, which is shorter than the lanes at the end of a row.
     pub fn write(&mut self, result: &mut [f32]) {
+        if self.counts.iter().all(|count| *count == 0) {
+            result.fill(f32::NAN);
+            return;
+        }
         let full = self.counts.iter().all(|count| *count as usize == self.lanes.len());
         for &(i, j) in if full { &self.complete } else { &self.partial } {
             let (head, tail) = self.lanes.split_at_mut(j);

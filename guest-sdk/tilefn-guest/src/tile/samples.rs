@@ -45,11 +45,6 @@ impl<'a, T: Element> Samples<'a, T> {
         lines.map(|(n, (line, check))| (*line, *check, self.kept.get(n * self.len..).and_then(|k| k.get(..self.len))))
     }
 
-    /// How many lines there are.
-    pub(super) fn count(&self) -> usize {
-        self.lines.len()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.len
     }

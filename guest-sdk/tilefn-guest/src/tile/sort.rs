@@ -71,22 +71,24 @@ pub(super) struct Medians<T> {
     /// For the others: invalid values sort to the end, the middle of the rest is somewhere in the first half.
     partial: Network,
     lanes: Vec<[T; LANES]>,
-    counts: [u32; LANES],
+    /// How many values of each pixel are invalid.
+    missing: [u32; LANES],
+    /// The last pixels of a line that isn't a multiple of the lanes, and which of them are kept.
+    last: [T; LANES],
+    last_kept: [u8; LANES],
 }
 
 impl<T: Element> Medians<T> {
     /// For `n` values at each pixel.
     pub(super) fn new(n: usize) -> Self {
-        if n > MAX_NETWORK {
-            let none = Network { steps: Vec::new() };
-            return Self { complete: none.clone(), partial: none, lanes: Vec::new(), counts: [0; LANES] };
-        }
-        Self {
-            complete: Network::new(n, n.saturating_sub(1) / 2..=n / 2),
-            partial: Network::new(n, 0..=n / 2),
-            lanes: vec![[T::TOP; LANES]; n],
-            counts: [0; LANES],
-        }
+        let none = Network { steps: Vec::new() };
+        let (complete, partial, lanes) = if n > MAX_NETWORK {
+            (none.clone(), none, Vec::new())
+        } else {
+            let complete = Network::new(n, n.saturating_sub(1) / 2..=n / 2);
+            (complete, Network::new(n, 0..=n / 2), vec![[T::TOP; LANES]; n])
+        };
+        Self { complete, partial, lanes, missing: [0; LANES], last: [T::TOP; LANES], last_kept: [0; LANES] }
     }
 
     /// Appends a line of medians.
@@ -96,57 +98,50 @@ impl<T: Element> Medians<T> {
             samples.map(|values| select_median(values), &mut marker, out);
             return;
         }
+        let n = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
         for start in (0..samples.len()).step_by(LANES) {
+            let pixels = LANES.min(samples.len() - start);
             self.load(samples, start);
-            let n = self.lanes.len();
-            let complete = self.counts.iter().all(|count| *count as usize == n);
-            if complete { &self.complete } else { &self.partial }.run(&mut self.lanes);
-            let mut medians = [T::Float::MARKER; LANES];
-            if complete && let (Some(a), Some(b)) = (self.lanes.get((n - 1) / 2), self.lanes.get(n / 2)) {
-                medians.iter_mut().zip(a).zip(b).for_each(|((median, a), b)| *median = middle(*a, *b));
-            } else {
-                let lanes = medians.iter_mut().zip(self.counts).enumerate();
-                lanes.for_each(|(lane, (median, count))| *median = self.median(lane, count as usize));
+            let counts = Counts::new(n, &self.missing);
+            if counts.most == 0 {
+                out.extend(core::iter::repeat_n(T::Float::MARKER, pixels));
+                continue;
             }
-            out.extend_from_slice(medians.get(..samples.len() - start).unwrap_or(&medians));
+            if counts.least == n { &self.complete } else { &self.partial }.run(&mut self.lanes);
+            let mut middle = [[T::BOTTOM; LANES]; 2];
+            for place in counts.least.saturating_sub(1) / 2..=counts.most / 2 {
+                if let Some(values) = self.lanes.get(place as usize) {
+                    pick(values, place, &counts.of, &mut middle);
+                }
+            }
+            append_halfway(&middle, &counts.of, pixels, out);
         }
     }
 
-    /// Fills the lanes with the pixels from `start`, and counts the valid values of each.
+    /// Fills the lanes with the pixels from `start`, and counts the invalid values of each.
     fn load(&mut self, samples: &Samples<'_, T>, start: usize) {
-        let certain = if samples.all_valid() { samples.count() } else { 0 };
-        self.counts.fill(u32::try_from(certain).unwrap_or(u32::MAX));
+        self.missing.fill(0);
         for (lanes, (line, check, kept)) in self.lanes.iter_mut().zip(samples.lines()) {
-            let mut last = [T::TOP; LANES];
-            let pixels = chunk(line, start, &mut last);
+            let pixels = chunk(line, start, &mut self.last);
             if samples.all_valid() {
                 *lanes = *pixels;
             } else if let Some(kept) = kept {
-                take_kept(pixels, check, chunk(kept, start, &mut [0; LANES]), lanes, &mut self.counts);
+                take_kept(pixels, check, chunk(kept, start, &mut self.last_kept), lanes, &mut self.missing);
             } else {
-                take_valid(pixels, check, lanes, &mut self.counts);
+                take_valid(pixels, check, lanes, &mut self.missing);
             }
-        }
-    }
-
-    /// The median of a lane whose first `count` values are in place.
-    fn median(&self, lane: usize, count: usize) -> T::Float {
-        let value = |place: usize| self.lanes.get(place).and_then(|lanes| lanes.get(lane)).copied();
-        match count.checked_sub(1) {
-            None => T::Float::MARKER,
-            Some(last) => value(last / 2).zip(value(count / 2)).map_or(T::Float::MARKER, |(a, b)| middle(a, b)),
         }
     }
 }
 
-/// Takes the valid ones of the pixels, and counts them.
-// Not inlined for the same reason as `Network::run`.
+/// Takes the valid ones of the pixels, and counts the others.
+// Not inlined for the same reason as `Network::run`; the functions below neither.
 #[inline(never)]
-fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; LANES], counts: &mut [u32; LANES]) {
-    for ((lane, count), value) in lanes.iter_mut().zip(counts).zip(pixels) {
+fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; LANES], missing: &mut [u32; LANES]) {
+    for ((lane, missing), value) in lanes.iter_mut().zip(missing).zip(pixels) {
         let valid = check.is_valid(*value);
         *lane = if valid { *value } else { T::TOP };
-        *count += u32::from(valid);
+        *missing += u32::from(!valid);
     }
 }
 
@@ -157,14 +152,14 @@ fn take_kept<T: Element>(
     check: Check<T>,
     kept: &[u8; LANES],
     lanes: &mut [T; LANES],
-    counts: &mut [u32; LANES],
+    missing: &mut [u32; LANES],
 ) {
     // Widened first: a loop over several widths would not vectorise.
     let kept = kept.map(u32::from);
-    for (((lane, count), value), kept) in lanes.iter_mut().zip(counts).zip(pixels).zip(&kept) {
+    for (((lane, missing), value), kept) in lanes.iter_mut().zip(missing).zip(pixels).zip(&kept) {
         let valid = check.is_valid(*value) & (*kept != 0);
         *lane = if valid { *value } else { T::TOP };
-        *count += u32::from(valid);
+        *missing += u32::from(!valid);
     }
 }
 
@@ -177,9 +172,54 @@ fn chunk<'a, T: Copy>(line: &'a [T], start: usize, last: &'a mut [T; LANES]) -> 
     })
 }
 
+/// How many values of each pixel are valid.
+struct Counts {
+    of: [u32; LANES],
+    least: u32,
+    most: u32,
+}
+
+impl Counts {
+    #[inline(never)]
+    fn new(n: u32, missing: &[u32; LANES]) -> Self {
+        let of = missing.map(|missing| n.saturating_sub(missing));
+        let least = of.iter().fold(n, |least, count| least.min(*count));
+        let most = of.iter().fold(0, |most, count| most.max(*count));
+        Self { of, least, most }
+    }
+}
+
+/// Picks the values in this place for those pixels whose median is between it and the next one or the one before.
+#[inline(never)]
+fn pick<T: Element>(values: &[T; LANES], place: u32, counts: &[u32; LANES], [low, high]: &mut [[T; LANES]; 2]) {
+    for (((low, high), count), value) in low.iter_mut().zip(high).zip(counts).zip(values) {
+        // Not a choice between the value and what was there: that would be one of places to read from, without vectors.
+        let value_of = |wanted: bool, before: T| {
+            let value = if wanted { *value } else { T::BOTTOM };
+            if before < value { value } else { before }
+        };
+        *low = value_of(count.div_ceil(2) == place + 1, *low);
+        *high = value_of(count / 2 == place, *high);
+    }
+}
+
+/// Appends the medians of the first pixels.
+#[inline(never)]
+fn append_halfway<T: Element>(
+    [low, high]: &[[T; LANES]; 2],
+    counts: &[u32; LANES],
+    pixels: usize,
+    out: &mut Vec<T::Float>,
+) {
+    out.extend(low.iter().zip(high).zip(counts).take(pixels).map(|((low, high), count)| {
+        let median = halfway(*low, *high);
+        if *count == 0 { T::Float::MARKER } else { median }
+    }));
+}
+
 /// Halfway between the two values in the middle.
 #[inline]
-fn middle<T: Element>(a: T, b: T) -> T::Float {
+fn halfway<T: Element>(a: T, b: T) -> T::Float {
     let (a, b): (f64, f64) = (a.as_(), b.as_());
     // Which of two equal zeros comes first depends on the steps taken; the sum makes either the positive one.
     T::Float::from_f64((a + b) / 2.0 + 0.0)
@@ -195,5 +235,5 @@ pub(super) fn select_median<T: Element>(values: &mut [T]) -> Option<T::Float> {
     let even = values.len().is_multiple_of(2);
     let (below, middle_value, _) = values.select_nth_unstable_by(half, compare);
     let other = if even { below.iter().copied().max_by(compare)? } else { *middle_value };
-    Some(middle(other, *middle_value))
+    Some(halfway(other, *middle_value))
 }

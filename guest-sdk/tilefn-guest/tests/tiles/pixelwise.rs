@@ -165,6 +165,39 @@ fn a_median_of_many_scenes_is_selected() {
     assert_eq!(Tile::series(&scenes).median(), Tile::from_rows([expected]));
 }
 
+/// Medians of up to 14 scenes with these values, in lines longer than what is sorted at a time: in one place all are
+/// valid, in another none.
+fn assert_medians_of<T: Element>(values: [T; 5], nodata: T) {
+    const COLS: usize = 150;
+    for scenes in 1..15 {
+        let scene = |k: usize| {
+            let pixel = |col: usize| {
+                let valid = match col / 64 {
+                    0 => k * col % 11 > col % 9,
+                    1 => false,
+                    _ => true,
+                };
+                if valid { values[(col + k * (1 + col % 4)) % values.len()] } else { nodata }
+            };
+            Tile::from_vec([1, 1, COLS], (0..COLS).map(pixel).collect()).with_nodata(nodata)
+        };
+        let scenes: Vec<_> = (0..scenes).map(scene).collect();
+        let values = |b, r, c| scenes.iter().filter_map(|scene| scene.get(b, r, c)).collect::<Vec<_>>();
+        let expected = naive(&scenes[0], |b, r, c| crate::naive::median(values(b, r, c)));
+        assert_eq!(Tile::series(&scenes).median(), expected);
+    }
+}
+
+#[test]
+fn medians_of_the_greatest_and_least_values() {
+    assert_medians_of([f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 1.0], 0.0);
+    assert_medians_of([f64::INFINITY, f64::NEG_INFINITY, 3.0, -3.0, 1.0], f64::NAN);
+    assert_medians_of([u8::MAX, 0, 1, 254, 7], 2);
+    assert_medians_of([i16::MAX, i16::MIN, 0, -1, 7], 3);
+    assert_medians_of([u32::MAX, 0, 1, u32::MAX - 1, 7], 2);
+    assert_medians_of([i64::MAX, i64::MIN, 0, -1, 7], 1);
+}
+
 #[test]
 fn a_median_of_zeros_has_no_sign() {
     for scenes in [[0.0f32, -0.0, -0.0], [-0.0, -0.0, 0.0], [-0.0; 3]] {
