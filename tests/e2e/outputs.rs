@@ -118,3 +118,30 @@ fn an_output_in_place_of_its_input() {
     f.run("--overwrite --workers threads:3").ok();
     f.python("same('a.tif', ramp().astype('f4') * 2)");
 }
+
+/// No block is written twice, and where the job asks for blocks, tiles are as wide as they are.
+#[test]
+fn tiles_suit_the_blocks_that_an_output_asks_for() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(3000, 2900), options=['TILED=YES', 'BLOCKXSIZE=256', 'BLOCKYSIZE=256'])");
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n");
+    for (options, tile, block) in [
+        ("'COMPRESS=ZSTD'", [512, 512], [512, 512]),
+        ("'COMPRESS=NONE', 'BLOCKXSIZE=256', 'BLOCKYSIZE=256'", [256, 1024], [256, 256]),
+        ("'COMPRESS=NONE', 'ENDIANNESS=BIG', 'TILED=YES'", [256, 1024], [256, 256]),
+        ("'COMPRESS=ZSTD', 'BLOCKXSIZE=1024', 'BLOCKYSIZE=1024'", [1024, 1024], [1024, 1024]),
+        ("'BLOCKXSIZE=128', 'BLOCKYSIZE=512'", [256, 1024], [128, 512]),
+        ("'BLOCKYSIZE=20'", [2900, 1280], [2900, 20]),
+        ("'TILED=NO'", [512, 512], [2900, 2]),
+    ] {
+        let set = format!(
+            "--overwrite --workers threads:2 --set outputs.copy.options=[{}]",
+            options.replace('\'', "\"").replace(' ', "")
+        );
+        let run = f.run(&format!("--dry-run --json {set}"));
+        let plan: serde_json::Value = serde_json::from_str(run.ok().stdout.trim()).unwrap();
+        assert_eq!(plan["tile"], serde_json::json!(tile), "{options}");
+        f.run(&set).ok();
+        f.python(&format!("same('copy.tif', ramp(3000, 2900))\nassert band('copy.tif').GetBlockSize() == {block:?}"));
+    }
+}

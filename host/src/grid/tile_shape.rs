@@ -9,6 +9,8 @@ const USUAL_BYTES: u64 = 8 << 20;
 const FEWEST_PIXELS: u64 = 128 * 128;
 /// A tile's side is so many times the halo, as far as there is memory: pixels under halos are read more than once.
 const SIDE_TO_HALO: u64 = 8;
+/// A tall tile's rows for each of its columns, at most.
+const TALL: u64 = 4;
 /// Tiles that each thread should have, so that the last ones to finish leave little idle time.
 const TILES_PER_THREAD: u64 = 4;
 
@@ -23,6 +25,8 @@ pub struct TileBudget {
     pub halo: u32,
     /// Tiles in work at the same time.
     pub threads: u32,
+    /// Whether a tile should rather be tall than wide: as wide as a block, which then lies in it as it does in a file.
+    pub tall: bool,
 }
 
 impl TileBudget {
@@ -37,7 +41,7 @@ impl TileBudget {
 /// Rows and columns of a tile for a grid of `(rows, cols)`, from the block sizes `(rows, cols)` of its files.
 ///
 /// A tile is a whole multiple of every file's blocks wherever the budget allows, so that no block is decoded or
-/// written twice: about 512 × 512 for tiled files, fewer pixels of many bands and more with a large halo; bands of whole
+/// written twice: about 512 × 512 for tiled files (if tall, as wide as their blocks and up to four times as high), fewer pixels of many bands and more with a large halo; bands of whole
 /// lines for striped ones. The budget is kept in any case, down to a single pixel.
 pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget) -> (u32, u32) {
     let (grid_rows, grid_cols) = (u64::from(grid.0.max(1)), u64::from(grid.1.max(1)));
@@ -59,11 +63,12 @@ pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget)
             (rows, cols) = both;
         }
     }
-    // Double the shorter side that can still grow: multiples stay multiples, and the shape tends to a square.
+    // Double the side that is too short and can still grow: multiples stay multiples, the shape tends to the wanted one.
     loop {
         let taller = (rows < grid_rows).then(|| ((rows * 2).min(grid_rows), cols));
         let wider = (cols < grid_cols).then(|| (rows, (cols * 2).min(grid_cols)));
-        let (first, second) = if rows <= cols { (taller, wider) } else { (wider, taller) };
+        let is_wide = if budget.tall { rows < TALL * cols } else { rows <= cols };
+        let (first, second) = if is_wide { (taller, wider) } else { (wider, taller) };
         let fits = |(rows, cols): &(u64, u64)| rows * cols <= wanted && budget.allows(*rows, *cols);
         let Some(next) = [first, second].into_iter().flatten().find(fits) else {
             break;
@@ -95,7 +100,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn tile(blocks: &[(u32, u32)], grid: (u32, u32), memory: u64) -> (u32, u32) {
-        choose_tile(blocks, grid, &TileBudget { memory, bytes_per_pixel: 16, halo: 0, threads: 2 })
+        choose_tile(blocks, grid, &TileBudget { memory, bytes_per_pixel: 16, halo: 0, threads: 2, tall: false })
     }
 
     #[test]
@@ -123,7 +128,11 @@ mod tests {
     #[test]
     fn many_bands_give_fewer_pixels_and_a_large_halo_more() {
         let tile = |bytes_per_pixel, halo, memory| {
-            choose_tile(&[(256, 256)], (10_980, 10_980), &TileBudget { memory, bytes_per_pixel, halo, threads: 2 })
+            choose_tile(
+                &[(256, 256)],
+                (10_980, 10_980),
+                &TileBudget { memory, bytes_per_pixel, halo, threads: 2, tall: false },
+            )
         };
         assert_eq!(tile(128, 0, GIB), (256, 256));
         assert_eq!(tile(1000, 0, GIB), (256, 256));
@@ -131,6 +140,19 @@ mod tests {
         assert_eq!(tile(16, 128, GIB), (1024, 1024));
         // Halos included, two of 512 × 512 take 19 MB.
         assert_eq!(tile(16, 128, 16 << 20), (512, 256));
+    }
+
+    #[test]
+    fn tall_tiles_are_as_wide_as_the_blocks() {
+        let tile = |blocks: &[(u32, u32)], grid| {
+            let budget = TileBudget { memory: GIB, bytes_per_pixel: 16, halo: 0, threads: 2, tall: true };
+            choose_tile(blocks, grid, &budget)
+        };
+        assert_eq!(tile(&[(256, 256)], (10_980, 10_980)), (1024, 256));
+        assert_eq!(tile(&[(256, 256), (512, 512)], (10_980, 10_980)), (512, 512));
+        assert_eq!(tile(&[(64, 64)], (10_980, 10_980)), (1024, 256));
+        assert_eq!(tile(&[(256, 256)], (300, 10_980)), (300, 512));
+        assert_eq!(tile(&[(1, 10_980)], (10_980, 10_980)), (16, 10_980));
     }
 
     #[test]
@@ -144,9 +166,9 @@ mod tests {
         fn budget_is_kept_and_nothing_overflows(
             blocks in prop::collection::vec((0u32..5000, 0u32..20_000), 0..5),
             grid in (1u32.., 1u32..), memory in 1u64..GIB, bytes_per_pixel in 0u64..100,
-            halo in prop_oneof![0u32..100, Just(u32::MAX)], threads in 0u32..64,
+            halo in prop_oneof![0u32..100, Just(u32::MAX)], threads in 0u32..64, tall: bool,
         ) {
-            let (rows, cols) = choose_tile(&blocks, grid, &TileBudget { memory, bytes_per_pixel, halo, threads });
+            let (rows, cols) = choose_tile(&blocks, grid, &TileBudget { memory, bytes_per_pixel, halo, threads, tall });
             prop_assert!(rows >= 1 && cols >= 1 && rows <= grid.0 && cols <= grid.1);
             let padded = |side: u32| u64::from(side) + 2 * u64::from(halo);
             let pixels = u128::from(padded(rows)) * u128::from(padded(cols));

@@ -11,10 +11,11 @@ mod survey;
 use super::{Loaded, Mistakes, spec};
 use crate::controller::{Job, Plan};
 use crate::grid::{TileBudget, Tiling, choose_tile};
-use crate::raster::{Edge, SourceSpec, TargetSpec};
+use crate::raster::{Edge, SourceSpec, TargetSpec, gdal_path, is_remote};
 use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
 use inputs::Opened;
+use outputs::Planned;
 use std::sync::Arc;
 pub use survey::Survey;
 use tilefn_abi::DType;
@@ -82,7 +83,7 @@ pub fn plan(
         block_cache: 0,
     };
     check_fill(loaded, &task, &opened, &mut mistakes);
-    cut(loaded, &mut task, &opened, options.threads, &mut mistakes);
+    cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
     let tile = task.tiling.tile_size();
     task.block_cache = block_cache(&opened, tile, task.halo);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
@@ -210,18 +211,31 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
 }
 
 /// Cuts the grid: as the job says, or as suits the files, the memory limit and the number of threads.
-fn cut(loaded: &Loaded, task: &mut Task, opened: &[Opened], threads: usize, mistakes: &mut Mistakes) {
+fn cut(
+    loaded: &Loaded,
+    task: &mut Task,
+    opened: &[Opened],
+    outputs: &[Planned],
+    threads: usize,
+    mistakes: &mut Mistakes,
+) {
     let (rows, cols) = match loaded.spec.grid.tile {
         Some([cols, rows]) => (rows, cols),
         None => {
-            let blocks: Vec<_> =
-                opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block).collect();
+            let files = || opened.iter().flat_map(|i| &i.files);
+            let mut blocks: Vec<_> = files().flat_map(|f| f.info.bands.first()).map(|b| b.block).collect();
+            let before = blocks.len();
+            // Other outputs get blocks that suit the tiles.
+            blocks.extend(outputs.iter().flat_map(|o| &o.targets).filter_map(TargetSpec::given_block));
+            let blocks_given = blocks.len() > before;
             // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
             let budget = TileBudget {
                 memory: task.limits.memory.min(TILES_MEMORY),
                 bytes_per_pixel: working_set(task, 1, 1, 0).max(1).saturating_mul(2),
                 halo: task.halo,
                 threads: u32::try_from(threads).unwrap_or(u32::MAX),
+                // Blocks side by side take fewer requests, and a halo around a square is smaller.
+                tall: blocks_given && task.halo == 0 && !files().any(|f| is_remote(&gdal_path(&f.path))),
             };
             choose_tile(&blocks, (task.grid.rows, task.grid.cols), &budget)
         }

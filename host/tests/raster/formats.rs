@@ -165,6 +165,11 @@ fn what_a_driver_cannot_do_shows_at_once() {
         error("out.tif", &|s| s.options = vec!["TILED".into()]),
         "can't create FILE: the creation option \"TILED\" is not NAME=VALUE"
     );
+    assert_eq!(
+        error("out.tif", &|s| s.options = ["PREDICTOR=3", "ENDIANNESS=BIG"].map(str::to_owned).to_vec()),
+        "can't create FILE: GDAL writes wrong values with PREDICTOR=3 and another byte order than this machine's: leave out \
+         PREDICTOR or ENDIANNESS"
+    );
     assert_eq!(error("out.tif", &|s| s.bands = 0), "can't create FILE: it has no bands");
     assert_eq!(
         error("out.tif", &|s| s.band_names = vec!["a".into(), "b".into()]),

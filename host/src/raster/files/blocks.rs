@@ -8,7 +8,7 @@ use gdal::{Dataset, Metadata};
 use std::ffi::c_int;
 use tilefn_abi::DType;
 
-/// Writes the blocks of a dataset that are each of one band.
+/// Writes the blocks of a GeoTIFF that are each of one band.
 #[derive(Debug)]
 pub(super) struct BlockWriter {
     rows: u32,
@@ -16,8 +16,8 @@ pub(super) struct BlockWriter {
     dtype: DType,
     /// The bits of what a block holds beyond the grid's edge.
     blank: u64,
-    /// The block at hand, aligned for every type.
-    block: Vec<u64>,
+    /// A block that had to be gathered, aligned for every type.
+    gathered: Vec<u64>,
 }
 
 impl BlockWriter {
@@ -31,7 +31,7 @@ impl BlockWriter {
         let ((cols, rows), pixels) = (first.block_size(), first.band_type() as u32);
         let len = rows.checked_mul(cols)?.checked_mul(dtype.size()).filter(|len| *len > 0)?.div_ceil(8);
         let (rows, cols) = (u32::try_from(rows).ok()?, u32::try_from(cols).ok()?);
-        (pixels == dtype::to_gdal(dtype)).then(|| Self { rows, cols, dtype, blank, block: vec![0; len] })
+        (pixels == dtype::to_gdal(dtype)).then(|| Self { rows, cols, dtype, blank, gathered: vec![0; len] })
     }
 
     /// Writes a window that begins and ends where blocks or the grid do, from packed `[bands, rows, cols]`.
@@ -43,15 +43,16 @@ impl BlockWriter {
             let at = |position: i64, side: u32| c_int::try_from(position / i64::from(side)).map_err(|_| misfit());
             for row in (0..window.rows).step_by(self.rows as usize) {
                 for col in (0..window.cols).step_by(self.cols as usize) {
-                    self.gather(plane, window, row, col).ok_or_else(misfit)?;
                     let down = at(window.row.saturating_add(row.into()), self.rows)?;
                     let along = at(window.col.saturating_add(col.into()), self.cols)?;
+                    let block = self.block(plane, window, row, col).ok_or_else(misfit)?;
                     let (result, messages) = cpl::watch(|| {
                         #[expect(unsafe_code, reason = "the gdal crate's call takes the type as a generic")]
-                        // SAFETY: the band's dataset is open and ours; `block` has room for as many pixels of the band's
-                        // type as its blocks, see `new`; GDAL refuses a block that isn't there.
+                        // SAFETY: the band's dataset is open and ours; `block` has as many pixels of the band's type as its
+                        // blocks, see `new`, and GDAL's GeoTIFF driver changes them in a copy, if at all; GDAL refuses a
+                        // block that isn't there.
                         unsafe {
-                            gdal_sys::GDALWriteBlock(band.c_rasterband(), along, down, self.block.as_mut_ptr().cast())
+                            gdal_sys::GDALWriteBlock(band.c_rasterband(), along, down, block.as_ptr().cast_mut().cast())
                         }
                     });
                     messages.outcome(result)?;
@@ -61,19 +62,28 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Makes `block` the one that begins at these pixels of the window.
-    fn gather(&mut self, plane: &[u8], window: &Window, row: u32, col: u32) -> Option<()> {
+    /// The block that begins at these pixels of the window: where it lies, if its lines follow each other there.
+    fn block<'a>(&'a mut self, plane: &'a [u8], window: &Window, row: u32, col: u32) -> Option<&'a [u8]> {
         let bytes = |pixels: u32| usize::try_from(pixels).ok()?.checked_mul(self.dtype.size());
         let (rows, cols) = (self.rows.min(window.rows.checked_sub(row)?), self.cols.min(window.cols.checked_sub(col)?));
-        let (from, wide) = (bytes(col)?..bytes(col.checked_add(cols)?)?, bytes(self.cols)?);
-        let lines = plane.chunks_exact(bytes(window.cols)?).skip(usize::try_from(row).ok()?);
-        let block = bytemuck::cast_slice_mut(&mut self.block);
-        if (rows, cols) != (self.rows, self.cols) {
+        let (wide, line) = (bytes(self.cols)?, bytes(window.cols)?);
+        let lines = plane.get(line.checked_mul(usize::try_from(row).ok()?)?..)?;
+        let is_whole = (rows, cols) == (self.rows, self.cols);
+        if is_whole && wide == line {
+            let block = lines.get(..wide.checked_mul(usize::try_from(rows).ok()?)?)?;
+            if block.as_ptr().addr().is_multiple_of(self.dtype.size()) {
+                return Some(block);
+            }
+        }
+        let from = bytes(col)?..bytes(col.checked_add(cols)?)?;
+        let block = bytemuck::cast_slice_mut(&mut self.gathered);
+        if !is_whole {
             fill(block, self.blank, self.dtype);
         }
-        for (to, line) in block.chunks_exact_mut(wide).take(usize::try_from(rows).ok()?).zip(lines) {
+        let lines = lines.chunks_exact(line).take(usize::try_from(rows).ok()?);
+        for (to, line) in block.chunks_exact_mut(wide).zip(lines) {
             to.get_mut(..from.len())?.copy_from_slice(line.get(from.clone())?);
         }
-        Some(())
+        Some(block)
     }
 }

@@ -38,7 +38,15 @@ impl Creation {
         if spec.dtype == DType::Int8 && !dtype::has_int8() {
             options.push(("PIXELTYPE".into(), "SIGNEDBYTE".into()));
         }
-        options.extend(user_options(&spec.options)?);
+        let user = user_options(&spec.options)?;
+        if swaps_bytes(&user) && user.iter().any(|(key, value)| key == "PREDICTOR" && value == "3") {
+            return Err(
+                "GDAL writes wrong values with PREDICTOR=3 and another byte order than this machine's: leave out \
+                        PREDICTOR or ENDIANNESS"
+                    .into(),
+            );
+        }
+        options.extend(user);
         validate(&driver, &options)?;
         Ok(Self { driver: name, options, direct })
     }
@@ -120,6 +128,24 @@ fn check_dtype(driver: &Driver, wanted: DType) -> Result<(), String> {
     Ok(())
 }
 
+impl TargetSpec {
+    /// Rows and columns of the blocks that the user's own options ask of a GeoTIFF.
+    pub fn given_block(&self) -> Option<(u32, u32)> {
+        // GDAL's, for a side that isn't given.
+        const SIDE: u32 = 256;
+        let options = user_options(&self.options).ok()?;
+        let value = |key: &str| options.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        let side = |key: &str| value(key).map(str::parse).transpose().ok();
+        let (rows, cols) = (side("BLOCKYSIZE")?, side("BLOCKXSIZE")?);
+        let tiled = value("TILED").map_or(cols.is_some(), |value| value.eq_ignore_ascii_case("YES"));
+        match rows {
+            _ if tiled => Some((rows.unwrap_or(SIDE), cols.unwrap_or(SIDE))),
+            Some(rows) => Some((rows, self.grid.cols)),
+            None => None,
+        }
+    }
+}
+
 fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
     options
         .iter()
@@ -139,8 +165,10 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
     let threads = spec.threads.max(1).to_string();
     let compress = value("COMPRESS").unwrap_or_else(|| "DEFLATE".into());
     // Differences of neighbours compress better where values vary smoothly; classes don't.
-    let predicts =
-        !spec.thematic && spec.color_table.is_none() && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD");
+    let predicts = !spec.thematic
+        && spec.color_table.is_none()
+        && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD")
+        && !swaps_bytes(user);
     let mut all: Vec<(&str, String)> = Vec::new();
     match driver {
         "GTiff" => {
@@ -171,6 +199,12 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
         _ => {}
     }
     all.into_iter().filter(|(key, _)| !given(key)).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Whether the user wants a GeoTIFF in other than this machine's byte order.
+fn swaps_bytes(user: &[(String, String)]) -> bool {
+    let other = if cfg!(target_endian = "little") { ["BIG", "INVERTED"] } else { ["LITTLE", "INVERTED"] };
+    user.iter().any(|(key, value)| key == "ENDIANNESS" && other.contains(&value.to_ascii_uppercase().as_str()))
 }
 
 /// GeoTIFF blocks that a tile is a whole multiple of, so that each is written once.
