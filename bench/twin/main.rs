@@ -25,7 +25,7 @@ const RUN: usize = 4;
 /// don't. GDAL's default, 5 % of the memory, costs twice the time of the whole NDVI job, since each block then goes to
 /// memory never touched before instead of the processor's cache.
 fn cache(job: &str) -> &'static str {
-    if job.starts_with("focal") { "64" } else { "16" }
+    if job.starts_with("focal") { "64" } else { "4" }
 }
 
 /// What went wrong, for `main` to print.

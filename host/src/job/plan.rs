@@ -11,7 +11,7 @@ mod survey;
 use super::{Loaded, Mistakes, spec};
 use crate::controller::{Job, Plan};
 use crate::grid::{TileBudget, Tiling, choose_tile};
-use crate::raster::{Edge, SourceSpec, TargetSpec, gdal_path, is_remote};
+use crate::raster::{BandInfo, Edge, SourceSpec, TargetSpec, gdal_path, is_remote};
 use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
 use inputs::Opened;
@@ -85,7 +85,7 @@ pub fn plan(
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
     let tile = task.tiling.tile_size();
-    task.block_cache = block_cache(&opened, tile, task.halo);
+    task.block_cache = block_cache(&opened, tile, task.halo, options.threads);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     mistakes.into_result(Plan {
         job,
@@ -264,15 +264,24 @@ fn cut(
 
 /// Memory for GDAL's block cache, bytes. Enough where tiles share blocks: those under a halo, and those that reach into
 /// the next tile, are read once. Otherwise few: every block of a larger cache comes into memory that the kernel has to
-/// find and clear first.
-fn block_cache(opened: &[Opened], (rows, cols): (u32, u32), halo: u32) -> u64 {
-    let blocks = opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block);
-    let shared = halo > 0 || blocks.into_iter().any(|(r, c)| rows % r.max(1) != 0 || cols % c.max(1) != 0);
-    if shared { SHARED_BLOCKS } else { OWN_BLOCKS }
+/// find and clear first. But all bands of a place, which some drivers decode together, for each thread.
+fn block_cache(opened: &[Opened], (rows, cols): (u32, u32), halo: u32, threads: usize) -> u64 {
+    let files = || opened.iter().flat_map(|i| &i.files);
+    let mut blocks = files().flat_map(|f| f.info.bands.first()).map(|b| b.block);
+    if halo > 0 || blocks.any(|(r, c)| rows % r.max(1) != 0 || cols % c.max(1) != 0) {
+        return SHARED_BLOCKS;
+    }
+    let bytes = |(rows, cols): (u32, u32), size: usize| {
+        u64::from(rows).saturating_mul(cols.into()).saturating_mul(size.try_into().unwrap_or(u64::MAX))
+    };
+    let of_file =
+        |bands: &[BandInfo]| bands.iter().fold(0u64, |sum, b| sum.saturating_add(bytes(b.block, b.dtype.size())));
+    let largest = files().map(|f| of_file(&f.info.bands)).max().unwrap_or_default();
+    largest.saturating_mul(threads.try_into().unwrap_or(u64::MAX)).clamp(OWN_BLOCKS, SHARED_BLOCKS)
 }
 
 const SHARED_BLOCKS: u64 = 64 << 20;
-const OWN_BLOCKS: u64 = 16 << 20;
+const OWN_BLOCKS: u64 = 4 << 20;
 
 /// Memory that all tiles under way may take together, bytes.
 const TILES_MEMORY: u64 = 256 << 20;
