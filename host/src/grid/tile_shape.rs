@@ -25,7 +25,7 @@ pub struct TileBudget {
     pub halo: u32,
     /// Tiles in work at the same time.
     pub threads: u32,
-    /// Whether a tile should rather be tall than wide: as wide as a block, which then lies in it as it does in a file.
+    /// Whether a tile should rather be tall than square: as wide as a block, which then lies in it as in a file.
     pub tall: bool,
 }
 
@@ -41,8 +41,9 @@ impl TileBudget {
 /// Rows and columns of a tile for a grid of `(rows, cols)`, from the block sizes `(rows, cols)` of its files.
 ///
 /// A tile is a whole multiple of every file's blocks wherever the budget allows, so that no block is decoded or
-/// written twice: about 512 × 512 for tiled files (if tall, as wide as their blocks and up to four times as high), fewer pixels of many bands and more with a large halo; bands of whole
-/// lines for striped ones. The budget is kept in any case, down to a single pixel.
+/// written twice: about 512 × 512 for tiled files (if tall, as wide as their blocks and up to four times as high), fewer
+/// pixels of many bands and more with a large halo; bands of whole lines for striped ones. The budget is kept in any
+/// case, down to a single pixel.
 pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget) -> (u32, u32) {
     let (grid_rows, grid_cols) = (u64::from(grid.0.max(1)), u64::from(grid.1.max(1)));
     let threads = u64::from(budget.threads.max(1));
@@ -67,8 +68,8 @@ pub fn choose_tile(blocks: &[(u32, u32)], grid: (u32, u32), budget: &TileBudget)
     loop {
         let taller = (rows < grid_rows).then(|| ((rows * 2).min(grid_rows), cols));
         let wider = (cols < grid_cols).then(|| (rows, (cols * 2).min(grid_cols)));
-        let is_wide = if budget.tall { rows < TALL * cols } else { rows <= cols };
-        let (first, second) = if is_wide { (taller, wider) } else { (wider, taller) };
+        let too_wide = if budget.tall { rows < TALL * cols } else { rows <= cols };
+        let (first, second) = if too_wide { (taller, wider) } else { (wider, taller) };
         let fits = |(rows, cols): &(u64, u64)| rows * cols <= wanted && budget.allows(*rows, *cols);
         let Some(next) = [first, second].into_iter().flatten().find(fits) else {
             break;

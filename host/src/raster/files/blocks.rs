@@ -16,22 +16,26 @@ pub(super) struct BlockWriter {
     dtype: DType,
     /// The bits of what a block holds beyond the grid's edge.
     blank: u64,
-    /// A block that had to be gathered, aligned for every type.
-    gathered: Vec<u64>,
+    /// Whether blocks are compressed. Then each is copied first: a tile's pixels may lie in memory that a worker has in common with this
+    /// process, and a codec must not see them change.
+    compressed: bool,
+    /// A block that had to be copied, aligned for every type.
+    copied: Vec<u64>,
 }
 
 impl BlockWriter {
     /// `None` where blocks hold several bands, or pixels of another type.
     pub(super) fn new(dataset: &Dataset, dtype: DType, blank: u64) -> Option<Self> {
-        let interleave = dataset.metadata_item("INTERLEAVE", "IMAGE_STRUCTURE");
-        if dataset.raster_count() > 1 && interleave.as_deref() != Some("BAND") {
+        let structure = |key: &str| dataset.metadata_item(key, "IMAGE_STRUCTURE");
+        if dataset.raster_count() > 1 && structure("INTERLEAVE").as_deref() != Some("BAND") {
             return None;
         }
         let first = dataset.rasterband(1).ok()?;
         let ((cols, rows), pixels) = (first.block_size(), first.band_type() as u32);
         let len = rows.checked_mul(cols)?.checked_mul(dtype.size()).filter(|len| *len > 0)?.div_ceil(8);
         let (rows, cols) = (u32::try_from(rows).ok()?, u32::try_from(cols).ok()?);
-        (pixels == dtype::to_gdal(dtype)).then(|| Self { rows, cols, dtype, blank, gathered: vec![0; len] })
+        let (compressed, copied) = (structure("COMPRESSION").is_some(), vec![0; len]);
+        (pixels == dtype::to_gdal(dtype)).then_some(Self { rows, cols, dtype, blank, compressed, copied })
     }
 
     /// Writes a window that begins and ends where blocks or the grid do, from packed `[bands, rows, cols]`.
@@ -62,21 +66,22 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// The block that begins at these pixels of the window: where it lies, if its lines follow each other there.
+    /// The block that begins at these pixels of the window: where it lies, if its lines follow each other there and no codec
+    /// reads them.
     fn block<'a>(&'a mut self, plane: &'a [u8], window: &Window, row: u32, col: u32) -> Option<&'a [u8]> {
         let bytes = |pixels: u32| usize::try_from(pixels).ok()?.checked_mul(self.dtype.size());
         let (rows, cols) = (self.rows.min(window.rows.checked_sub(row)?), self.cols.min(window.cols.checked_sub(col)?));
         let (wide, line) = (bytes(self.cols)?, bytes(window.cols)?);
         let lines = plane.get(line.checked_mul(usize::try_from(row).ok()?)?..)?;
         let is_whole = (rows, cols) == (self.rows, self.cols);
-        if is_whole && wide == line {
+        if is_whole && wide == line && !self.compressed {
             let block = lines.get(..wide.checked_mul(usize::try_from(rows).ok()?)?)?;
             if block.as_ptr().addr().is_multiple_of(self.dtype.size()) {
                 return Some(block);
             }
         }
         let from = bytes(col)?..bytes(col.checked_add(cols)?)?;
-        let block = bytemuck::cast_slice_mut(&mut self.gathered);
+        let block = bytemuck::cast_slice_mut(&mut self.copied);
         if !is_whole {
             fill(block, self.blank, self.dtype);
         }

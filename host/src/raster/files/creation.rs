@@ -40,11 +40,8 @@ impl Creation {
         }
         let user = user_options(&spec.options)?;
         if swaps_bytes(&user) && user.iter().any(|(key, value)| key == "PREDICTOR" && value == "3") {
-            return Err(
-                "GDAL writes wrong values with PREDICTOR=3 and another byte order than this machine's: leave out \
-                        PREDICTOR or ENDIANNESS"
-                    .into(),
-            );
+            let problem = "GDAL writes wrong values with PREDICTOR=3 and another byte order than this machine's";
+            return Err(format!("{problem}: leave out PREDICTOR or ENDIANNESS"));
         }
         options.extend(user);
         validate(&driver, &options)?;
