@@ -222,12 +222,10 @@ fn cut(
     let (rows, cols) = match loaded.spec.grid.tile {
         Some([cols, rows]) => (rows, cols),
         None => {
-            let files = || opened.iter().flat_map(|i| &i.files);
-            let mut blocks: Vec<_> = files().flat_map(|f| f.info.bands.first()).map(|b| b.block).collect();
-            let before = blocks.len();
             // Other outputs get blocks that suit the tiles.
-            blocks.extend(outputs.iter().flat_map(|o| &o.targets).filter_map(TargetSpec::given_block));
-            let blocks_given = blocks.len() > before;
+            let given: Vec<_> = outputs.iter().flat_map(|o| &o.targets).filter_map(TargetSpec::given_block).collect();
+            let blocks: Vec<_> = blocks(opened).chain(given.iter().copied()).collect();
+            let remote = opened.iter().flat_map(|i| &i.files).any(|f| is_remote(&gdal_path(&f.path)));
             // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
             let budget = TileBudget {
                 memory: task.limits.memory.min(TILES_MEMORY),
@@ -235,7 +233,7 @@ fn cut(
                 halo: task.halo,
                 threads: u32::try_from(threads).unwrap_or(u32::MAX),
                 // Blocks side by side take fewer requests, and a halo around a square is smaller.
-                tall: blocks_given && task.halo == 0 && !files().any(|f| is_remote(&gdal_path(&f.path))),
+                tall: !given.is_empty() && task.halo == 0 && !remote,
             };
             choose_tile(&blocks, (task.grid.rows, task.grid.cols), &budget)
         }
@@ -266,18 +264,21 @@ fn cut(
 /// the next tile, are read once. Otherwise few: every block of a larger cache comes into memory that the kernel has to
 /// find and clear first. But all bands of a place, which some drivers decode together, for each thread.
 fn block_cache(opened: &[Opened], (rows, cols): (u32, u32), halo: u32, threads: usize) -> u64 {
-    let files = || opened.iter().flat_map(|i| &i.files);
-    let mut blocks = files().flat_map(|f| f.info.bands.first()).map(|b| b.block);
-    if halo > 0 || blocks.any(|(r, c)| rows % r.max(1) != 0 || cols % c.max(1) != 0) {
+    if halo > 0 || blocks(opened).any(|(r, c)| rows % r.max(1) != 0 || cols % c.max(1) != 0) {
         return SHARED_BLOCKS;
     }
-    let bytes = |(rows, cols): (u32, u32), size: usize| {
-        u64::from(rows).saturating_mul(cols.into()).saturating_mul(size.try_into().unwrap_or(u64::MAX))
+    let bytes = |band: &BandInfo| {
+        let (rows, cols) = band.block;
+        (u64::from(rows) * u64::from(cols)).saturating_mul(band.dtype.size() as u64)
     };
-    let of_file =
-        |bands: &[BandInfo]| bands.iter().fold(0u64, |sum, b| sum.saturating_add(bytes(b.block, b.dtype.size())));
-    let largest = files().map(|f| of_file(&f.info.bands)).max().unwrap_or_default();
+    let files = opened.iter().flat_map(|i| &i.files);
+    let largest = files.map(|f| f.info.bands.iter().map(bytes).fold(0, u64::saturating_add)).max().unwrap_or_default();
     largest.saturating_mul(threads.try_into().unwrap_or(u64::MAX)).clamp(OWN_BLOCKS, SHARED_BLOCKS)
+}
+
+/// Rows and columns of the blocks of all input files.
+fn blocks(opened: &[Opened]) -> impl Iterator<Item = (u32, u32)> {
+    opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block)
 }
 
 const SHARED_BLOCKS: u64 = 64 << 20;

@@ -26,9 +26,7 @@ pub fn of(lease: Lease, outcome: Outcome, slots: Option<&Slots>) -> Report {
 
 /// None when there is no slot, or something is wrong that shows when it's sent the other way.
 fn drafted(lease: Lease, done: &mut Done, slots: &Slots) -> Option<(FromWorker, Draft)> {
-    let state = done.state().ok()?.len() as u64;
-    let sizes: Vec<_> =
-        done.rasters().ok()?.iter().map(|(_, _, _, pixels)| pixels.len() as u64).chain([state]).collect();
+    let sizes: Vec<_> = parts(done).ok()?.iter().map(|part| part.len() as u64).collect();
     let mut draft = Draft::new(&sizes, slots).ok()??;
     let (result, parts) = described(lease, done).ok()?;
     wire::Message::check(&result).ok()?;
@@ -106,14 +104,19 @@ fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), 
         rasters.iter().map(head).collect::<Vec<_>>()
     });
     let heads: Vec<_> = heads.collect();
+    let parts = parts(done)?;
+    let state_len = parts.last().map_or(0, |state| state.len() as u64);
+    let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
+    let outcome = wire::Outcome::Done { outputs: heads, state_len };
+    Ok((FromWorker::Result(TileResult { lease, outcome, cost, log }), parts))
+}
+
+/// A result's payload: its rasters in order, then the state.
+fn parts(done: &Done) -> Result<Vec<&[u8]>, WireError> {
     // Ranges were checked when the function returned; a failure here is the sandbox's.
     let broken = |e: sandbox::Error| WireError::Malformed(e.to_string());
-    let mut parts: Vec<&[u8]> = done.rasters().map_err(broken)?.into_iter().map(|(_, _, _, pixels)| pixels).collect();
-    let state = done.state().map_err(broken)?;
-    parts.push(state);
-    let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
-    let outcome = wire::Outcome::Done { outputs: heads, state_len: state.len() as u64 };
-    Ok((FromWorker::Result(TileResult { lease, outcome, cost, log }), parts))
+    let rasters = done.rasters().map_err(broken)?.into_iter().map(|(_, _, _, pixels)| pixels);
+    Ok(rasters.chain([done.state().map_err(broken)?]).collect())
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -81,14 +81,16 @@ pub(super) struct Medians<T> {
 impl<T: Element> Medians<T> {
     /// For `n` values at each pixel.
     pub(super) fn new(n: usize) -> Self {
-        let none = Network { steps: Vec::new() };
-        let (complete, partial, lanes) = if n > MAX_NETWORK {
-            (none.clone(), none, Vec::new())
-        } else {
-            let complete = Network::new(n, n.saturating_sub(1) / 2..=n / 2);
-            (complete, Network::new(n, 0..=n / 2), vec![[T::TOP; LANES]; n])
-        };
-        Self { complete, partial, lanes, missing: [0; LANES], last: [T::TOP; LANES], last_kept: [0; LANES] }
+        // Too many are not put into lanes.
+        let n = if n > MAX_NETWORK { 0 } else { n };
+        Self {
+            complete: Network::new(n, n.saturating_sub(1) / 2..=n / 2),
+            partial: Network::new(n, 0..=n / 2),
+            lanes: vec![[T::TOP; LANES]; n],
+            missing: [0; LANES],
+            last: [T::TOP; LANES],
+            last_kept: [0; LANES],
+        }
     }
 
     /// Appends a line of medians.

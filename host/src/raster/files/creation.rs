@@ -34,11 +34,11 @@ impl Creation {
             return Err(format!("GDAL's driver {name} can't write rasters"));
         }
         check_dtype(&driver, spec.dtype)?;
-        let mut options = defaults(&name, spec, &user_options(&spec.options)?);
+        let user = user_options(&spec.options)?;
+        let mut options = defaults(&name, spec, &user);
         if spec.dtype == DType::Int8 && !dtype::has_int8() {
             options.push(("PIXELTYPE".into(), "SIGNEDBYTE".into()));
         }
-        let user = user_options(&spec.options)?;
         if swaps_bytes(&user) && user.iter().any(|(key, value)| key == "PREDICTOR" && value == "3") {
             let problem = "GDAL writes wrong values with PREDICTOR=3 and another byte order than this machine's";
             return Err(format!("{problem}: leave out PREDICTOR or ENDIANNESS"));
@@ -131,10 +131,9 @@ impl TargetSpec {
         // GDAL's, for a side that isn't given.
         const SIDE: u32 = 256;
         let options = user_options(&self.options).ok()?;
-        let value = |key: &str| options.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str());
-        let side = |key: &str| value(key).map(str::parse).transpose().ok();
+        let side = |key: &str| value(&options, key).map(str::parse).transpose().ok();
         let (rows, cols) = (side("BLOCKYSIZE")?, side("BLOCKXSIZE")?);
-        let tiled = value("TILED").map_or(cols.is_some(), |value| value.eq_ignore_ascii_case("YES"));
+        let tiled = value(&options, "TILED").map_or(cols.is_some(), |value| value.eq_ignore_ascii_case("YES"));
         match rows {
             _ if tiled => Some((rows.unwrap_or(SIDE), cols.unwrap_or(SIDE))),
             Some(rows) => Some((rows, self.grid.cols)),
@@ -155,12 +154,16 @@ fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
+/// What an option is set to.
+fn value<'a>(options: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    options.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+}
+
 /// What tilefn sets where the user sets nothing.
 fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(String, String)> {
-    let given = |key: &str| user.iter().any(|(k, _)| k == key);
-    let value = |key: &str| user.iter().find(|(k, _)| k == key).map(|(_, v)| v.to_ascii_uppercase());
+    let given = |key: &str| value(user, key).is_some();
     let threads = spec.threads.max(1).to_string();
-    let compress = value("COMPRESS").unwrap_or_else(|| "DEFLATE".into());
+    let compress = value(user, "COMPRESS").unwrap_or("DEFLATE").to_ascii_uppercase();
     // Differences of neighbours compress better where values vary smoothly; classes don't.
     let predicts = !spec.thematic
         && spec.color_table.is_none()
