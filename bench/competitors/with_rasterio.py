@@ -2,7 +2,7 @@
 
     with_rasterio.py JOB OUT CODEC INPUT...
 
-Tile, block cache and creation options are those of the native twin.
+Tile and creation options are those of the native twin, the block cache is 64 MB.
 """
 
 import sys

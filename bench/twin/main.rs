@@ -21,11 +21,11 @@ use raster::{Output, Window};
 /// Neighbouring tiles a thread takes at once: more would leave a thread idle at the end, fewer make each thread decompress
 /// the blocks under all halos again.
 const RUN: usize = 4;
-/// Megabytes of blocks GDAL keeps: two rows of tiles where tiles share blocks, under their halos, and few where they
-/// don't. GDAL's default, 5 % of the memory, costs twice the time of the whole NDVI job, since each block then goes to
-/// memory never touched before instead of the processor's cache.
-fn cache(job: &str) -> &'static str {
-    if job.starts_with("focal") { "64" } else { "4" }
+/// Megabytes of blocks that GDAL keeps, of a raster with so many columns: where tiles share blocks, under their halos, those of a row of
+/// tiles (four rows of blocks, of two bytes a pixel) and some more, and few where they don't. GDAL's default, 5 % of the memory, costs
+/// twice the time of the whole NDVI job, since each block then goes to memory never touched before instead of the processor's cache.
+fn cache(job: &str, cols: usize) -> usize {
+    if job.starts_with("focal") { 4 + (cols * 1024 * 2 >> 20) } else { 4 }
 }
 
 /// What went wrong, for `main` to print.
@@ -75,8 +75,8 @@ impl Args {
 
 fn main() -> Result<(), Failure> {
     let args = Args::parse()?;
-    gdal::config::set_config_option("GDAL_CACHEMAX", cache(&args.job))?;
     let (cols, rows) = raster::size(&args.inputs[0])?;
+    gdal::config::set_config_option("GDAL_CACHEMAX", &cache(&args.job, cols).to_string())?;
     let output = Mutex::new(Output::create(&args.out, &args.inputs[0], &args.codec)?);
     let (across, down) = (cols.div_ceil(args.tile), rows.div_ceil(args.tile));
     let next = AtomicUsize::new(0);

@@ -2,6 +2,7 @@
 //!
 //! Like the reader of the job file, the planner collects all mistakes and names their places.
 
+mod block_cache;
 mod grid;
 mod inputs;
 mod outputs;
@@ -11,9 +12,10 @@ mod survey;
 use super::{Loaded, Mistakes, spec};
 use crate::controller::{Job, Plan};
 use crate::grid::{TileBudget, Tiling, choose_tile};
-use crate::raster::{BandInfo, Edge, SourceSpec, TargetSpec, gdal_path, is_remote};
+use crate::raster::{Edge, SourceSpec, TargetSpec, gdal_path, is_remote};
 use crate::sandbox::{Description, Function, Halo, Limits, Value};
 use crate::worker::{self, Task, working_set};
+use block_cache::{Tiles, block_cache};
 use inputs::Opened;
 use outputs::Planned;
 use std::sync::Arc;
@@ -85,7 +87,8 @@ pub fn plan(
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
     let tile = task.tiling.tile_size();
-    task.block_cache = block_cache(&opened, tile, task.halo, options.threads);
+    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads };
+    task.block_cache = block_cache(&opened, tiles);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     mistakes.into_result(Plan {
         job,
@@ -260,29 +263,10 @@ fn cut(
     }
 }
 
-/// Memory for GDAL's block cache, bytes. Enough where tiles share blocks: those under a halo, and those that reach into
-/// the next tile, are read once. Otherwise few: every block of a larger cache comes into memory that the kernel has to
-/// find and clear first. But all bands of a place, which some drivers decode together, for each thread.
-fn block_cache(opened: &[Opened], (rows, cols): (u32, u32), halo: u32, threads: usize) -> u64 {
-    if halo > 0 || blocks(opened).any(|(r, c)| rows % r.max(1) != 0 || cols % c.max(1) != 0) {
-        return SHARED_BLOCKS;
-    }
-    let bytes = |band: &BandInfo| {
-        let (rows, cols) = band.block;
-        (u64::from(rows) * u64::from(cols)).saturating_mul(band.dtype.size() as u64)
-    };
-    let files = opened.iter().flat_map(|i| &i.files);
-    let largest = files.map(|f| f.info.bands.iter().map(bytes).fold(0, u64::saturating_add)).max().unwrap_or_default();
-    largest.saturating_mul(threads.try_into().unwrap_or(u64::MAX)).clamp(OWN_BLOCKS, SHARED_BLOCKS)
-}
-
 /// Rows and columns of the blocks of all input files.
 fn blocks(opened: &[Opened]) -> impl Iterator<Item = (u32, u32)> {
     opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block)
 }
-
-const SHARED_BLOCKS: u64 = 64 << 20;
-const OWN_BLOCKS: u64 = 4 << 20;
 
 /// Memory that all tiles under way may take together, bytes.
 const TILES_MEMORY: u64 = 256 << 20;
