@@ -12,7 +12,9 @@ NAMES = {
     "tilefn-reading": "tilefn, 2 processes that read",
     "tilefn-sent": "tilefn, 2 processes that are sent pixels",
     "rasterio": "rasterio",
-    "rios": "RIOS",
+    "rios": "RIOS, 2 threads",
+    "rios-reading": "RIOS, 2 processes that read",
+    "rios-sent": "RIOS, 2 processes that are sent pixels",
     "gdal_calc": "gdal_calc",
 }
 COLOURS = {
@@ -22,6 +24,8 @@ COLOURS = {
     "tilefn-sent": "#a6dba0",
     "rasterio": "#5e81b5",
     "rios": "#b5835e",
+    "rios-reading": "#cfa98a",
+    "rios-sent": "#e6cfbb",
     "gdal_calc": "#c0a0c0",
 }
 

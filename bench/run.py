@@ -27,6 +27,7 @@ from suite import (
     HERE,
     JOBS,
     KINDS,
+    RIOS,
     ROOT,
     THREADS,
     TOOLS,
@@ -60,7 +61,9 @@ class Tools:
         if not shutil.which("gdal_calc.py"):
             self.missing["gdal_calc"] = "gdal_calc.py is not on the PATH (Debian: python3-gdal)"
         if subprocess.run([sys.executable, "-c", "import rios"], stderr=subprocess.DEVNULL, check=False).returncode:
-            self.missing["rios"] = "Python cannot import rios (it is neither on PyPI nor in Debian)"
+            self.missing |= dict.fromkeys(RIOS, "Python cannot import rios (it is neither on PyPI nor in Debian)")
+        elif not shutil.which("rios_computeworker") or subprocess.run([sys.executable, "-c", "import cloudpickle"], check=False).returncode:
+            self.missing |= dict.fromkeys(list(RIOS)[1:], "rios_computeworker is not on the PATH or Python cannot import cloudpickle")
         for tool, reason in self.missing.items():
             say(f"SKIPPED {tool}: {reason}")
 
@@ -103,6 +106,8 @@ class Tools:
         script = HERE / "competitors"
         if tool == "gdal_calc":
             return [script / "with-gdal-calc.sh", name, out, codec, *inputs]
+        if tool in RIOS:
+            return [sys.executable, script / "with_rios.py", RIOS[tool], name, out, codec, *inputs]
         return [sys.executable, script / f"with_{tool}.py", name, out, codec, *inputs]
 
 

@@ -19,7 +19,9 @@ KINDS = {
     "tilefn-reading": ["--workers", f"processes:{THREADS}", "--set", "workers.reads=worker"],
     "tilefn-sent": ["--workers", f"processes:{THREADS}", "--set", "workers.reads=controller"],
 }
-TOOLS = ("twin", *KINDS, "rasterio", "rios", "gdal_calc")
+# RIOS with two compute threads; with two worker processes that read their inputs, or that are sent their pixels.
+RIOS = {"rios": "threads", "rios-reading": "reading", "rios-sent": "sent"}
+TOOLS = ("twin", *KINDS, "rasterio", *RIOS, "gdal_calc")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,12 @@
-"""A benchmark job with RIOS 2: two compute threads, one reading thread, the same tile and creation options as the twin.
+"""A benchmark job with RIOS 2: two compute workers, the same tile and creation options as the twin.
 
-with_rios.py JOB OUT CODEC INPUT...
+with_rios.py threads|reading|sent JOB OUT CODEC INPUT...
+
+The workers are threads, or processes that read their inputs, or that are sent their pixels; whoever reads has one
+reading thread. The processes are RIOS's command rios_computeworker, which must be on the PATH.
 """
 
+import os
 import sys
 
 import kernels
@@ -28,7 +32,7 @@ def run(info, inputs, outputs, otherargs):
     outputs.out = result[np.newaxis]
 
 
-def main(job, out, codec, *paths):
+def main(kind, job, out, codec, *paths):
     inputs, outputs, otherargs = applier.FilenameAssociations(), applier.FilenameAssociations(), applier.OtherInputs()
     inputs.bands = list(paths)
     outputs.out = out
@@ -41,8 +45,22 @@ def main(job, out, codec, *paths):
     blocks = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]
     controls.setCreationOptions([*blocks, "BIGTIFF=IF_SAFER", "NUM_THREADS=2", f"COMPRESS={codec.upper()}"])
     controls.setCalcStats(False)
+    controls.setStatsIgnore(np.nan)
+    # Left to itself RIOS puts its temporary folder into the working directory.
+    controls.setTempdir(os.path.dirname(os.path.abspath(out)))
+    # The worker processes inherit both. The block cache is as large as rasterio's, since GDAL's default is slower; the user function is
+    # sent to them, kernels they import themselves.
+    os.environ["GDAL_CACHEMAX"] = "64"
+    here = os.path.dirname(os.path.abspath(__file__))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     controls.setConcurrencyStyle(
-        applier.ConcurrencyStyle(numReadWorkers=1, numComputeWorkers=2, computeWorkerKind=applier.CW_THREADS)
+        applier.ConcurrencyStyle(
+            numReadWorkers=1,
+            numComputeWorkers=2,
+            computeWorkerKind=applier.CW_THREADS if kind == "threads" else applier.CW_SUBPROC,
+            computeWorkersRead=kind == "reading",
+            computeBarrierTimeout=60,
+        )
     )
     applier.apply(run, inputs, outputs, otherargs, controls=controls)
 
