@@ -5,7 +5,6 @@ use crate::running::{Running, assert_tidy, is_copy, signal, workers};
 use crate::support::{Folder, Run};
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -33,6 +32,23 @@ fn any_number_of_workers_gives_the_same_as_threads() {
         assert_done(&f, &run);
         assert_tidy(&f, &FILES);
     }
+}
+
+/// They have it from the controller, and compile it while the job is planned.
+#[test]
+fn copies_need_not_ask_for_the_module() {
+    let f = labour::folder(0, "ticket = 'ticket'\nlisten = '127.0.0.1:0'");
+    let asked = |run: &Run| run.stderr.matches("asks for the module").count();
+    let mut command = f.command();
+    command.args("run job.toml -vv --workers processes:2 --report report.json".split(' '));
+    let run = Running::start(&f, "controller", command).wait();
+    assert_done(&f, &run);
+    assert_eq!(asked(&run), 0, "{}", run.stderr);
+    // Where one does, it would be seen.
+    let mut controller = submit(&f, "-vv --workers external --overwrite");
+    controller.until("there is a ticket", |_| f.path().join("ticket").exists());
+    worker(&f, "worker", "").wait().ok();
+    assert_eq!(asked(&controller.wait()), 1);
 }
 
 /// More pixels than slots take, and a tile that no slot takes.
@@ -216,25 +232,28 @@ fn a_worker_out_of_touch_is_ended_and_replaced() {
     assert_tidy(&f, &["a.tif", "job.toml"]);
 }
 
-/// A job whose module comes through a pipe, so that planning waits for it: its controller, and the pipe.
-fn planning(f: &Folder) -> (Running, PathBuf) {
-    let pipe = f.path().join("module.wasm");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+/// A job whose module never says what its functions are, so that planning waits for it, for some seconds: its controller.
+fn planning(f: &Folder) -> Running {
+    let module = r#"(module
+        (memory (export "memory") 1)
+        (func (export "tilefn_abi_v1"))
+        (func (export "tilefn_alloc") (param i32 i32) (result i32) (i32.const 0))
+        (func (export "describe:silent") (result i64) (loop $ever (br $ever)) (i64.const 0))
+        (func (export "process:silent") (param i32) (result i32) (i32.const 0)))"#;
+    std::fs::write(f.path().join("module.wasm"), wat::parse_str(module).unwrap()).unwrap();
     let mut command = f.command();
     command.args("run job.toml --workers processes:2 --module module.wasm".split(' '));
     let mut controller = Running::start(f, "controller", command);
     controller.until("the workers are there before the plan", |_| workers(f.path()).len() == 2);
-    (controller, pipe)
+    controller
 }
 
 #[test]
 fn workers_that_are_there_before_a_plan_that_fails_are_gone_after_it() {
     let f = labour::folder(0, "");
-    let (controller, pipe) = planning(&f);
-    std::fs::write(&pipe, "no module").unwrap();
-    let run = controller.wait();
+    let run = planning(&f).wait();
     let message = run.error(2);
-    assert!(message.starts_with("function.module: "), "{message}");
+    assert!(message.starts_with("function.module: ") && message.contains("describe:silent"), "{message}");
     assert_eq!(run.stderr, format!("error: {message}\n"), "the workers say nothing");
     assert_tidy(&f, &["a.tif", "job.toml", "module.wasm"]);
 }
@@ -242,7 +261,7 @@ fn workers_that_are_there_before_a_plan_that_fails_are_gone_after_it() {
 #[test]
 fn workers_that_wait_for_a_plan_end_when_their_controller_is_killed() {
     let f = labour::folder(0, "");
-    let (controller, _pipe) = planning(&f);
+    let controller = planning(&f);
     signal(controller.pid(), "KILL");
     assert_eq!(controller.wait().code, -1);
     let mut waiting = Running::start(&f, "waiting", idle());

@@ -46,9 +46,12 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     };
     let threads = arguments.threads.unwrap_or_else(cores);
     work(kind, threads, || match arguments.ticket.as_deref() {
-        _ if arguments.connected => Socket::inherited(std::io::stdin().as_fd()).map(Controller::Parent).map_err(|e| {
-            Fatal::usage(format!("--connected: standard input is no connection with a controller, which gives it: {e}"))
-        }),
+        _ if arguments.connected => match Socket::inherited(std::io::stdin().as_fd()) {
+            Ok(socket) => Ok(Controller::Parent { socket, expected: None }),
+            Err(e) => Err(Fatal::usage(format!(
+                "--connected: standard input is no connection with a controller, which gives it: {e}"
+            ))),
+        },
         Some("-") | None => Ticket::read_from("from standard input", std::io::stdin().lock())
             .map(Controller::Named)
             .map_err(Fatal::usage),
@@ -58,8 +61,8 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
 
 /// Works for the controller at the other end of `socket`, in a process that is a copy of it.
 #[cfg(feature = "gdal")]
-pub fn forked(socket: Socket, threads: u32) -> Result<(), Fatal> {
-    work(WorkerKind::Process, threads, || Ok(Controller::Parent(socket)))
+pub fn forked(socket: Socket, threads: u32, expected: Option<remote::Expected>) -> Result<(), Fatal> {
+    work(WorkerKind::Process, threads, || Ok(Controller::Parent { socket, expected }))
 }
 
 fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller, Fatal>) -> Result<(), Fatal> {

@@ -294,6 +294,7 @@ impl Talk<'_> {
                 }
             }
             FromWorker::ModuleRequest => {
+                tracing::debug!("worker {} asks for the module", self.worker.0);
                 let _gone = self.out.send(Out::Module);
             }
             FromWorker::Ready => {}

@@ -52,8 +52,8 @@ impl Processes {
     /// Starts `count` processes with `threads` compute threads each, before there is anything for them to do: they load
     /// meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
     ///
-    /// They are copies of this process that do `work`, as long as it has one thread only. Otherwise, and whenever one is replaced,
-    /// they are of `program`.
+    /// They are copies of this process that do `work`, as long as it has one thread only, and are to be [called](Self::call). Otherwise, and
+    /// whenever one is replaced, they are of `program`.
     ///
     /// # Errors
     /// When one can't be started.
@@ -74,6 +74,17 @@ impl Processes {
             }
         }
         Ok(processes)
+    }
+
+    /// Calls those that are copies: the module is compiled, and they will find it in the cache. At the latest, they are called when their conversations
+    /// begin.
+    pub fn call(&mut self) {
+        for Running { link, .. } in &mut self.children {
+            if let Link::Waiting(socket) = link {
+                // One that is gone shows when it's talked to.
+                let _gone = socket.call();
+            }
+        }
     }
 
     fn none(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {

@@ -17,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 /// How long a ticket is valid; a job that takes longer keeps its connected workers, but gets no new ones.
 const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -73,9 +74,12 @@ pub fn run<F: Fleet>(
     prepared: Duration,
 ) -> Result<Report, Failure> {
     let (options, address) = options;
-    let serve = async |server: &Arc<Server>| {
-        let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
-        serve(server, recruited, address, control).await
+    let serve = |server: &Arc<Server>| {
+        let serving = async {
+            let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
+            serve(server, recruited, address, control).await
+        };
+        block_on(Builder::new_multi_thread(), serving)
     };
     conduct(plan, module, function, serve, options, control, journal, prepared)
 }
@@ -91,11 +95,15 @@ pub fn run_here(
     journal: Option<Journal>,
     prepared: Duration,
 ) -> Result<Report, Failure> {
-    let serve = async |server: &Arc<Server>| {
+    let serve = |server: &Arc<Server>| {
         let pool = Pool::new(RESULT_BUDGET);
-        until_ended(server, control, processes.keep(server, &pool)).await;
-        server.part(processes.conversations()).await;
-        Ok((Vec::new(), None))
+        let serving = async {
+            until_ended(server, control, processes.keep(server, &pool)).await;
+            server.part(processes.conversations()).await;
+            Ok((Vec::new(), None))
+        };
+        // There is neither encryption nor much to carry, and other threads would only be woken in vain.
+        block_on(Builder::new_current_thread(), serving)
     };
     // The processes end while the outputs are completed.
     conduct(plan, module, function, serve, options, control, journal, prepared)
@@ -105,7 +113,7 @@ fn conduct(
     plan: &Plan,
     module: Vec<u8>,
     function: Function,
-    serve: impl AsyncFnOnce(&Arc<Server>) -> Served,
+    serve: impl FnOnce(&Arc<Server>) -> Served,
     options: &Options,
     control: &Arc<Control>,
     journal: Option<Journal>,
@@ -116,22 +124,13 @@ fn conduct(
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
     let book = run::open_book(plan, function, policy, control, journal)?;
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let readers = match options.controller_reads {
-        true => Some(Readers::start(&task, threads).map_err(Failure::Thread)?),
+        true => Some(Readers::start(&task, processors()).map_err(Failure::Thread)?),
         false => None,
     };
     let task_bytes = task.to_bytes().map_err(|e| Failure::Panicked(e.to_string()))?;
     let server = Arc::new(Server::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.clamp(2, 8))
-        // They write results: more of them would only wait for each other at the files.
-        .max_blocking_threads(threads.clamp(2, 8))
-        .enable_all()
-        .build()
-        .map_err(Failure::Thread)?;
-    let served = runtime.block_on(serve(&server));
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    let served = serve(&server);
     let mut usage = None;
     match served {
         Ok((warnings, used)) => {
@@ -159,6 +158,21 @@ fn conduct(
     });
     let report = run::complete(plan, &book, totals, workers.collect(), prepared, started)?;
     Ok(Report { aws: usage, ..report })
+}
+
+/// Does the work in a runtime of its own.
+fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served {
+    let threads = processors().clamp(2, 8);
+    // They write results: more of them would only wait for each other at the files.
+    let runtime = runtime.worker_threads(threads).max_blocking_threads(threads).enable_all().build();
+    let runtime = runtime.map_err(Failure::Thread)?;
+    let served = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    served
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 pub(super) fn kind_name(kind: WorkerKind) -> &'static str {

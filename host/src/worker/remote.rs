@@ -4,7 +4,7 @@ use super::compute::{self, Job, Queue, Report};
 use super::result;
 use super::runner::{KEPT_MEMORY, Runner};
 use super::task::Task;
-use crate::sandbox::{self, Interrupt, Sandbox};
+use crate::sandbox::{self, Interrupt, Limits, Module, Sandbox};
 use crate::wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
     WireError, Writer,
@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -41,7 +42,20 @@ pub enum Controller {
     /// It is somewhere on the network.
     Named(Ticket),
     /// It has started this process, with one end of a connection.
-    Parent(Socket),
+    Parent {
+        /// That end.
+        socket: Socket,
+        /// What the job will be of, as far as this process knows.
+        expected: Option<Expected>,
+    },
+}
+
+/// A module that can be compiled before the controller sends the task.
+pub struct Expected {
+    /// Its bytes.
+    pub module: Vec<u8>,
+    /// What its function may use.
+    pub limits: Limits,
 }
 
 /// How a worker runs.
@@ -84,21 +98,29 @@ pub enum Error {
 /// When the controller can't be reached for 30 seconds, refuses this worker or aborts the job. A connection that this
 /// process was started with is not made again.
 pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
-    // Beside the controller there is neither encryption nor much to carry, and a second thread would only be woken in vain.
-    let threads = if matches!(controller, Controller::Parent(_)) { 1 } else { 2 };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime = match controller {
+        Controller::Named(_) => Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+        // Beside the controller there is neither encryption nor much to carry, and other threads would only be woken in vain.
+        Controller::Parent { .. } => Builder::new_current_thread().enable_all().build()?,
+    };
     // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
     let pool = Pool::new(MAX_SETUP);
     let result = runtime.block_on(async {
         let ticket = match controller {
-            Controller::Parent(socket) => {
-                let joining = async { socket.join(settings.about.clone(), pool, LIMITS).await.map_err(Error::Join) };
+            Controller::Parent { socket, expected } => {
+                let joining = async {
+                    let mut early = None;
+                    let called = || early = expected.map(|e| compile(settings, e.module, e.limits));
+                    let joined = socket.join(settings.about.clone(), pool, LIMITS, called).await;
+                    Ok((joined.map_err(Error::Join)?, early))
+                };
                 return session(joining, None, settings, leave).await;
             }
             Controller::Named(ticket) => ticket,
         };
         loop {
-            match session(join(&ticket, settings, &pool), Some(&ticket), settings, leave.clone()).await {
+            let joining = async { Ok((join(&ticket, settings, &pool).await?, None)) };
+            match session(joining, Some(&ticket), settings, leave.clone()).await {
                 Err(Error::Wire(error)) if error.is_transient() && !*leave.borrow() => {
                     tracing::warn!("{error}; connecting again");
                     tokio::time::sleep(RETRY).await;
@@ -125,13 +147,13 @@ async fn join(ticket: &Ticket, settings: &Settings, pool: &Pool) -> Result<Joine
 
 /// One connection, from greeting to goodbye.
 async fn session(
-    joining: impl Future<Output = Result<Joined, Error>>,
+    joining: impl Future<Output = Result<(Joined, Option<Compiling>), Error>>,
     ticket: Option<&Ticket>,
     settings: &Settings,
     mut leave: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
-    let Joined { mut reader, writer, welcome, task } = tokio::select! {
+    let (Joined { mut reader, writer, welcome, task }, early) = tokio::select! {
         joined = joining => joined?,
         Ok(_) = leave.wait_for(|leave| *leave) => return Ok(()),
     };
@@ -146,7 +168,7 @@ async fn session(
     let task = Arc::new(parse_task(task.part(0).unwrap_or_default())?);
     crate::raster::init(task.block_cache);
     let prepared = tokio::select! {
-        prepared = set_up(ticket, settings, &task, &mut reader, &messages) => prepared,
+        prepared = set_up(early, ticket, settings, &task, &mut reader, &messages) => prepared,
         Ok(_) = leave.wait_for(|leave| *leave) => {
             drop(reports);
             // Bye is all there is to say.
@@ -196,23 +218,37 @@ fn broken(sent: Result<Result<(), WireError>, tokio::task::JoinError>) -> Error 
     }
 }
 
-/// Fetches the module and compiles it.
+/// Makes the function ready for the task: of the module that was compiled early if that's the right one, else of one that is fetched.
 async fn set_up(
+    early: Option<Compiling>,
     ticket: Option<&Ticket>,
     settings: &Settings,
     task: &Arc<Task>,
     reader: &mut Reader<FromController>,
     messages: &mpsc::UnboundedSender<FromWorker>,
 ) -> Result<(Runner, Interrupt), Error> {
-    let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
-    let module = match fetched(ticket, settings).await {
-        Some(module) => module,
-        None => module(ticket, task, reader, messages).await?,
+    let compiled = match early {
+        // Whatever is wrong with it, it's said of the one that the controller sends.
+        Some(early) => early.await.ok().and_then(Result::ok).filter(|early| early.suits(task)),
+        None => None,
     };
-    let (task, cache) = (task.clone(), settings.cache.clone());
-    tokio::task::spawn_blocking(move || prepare(task, &module, threads, cache))
-        .await
-        .map_err(|e| Error::Task(format!("preparing the module failed: {e}")))?
+    let Compiled { sandbox, module, .. } = match compiled {
+        Some(compiled) => compiled,
+        None => {
+            let module = match fetched(ticket, settings).await {
+                Some(module) => module,
+                None => module(ticket, task, reader, messages).await?,
+            };
+            let compiling = compile(settings, module, task.limits.clone());
+            compiling.await.map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??
+        }
+    };
+    for warning in sandbox.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let function = module.function(&task.function)?;
+    let runner = Runner::new(task.clone(), function).map_err(|e| Error::Task(e.to_string()))?;
+    Ok((runner, sandbox.interrupt()))
 }
 
 /// How a worker's part ends when nothing is wrong.
@@ -393,20 +429,31 @@ async fn module(
     }
 }
 
-/// Compiles the module and makes it ready for the task.
-fn prepare(
-    task: Arc<Task>,
-    module: &[u8],
-    threads: usize,
-    cache: Option<PathBuf>,
-) -> Result<(Runner, Interrupt), Error> {
+/// A module on its way to be compiled.
+type Compiling = JoinHandle<Result<Compiled, sandbox::Error>>;
+
+struct Compiled {
+    sandbox: Sandbox,
+    module: Module,
+    limits: Limits,
+}
+
+impl Compiled {
+    /// Whether it's what the task is to be done with.
+    fn suits(&self, task: &Task) -> bool {
+        self.module.sha256() == task.module_sha256 && self.limits == task.limits
+    }
+}
+
+/// Compiles the module, beside the connection.
+fn compile(settings: &Settings, module: Vec<u8>, limits: Limits) -> Compiling {
+    let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
     // Results keep their instance until they have been sent.
     let instances = threads.saturating_mul(2).saturating_add(2);
-    let sandbox = Sandbox::with_cache(&task.limits, instances, KEPT_MEMORY, cache.as_deref())?;
-    for warning in sandbox.warnings() {
-        tracing::warn!("{warning}");
-    }
-    let function = sandbox.compile(module)?.function(&task.function)?;
-    let runner = Runner::new(task, function).map_err(|e| Error::Task(e.to_string()))?;
-    Ok((runner, sandbox.interrupt()))
+    let cache = settings.cache.clone();
+    tokio::task::spawn_blocking(move || {
+        let sandbox = Sandbox::with_cache(&limits, instances, KEPT_MEMORY, cache.as_deref())?;
+        let module = sandbox.compile(&module)?;
+        Ok(Compiled { sandbox, module, limits })
+    })
 }

@@ -66,10 +66,12 @@ pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
     job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
 }
 
-/// Prepares the job; says its warnings. With `start` false nothing is touched.
+/// Prepares the job; says its warnings. The module is read if it isn't given; `compiled` is called when it is compiled. With `start` false nothing is touched.
 pub fn prepare(
     arguments: &JobArguments,
     mut loaded: Loaded,
+    module: Option<Vec<u8>>,
+    compiled: impl FnOnce() + Send,
     console: &Console,
     start: bool,
 ) -> Result<Prepared, Fatal> {
@@ -77,7 +79,10 @@ pub fn prepare(
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     // Two things that don't need each other, and take most of the time until the first pixel.
     let (survey, compiled) = std::thread::scope(|scope| {
-        let compiling = scope.spawn(|| compile(&loaded, threads));
+        let compiling = scope.spawn(|| {
+            let module = module.map_or_else(|| read_module(&loaded), Ok)?;
+            compile(&loaded, module, threads).inspect(|_| compiled())
+        });
         let survey = Survey::new(&loaded.spec);
         (survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
@@ -108,8 +113,7 @@ pub fn prepare(
 }
 
 /// The module's bytes, and what they are in a sandbox for as many tiles at a time.
-fn compile(loaded: &Loaded, threads: usize) -> Result<(Vec<u8>, Sandbox, Module), Fatal> {
-    let module = read_module(loaded)?;
+fn compile(loaded: &Loaded, module: Vec<u8>, threads: usize) -> Result<(Vec<u8>, Sandbox, Module), Fatal> {
     let limits = job::limits(&loaded.spec);
     let sandbox =
         Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
@@ -184,6 +188,12 @@ fn overrides(arguments: &JobArguments) -> Vec<String> {
 
 pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
     Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
+}
+
+/// The module's bytes, if they are in a file of this machine, so that no other thread is needed to read them.
+pub fn module_here(loaded: &Loaded) -> Result<Option<Vec<u8>>, Fatal> {
+    let is_here = !loaded.spec.function.module.contains("://");
+    is_here.then(|| read_module(loaded)).transpose()
 }
 
 /// The module's bytes.

@@ -11,6 +11,8 @@ use crate::controller::remote::{self, Address, Recruited};
 use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
 use crate::dashboard::{Bound, Dashboard};
 use crate::job::spec::{Reads, WorkerKind, Workers};
+use crate::job::{self, Loaded};
+use crate::worker::remote::Expected;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -105,10 +107,14 @@ fn start(
             kinds.join(" or ")
         )));
     }
-    // They load while the job is prepared.
-    let started_early = kind == WorkerKind::Processes && !arguments.dry_run;
-    let processes = started_early.then(|| processes(&loaded.spec.workers)).transpose()?;
-    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
+    let (mut module, mut processes) = (None, None);
+    if kind == WorkerKind::Processes && !arguments.dry_run {
+        // Before all else, since they are copies: they prepare themselves while the job is planned.
+        module = prepare::module_here(&loaded)?;
+        processes = Some(start_processes(&loaded, module.as_deref())?);
+    }
+    let compiled = || processes.iter_mut().for_each(Processes::call);
+    let prepared = prepare::prepare(&arguments.job, loaded, module, compiled, console, !arguments.dry_run)?;
     let (text, json) = described(&prepared);
     if arguments.dry_run {
         console.result(&text, "plan", || json);
@@ -219,14 +225,18 @@ fn show(
     Ok(dashboard)
 }
 
-/// The job's worker processes.
-fn processes(workers: &Workers) -> Result<Processes, Fatal> {
+/// Starts the job's worker processes. They will be needed for this module, if it is known.
+fn start_processes(loaded: &Loaded, module: Option<&[u8]>) -> Result<Processes, Fatal> {
+    let workers = &loaded.spec.workers;
     let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
     let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
     // Once for all that are copies of this process.
     crate::raster::init(0);
     // Its standard output is nowhere, so not as JSON.
-    let work = |socket| exit_code(worker::forked(socket, threads), &Console::new(false, false, 0));
+    let work = |socket| {
+        let expected = module.map(|bytes| Expected { module: bytes.to_vec(), limits: job::limits(&loaded.spec) });
+        exit_code(worker::forked(socket, threads, expected), &Console::new(false, false, 0))
+    };
     let started = Processes::start(program, count, threads, workers.start_timeout.duration(), work);
     started.map_err(|e| failed(&Failure::Fleet(e)))
 }
