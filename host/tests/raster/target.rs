@@ -1,7 +1,8 @@
 //! Writing rasters: pixels, and what is left when something goes wrong.
 
-use crate::support::{fill_target, folder, names, path, python, source_spec, target_spec, write};
+use crate::support::{fill_target, folder, names, path, python, read_bytes, source_spec, target_spec, write};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
 use tilefn::raster::{Error, Nodata, Overviews, Source, Target, TargetSpec, init, inspect, same_crs};
 use tilefn_abi::DType;
@@ -311,5 +312,97 @@ fn threads_write_and_read_at_the_same_time() {
     python(
         dir.path(),
         "assert (read('128.tif') == read('in.tif')).all() and (read('100.tif') == read('in.tif')).all()",
+    );
+}
+
+/// GDAL's cache is one for all files and threads: a thread that reads makes room in it by writing a block of another thread's file. If that
+/// thread wanted the block again in this moment, it got what the file had before.
+#[test]
+fn blocks_come_in_parts_while_others_read() {
+    init(1 << 20);
+    let dir = folder();
+    python(dir.path(), "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])");
+    let file = path(dir.path(), "in.tif");
+    let spec = source_spec(&file, &inspect(&file).unwrap());
+    let whole = Window::new(0, 0, 600, 600);
+    let expected = read_bytes(&spec, whole).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut source = Source::open(&spec).unwrap();
+                let mut pixels = vec![0; expected.len()];
+                while !done.load(Ordering::Relaxed) {
+                    source.read(whole, &mut pixels).unwrap();
+                }
+            });
+        }
+        // Whatever happens, or they would read for ever.
+        let wrong = std::panic::catch_unwind(|| {
+            let interleaved = ["INTERLEAVE=PIXEL", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "TILED=YES"];
+            let mut kinds = vec![("a.tif", 1, &[][..]); 24];
+            kinds.extend([("b.nc", 1, &[][..]), ("c.img", 1, &[]), ("d.tif", 3, &interleaved), ("e.tif", 2, &[])]);
+            kinds
+                .into_iter()
+                .filter(|(name, bands, options)| {
+                    let spec = TargetSpec {
+                        bands: *bands,
+                        tile: (60, 70),
+                        options: options.iter().map(|option| (*option).to_owned()).collect(),
+                        ..target_spec(dir.path(), name, (600, 600), DType::Int32)
+                    };
+                    let mut target = Target::create(spec).unwrap();
+                    let tiling = Tiling::new(600, 600, 60, 70).unwrap();
+                    for window in (0..tiling.count()).map(|index| tiling.tile(index).unwrap().window) {
+                        let Window { row, col, rows, cols } = window;
+                        let lines = expected.chunks_exact(600 * 4).skip(row as usize).take(rows as usize);
+                        let pixels: Vec<u8> =
+                            lines.flat_map(|line| &line[col as usize * 4..][..cols as usize * 4]).copied().collect();
+                        target.write(window, &pixels.repeat(*bands as usize)).unwrap();
+                    }
+                    target.finish(&mut |_| true).unwrap();
+                    let file = path(dir.path(), name);
+                    let written = read_bytes(&source_spec(&file, &inspect(&file).unwrap()), whole).unwrap();
+                    std::fs::remove_file(&file).unwrap();
+                    written != expected.repeat(*bands as usize)
+                })
+                .map(|(name, ..)| name)
+                .collect::<Vec<_>>()
+        });
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(wrong.unwrap(), Vec::<&str>::new());
+    });
+}
+
+/// Six blocks of 16 MB, each in four tiles: more than are kept until they are complete.
+#[test]
+fn blocks_in_parts_are_read_again_when_there_are_many_of_them_and_after_a_checkpoint() {
+    let dir = folder();
+    let (rows, cols) = (20, 6 * 4096 - 100);
+    let spec = TargetSpec {
+        tile: (10, 2048),
+        options: ["BLOCKXSIZE=4096", "BLOCKYSIZE=4096", "TILED=YES"].map(str::to_owned).to_vec(),
+        ..target_spec(dir.path(), "a.tif", (rows, cols), DType::UInt8)
+    };
+    let value = |row: i64, col: i64| (row * 7 + col / 3 % 200) as u8;
+    let mut target = Target::create(spec).unwrap();
+    let tiling = Tiling::new(rows, cols, 10, 2048).unwrap();
+    for index in 0..tiling.count() {
+        if index == tiling.count() * 3 / 4 {
+            target.checkpoint().unwrap().unwrap();
+        }
+        let window = tiling.tile(index).unwrap().window;
+        let lines = window.row..window.row_end();
+        let pixels: Vec<u8> =
+            lines.flat_map(|row| (window.col..window.col_end()).map(move |col| value(row, col))).collect();
+        target.write(window, &pixels).unwrap();
+    }
+    target.finish(&mut |_| true).unwrap();
+    python(
+        dir.path(),
+        "
+found = read('a.tif')
+row, col = np.mgrid[0:found.shape[0], 0:found.shape[1]]
+assert found.shape == (20, 24476) and (found == (row * 7 + col // 3 % 200) % 256).all()",
     );
 }

@@ -147,8 +147,7 @@ pub struct Target {
     /// Whether `file` is a GeoTIFF, in which blocks that were never written read as nodata.
     geotiff: bool,
     bands: Vec<c_int>,
-    block: (u32, u32),
-    /// Writes whole blocks of a GeoTIFF, if each is of one band.
+    /// Writes block by block, if each is of one band.
     by_block: Option<BlockWriter>,
 }
 
@@ -191,13 +190,8 @@ impl Target {
         geotiff: bool,
     ) -> Result<Self> {
         let bands = (1..=c_int::try_from(spec.bands).unwrap_or_default()).collect();
-        let first =
-            dataset.rasterband(1).map_err(|e| Error::Create { path: spec.path.clone(), reason: e.to_string() })?;
-        let (block_cols, block_rows) = first.block_size();
-        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
-        let block = (side(block_rows), side(block_cols));
-        let by_block = if geotiff { BlockWriter::new(&dataset, spec.dtype, nodata_bits(&spec)?) } else { None };
-        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, block, by_block })
+        let by_block = BlockWriter::new(&dataset, spec.dtype, nodata_bits(&spec)?);
+        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, by_block })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -219,11 +213,10 @@ impl Target {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.bands.len())));
         }
         let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(|| shape("too large".into()))?;
-        let whole = self.whole_blocks(&window);
         let written = match (&mut self.by_block, &self.dataset) {
-            (Some(blocks), Some(dataset)) if whole => blocks.write(dataset, &window, data),
+            (Some(blocks), Some(dataset)) => blocks.write(dataset, &window, data),
             _ => io::write(self.dataset()?, &self.bands, &window, dtype::to_gdal(self.spec.dtype), data, &layout)
-                .and_then(|()| if whole { self.flush_bands() } else { Ok(()) }),
+                .and_then(|()| self.flush_bands()),
         };
         written.map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
     }
@@ -267,6 +260,9 @@ impl Target {
         let path = self.spec.path.clone();
         let failed = |reason: String| Error::Finish { path: path.clone(), step: "writing a checkpoint", reason };
         let dataset = self.dataset.take().ok_or_else(|| failed("an earlier one failed".into()))?;
+        if let Some(blocks) = &mut self.by_block {
+            blocks.settle(&dataset).map_err(failed)?;
+        }
         // GDAL writes where the blocks are only when it closes a GeoTIFF.
         dataset::close(dataset).map_err(failed)?;
         self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
@@ -319,7 +315,7 @@ impl Target {
     /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
     /// was there before is as it was.
     pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
-        let Self { spec, dataset, file, staging, copy_to, geotiff, .. } = self;
+        let Self { spec, dataset, file, staging, copy_to, geotiff, by_block, .. } = self;
         let mut progress = Progress::new(progress);
         let path = spec.path.clone();
         let failed = |step: &'static str| {
@@ -328,7 +324,9 @@ impl Target {
         };
         let stopped = || Error::Stopped { path: path.clone() };
         let mut dataset = dataset.ok_or_else(|| failed("opening it again")("an earlier checkpoint failed".into()))?;
-
+        if let Some(mut blocks) = by_block {
+            blocks.settle(&dataset).map_err(failed("writing the last blocks"))?;
+        }
         if geotiff {
             // The file is only complete, and every error known, once it is closed.
             dataset::close(dataset).map_err(failed("writing the last blocks"))?;
@@ -357,19 +355,7 @@ impl Target {
         Ok(Complete { path, staging })
     }
 
-    /// Whether a window ends where blocks or the grid end.
-    fn whole_blocks(&self, window: &Window) -> bool {
-        let whole = |start: i64, end: i64, block: u32, size: u32| {
-            let block = i64::from(block);
-            start % block == 0 && (end % block == 0 || end == i64::from(size))
-        };
-        let grid = &self.spec.grid;
-        whole(window.row, window.row_end(), self.block.0, grid.rows)
-            && whole(window.col, window.col_end(), self.block.1, grid.cols)
-    }
-
-    /// Hands complete blocks on for compression now, so that an error shows with the tile that it belongs to, and no
-    /// reader's thread has to make room for itself by writing them.
+    /// Leaves nothing in GDAL's cache that is to be written: see [`BlockWriter`]. And an error shows with the tile that it belongs to.
     fn flush_bands(&self) -> Result<(), String> {
         let dataset = self.dataset().map_err(|e| e.to_string())?;
         let (result, messages) = cpl::watch(|| {
