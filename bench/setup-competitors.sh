@@ -3,7 +3,8 @@
 # Prints the environment's directory: $TILEFN_BENCH/venv (default ~/.cache/tilefn/bench/venv).
 #
 # gdal_calc is Debian's (python3-gdal, gdal-bin). RIOS is on no registry (not PyPI, not Debian): it is measured only if
-# `pip install` of its source was done by hand into this environment or into the system's Python.
+# its source was installed by hand into this environment, or is on PYTHONPATH with GDAL's Python bindings; its worker
+# processes also need cloudpickle, and its command rios_computeworker on the PATH.
 set -eu
 venv=${TILEFN_BENCH:-$HOME/.cache/tilefn/bench}/venv
 requirements=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/competitors/requirements.txt

@@ -61,7 +61,7 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
 
 /// Works for the controller at the other end of `socket`, in a process that is a copy of it.
 #[cfg(feature = "gdal")]
-pub fn forked(socket: Socket, threads: u32, expected: Option<remote::Expected>) -> Result<(), Fatal> {
+pub fn forked(socket: Socket, threads: u32, expected: Option<crate::worker::Expected>) -> Result<(), Fatal> {
     work(WorkerKind::Process, threads, || Ok(Controller::Parent { socket, expected }))
 }
 

@@ -273,16 +273,21 @@ impl Book {
         journal.into_iter().for_each(Journal::remove);
     }
 
-    /// Leaves all that is done for a later run; true if there is something to go on from.
-    pub fn suspend(&self) -> bool {
+    /// Leaves what is done for a later run, and says how many tiles that is, if it's worth to go on from.
+    pub fn suspend(&self) -> Option<u64> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let worth = self.schedule().done().len() > 0;
-        if worth && self.checkpoint(&mut journal, false).is_ok() && journal.is_some() {
+        if self.schedule().done().len() > 0
+            && let Err(error) = self.checkpoint(&mut journal, false)
+        {
+            // Where an output is broken, the last one counts.
+            tracing::warn!("no more checkpoint can be made: {error}");
+        }
+        if let Some(journal) = journal.as_ref().filter(|journal| journal.has_checkpoint()) {
             self.writer.keep();
-            return true;
+            return Some(journal.progress().done.len());
         }
         journal.take().into_iter().for_each(Journal::remove);
-        false
+        None
     }
 
     /// Wakes whoever waits for a tile: to look again, or to see that the job is stopped.

@@ -112,9 +112,10 @@ pub fn open_book(
 
 /// What is done is kept when the same job may go well another time, and removed otherwise.
 pub fn end_early(book: &Book, failure: Failure) -> Failure {
-    if failure.may_pass() && book.suspend() {
-        let progress = book.control().progress();
-        return Failure::Suspended { cause: Box::new(failure), done: progress.done, total: progress.total };
+    if failure.may_pass()
+        && let Some(done) = book.suspend()
+    {
+        return Failure::Suspended { cause: Box::new(failure), done, total: book.control().progress().total };
     }
     book.close_journal();
     failure

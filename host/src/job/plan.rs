@@ -87,7 +87,9 @@ pub fn plan(
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
     let tile = task.tiling.tile_size();
-    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads };
+    let workers = &spec.workers;
+    let in_turns = workers.kind != spec::WorkerKind::Threads && workers.reads == spec::Reads::Controller;
+    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     mistakes.into_result(Plan {

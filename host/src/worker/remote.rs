@@ -1,10 +1,11 @@
 //! A worker in a process of its own: joins its controller, runs what it is sent, leaves when there is no more.
 
+use super::compiled::{Compiled, Compiling, Expected};
 use super::compute::{self, Job, Queue, Report};
 use super::result;
-use super::runner::{KEPT_MEMORY, Runner};
+use super::runner::Runner;
 use super::task::Task;
-use crate::sandbox::{self, Interrupt, Limits, Module, Sandbox};
+use crate::sandbox::{self, Interrupt};
 use crate::wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
     WireError, Writer,
@@ -50,14 +51,6 @@ pub enum Controller {
     },
 }
 
-/// A module that can be compiled before the controller sends the task.
-pub struct Expected {
-    /// Its bytes.
-    pub module: Vec<u8>,
-    /// What its function may use.
-    pub limits: Limits,
-}
-
 /// How a worker runs.
 #[derive(Clone)]
 pub struct Settings {
@@ -67,6 +60,16 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Fetches the module from where the ticket says; without, the controller sends it.
     pub fetch: Option<Fetch>,
+}
+
+impl Settings {
+    fn threads(&self) -> usize {
+        usize::try_from(self.about.threads).unwrap_or(1).max(1)
+    }
+
+    fn compile(&self, module: Expected) -> Compiling {
+        Compiled::begin(module, self.threads(), self.cache.clone())
+    }
 }
 
 /// Why a worker left without having been told that the job is done.
@@ -110,7 +113,7 @@ pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<b
             Controller::Parent { socket, expected } => {
                 let joining = async {
                     let mut early = None;
-                    let called = || early = expected.map(|e| compile(settings, e.module, e.limits));
+                    let called = || early = expected.map(|expected| settings.compile(expected));
                     let joined = socket.join(settings.about.clone(), pool, LIMITS, called).await;
                     Ok((joined.map_err(Error::Join)?, early))
                 };
@@ -152,7 +155,7 @@ async fn session(
     settings: &Settings,
     mut leave: watch::Receiver<bool>,
 ) -> Result<(), Error> {
-    let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
+    let threads = settings.threads();
     let (Joined { mut reader, writer, welcome, task }, early) = tokio::select! {
         joined = joining => joined?,
         Ok(_) = leave.wait_for(|leave| *leave) => return Ok(()),
@@ -239,7 +242,7 @@ async fn set_up(
                 Some(module) => module,
                 None => module(ticket, task, reader, messages).await?,
             };
-            let compiling = compile(settings, module, task.limits.clone());
+            let compiling = settings.compile(Expected { module, limits: task.limits.clone() });
             compiling.await.map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??
         }
     };
@@ -427,33 +430,4 @@ async fn module(
             other => return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Module" }.into()),
         }
     }
-}
-
-/// A module on its way to be compiled.
-type Compiling = JoinHandle<Result<Compiled, sandbox::Error>>;
-
-struct Compiled {
-    sandbox: Sandbox,
-    module: Module,
-    limits: Limits,
-}
-
-impl Compiled {
-    /// Whether it's what the task is to be done with.
-    fn suits(&self, task: &Task) -> bool {
-        self.module.sha256() == task.module_sha256 && self.limits == task.limits
-    }
-}
-
-/// Compiles the module, beside the connection.
-fn compile(settings: &Settings, module: Vec<u8>, limits: Limits) -> Compiling {
-    let threads = usize::try_from(settings.about.threads).unwrap_or(1).max(1);
-    // Results keep their instance until they have been sent.
-    let instances = threads.saturating_mul(2).saturating_add(2);
-    let cache = settings.cache.clone();
-    tokio::task::spawn_blocking(move || {
-        let sandbox = Sandbox::with_cache(&limits, instances, KEPT_MEMORY, cache.as_deref())?;
-        let module = sandbox.compile(&module)?;
-        Ok(Compiled { sandbox, module, limits })
-    })
 }

@@ -77,6 +77,7 @@ fn unwritten_and_skipped_tiles_read_as_nodata() {
         ("u64.tif", DType::UInt64, Some(Nodata::Int(u64::MAX.into()))),
         ("nan.tif", DType::Float32, Some(Nodata::Float(f64::NAN))),
         ("none.tif", DType::Int16, None),
+        ("i8.tif", DType::Int8, Some(Nodata::Int(-128))),
     ] {
         let mut target =
             Target::create(TargetSpec { nodata, bands: 2, ..target_spec(dir.path(), name, (300, 300), dtype) })
@@ -89,8 +90,9 @@ fn unwritten_and_skipped_tiles_read_as_nodata() {
     python(
         dir.path(),
         "
-for name, nodata in (('u8', 255), ('i64', -2**63), ('u64', 2**64 - 1), ('nan', None), ('none', 0)):
+for name, nodata in (('u8', 255), ('i64', -2**63), ('u64', 2**64 - 1), ('nan', None), ('none', 0), ('i8', -128)):
     a = read(name + '.tif')
+    a = a.view(np.int8) if name == 'i8' else a
     rest = np.ones((300, 300), bool)
     rest[128:256, 128:256] = False
     assert (np.isnan(a[:, rest]) if name == 'nan' else a[:, rest] == np.array(nodata, a.dtype)).all(), name
@@ -340,12 +342,16 @@ fn blocks_come_in_parts_while_others_read() {
         // Whatever happens, or they would read for ever.
         let wrong = std::panic::catch_unwind(|| {
             let interleaved = ["INTERLEAVE=PIXEL", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "TILED=YES"];
-            let mut kinds = vec![("a.tif", 1, &[][..]); 24];
-            kinds.extend([("b.nc", 1, &[][..]), ("c.img", 1, &[]), ("d.tif", 3, &interleaved), ("e.tif", 2, &[])]);
+            let (bil, bip) = (["INTERLEAVE=BIL"], ["INTERLEAVE=BIP"]);
+            let mut kinds = vec![("a.tif", None, 1, &[][..]); 24];
+            kinds.extend([("b.nc", None, 1, &[][..]), ("c.img", None, 1, &[]), ("d.tif", None, 3, &interleaved)]);
+            kinds.extend([("e.tif", None, 2, &[][..]), ("g.img", None, 2, &[])]);
+            kinds.extend([("h.dat", Some("ENVI"), 2, &bil[..]), ("i.dat", Some("ENVI"), 2, &bip)]);
             kinds
                 .into_iter()
-                .filter(|(name, bands, options)| {
+                .filter(|(name, driver, bands, options)| {
                     let spec = TargetSpec {
+                        driver: driver.map(str::to_owned),
                         bands: *bands,
                         tile: (60, 70),
                         options: options.iter().map(|option| (*option).to_owned()).collect(),
@@ -404,5 +410,31 @@ fn blocks_in_parts_are_read_again_when_there_are_many_of_them_and_after_a_checkp
 found = read('a.tif')
 row, col = np.mgrid[0:found.shape[0], 0:found.shape[1]]
 assert found.shape == (20, 24476) and (found == (row * 7 + col // 3 % 200) % 256).all()",
+    );
+}
+
+/// A row of tiles has more than is kept until it is complete, so each tile is written into the lines at once.
+#[test]
+fn long_lines_are_written_in_parts() {
+    let dir = folder();
+    let (rows, cols) = (130, 600_000);
+    let spec = TargetSpec {
+        driver: Some("ENVI".into()),
+        tile: (128, 100_000),
+        ..target_spec(dir.path(), "a.dat", (rows, cols), DType::UInt8)
+    };
+    let mut target = Target::create(spec).unwrap();
+    let tiling = Tiling::new(rows, cols, 128, 100_000).unwrap();
+    for window in (0..tiling.count()).map(|index| tiling.tile(index).unwrap().window) {
+        let value = (window.row / 128 * 100 + window.col / 100_000 + 1) as u8;
+        target.write(window, &vec![value; window.pixels() as usize]).unwrap();
+    }
+    target.finish(&mut |_| true).unwrap();
+    python(
+        dir.path(),
+        "
+found = read('a.dat')
+row, col = np.ogrid[0:130, 0:600000]
+assert (found == row // 128 * 100 + col // 100000 + 1).all()",
     );
 }

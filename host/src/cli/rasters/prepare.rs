@@ -66,12 +66,13 @@ pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
     job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
 }
 
-/// Prepares the job; says its warnings. The module is read if it isn't given; `compiled` is called when it is compiled. With `start` false nothing is touched.
+/// Prepares the job; says its warnings. The module is read if it isn't given; `is_compiled` is called when it is. With `start` false nothing
+/// is touched.
 pub fn prepare(
     arguments: &JobArguments,
     mut loaded: Loaded,
     module: Option<Vec<u8>>,
-    compiled: impl FnOnce() + Send,
+    is_compiled: impl FnOnce() + Send,
     console: &Console,
     start: bool,
 ) -> Result<Prepared, Fatal> {
@@ -81,7 +82,7 @@ pub fn prepare(
     let (survey, compiled) = std::thread::scope(|scope| {
         let compiling = scope.spawn(|| {
             let module = module.map_or_else(|| read_module(&loaded), Ok)?;
-            compile(&loaded, module, threads).inspect(|_| compiled())
+            compile(&loaded, module, threads).inspect(|_| is_compiled())
         });
         let survey = Survey::new(&loaded.spec);
         (survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

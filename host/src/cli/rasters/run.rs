@@ -12,7 +12,7 @@ use crate::controller::{self, Control, External, Failure, Plan, Processes, Repor
 use crate::dashboard::{Bound, Dashboard};
 use crate::job::spec::{Reads, WorkerKind, Workers};
 use crate::job::{self, Loaded};
-use crate::worker::remote::Expected;
+use crate::worker::Expected;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;

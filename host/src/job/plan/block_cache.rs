@@ -17,8 +17,10 @@ pub struct Tiles {
     pub halo: u32,
     /// Columns of the grid.
     pub cols: u32,
-    /// How many are read at a time.
+    /// How many are read at a time, each by a thread with datasets of its own.
     pub threads: usize,
+    /// Whether neighbours are read by different threads, which each need the blocks between them.
+    pub in_turns: bool,
 }
 
 /// Memory for GDAL's block cache in each process that reads these tiles of these files, bytes.
@@ -38,13 +40,14 @@ pub fn block_cache(opened: &[Opened], tiles: Tiles) -> u64 {
 }
 
 /// Bytes of the blocks under a row of tiles, and under one tile for each thread; `None` if no tile reads of another's blocks.
-fn in_a_row(band: &BandInfo, Tiles { size: (rows, cols), halo, cols: all, threads }: Tiles) -> Option<u64> {
+fn in_a_row(band: &BandInfo, tiles: Tiles) -> Option<u64> {
+    let Tiles { size: (rows, cols), halo, cols: all, threads, in_turns } = tiles;
     let (high, wide) = (reach(rows, band.block.0, halo), reach(cols, band.block.1, halo));
     if (high, wide) == (rows, cols) {
         return None;
     }
     let threads = u64::try_from(threads).unwrap_or(u64::MAX);
-    let row = bytes(band, (high, all.max(band.block.1)));
+    let row = bytes(band, (high, all.max(band.block.1))).saturating_mul(if in_turns { threads } else { 1 });
     Some(bytes(band, (high, wide)).saturating_mul(threads).saturating_add(row))
 }
 
@@ -65,6 +68,17 @@ fn bytes(band: &BandInfo, (rows, cols): (u32, u32)) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A focal mean over 8192 columns of uint16: four rows of blocks, and four times four blocks for each thread.
+    #[test]
+    fn a_row_of_tiles_or_one_for_each_thread() {
+        let (dtype, block) = (tilefn_abi::DType::UInt16, (256, 256));
+        let band = BandInfo { dtype, nodata: None, name: String::new(), block, color: String::new() };
+        let tiles = Tiles { size: (512, 512), halo: 2, cols: 8192, threads: 2, in_turns: false };
+        assert_eq!(in_a_row(&band, tiles), Some(20 << 20));
+        assert_eq!(in_a_row(&band, Tiles { in_turns: true, ..tiles }), Some(36 << 20));
+        assert_eq!(in_a_row(&band, Tiles { halo: 0, ..tiles }), None);
+    }
 
     #[test]
     fn what_a_tile_reaches_into() {

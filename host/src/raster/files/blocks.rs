@@ -1,169 +1,204 @@
-//! Writing a file block by block, past GDAL's block cache.
+//! Writing a file so that nothing which is still to be written waits in GDAL's block cache.
 //!
-//! In that cache each block would be allocated, copied and freed. And it's one cache for all files and threads: who needs room in it writes a block of
-//! another thread's file, and if that thread wants the block again in this moment, it gets what the file had before, and its pixels are lost.
+//! That cache is one for all files and threads: who needs room in it writes a block of another thread's file, and if that thread wants the
+//! block again in this moment, it gets what the file had before, and its pixels are lost. And a whole block would only be allocated there, copied
+//! and freed.
 
 use super::fill::fill;
-use super::io::Layout;
+use super::io::{self, Layout};
 use super::{cpl, dtype};
 use crate::grid::Window;
-use gdal::raster::RasterBand;
 use gdal::{Dataset, Metadata};
-use gdal_sys::CPLErr;
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
+use std::collections::btree_map::Entry;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tilefn_abi::DType;
 
-/// Bytes of blocks of which a part has not come yet; above that the first ones are written, and read again.
+/// Bytes of blocks in this process that wait for their missing parts; above that the first ones are written as they are, and read again.
 const MOST_IN_PARTS: usize = 64 << 20;
+static IN_PARTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Writes the blocks of a file that are each of one band.
+/// Writes the tiles of a file.
 #[derive(Debug)]
 pub(super) struct BlockWriter {
     /// All pixels of the file.
     grid: Window,
+    /// Rows and columns of a block.
     rows: u32,
     cols: u32,
     dtype: DType,
-    /// The bits of what a block holds beyond the grid's edge.
-    blank: u64,
-    /// Whether blocks are compressed. Then each is copied first: a tile's pixels may lie in memory that a worker has in common with this
-    /// process, and a codec must not see them change.
-    compressed: bool,
-    /// A block that had to be copied, aligned for every type.
-    copied: Vec<u64>,
+    /// The bands whose pixels are in a block together.
+    groups: Vec<Vec<c_int>>,
+    /// Writes whole blocks past the cache, where that can be done.
+    past_cache: Option<PastCache>,
+    /// Whether blocks of which a tile has a part are kept until the rest has come.
+    keeps_parts: bool,
     in_parts: BTreeMap<Place, InParts>,
+    /// Whether something has gone through the cache since it was flushed.
+    in_cache: bool,
 }
 
-/// A block: from the top, from the left, and the band from 1.
-type Place = (c_int, c_int, usize);
+/// A block: from the top, from the left, and its bands, as in `BlockWriter::groups`.
+type Place = (u32, u32, usize);
 
 /// A block of which a part has come.
 #[derive(Debug)]
 struct InParts {
-    /// As `copied`.
+    /// What it has of the grid, packed as `[bands, rows, cols]`; in words to be aligned for every type.
     pixels: Vec<u64>,
-    /// How many pixels are still to come.
+    area: Window,
+    /// How many pixels of a band are still to come.
     missing: u64,
 }
 
-/// A plane of pixels, where it is in the grid.
+/// Pixels of a window, packed as `[bands, rows, cols]`.
 #[derive(Clone, Copy)]
-struct Plane<'a> {
+struct Tile<'a> {
     window: &'a Window,
     pixels: &'a [u8],
-    /// Bytes of a line.
-    line: usize,
+    layout: Layout,
 }
 
 impl BlockWriter {
-    /// `None` where blocks hold several bands, or pixels of another type.
-    pub(super) fn new(dataset: &Dataset, dtype: DType, blank: u64) -> Option<Self> {
+    /// For tiles with so many rows; blocks of a GeoTIFF have `blank` beyond the grid's edge.
+    ///
+    /// # Errors
+    /// When the file has no bands or is too large.
+    pub(super) fn new(dataset: &Dataset, dtype: DType, tile_rows: u32, blank: Option<u64>) -> Result<Self, String> {
         let structure = |key: &str| dataset.metadata_item(key, "IMAGE_STRUCTURE");
-        if dataset.raster_count() > 1 && structure("INTERLEAVE").is_some_and(|how| how != "BAND") {
-            return None;
-        }
-        let first = dataset.rasterband(1).ok()?;
-        let ((cols, rows), pixels) = (first.block_size(), first.band_type() as u32);
-        let len = rows.checked_mul(cols)?.checked_mul(dtype.size()).filter(|len| *len > 0)?.div_ceil(8);
-        let side = |n: usize| u32::try_from(n).ok();
-        let (width, height) = dataset.raster_size();
-        (pixels == dtype::to_gdal(dtype)).then_some(Self {
-            grid: Window::new(0, 0, side(height)?, side(width)?),
-            rows: side(rows)?,
-            cols: side(cols)?,
+        let side = |n: usize| u32::try_from(n).map_err(|_| format!("{n} pixels are too many"));
+        let first = dataset.rasterband(1).map_err(|e| e.to_string())?;
+        let ((cols, rows), (width, height)) = (first.block_size(), dataset.raster_size());
+        let (rows, cols) = (side(rows)?.max(1), side(cols)?.max(1));
+        let bands = 1..=c_int::try_from(dataset.raster_count()).map_err(|e| e.to_string())?;
+        let apart = matches!(structure("INTERLEAVE").as_deref(), Some("BAND" | "LINE"));
+        let groups: Vec<_> = if apart { bands.map(|band| vec![band]).collect() } else { vec![bands.collect()] };
+        let compressed = structure("COMPRESSION").is_some();
+        let grid = Window::new(0, 0, side(height)?, side(width)?);
+        // What a row of tiles leaves waiting. Where that is too much, drivers write into lines that aren't compressed at little cost.
+        let row = Window::new(0, 0, tile_rows.div_ceil(rows).saturating_mul(rows), grid.cols);
+        let waiting = io::buffer_len(dataset.raster_count(), &row, dtype.size());
+        let by_band = groups.iter().all(|bands| bands.len() == 1) && first.band_type() as u32 == dtype::to_gdal(dtype);
+        let past_cache = blank.filter(|_| by_band).map(|blank| PastCache::new(rows, cols, dtype, compressed, blank));
+        Ok(Self {
+            grid,
+            rows,
+            cols,
             dtype,
-            blank,
-            compressed: structure("COMPRESSION").is_some(),
-            copied: vec![0; len],
+            groups,
+            past_cache: past_cache.transpose()?,
+            keeps_parts: compressed || waiting.is_some_and(|bytes| bytes <= MOST_IN_PARTS),
             in_parts: BTreeMap::new(),
+            in_cache: false,
         })
     }
 
     /// Writes a window of the grid from packed `[bands, rows, cols]`. Blocks of which it has a part are written when the rest has come,
     /// or by [`settle`](Self::settle).
     pub(super) fn write(&mut self, dataset: &Dataset, window: &Window, data: &[u8]) -> Result<(), String> {
-        let misfit = || format!("{} bytes are not the blocks of {window}", data.len());
+        let misfit = || format!("{} bytes are not the pixels of {window}", data.len());
         let layout = Layout::packed(window.rows, window.cols, self.dtype.size()).ok_or_else(misfit)?;
-        let index = |pixel: i64, side: u32| c_int::try_from(pixel / i64::from(side)).map_err(|_| misfit());
-        let down = index(window.row, self.rows)?..=index(window.row_end().saturating_sub(1), self.rows)?;
-        let along = index(window.col, self.cols)?..=index(window.col_end().saturating_sub(1), self.cols)?;
-        for (number, pixels) in (1..=dataset.raster_count()).zip(data.chunks_exact(layout.band)) {
-            let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
-            let plane = Plane { window, pixels, line: layout.line };
-            for down in down.clone() {
-                for along in along.clone() {
-                    let place = (down, along, number);
-                    let area = self.area(place).ok_or_else(misfit)?;
-                    if window.contains(&area) {
-                        write_block(&band, place, self.whole(plane, &area).ok_or_else(misfit)?)?;
-                        self.in_parts.remove(&place);
-                    } else {
-                        self.add(dataset, place, plane, &area)?;
-                    }
-                }
+        let mut rest = data;
+        for group in 0..self.groups.len() {
+            let bands = self.groups.get(group).ok_or_else(misfit)?;
+            let len = layout.band.checked_mul(bands.len()).ok_or_else(misfit)?;
+            let (pixels, others) = rest.split_at_checked(len).ok_or_else(misfit)?;
+            rest = others;
+            let tile = Tile { window, pixels, layout };
+            if self.past_cache.is_none() && (!self.keeps_parts || self.is_whole(window)) {
+                self.in_cache = true;
+                io::write(dataset, bands, window, dtype::to_gdal(self.dtype), pixels, &layout)?;
+                continue;
+            }
+            let under = |start: i64, end: i64, side: u32| {
+                let block = |pixel: i64| u32::try_from(pixel / i64::from(side)).ok();
+                Some(block(start)?..=block(end.checked_sub(1)?)?)
+            };
+            let down = under(window.row, window.row_end(), self.rows).ok_or_else(misfit)?;
+            let along = under(window.col, window.col_end(), self.cols).ok_or_else(misfit)?;
+            for place in down.flat_map(|down| along.clone().map(move |along| (down, along, group))) {
+                self.put(dataset, place, tile)?;
             }
         }
-        Ok(())
+        self.flush(dataset)
     }
 
     /// Writes what has come of all blocks that are not complete.
     pub(super) fn settle(&mut self, dataset: &Dataset) -> Result<(), String> {
         while self.write_first(dataset)? {}
+        self.flush(dataset)
+    }
+
+    /// Leaves nothing of the file in GDAL's cache. And an error shows with the tile that it belongs to.
+    fn flush(&mut self, dataset: &Dataset) -> Result<(), String> {
+        for number in (1..=dataset.raster_count()).filter(|_| self.in_cache) {
+            let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+            let (result, messages) = cpl::watch(|| {
+                #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+                // SAFETY: the handle is valid as long as `band` is.
+                unsafe {
+                    gdal_sys::GDALFlushRasterCache(band.c_rasterband())
+                }
+            });
+            messages.outcome(result)?;
+        }
+        self.in_cache = false;
         Ok(())
     }
 
-    /// The pixels of the grid that are in a block.
-    fn area(&self, (down, along, _): Place) -> Option<Window> {
+    /// Whether a window ends where blocks or the grid end.
+    fn is_whole(&self, window: &Window) -> bool {
+        let ends = |start: i64, end: i64, block: u32, size: i64| {
+            let block = i64::from(block);
+            start % block == 0 && (end % block == 0 || end == size)
+        };
+        ends(window.row, window.row_end(), self.rows, self.grid.row_end())
+            && ends(window.col, window.col_end(), self.cols, self.grid.col_end())
+    }
+
+    /// Writes what a tile has of a block, or keeps it.
+    fn put(&mut self, dataset: &Dataset, place: Place, tile: Tile<'_>) -> Result<(), String> {
+        let (down, along, group) = place;
+        let misfit = || format!("{} has nothing of block {down}, {along}", tile.window);
         let (row, col) = (i64::from(down) * i64::from(self.rows), i64::from(along) * i64::from(self.cols));
-        Window::new(row, col, self.rows, self.cols).intersection(&self.grid)
-    }
-
-    /// The block with this area, all of which the plane has: where it lies, if its lines follow each other there and no codec
-    /// reads them.
-    fn whole<'a>(&'a mut self, plane: Plane<'a>, area: &Window) -> Option<&'a [u8]> {
-        let is_full = (area.rows, area.cols) == (self.rows, self.cols);
-        if is_full && area.cols == plane.window.cols && !self.compressed {
-            let first = usize::try_from(area.row.checked_sub(plane.window.row)?).ok()?;
-            let start = first.checked_mul(plane.line)?;
-            let len = plane.line.checked_mul(usize::try_from(area.rows).ok()?)?;
-            let block = plane.pixels.get(start..start.checked_add(len)?)?;
-            if block.as_ptr().addr().is_multiple_of(self.dtype.size()) {
-                return Some(block);
+        let area = Window::new(row, col, self.rows, self.cols).intersection(&self.grid).ok_or_else(misfit)?;
+        let here = area.intersection(tile.window).ok_or_else(misfit)?;
+        let bands = self.groups.get(group).ok_or_else(misfit)?;
+        let dtype = dtype::to_gdal(self.dtype);
+        if here == area || !self.keeps_parts {
+            match (&mut self.past_cache, &**bands) {
+                (Some(past_cache), &[band]) if here == area => {
+                    past_cache.write(dataset, band, (down, along), tile, &area)?;
+                }
+                _ => {
+                    let layout = tile.part(&here).ok_or_else(misfit)?;
+                    self.in_cache = true;
+                    io::write(dataset, bands, &here, dtype, tile.pixels, &layout)?;
+                }
             }
+            self.in_parts.remove(&place);
+            return Ok(());
         }
-        let block = bytemuck::cast_slice_mut(&mut self.copied);
-        if !is_full {
-            fill(block, self.blank, self.dtype);
-        }
-        copy(plane, area, area, block, self.cols, self.dtype)?;
-        Some(block)
-    }
-
-    /// Adds what the plane has of a block, and writes the block if it's complete then.
-    fn add(&mut self, dataset: &Dataset, place: Place, plane: Plane<'_>, area: &Window) -> Result<(), String> {
-        let misfit = || format!("{} has nothing of the block of {area}", plane.window);
-        let here = area.intersection(plane.window).ok_or_else(misfit)?;
-        let band = dataset.rasterband(place.2).map_err(|e| e.to_string())?;
-        let mut block = match self.in_parts.remove(&place) {
-            Some(block) => block,
-            None => {
+        self.in_cache = true;
+        let part = match self.in_parts.entry(place) {
+            Entry::Occupied(part) => part.into_mut(),
+            Entry::Vacant(none) => {
+                let len = io::buffer_len(bands.len(), &area, self.dtype.size()).ok_or_else(misfit)?;
+                let mut part = InParts::new(area, len);
                 // The file may have some of it, from an earlier part or run.
-                let mut pixels = vec![0; self.copied.len()];
-                read_block(&band, place, bytemuck::cast_slice_mut(&mut pixels))?;
-                InParts { pixels, missing: area.pixels() }
+                let layout = Layout::packed(area.rows, area.cols, self.dtype.size()).ok_or_else(misfit)?;
+                io::read(dataset, bands, &area, dtype, part.bytes_mut(), &layout)?;
+                none.insert(part)
             }
         };
-        copy(plane, &here, area, bytemuck::cast_slice_mut(&mut block.pixels), self.cols, self.dtype)
-            .ok_or_else(misfit)?;
-        block.missing = block.missing.saturating_sub(here.pixels());
-        if block.missing == 0 {
-            return write_block(&band, place, bytemuck::cast_slice(&block.pixels));
+        part.add(tile, &here, self.dtype).ok_or_else(misfit)?;
+        if part.missing == 0 {
+            part.write(dataset, bands, self.dtype)?;
+            self.in_parts.remove(&place);
         }
-        self.in_parts.insert(place, block);
-        let bytes = self.copied.len().saturating_mul(8);
         // The first ones, since tiles come from the top to the bottom.
-        while self.in_parts.len() > 1 && self.in_parts.len().saturating_mul(bytes) > MOST_IN_PARTS {
+        while self.in_parts.len() > 1 && IN_PARTS.load(Ordering::Relaxed) > MOST_IN_PARTS {
             self.write_first(dataset)?;
         }
         Ok(())
@@ -171,49 +206,149 @@ impl BlockWriter {
 
     /// Writes the first block that is not complete; false if there is none.
     fn write_first(&mut self, dataset: &Dataset) -> Result<bool, String> {
-        let Some((place, block)) = self.in_parts.pop_first() else { return Ok(false) };
-        let band = dataset.rasterband(place.2).map_err(|e| e.to_string())?;
-        write_block(&band, place, bytemuck::cast_slice(&block.pixels)).map(|()| true)
+        let Some(first) = self.in_parts.first_entry() else { return Ok(false) };
+        self.in_cache = true;
+        let bands = self.groups.get(first.key().2).map(Vec::as_slice).unwrap_or_default();
+        first.get().write(dataset, bands, self.dtype)?;
+        // Only now: what could not be written may be tried again.
+        first.remove();
+        Ok(true)
     }
 }
 
-/// Copies these pixels of the plane to where they belong in a block with this area, whose lines have so many pixels.
-fn copy(plane: Plane<'_>, pixels: &Window, area: &Window, block: &mut [u8], cols: u32, dtype: DType) -> Option<()> {
+impl InParts {
+    fn new(area: Window, len: usize) -> Self {
+        let pixels = vec![0; len.div_ceil(size_of::<u64>())];
+        IN_PARTS.fetch_add(size_of_val(&*pixels), Ordering::Relaxed);
+        Self { pixels, area, missing: area.pixels() }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.pixels)
+    }
+
+    /// Adds what a tile has of it.
+    fn add(&mut self, tile: Tile<'_>, here: &Window, dtype: DType) -> Option<()> {
+        let area = self.area;
+        let own = Layout::packed(area.rows, area.cols, dtype.size())?;
+        let planes = tile.pixels.chunks_exact(tile.layout.band);
+        for (from, to) in planes.zip(self.bytes_mut().chunks_exact_mut(own.band)) {
+            copy(from, tile.window, here, to, &area, own.line, dtype)?;
+        }
+        self.missing = self.missing.saturating_sub(here.pixels());
+        Some(())
+    }
+
+    fn write(&self, dataset: &Dataset, bands: &[c_int], dtype: DType) -> Result<(), String> {
+        let layout = Layout::packed(self.area.rows, self.area.cols, dtype.size()).ok_or("too large a block")?;
+        io::write(dataset, bands, &self.area, dtype::to_gdal(dtype), bytemuck::cast_slice(&self.pixels), &layout)
+    }
+}
+
+impl Drop for InParts {
+    fn drop(&mut self) {
+        IN_PARTS.fetch_sub(size_of_val(&*self.pixels), Ordering::Relaxed);
+    }
+}
+
+impl Tile<'_> {
+    /// Where these of its pixels are.
+    fn part(&self, here: &Window) -> Option<Layout> {
+        let skipped = |here: i64, start: i64| usize::try_from(here.checked_sub(start)?).ok();
+        let rows = skipped(here.row, self.window.row)?.checked_mul(self.layout.line)?;
+        let cols = skipped(here.col, self.window.col)?.checked_mul(self.layout.pixel)?;
+        Some(Layout { start: rows.checked_add(cols)?, ..self.layout })
+    }
+}
+
+/// Writes whole blocks of a GeoTIFF that are each of one band.
+#[derive(Debug)]
+struct PastCache {
+    rows: u32,
+    cols: u32,
+    dtype: DType,
+    /// Whether blocks are compressed. Then each is copied first: a tile's pixels may lie in memory that a worker has in common with this
+    /// process, and a codec must not see them change.
+    compressed: bool,
+    /// The bits of what a block holds beyond the grid's edge.
+    blank: u64,
+    /// A block that had to be copied, aligned for every type.
+    copied: Vec<u64>,
+}
+
+impl PastCache {
+    fn new(rows: u32, cols: u32, dtype: DType, compressed: bool, blank: u64) -> Result<Self, String> {
+        let len = io::buffer_len(1, &Window::new(0, 0, rows, cols), dtype.size());
+        let len = len.ok_or_else(|| format!("blocks of {rows} × {cols} pixels are too large"))?;
+        Ok(Self { rows, cols, dtype, compressed, blank, copied: vec![0; len.div_ceil(size_of::<u64>())] })
+    }
+
+    /// Writes the block with this area, all of which the tile has.
+    fn write(
+        &mut self,
+        dataset: &Dataset,
+        band: c_int,
+        (down, along): (u32, u32),
+        tile: Tile<'_>,
+        area: &Window,
+    ) -> Result<(), String> {
+        let misfit = || format!("{} has not all of the block of {area}", tile.window);
+        let index = |n: u32| c_int::try_from(n).map_err(|_| misfit());
+        let (down, along) = (index(down)?, index(along)?);
+        let band = usize::try_from(band).map_err(|_| misfit())?;
+        let band = dataset.rasterband(band).map_err(|e| e.to_string())?;
+        let block = self.block(tile, area).ok_or_else(misfit)?;
+        let (result, messages) = cpl::watch(|| {
+            #[expect(unsafe_code, reason = "the gdal crate's call takes the type as a generic")]
+            // SAFETY: the band's dataset is open and ours; `block` has as many pixels of the band's type as its
+            // blocks, see `BlockWriter::new`, and GDAL's GeoTIFF driver changes them in a copy, if at all; GDAL refuses a
+            // block that isn't there.
+            unsafe {
+                gdal_sys::GDALWriteBlock(band.c_rasterband(), along, down, block.as_ptr().cast_mut().cast())
+            }
+        });
+        messages.outcome(result)
+    }
+
+    /// The block: where it lies in the tile, if its lines follow each other there and no codec reads them.
+    fn block<'a>(&'a mut self, tile: Tile<'a>, area: &Window) -> Option<&'a [u8]> {
+        let Layout { start, line, .. } = tile.part(area)?;
+        let is_full = (area.rows, area.cols) == (self.rows, self.cols);
+        if is_full && area.cols == tile.window.cols && !self.compressed {
+            let len = line.checked_mul(usize::try_from(area.rows).ok()?)?;
+            let block = tile.pixels.get(start..start.checked_add(len)?)?;
+            if block.as_ptr().addr().is_multiple_of(self.dtype.size()) {
+                return Some(block);
+            }
+        }
+        let wide = Layout::packed(self.rows, self.cols, self.dtype.size())?.line;
+        let block = bytemuck::cast_slice_mut(&mut self.copied);
+        if !is_full {
+            fill(block, self.blank, self.dtype);
+        }
+        copy(tile.pixels, tile.window, area, block, area, wide, self.dtype)?;
+        Some(block)
+    }
+}
+
+/// Copies the pixels of `here` from a plane of `window` to one whose first pixel is that of `area`, and whose lines have so many bytes.
+fn copy(
+    from: &[u8],
+    window: &Window,
+    here: &Window,
+    to: &mut [u8],
+    area: &Window,
+    wide: usize,
+    dtype: DType,
+) -> Option<()> {
     let count = |pixels: i64| usize::try_from(pixels).ok();
     let bytes = |pixels: i64| count(pixels)?.checked_mul(dtype.size());
-    let len = bytes(pixels.cols.into())?;
-    let (from, to) = (bytes(pixels.col - plane.window.col)?, bytes(pixels.col - area.col)?);
-    let lines = plane.pixels.chunks_exact(plane.line).skip(count(pixels.row - plane.window.row)?);
-    let places = block.chunks_exact_mut(bytes(cols.into())?).skip(count(pixels.row - area.row)?);
-    for (place, line) in places.zip(lines).take(count(pixels.rows.into())?) {
-        place.get_mut(to..to.checked_add(len)?)?.copy_from_slice(line.get(from..from.checked_add(len)?)?);
+    let len = bytes(here.cols.into())?;
+    let (start, place) = (bytes(here.col.checked_sub(window.col)?)?, bytes(here.col.checked_sub(area.col)?)?);
+    let lines = from.chunks_exact(bytes(window.cols.into())?).skip(count(here.row.checked_sub(window.row)?)?);
+    let places = to.chunks_exact_mut(wide).skip(count(here.row.checked_sub(area.row)?)?);
+    for (to, line) in places.zip(lines).take(count(here.rows.into())?) {
+        to.get_mut(place..place.checked_add(len)?)?.copy_from_slice(line.get(start..start.checked_add(len)?)?);
     }
     Some(())
-}
-
-fn write_block(band: &RasterBand<'_>, place: Place, block: &[u8]) -> Result<(), String> {
-    // GDAL's drivers change its bytes in a copy, if at all.
-    transfer(gdal_sys::GDALWriteBlock, band, place, block.as_ptr().cast_mut())
-}
-
-fn read_block(band: &RasterBand<'_>, place: Place, block: &mut [u8]) -> Result<(), String> {
-    transfer(gdal_sys::GDALReadBlock, band, place, block.as_mut_ptr())
-}
-
-/// `block` has to be as large as the band's blocks.
-fn transfer(
-    call: unsafe extern "C" fn(gdal_sys::GDALRasterBandH, c_int, c_int, *mut c_void) -> CPLErr::Type,
-    band: &RasterBand<'_>,
-    (down, along, _): Place,
-    block: *mut u8,
-) -> Result<(), String> {
-    let (result, messages) = cpl::watch(|| {
-        #[expect(unsafe_code, reason = "the gdal crate's calls take the type as a generic")]
-        // SAFETY: the band's dataset is open and ours; every block here has as many pixels of the band's type as its blocks, see
-        // `BlockWriter::new`; GDAL refuses a block that isn't there.
-        unsafe {
-            call(band.c_rasterband(), along, down, block.cast())
-        }
-    });
-    messages.outcome(result)
 }

@@ -5,15 +5,16 @@ use super::colors::ColorRamp;
 use super::creation::{Creation, RESAMPLING};
 use super::fill::fill;
 use super::finishing::{self, Progress};
-use super::io::{self, Layout, buffer_len};
+use super::io::buffer_len;
 use super::staging::Staging;
-use super::{Error, Nodata, Result, cpl, dataset, dtype, open};
+use super::{Error, Nodata, Result, cpl, dataset, open};
 use crate::grid::{Grid, Window};
 use gdal::Dataset;
-use gdal_sys::CPLErr;
-use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use tilefn_abi::DType;
+
+/// Why a target can't be used any more.
+const BROKEN: &str = "it could not be written earlier";
 
 /// Which overviews an output gets.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -137,7 +138,7 @@ impl Checkpoint {
 pub struct Target {
     spec: TargetSpec,
     // Closed before the folder goes: fields are dropped in order.
-    /// None only after a failed checkpoint.
+    /// None only after a checkpoint or a write has failed.
     dataset: Option<Dataset>,
     staging: Staging,
     /// What `dataset` is written to.
@@ -146,9 +147,8 @@ pub struct Target {
     copy_to: Option<Creation>,
     /// Whether `file` is a GeoTIFF, in which blocks that were never written read as nodata.
     geotiff: bool,
-    bands: Vec<c_int>,
-    /// Writes block by block, if each is of one band.
-    by_block: Option<BlockWriter>,
+    /// Writes to `dataset`.
+    blocks: BlockWriter,
 }
 
 impl Target {
@@ -189,9 +189,10 @@ impl Target {
         copy_to: Option<Creation>,
         geotiff: bool,
     ) -> Result<Self> {
-        let bands = (1..=c_int::try_from(spec.bands).unwrap_or_default()).collect();
-        let by_block = BlockWriter::new(&dataset, spec.dtype, nodata_bits(&spec)?);
-        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, bands, by_block })
+        let blank = if geotiff { Some(nodata_bits(&spec)?) } else { None };
+        let blocks = BlockWriter::new(&dataset, spec.dtype, spec.tile.0, blank)
+            .map_err(|reason| Error::Create { path: spec.path.clone(), reason })?;
+        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, blocks })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -202,22 +203,22 @@ impl Target {
     /// Writes a window of the grid from `[bands, rows, cols]` pixels in memory order.
     ///
     /// # Errors
-    /// [`Error::Write`]; [`Error::Shape`] when the window is not in the grid or `data` has another size.
+    /// [`Error::Write`], after which nothing more can be written; [`Error::Shape`] when the window is not in the grid or `data` has another size.
     pub fn write(&mut self, window: Window, data: &[u8]) -> Result<()> {
         let shape = |reason: String| Error::Shape { path: self.spec.path.clone(), reason };
         if window.is_empty() || !self.spec.grid.window().contains(&window) {
             return Err(shape(format!("{window} is not in the grid of {}", self.spec.grid.window())));
         }
-        let pixel = self.spec.dtype.size();
-        if buffer_len(self.bands.len(), &window, pixel) != Some(data.len()) {
-            return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.bands.len())));
+        if self.len_of(&window) != Some(data.len()) {
+            return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.spec.bands)));
         }
-        let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(|| shape("too large".into()))?;
-        let written = match (&mut self.by_block, &self.dataset) {
-            (Some(blocks), Some(dataset)) => blocks.write(dataset, &window, data),
-            _ => io::write(self.dataset()?, &self.bands, &window, dtype::to_gdal(self.spec.dtype), data, &layout)
-                .and_then(|()| self.flush_bands()),
-        };
+        let Some(dataset) = &self.dataset else { return Err(shape(BROKEN.into())) };
+        let written = self.blocks.write(dataset, &window, data);
+        if written.is_err() {
+            // Where GDAL writes next is uncertain then, and to close the file would put that into it. As it is, it can be resumed from the last
+            // checkpoint, like that of a process that was killed.
+            self.dataset.take().into_iter().for_each(std::mem::forget);
+        }
         written.map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
     }
 
@@ -231,16 +232,14 @@ impl Target {
             return Ok(());
         }
         let bits = nodata_bits(&self.spec)?;
-        let pixel = self.spec.dtype.size();
-        let mut data = vec![0; buffer_len(self.bands.len(), &window, pixel).unwrap_or_default()];
+        let mut data = vec![0; self.len_of(&window).unwrap_or_default()];
         fill(&mut data, bits, self.spec.dtype);
         self.write(window, &data)
     }
 
-    fn dataset(&self) -> Result<&Dataset> {
-        self.dataset
-            .as_ref()
-            .ok_or_else(|| Error::Shape { path: self.spec.path.clone(), reason: "an earlier checkpoint failed".into() })
+    /// Bytes of a window's pixels.
+    fn len_of(&self, window: &Window) -> Option<usize> {
+        buffer_len(usize::try_from(self.spec.bands).ok()?, window, self.spec.dtype.size())
     }
 
     /// The folder that holds the output until it is complete.
@@ -259,10 +258,8 @@ impl Target {
         }
         let path = self.spec.path.clone();
         let failed = |reason: String| Error::Finish { path: path.clone(), step: "writing a checkpoint", reason };
-        let dataset = self.dataset.take().ok_or_else(|| failed("an earlier one failed".into()))?;
-        if let Some(blocks) = &mut self.by_block {
-            blocks.settle(&dataset).map_err(failed)?;
-        }
+        let dataset = self.dataset.take().ok_or_else(|| failed(BROKEN.into()))?;
+        self.blocks.settle(&dataset).map_err(failed)?;
         // GDAL writes where the blocks are only when it closes a GeoTIFF.
         dataset::close(dataset).map_err(failed)?;
         self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
@@ -315,7 +312,7 @@ impl Target {
     /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
     /// was there before is as it was.
     pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
-        let Self { spec, dataset, file, staging, copy_to, geotiff, by_block, .. } = self;
+        let Self { spec, dataset, file, staging, copy_to, geotiff, mut blocks } = self;
         let mut progress = Progress::new(progress);
         let path = spec.path.clone();
         let failed = |step: &'static str| {
@@ -323,10 +320,8 @@ impl Target {
             move |reason: String| Error::Finish { path, step, reason }
         };
         let stopped = || Error::Stopped { path: path.clone() };
-        let mut dataset = dataset.ok_or_else(|| failed("opening it again")("an earlier checkpoint failed".into()))?;
-        if let Some(mut blocks) = by_block {
-            blocks.settle(&dataset).map_err(failed("writing the last blocks"))?;
-        }
+        let mut dataset = dataset.ok_or_else(|| failed("opening it again")(BROKEN.into()))?;
+        blocks.settle(&dataset).map_err(failed("writing the last blocks"))?;
         if geotiff {
             // The file is only complete, and every error known, once it is closed.
             dataset::close(dataset).map_err(failed("writing the last blocks"))?;
@@ -353,24 +348,6 @@ impl Target {
         }
         dataset::close(dataset).map_err(failed("closing the file"))?;
         Ok(Complete { path, staging })
-    }
-
-    /// Leaves nothing in GDAL's cache that is to be written: see [`BlockWriter`]. And an error shows with the tile that it belongs to.
-    fn flush_bands(&self) -> Result<(), String> {
-        let dataset = self.dataset().map_err(|e| e.to_string())?;
-        let (result, messages) = cpl::watch(|| {
-            for number in 1..=self.bands.len() {
-                let band = dataset.rasterband(number).map_err(|e| e.to_string())?;
-                #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
-                // SAFETY: the handle is valid as long as `band` is.
-                let result = unsafe { gdal_sys::GDALFlushRasterCache(band.c_rasterband()) };
-                if result != CPLErr::CE_None {
-                    return Err("GDAL gives no reason".to_owned());
-                }
-            }
-            Ok(())
-        });
-        dataset::check_call(result, &messages)
     }
 }
 
