@@ -215,9 +215,7 @@ impl Target {
         let Some(dataset) = &self.dataset else { return Err(shape(BROKEN.into())) };
         let written = self.blocks.write(dataset, &window, data);
         if written.is_err() {
-            // Where GDAL writes next is uncertain then, and to close the file would put that into it. As it is, it can be resumed from the last
-            // checkpoint, like that of a process that was killed.
-            self.dataset.take().into_iter().for_each(std::mem::forget);
+            self.dataset.take().into_iter().for_each(abandon);
         }
         written.map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
     }
@@ -259,7 +257,10 @@ impl Target {
         let path = self.spec.path.clone();
         let failed = |reason: String| Error::Finish { path: path.clone(), step: "writing a checkpoint", reason };
         let dataset = self.dataset.take().ok_or_else(|| failed(BROKEN.into()))?;
-        self.blocks.settle(&dataset).map_err(failed)?;
+        if let Err(reason) = self.blocks.settle(&dataset) {
+            abandon(dataset);
+            return Err(failed(reason));
+        }
         // GDAL writes where the blocks are only when it closes a GeoTIFF.
         dataset::close(dataset).map_err(failed)?;
         self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
@@ -349,6 +350,12 @@ impl Target {
         dataset::close(dataset).map_err(failed("closing the file"))?;
         Ok(Complete { path, staging })
     }
+}
+
+/// Leaves a file as it is after a failed write. Where GDAL would write next is uncertain then, and to close the file would put that into
+/// it. As it is, it can be resumed from the last checkpoint, like that of a process that was killed.
+fn abandon(dataset: Dataset) {
+    std::mem::forget(dataset);
 }
 
 /// What a pixel that was never written reads as.
