@@ -2,6 +2,7 @@
 
 use crate::support::{fill_target, folder, names, path, python, read_bytes, source_spec, target_spec, write};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tilefn::grid::{Tiling, Window};
 use tilefn::raster::{Error, Target, TargetSpec, inspect};
@@ -73,18 +74,34 @@ fn gdal_itself_prints_nothing() {
 
 const FULL_DISK: &str = "TILEFN_TEST_FULL_DISK";
 
+/// Runs a test of this file with a limit on the size of files, which stands for the end of the disk. It holds for a whole process, hence
+/// a new one.
+#[track_caller]
+fn run_child(limit: &str, test: &str, variant: &str, dir: &Path) {
+    let output = Command::new("/bin/sh")
+        .args(["-c", &format!(r#"{limit}; exec "$0" --exact faults::{test} --ignored --nocapture"#)])
+        .arg(std::env::current_exe().unwrap())
+        .env(FULL_DISK, format!("{variant}:{}", dir.display()))
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{variant}: {out}\n{err}");
+}
+
+/// What the child is to do, and where, if it is one. Writing on at the end of the disk is an error for it, not its end.
+fn child() -> Option<(String, PathBuf)> {
+    let task = std::env::var(FULL_DISK).ok()?;
+    let (variant, dir) = task.split_once(':').unwrap();
+    let ignored = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored).unwrap();
+    Some((variant.to_owned(), dir.into()))
+}
+
 #[test]
 fn a_full_disk_is_noticed() {
-    // A limit on the size of files stands for the end of the disk. It holds for a whole process, hence a new one.
     for variant in ["deflate", "plain", "late", "copy"] {
         let dir = folder();
-        let status = Command::new("/bin/sh")
-            .args(["-c", r#"ulimit -f 200; exec "$0" --exact faults::full_disk_child --ignored --nocapture"#])
-            .arg(std::env::current_exe().unwrap())
-            .env(FULL_DISK, format!("{variant}:{}", dir.path().display()))
-            .output()
-            .unwrap();
-        assert!(status.status.success(), "{variant}: {}", String::from_utf8_lossy(&status.stdout));
+        run_child("ulimit -f 200", "full_disk_child", variant, dir.path());
         assert_eq!(names(dir.path()), ["out.tif"]);
         assert_eq!(fs::read_to_string(dir.path().join("out.tif")).unwrap(), "old");
     }
@@ -93,23 +110,16 @@ fn a_full_disk_is_noticed() {
 #[test]
 #[ignore = "run by a_full_disk_is_noticed"]
 fn full_disk_child() {
-    let Ok(task) = std::env::var(FULL_DISK) else {
-        return;
-    };
-    let (variant, dir) = task.split_once(':').unwrap();
-    let dir = std::path::Path::new(dir);
-    // Writing on is an error then, not the end of the process.
-    let ignored = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored).unwrap();
+    let Some((variant, dir)) = child() else { return };
     fs::write(dir.join("out.tif"), "old").unwrap();
     let noise = |_: i64, r: i64, c: i64| ((r * 7919 + c * 104_729) ^ (r * c)).wrapping_mul(2_654_435_761) as i32;
     let options = if variant == "plain" { vec!["COMPRESS=NONE".to_owned()] } else { vec![] };
     // Blocks that tiles cut are written later than their tiles.
     let tile = if variant == "late" { (100, 100) } else { (128, 128) };
     let driver = (variant == "copy").then(|| "COG".to_owned());
-    let spec = TargetSpec { options, tile, driver, ..target_spec(dir, "out.tif", (512, 512), DType::Int32) };
+    let spec = TargetSpec { options, tile, driver, ..target_spec(&dir, "out.tif", (512, 512), DType::Int32) };
     let error = write(spec, noise).unwrap_err();
-    match (variant, &error) {
+    match (variant.as_str(), &error) {
         ("late" | "copy", Error::Finish { .. } | Error::Write { .. }) | (_, Error::Write { .. }) => {}
         _ => panic!("{error}"),
     }
@@ -121,13 +131,7 @@ fn full_disk_child() {
 fn what_could_not_be_written_once_is_as_it_was_at_the_last_checkpoint() {
     for variant in ["write", "checkpoint"] {
         let dir = folder();
-        let status = Command::new("/bin/sh")
-            .args(["-c", r#"ulimit -S -f 2700; exec "$0" --exact faults::room_again_child --ignored --nocapture"#])
-            .arg(std::env::current_exe().unwrap())
-            .env(FULL_DISK, format!("{variant}:{}", dir.path().display()))
-            .output()
-            .unwrap();
-        assert!(status.status.success(), "{variant}: {}", String::from_utf8_lossy(&status.stderr));
+        run_child("ulimit -S -f 2700", "room_again_child", variant, dir.path());
         python(
             dir.path(),
             "
@@ -141,16 +145,11 @@ assert (read('out.tif') == row * 1000 + col).all()",
 #[ignore = "run by what_could_not_be_written_once_is_as_it_was_at_the_last_checkpoint"]
 fn room_again_child() {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    let Ok(task) = std::env::var(FULL_DISK) else {
-        return;
-    };
-    let (variant, dir) = task.split_once(':').unwrap();
-    let ignored = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored).unwrap();
+    let Some((variant, dir)) = child() else { return };
     let spec = TargetSpec {
         options: vec!["COMPRESS=NONE".to_owned()],
         tile: (100, 100),
-        ..target_spec(std::path::Path::new(dir), "out.tif", (1024, 512), DType::Int32)
+        ..target_spec(&dir, "out.tif", (1024, 512), DType::Int32)
     };
     let mut target = Target::create(spec.clone()).unwrap();
     let tiling = Tiling::new(1024, 512, 100, 100).unwrap();

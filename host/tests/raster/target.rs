@@ -2,9 +2,10 @@
 
 use crate::support::{fill_target, folder, names, path, python, read_bytes, source_spec, target_spec, write};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
-use tilefn::raster::{Error, Nodata, Overviews, Source, Target, TargetSpec, init, inspect, same_crs};
+use tilefn::raster::{Error, Nodata, Overviews, Source, SourceSpec, Target, TargetSpec, init, inspect, same_crs};
 use tilefn_abi::DType;
 
 #[test]
@@ -283,14 +284,18 @@ fn the_crs_survives() {
     assert!(!info.georeferenced && info.grid.crs.is_none());
 }
 
+/// Makes `in.tif` of 600 × 600 pixels, each with its number. And a small cache, so that GDAL reuses memory all the time.
+fn numbered(dir: &Path) -> SourceSpec {
+    init(1 << 20);
+    python(dir, "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])");
+    let file = path(dir, "in.tif");
+    source_spec(&file, &inspect(&file).unwrap())
+}
+
 #[test]
 fn threads_write_and_read_at_the_same_time() {
-    // A small cache makes GDAL reuse memory all the time.
-    init(1 << 20);
     let dir = folder();
-    python(dir.path(), "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])");
-    let file = path(dir.path(), "in.tif");
-    let spec = source_spec(&file, &inspect(&file).unwrap());
+    let spec = numbered(dir.path());
     std::thread::scope(|scope| {
         for tile in [(128, 128), (100, 600)] {
             let spec = &spec;
@@ -321,11 +326,8 @@ fn threads_write_and_read_at_the_same_time() {
 /// thread wanted the block again in this moment, it got what the file had before.
 #[test]
 fn blocks_come_in_parts_while_others_read() {
-    init(1 << 20);
     let dir = folder();
-    python(dir.path(), "make('in.tif', np.arange(600 * 600, dtype=np.int32).reshape(600, 600), ['TILED=YES'])");
-    let file = path(dir.path(), "in.tif");
-    let spec = source_spec(&file, &inspect(&file).unwrap());
+    let spec = numbered(dir.path());
     let whole = Window::new(0, 0, 600, 600);
     let expected = read_bytes(&spec, whole).unwrap();
     let done = AtomicBool::new(false);
@@ -357,16 +359,7 @@ fn blocks_come_in_parts_while_others_read() {
                         options: options.iter().map(|option| (*option).to_owned()).collect(),
                         ..target_spec(dir.path(), name, (600, 600), DType::Int32)
                     };
-                    let mut target = Target::create(spec).unwrap();
-                    let tiling = Tiling::new(600, 600, 60, 70).unwrap();
-                    for window in (0..tiling.count()).map(|index| tiling.tile(index).unwrap().window) {
-                        let Window { row, col, rows, cols } = window;
-                        let lines = expected.chunks_exact(600 * 4).skip(row as usize).take(rows as usize);
-                        let pixels: Vec<u8> =
-                            lines.flat_map(|line| &line[col as usize * 4..][..cols as usize * 4]).copied().collect();
-                        target.write(window, &pixels.repeat(*bands as usize)).unwrap();
-                    }
-                    target.finish(&mut |_| true).unwrap();
+                    write(spec, |_, row, col| (row * 600 + col) as i32).unwrap();
                     let file = path(dir.path(), name);
                     let written = read_bytes(&source_spec(&file, &inspect(&file).unwrap()), whole).unwrap();
                     std::fs::remove_file(&file).unwrap();
@@ -423,13 +416,7 @@ fn long_lines_are_written_in_parts() {
         tile: (128, 100_000),
         ..target_spec(dir.path(), "a.dat", (rows, cols), DType::UInt8)
     };
-    let mut target = Target::create(spec).unwrap();
-    let tiling = Tiling::new(rows, cols, 128, 100_000).unwrap();
-    for window in (0..tiling.count()).map(|index| tiling.tile(index).unwrap().window) {
-        let value = (window.row / 128 * 100 + window.col / 100_000 + 1) as u8;
-        target.write(window, &vec![value; window.pixels() as usize]).unwrap();
-    }
-    target.finish(&mut |_| true).unwrap();
+    write(spec, |_, row, col| (row / 128 * 100 + col / 100_000 + 1) as u8).unwrap();
     python(
         dir.path(),
         "

@@ -9,6 +9,7 @@ use super::io::{self, Layout};
 use super::{cpl, dtype};
 use crate::grid::Window;
 use gdal::{Dataset, Metadata};
+use gdal_sys::GDALDataType;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::c_int;
@@ -48,6 +49,7 @@ struct InParts {
     /// What it has of the grid, packed as `[bands, rows, cols]`; in words to be aligned for every type.
     pixels: Vec<u64>,
     area: Window,
+    layout: Layout,
     /// How many pixels of a band are still to come.
     missing: u64,
 }
@@ -106,11 +108,6 @@ impl BlockWriter {
             let (pixels, others) = rest.split_at_checked(len).ok_or_else(misfit)?;
             rest = others;
             let tile = Tile { window, pixels, layout };
-            if self.past_cache.is_none() && (!self.keeps_parts || self.is_whole(window)) {
-                self.in_cache = true;
-                io::write(dataset, bands, window, dtype::to_gdal(self.dtype), pixels, &layout)?;
-                continue;
-            }
             let under = |start: i64, end: i64, side: u32| {
                 let block = |pixel: i64| u32::try_from(pixel / i64::from(side)).ok();
                 Some(block(start)?..=block(end.checked_sub(1)?)?)
@@ -147,16 +144,6 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Whether a window ends where blocks or the grid end.
-    fn is_whole(&self, window: &Window) -> bool {
-        let ends = |start: i64, end: i64, block: u32, size: i64| {
-            let block = i64::from(block);
-            start % block == 0 && (end % block == 0 || end == size)
-        };
-        ends(window.row, window.row_end(), self.rows, self.grid.row_end())
-            && ends(window.col, window.col_end(), self.cols, self.grid.col_end())
-    }
-
     /// Writes what a tile has of a block, or keeps it.
     fn put(&mut self, dataset: &Dataset, place: Place, tile: Tile<'_>) -> Result<(), String> {
         let (down, along, group) = place;
@@ -184,17 +171,16 @@ impl BlockWriter {
         let part = match self.in_parts.entry(place) {
             Entry::Occupied(part) => part.into_mut(),
             Entry::Vacant(none) => {
-                let len = io::buffer_len(bands.len(), &area, self.dtype.size()).ok_or_else(misfit)?;
-                let mut part = InParts::new(area, len);
+                let mut part = InParts::new(area, bands.len(), self.dtype).ok_or_else(misfit)?;
                 // The file may have some of it, from an earlier part or run.
-                let layout = Layout::packed(area.rows, area.cols, self.dtype.size()).ok_or_else(misfit)?;
+                let layout = part.layout;
                 io::read(dataset, bands, &area, dtype, part.bytes_mut(), &layout)?;
                 none.insert(part)
             }
         };
         part.add(tile, &here, self.dtype).ok_or_else(misfit)?;
         if part.missing == 0 {
-            part.write(dataset, bands, self.dtype)?;
+            part.write(dataset, bands, dtype)?;
             self.in_parts.remove(&place);
         }
         // The first ones, since tiles come from the top to the bottom.
@@ -206,21 +192,19 @@ impl BlockWriter {
 
     /// Writes the first block that is not complete; false if there is none.
     fn write_first(&mut self, dataset: &Dataset) -> Result<bool, String> {
-        let Some(first) = self.in_parts.first_entry() else { return Ok(false) };
+        let Some(((_, _, group), first)) = self.in_parts.pop_first() else { return Ok(false) };
         self.in_cache = true;
-        let bands = self.groups.get(first.key().2).map(Vec::as_slice).unwrap_or_default();
-        first.get().write(dataset, bands, self.dtype)?;
-        // Only now: what could not be written may be tried again.
-        first.remove();
-        Ok(true)
+        let bands = self.groups.get(group).map(Vec::as_slice).unwrap_or_default();
+        first.write(dataset, bands, dtype::to_gdal(self.dtype)).map(|()| true)
     }
 }
 
 impl InParts {
-    fn new(area: Window, len: usize) -> Self {
-        let pixels = vec![0; len.div_ceil(size_of::<u64>())];
+    fn new(area: Window, bands: usize, dtype: DType) -> Option<Self> {
+        let layout = Layout::packed(area.rows, area.cols, dtype.size())?;
+        let pixels = vec![0; layout.band.checked_mul(bands)?.div_ceil(size_of::<u64>())];
         IN_PARTS.fetch_add(size_of_val(&*pixels), Ordering::Relaxed);
-        Self { pixels, area, missing: area.pixels() }
+        Some(Self { pixels, area, layout, missing: area.pixels() })
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
@@ -229,8 +213,7 @@ impl InParts {
 
     /// Adds what a tile has of it.
     fn add(&mut self, tile: Tile<'_>, here: &Window, dtype: DType) -> Option<()> {
-        let area = self.area;
-        let own = Layout::packed(area.rows, area.cols, dtype.size())?;
+        let (area, own) = (self.area, self.layout);
         let planes = tile.pixels.chunks_exact(tile.layout.band);
         for (from, to) in planes.zip(self.bytes_mut().chunks_exact_mut(own.band)) {
             copy(from, tile.window, here, to, &area, own.line, dtype)?;
@@ -239,9 +222,8 @@ impl InParts {
         Some(())
     }
 
-    fn write(&self, dataset: &Dataset, bands: &[c_int], dtype: DType) -> Result<(), String> {
-        let layout = Layout::packed(self.area.rows, self.area.cols, dtype.size()).ok_or("too large a block")?;
-        io::write(dataset, bands, &self.area, dtype::to_gdal(dtype), bytemuck::cast_slice(&self.pixels), &layout)
+    fn write(&self, dataset: &Dataset, bands: &[c_int], dtype: GDALDataType::Type) -> Result<(), String> {
+        io::write(dataset, bands, &self.area, dtype, bytemuck::cast_slice(&self.pixels), &self.layout)
     }
 }
 

@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 
 /// Where pixels lie in a buffer, in bytes. Pixels of a row follow each other.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     /// First byte of the first pixel.
     pub(super) start: usize,
