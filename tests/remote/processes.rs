@@ -1,7 +1,7 @@
 //! Workers in processes of their own: same result as threads, errors reach the user, workers come and go.
 
 use crate::labour::{self, FILES, assert_done, submit, worker};
-use crate::running::{Running, assert_tidy, is_copy, signal, workers};
+use crate::running::{Running, assert_tidy, signal, workers};
 use crate::support::{Folder, Run};
 use std::collections::HashSet;
 use std::io::Write;
@@ -34,24 +34,6 @@ fn any_number_of_workers_gives_the_same_as_threads() {
     }
 }
 
-/// They have it from the controller, and compile it while the job is planned.
-#[test]
-fn copies_need_not_ask_for_the_module() {
-    let f = labour::folder(0, "ticket = 'ticket'\nlisten = '127.0.0.1:0'");
-    let asked = |run: &Run| run.stderr.matches("asks for the module").count();
-    let mut command = f.command();
-    command.args("run job.toml -vv --workers processes:2 --report report.json".split(' '));
-    let run = Running::start(&f, "controller", command).wait();
-    assert_done(&f, &run);
-    assert_eq!(asked(&run), 0, "{}", run.stderr);
-    // Where one does, it would be seen.
-    let mut controller = submit(&f, "-vv --workers external --overwrite");
-    controller.until("there is a ticket", |_| f.path().join("ticket").exists());
-    worker(&f, "worker", "").wait().ok();
-    assert_eq!(asked(&controller.wait()), 1);
-}
-
-/// More pixels than slots take, and a tile that no slot takes.
 #[test]
 fn tiles_of_any_size_give_the_same_as_threads() {
     let f = Folder::new();
@@ -300,39 +282,32 @@ fn worker_processes_need_no_network() {
     assert_eq!(tcp_sockets(controller.pid()), 1);
 }
 
-/// As long as it had another's, the end of that one's connection would not show. Nor may it reach into another's pixels.
+/// As long as it had another's, the end of that one's connection would not show.
 #[test]
 fn each_process_has_its_own_connection_only() {
     let f = labour::folder(ENDLESS, "");
     let controller = at_work(&f, 3, &["--dashboard", "0"]);
-    let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
+    let mut seen = HashSet::new();
     let pids = workers(f.path());
     assert_eq!(pids.len(), 3);
     for pid in pids.into_iter().chain([controller.pid()]) {
         let own = sockets(pid);
         assert!(!own.is_empty() && own.is_disjoint(&seen), "process {pid} has {own:?}, the others {seen:?}");
         seen.extend(own);
-        if pid != controller.pid() {
-            let own = shared_memory(pid);
-            assert!(own.len() == 1 && own.is_disjoint(&shared), "process {pid} has {own:?}, the others {shared:?}");
-            shared.extend(own);
-        }
     }
-    assert_eq!(shared_memory(controller.pid()), shared);
 }
 
 #[test]
-fn the_first_workers_are_copies_and_one_that_dies_is_replaced_by_a_program() {
+fn a_worker_that_dies_is_replaced() {
     let f = labour::folder(ENDLESS, "");
     let mut controller = two_at_work(&f);
     let first = workers(f.path());
-    assert!(first.iter().all(|pid| is_copy(*pid)));
     signal(first[0], "KILL");
     controller.says("a worker process ended with signal: 9 (SIGKILL); starting another");
     controller.until("there are two again", |c| c.stderr().matches(" joined: ").count() == 3);
     let mut now = workers(f.path());
     now.retain(|pid| *pid != first[1]);
-    assert!(matches!(now[..], [new] if new != first[0] && !is_copy(new)), "{first:?} {now:?}");
+    assert!(matches!(now[..], [new] if new != first[0]), "{first:?} {now:?}");
     assert_eq!(children(controller.pid()).len(), 2, "no ended one is left unnoticed");
 }
 
@@ -388,14 +363,6 @@ fn sockets(pid: u32) -> HashSet<String> {
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let targets = files.filter_map(|f| Some(std::fs::read_link(f.ok()?.path()).ok()?.to_str()?.to_owned()));
     targets.filter(|target| target.starts_with("socket:")).collect()
-}
-
-/// The mappings of a process that others have too, as the system names them.
-fn shared_memory(pid: u32) -> HashSet<String> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    // Fields 2 and 5 are the access and the number of the file that stands behind it.
-    let fields = maps.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    fields.filter(|fields| fields[1].ends_with('s')).map(|fields| fields[4].to_owned()).collect()
 }
 
 /// How many TCP sockets a process has, listening or connected.

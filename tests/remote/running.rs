@@ -111,18 +111,13 @@ pub fn workers(folder: &Path) -> Vec<u32> {
         // It may end while it is looked at; a zombie has no command line.
         let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
         let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        let is_worker = line.split(|b| *b == 0).nth(1) == Some(b"worker") || is_copy(pid);
+        let is_worker = line.split(|b| *b == 0).nth(1) == Some(b"worker");
         if is_worker && environment.split(|b| *b == 0).any(|v| v == mark.as_bytes()) {
             pids.push(pid);
         }
     }
     pids.sort_unstable();
     pids
-}
-
-/// Whether this is a worker that is a copy of its controller.
-pub fn is_copy(pid: u32) -> bool {
-    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"tilefn-worker\n")
 }
 
 /// Asserts that a run has left nothing: no worker, no ticket, no file but these (and the tests' own, hidden ones).

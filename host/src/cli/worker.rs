@@ -47,7 +47,7 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     let threads = arguments.threads.unwrap_or_else(cores);
     work(kind, threads, || match arguments.ticket.as_deref() {
         _ if arguments.connected => match Socket::inherited(std::io::stdin().as_fd()) {
-            Ok(socket) => Ok(Controller::Parent { socket, expected: None }),
+            Ok(socket) => Ok(Controller::Parent(socket)),
             Err(e) => Err(Fatal::usage(format!(
                 "--connected: standard input is no connection with a controller, which gives it: {e}"
             ))),
@@ -57,12 +57,6 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
             .map_err(Fatal::usage),
         Some(place) => read_ticket(place).map(Controller::Named),
     })
-}
-
-/// Works for the controller at the other end of `socket`, in a process that is a copy of it.
-#[cfg(feature = "gdal")]
-pub fn forked(socket: Socket, threads: u32, expected: Option<crate::worker::Expected>) -> Result<(), Fatal> {
-    work(WorkerKind::Process, threads, || Ok(Controller::Parent { socket, expected }))
 }
 
 fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller, Fatal>) -> Result<(), Fatal> {

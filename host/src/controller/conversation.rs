@@ -2,14 +2,14 @@
 
 use super::book::Book;
 use super::failure::Failure;
-use super::reading::{Place, Read};
+use super::reading::Read;
 use super::report::Spent;
 use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
 use crate::wire::{
-    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, Slots, TileFailure, TileResult,
+    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult,
     WireError, Writer,
 };
 use std::collections::HashMap;
@@ -120,7 +120,6 @@ pub async fn hold(
     reader: Reader<FromWorker>,
     writer: Writer<FromController>,
 ) -> (Work, String) {
-    let slots = writer.slots();
     let (out, outgoing) = mpsc::unbounded_channel();
     let (tell, events) = mpsc::unbounded_channel();
     let mut sending = tokio::spawn(send(server.clone(), writer, outgoing));
@@ -132,7 +131,6 @@ pub async fn hold(
         tell,
         events,
         room: Arc::new(Semaphore::new(OUTGOING)),
-        slots,
         wanted: 0,
         leases: HashMap::new(),
         sent: 0,
@@ -182,8 +180,6 @@ struct Talk<'a> {
     events: mpsc::UnboundedReceiver<Event>,
     /// Places for tiles on their way to this worker.
     room: Arc<Semaphore>,
-    /// Where it finds their pixels, if it's here.
-    slots: Option<Slots>,
     /// Tiles the worker has asked for and not been given; below zero when it was given more.
     wanted: i64,
     /// Tiles it holds.
@@ -271,8 +267,8 @@ impl Talk<'_> {
                 let _gone = self.out.send(Out::Message(FromController::Tile { lease, inputs: Vec::new() }));
             } else {
                 let (out, tell) = (self.out.clone(), self.tell.clone());
-                let place = (self.room.clone(), self.slots.clone());
-                tokio::spawn(read_and_send(self.server.clone(), place, tile, lease, out, tell));
+                let room = self.room.clone();
+                tokio::spawn(read_and_send(self.server.clone(), room, tile, lease, out, tell));
             }
             self.leases.insert(index, held);
         }
@@ -524,7 +520,7 @@ fn hand_in(book: &Book, tile: &Tile, outputs: &[Vec<RasterHead>], payload: &Payl
 /// Reads a tile as soon as there is room for it, and sends it unless it is empty.
 async fn read_and_send(
     server: Arc<Server>,
-    (room, slots): (Arc<Semaphore>, Option<Slots>),
+    room: Arc<Semaphore>,
     tile: Tile,
     lease: Lease,
     out: mpsc::UnboundedSender<Out>,
@@ -541,7 +537,7 @@ async fn read_and_send(
         let _gone = tell.send(Event::Done(tile));
         return;
     }
-    match readers.read(tile, slots).await {
+    match readers.read(tile).await {
         Ok(read) if !read.valid => {
             let _gone = tell.send(Event::Empty(tile, read.time));
         }
@@ -576,13 +572,8 @@ async fn send(
                 Some(Out::Tile { lease, read, _room }) => {
                     let inputs = server.heads(lease.tile);
                     let message = FromController::Tile { lease, inputs };
-                    match read.pixels {
-                        Place::Draft(draft) => writer.send_draft(&message, draft).await?,
-                        Place::Buffers(buffers) => {
-                            let parts: Vec<&[u8]> = buffers.iter().map(Vec::as_slice).collect();
-                            writer.send(&message, &parts).await?;
-                        }
-                    }
+                    let parts: Vec<&[u8]> = read.pixels.iter().map(Vec::as_slice).collect();
+                    writer.send(&message, &parts).await?;
                 }
             },
             _ = beat.tick() => writer.send(&FromController::Heartbeat, &[]).await?,

@@ -8,7 +8,6 @@ mod failure;
 pub mod fleet;
 mod journal;
 mod plan;
-mod process;
 mod processes;
 mod ranges;
 mod reading;

@@ -1,13 +1,12 @@
 //! Workers as processes of this machine, each on a connection of its own that it is started with.
 
 use super::fleet::FleetError;
-use super::process::Process;
 use super::server::Server;
 use crate::wire::{Pool, Socket};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,8 +15,6 @@ use tokio::task::{AbortHandle, JoinSet};
 const LEAVE: Duration = Duration::from_secs(5);
 /// How often a worker of the wanted number may be started anew on average before that is given up.
 const RESTARTS: u32 = 8;
-/// Payloads for each direction that can lie in memory, beyond one for each thread: those on their way, and those that wait.
-const MORE_SLOTS: u32 = 3;
 /// How often is looked who has died; so one which can't start doesn't spin.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often is looked whether a process that was told to end has done so.
@@ -34,8 +31,15 @@ pub struct Processes {
 }
 
 struct Running {
-    process: Process,
+    process: Child,
     link: Link,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a process whose end is known.
+        let _ended = self.process.kill().and_then(|()| self.process.wait());
+    }
 }
 
 /// How far the connection with a process is.
@@ -52,9 +56,6 @@ impl Processes {
     /// Starts `count` processes with `threads` compute threads each, before there is anything for them to do: they load
     /// meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
     ///
-    /// They are copies of this process that do `work`, as long as it has one thread only, and are to be [called](Self::call). Otherwise, and
-    /// whenever one is replaced, they are of `program`.
-    ///
     /// # Errors
     /// When one can't be started.
     pub fn start(
@@ -62,44 +63,20 @@ impl Processes {
         count: u32,
         threads: u32,
         start_timeout: Duration,
-        work: impl Fn(Socket) -> u8,
     ) -> Result<Self, FleetError> {
         // They inherit it.
         super::remote::raise_file_limit();
         let mut processes = Self::none(program, count, threads, start_timeout);
         for _ in 0..count {
-            if let Err(error) = processes.fork(&work) {
-                tracing::info!("a worker process can't be a copy of this one: {error}");
-                processes.spawn()?;
-            }
+            processes.spawn()?;
         }
         Ok(processes)
-    }
-
-    /// Calls those that are copies: the module is compiled, and they will find it in the cache. At the latest, they are called when their conversations
-    /// begin.
-    pub fn call(&mut self) {
-        for Running { link, .. } in &mut self.children {
-            if let Link::Waiting(socket) = link {
-                // One that is gone shows when it's talked to.
-                let _gone = socket.call();
-            }
-        }
     }
 
     fn none(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {
         let restarts_left = count.saturating_mul(RESTARTS);
         let (children, conversations) = (Vec::new(), JoinSet::new());
         Self { program, threads, start_timeout, restarts_left, children, conversations }
-    }
-
-    fn fork(&mut self, work: impl FnOnce(Socket) -> u8) -> io::Result<()> {
-        let slots = u8::try_from(self.threads.saturating_add(MORE_SLOTS)).unwrap_or(u8::MAX);
-        let (ours, theirs) = Socket::pair_sharing(slots)?;
-        let process = Process::fork(theirs, work)?;
-        ours.withhold()?;
-        self.children.push(Running { process, link: Link::Waiting(ours) });
-        Ok(())
     }
 
     fn spawn(&mut self) -> Result<(), FleetError> {
@@ -111,14 +88,14 @@ impl Processes {
 
     fn command(&self) -> io::Result<Running> {
         let (ours, theirs) = Socket::pair()?;
-        let child = Command::new(&self.program)
+        let process = Command::new(&self.program)
             .args(["worker", "--connected", "--threads", &self.threads.to_string()])
             .stdin(theirs)
             .stdout(Stdio::null())
             // Ctrl-C goes to the controller, which ends its workers in order.
             .process_group(0)
             .spawn()?;
-        Ok(Running { process: child.try_into()?, link: Link::Waiting(ours) })
+        Ok(Running { process, link: Link::Waiting(ours) })
     }
 
     /// Talks with the workers, and replaces those that die. Ends only when none is left and none can be had.
@@ -167,7 +144,7 @@ impl Processes {
                 if matches!(link, Link::Held(conversation) if conversation.is_finished()) {
                     *link = Link::Over(Instant::now());
                 }
-                if let Some(status) = process.ended() {
+                if let Ok(Some(status)) = process.try_wait() {
                     ended = Some((n, format!("ended with {status}")));
                 } else if matches!(link, Link::Over(since) if since.elapsed() > LEAVE) {
                     // What remains of it ends when it is dropped.
@@ -193,7 +170,7 @@ impl Drop for Processes {
         let asked = Instant::now();
         for Running { process, link } in &mut self.children {
             // One that waits has nothing to bring to an end.
-            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && process.ended().is_none() {
+            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(process.try_wait(), Ok(None)) {
                 std::thread::sleep(LOOK);
             }
         }

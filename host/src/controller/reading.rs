@@ -2,44 +2,16 @@
 
 use crate::grid::Tile;
 use crate::raster::Error;
-use crate::wire::{Draft, Slots};
 use crate::worker::{FilePixels, Pixels, Task, any_valid};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// A tile's input pixels: one part or buffer for each file, `[bands, rows, cols]`, inputs one after the other.
-pub enum Place {
-    /// Where the worker will find them.
-    Draft(Draft),
-    /// Here.
-    Buffers(Vec<Vec<u8>>),
-}
-
-impl Place {
-    /// Room for parts of these sizes, in a slot if there is one for them.
-    fn new(sizes: &[usize], slots: Option<&Slots>) -> Self {
-        let bytes: Vec<_> = sizes.iter().map(|size| *size as u64).collect();
-        match slots.and_then(|slots| Draft::new(&bytes, slots).ok()?) {
-            Some(draft) => Self::Draft(draft),
-            None => Self::Buffers(sizes.iter().map(|size| vec![0; *size]).collect()),
-        }
-    }
-
-    fn part_mut(&mut self, index: usize) -> &mut [u8] {
-        match self {
-            Self::Draft(draft) => draft.part_mut(index),
-            Self::Buffers(buffers) => buffers.get_mut(index).map(Vec::as_mut_slice),
-        }
-        .unwrap_or_default()
-    }
-}
-
 /// A tile that was read.
 pub struct Read {
-    /// The pixels.
-    pub pixels: Place,
+    /// The pixels: a buffer for each file, `[bands, rows, cols]`, inputs one after the other.
+    pub pixels: Vec<Vec<u8>>,
     /// Whether any input has a valid pixel, or it doesn't matter.
     pub valid: bool,
     /// Time it took.
@@ -54,8 +26,8 @@ pub struct ReadError {
     pub source: Error,
 }
 
-/// A tile to be read, into a slot if there is one.
-type Request = (Tile, Option<Slots>, Answer);
+/// A tile to be read.
+type Request = (Tile, Answer);
 type Answer = oneshot::Sender<Result<Read, ReadError>>;
 
 /// Reads tiles on threads of its own; ends when dropped.
@@ -75,14 +47,14 @@ impl Readers {
         Ok(Self { requests })
     }
 
-    /// The pixels of `tile`, for a worker that finds them in one of these slots.
-    pub async fn read(&self, tile: Tile, slots: Option<Slots>) -> Result<Read, ReadError> {
+    /// The pixels of `tile`.
+    pub async fn read(&self, tile: Tile) -> Result<Read, ReadError> {
         let (answer, result) = oneshot::channel();
         let gone = || ReadError {
             input: String::new(),
             source: Error::Shape { path: String::new(), reason: "the reading threads have ended".into() },
         };
-        self.requests.send((tile, slots, answer)).map_err(|_| gone())?;
+        self.requests.send((tile, answer)).map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
     }
 }
@@ -92,13 +64,13 @@ fn work(task: &Arc<Task>, queue: &Mutex<Receiver<Request>>) {
     loop {
         // Held only while waiting for a request, not while reading.
         let request = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((tile, slots, answer)) = request else { return };
+        let Ok((tile, answer)) = request else { return };
         // Nobody waits any more when the worker is gone.
-        let _gone = answer.send(read(task, &mut files, &tile, slots.as_ref()));
+        let _gone = answer.send(read(task, &mut files, &tile));
     }
 }
 
-fn read(task: &Task, files: &mut FilePixels, tile: &Tile, slots: Option<&Slots>) -> Result<Read, ReadError> {
+fn read(task: &Task, files: &mut FilePixels, tile: &Tile) -> Result<Read, ReadError> {
     let started = Instant::now();
     let inputs = task.inputs.iter().enumerate();
     let rasters: Vec<_> = inputs.flat_map(|(i, input)| (0..).zip(&input.rasters).map(move |r| (i, input, r))).collect();
@@ -111,10 +83,9 @@ fn read(task: &Task, files: &mut FilePixels, tile: &Tile, slots: Option<&Slots>)
         })
     });
     let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
-    let mut pixels = Place::new(&sizes.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>(), slots);
+    let mut pixels: Vec<_> = sizes.iter().map(|(_, bytes)| vec![0; *bytes]).collect();
     let mut valid = !task.skip_empty || rasters.is_empty();
-    for (n, ((i, input, (r, raster)), (window, _))) in rasters.into_iter().zip(sizes).enumerate() {
-        let buffer = pixels.part_mut(n);
+    for (((i, input, (r, raster)), (window, _)), buffer) in rasters.into_iter().zip(sizes).zip(&mut pixels) {
         files.read(i, r, window, buffer).map_err(|source| ReadError { input: input.name.clone(), source })?;
         valid = valid || any_valid(raster, buffer);
     }

@@ -3,8 +3,8 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0 | frame format, [`FORMAT`] |
-//! | 1 | 0: payload as it is; 1: payload in compressed blocks; 2: no payload here, it lies in a slot of shared memory |
-//! | 2 | element size in bytes that the blocks were split by: 1, 2, 4 or 8; number of the slot; else 0 |
+//! | 1 | 0: payload as it is; 1: payload in compressed blocks |
+//! | 2 | element size in bytes that the blocks were split by: 1, 2, 4 or 8; else 0 |
 //! | 3 | zero |
 //! | 4–7 | bytes of the message, u32 |
 //! | 8–15 | bytes of the payload before compression, u64 |
@@ -30,8 +30,6 @@ pub enum Coding {
     Plain,
     /// In compressed blocks, split by elements of this size.
     Packed(u8),
-    /// In this slot of the memory that both sides share.
-    Slot(u8),
 }
 
 /// A frame's head.
@@ -53,7 +51,6 @@ impl Head {
         let (coding, by) = match self.coding {
             Coding::Plain => (0, 0),
             Coding::Packed(width) => (1, width),
-            Coding::Slot(number) => (2, number),
         };
         flags.copy_from_slice(&[FORMAT, coding, by, 0]);
         let (header, payload) = lengths.split_at_mut(4);
@@ -72,7 +69,6 @@ impl Head {
         let coding = match (coding, by) {
             (0, 0) => Coding::Plain,
             (1, width) if is_width(width) => Coding::Packed(width),
-            (2, number) => Coding::Slot(number),
             _ => {
                 return Err(WireError::Malformed(format!("a payload coded {coding} by {by}")));
             }

@@ -14,7 +14,6 @@ use super::limits::{
     CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence,
 };
 use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
-use super::shared::Shared;
 use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
 
 /// A worker that has shown the secret and waits for the controller's decision; dropping it closes the connection.
@@ -130,10 +129,10 @@ pub async fn join(
     pool: Pool,
     limits: PayloadLimits,
 ) -> Result<Joined, WireError> {
-    begin(stream, secret, about, pool, limits, Some(HANDSHAKE_TIMEOUT), None).await
+    begin(stream, secret, about, pool, limits, Some(HANDSHAKE_TIMEOUT)).await
 }
 
-/// As [`join`], for a controller that answers within `patience`, if that is given, and with which memory may be shared.
+/// As [`join`], for a controller that answers within `patience`, if that is given.
 pub(super) async fn begin(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: Secret,
@@ -141,9 +140,8 @@ pub(super) async fn begin(
     pool: Pool,
     limits: PayloadLimits,
     patience: Option<Duration>,
-    shared: Option<Shared>,
 ) -> Result<Joined, WireError> {
-    let (mut reader, mut writer): (Reader<FromController>, _) = halves(stream, pool, limits, shared);
+    let (mut reader, mut writer): (Reader<FromController>, _) = halves(stream, pool, limits);
     let hello = FromWorker::Hello(Hello { protocols: Protocols::OURS, secret, about });
     within("the greeting", HANDSHAKE_TIMEOUT, writer.send(&hello, &[])).await?;
     if let Some(patience) = patience {
@@ -184,18 +182,17 @@ pub async fn greet(
     secret: &Secret,
     pool: Pool,
 ) -> Result<Joining, WireError> {
-    greet_as(Some(peer), stream, secret, pool, None).await
+    greet_as(Some(peer), stream, secret, pool).await
 }
 
-/// As [`greet`], for a peer that may have no address, and memory in common.
+/// As [`greet`], for a peer that may have no address.
 pub(super) async fn greet_as(
     peer: Option<SocketAddr>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: &Secret,
     pool: Pool,
-    shared: Option<Shared>,
 ) -> Result<Joining, WireError> {
-    let (mut reader, mut writer): (Reader<FromWorker>, _) = halves(stream, pool, PayloadLimits::default(), shared);
+    let (mut reader, mut writer): (Reader<FromWorker>, _) = halves(stream, pool, PayloadLimits::default());
     reader.set_max_header(MAX_HELLO);
     let head = reader.next_header().await?;
     let protocol = match judge(reader.header(), secret) {
@@ -233,15 +230,9 @@ fn halves<R: Message, W: Message>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     pool: Pool,
     limits: PayloadLimits,
-    shared: Option<Shared>,
 ) -> (Reader<R>, Writer<W>) {
     let (r, w) = split(stream);
-    let (mut reader, mut writer) = (Reader::new(r, pool, limits), Writer::new(w));
-    if let Some(Shared { sends, receives }) = shared {
-        reader.set_slots(receives);
-        writer.set_slots(sends);
-    }
-    (reader, writer)
+    (Reader::new(r, pool, limits), Writer::new(w))
 }
 
 fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {

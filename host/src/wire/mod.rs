@@ -62,7 +62,6 @@
 //! # }
 //! ```
 mod codec;
-mod draft;
 mod error;
 mod frame;
 mod handshake;
@@ -73,13 +72,11 @@ mod message;
 mod payload;
 mod reader;
 mod secret;
-mod shared;
 mod ticket;
 mod tls;
 mod writer;
 
 pub use codec::Compression;
-pub use draft::Draft;
 pub use error::WireError;
 pub use handshake::{Joined, Joining, Terms, connect, greet, join};
 pub use limits::{
@@ -95,7 +92,6 @@ pub use message::{
 pub use payload::{Payload, Pool};
 pub use reader::Reader;
 pub use secret::Secret;
-pub use shared::{Shared, Slots};
 pub use ticket::{TICKET_VERSION, Ticket};
 pub use tls::{Fingerprint, JobCertificate};
 pub use writer::Writer;

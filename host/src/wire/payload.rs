@@ -7,7 +7,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::WireError;
 use super::limits::ALIGN;
-use super::shared::Held;
 
 /// Where each part of a payload lies: every part that is not empty starts at a multiple of [`ALIGN`],
 /// zeros between them.
@@ -83,21 +82,17 @@ impl Pool {
         }))
     }
 
-    /// A buffer for `layout`, or the slot that it lies in, as soon as the budget has room. Dropping the future gives up the place in the
-    /// queue, but not the slot.
-    pub(super) async fn take(&self, layout: &Layout, held: &mut Option<Held>) -> Result<Payload, WireError> {
+    /// A buffer for `layout`, as soon as the budget has room. Dropping the future gives up the place in the queue.
+    pub(super) async fn take(&self, layout: &Layout) -> Result<Payload, WireError> {
         let total = layout.total();
         if total == 0 {
             let parts = vec![0..0; layout.parts().len()];
-            return Ok(Payload { memory: Memory::Own(Vec::new()), len: 0, parts, home: None });
+            return Ok(Payload { buffer: Vec::new(), len: 0, parts, home: None });
         }
         let (len, parts) = places(layout)?;
         let units = u32::try_from(total.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.0.units);
         let permit = Arc::clone(&self.0.budget).acquire_many_owned(units).await.map_err(|_| WireError::Closed)?;
         let home = Some((self.clone(), permit));
-        if let Some(held) = held.take() {
-            return Ok(Payload { memory: Memory::Slot(held), len, parts, home });
-        }
         let words = len.div_ceil(size_of::<u128>());
         let mut words_kept = self.kept(words);
         // A new buffer's zeros come from the system as it is filled, not from here.
@@ -107,7 +102,7 @@ impl Pool {
             words_kept.resize(words, 0);
             words_kept
         };
-        Ok(Payload { memory: Memory::Own(buffer), len, parts, home })
+        Ok(Payload { buffer, len, parts, home })
     }
 
     /// A kept buffer that fits without wasting as much again; else an empty one.
@@ -135,17 +130,12 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// A received payload; its memory goes back to the pool, or its slot to the sender, when it is dropped.
+/// A received payload; its memory goes back to the pool when it is dropped.
 pub struct Payload {
-    memory: Memory,
+    buffer: Vec<u128>,
     len: usize,
     parts: Vec<Range<usize>>,
     home: Option<(Pool, OwnedSemaphorePermit)>,
-}
-
-enum Memory {
-    Own(Vec<u128>),
-    Slot(Held),
 }
 
 impl Payload {
@@ -161,10 +151,7 @@ impl Payload {
 
     /// Part `index`, its first byte aligned to 16.
     pub fn part(&self, index: usize) -> Option<&[u8]> {
-        let bytes = match &self.memory {
-            Memory::Own(buffer) => bytemuck::cast_slice(buffer),
-            Memory::Slot(held) => held.bytes(),
-        };
+        let bytes: &[u8] = bytemuck::cast_slice(&self.buffer);
         bytes.get(self.parts.get(index)?.clone())
     }
 
@@ -173,12 +160,9 @@ impl Payload {
         (0..self.parts.len()).filter_map(|i| self.part(i))
     }
 
-    /// What the reader has to fill: everything, or nothing if it lies in a slot.
+    /// All bytes, which the reader fills.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        match &mut self.memory {
-            Memory::Own(buffer) => bytemuck::cast_slice_mut(buffer).get_mut(..self.len).unwrap_or_default(),
-            Memory::Slot(_) => &mut [],
-        }
+        bytemuck::cast_slice_mut(&mut self.buffer).get_mut(..self.len).unwrap_or_default()
     }
 }
 
@@ -190,8 +174,8 @@ impl fmt::Debug for Payload {
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        if let (Some((pool, _permit)), Memory::Own(buffer)) = (self.home.take(), &mut self.memory) {
-            pool.keep(std::mem::take(buffer));
+        if let Some((pool, _permit)) = self.home.take() {
+            pool.keep(std::mem::take(&mut self.buffer));
         }
     }
 }
@@ -205,7 +189,7 @@ mod tests {
         let layout = Layout::of(&[3, 16, 1, 0]).unwrap();
         assert_eq!(layout.parts(), [0..3, 16..32, 32..33, 33..33]);
         assert_eq!(layout.total(), 33);
-        let payload = Pool::new(1 << 20).take(&layout, &mut None).await.unwrap();
+        let payload = Pool::new(1 << 20).take(&layout).await.unwrap();
         for (part, len) in payload.parts().zip([3, 16, 1, 0]) {
             assert_eq!(part.len(), len);
             assert!(len == 0 || part.as_ptr().align_offset(16) == 0);
@@ -223,10 +207,9 @@ mod tests {
     async fn a_reader_waits_while_the_budget_is_used_up() {
         let pool = Pool::new(64 << 10);
         let half = Layout::of(&[32 << 10]).unwrap();
-        let first = pool.take(&half, &mut None).await.unwrap();
-        let _second = pool.take(&half, &mut None).await.unwrap();
-        let mut nowhere = None;
-        let mut third = Box::pin(pool.take(&half, &mut nowhere));
+        let first = pool.take(&half).await.unwrap();
+        let _second = pool.take(&half).await.unwrap();
+        let mut third = Box::pin(pool.take(&half));
         assert!(futures_poll(third.as_mut()).is_none());
         drop(first);
         assert!(futures_poll(third.as_mut()).is_some());
@@ -236,19 +219,19 @@ mod tests {
     async fn a_payload_over_the_whole_budget_comes_alone() {
         let pool = Pool::new(64 << 10);
         let large = Layout::of(&[1 << 20]).unwrap();
-        let first = pool.take(&large, &mut None).await.unwrap();
+        let first = pool.take(&large).await.unwrap();
         assert_eq!(first.part(0).unwrap().len(), 1 << 20);
-        assert!(futures_poll(Box::pin(pool.take(&Layout::of(&[1]).unwrap(), &mut None)).as_mut()).is_none());
+        assert!(futures_poll(Box::pin(pool.take(&Layout::of(&[1]).unwrap())).as_mut()).is_none());
     }
 
     #[tokio::test]
     async fn buffers_are_reused_and_cut_to_size() {
         let pool = Pool::new(1 << 20);
-        let mut first = pool.take(&Layout::of(&[10_000]).unwrap(), &mut None).await.unwrap();
+        let mut first = pool.take(&Layout::of(&[10_000]).unwrap()).await.unwrap();
         first.bytes_mut().fill(9);
         let place = first.part(0).unwrap().as_ptr();
         drop(first);
-        let second = pool.take(&Layout::of(&[9_000]).unwrap(), &mut None).await.unwrap();
+        let second = pool.take(&Layout::of(&[9_000]).unwrap()).await.unwrap();
         assert_eq!(second.part(0).unwrap().as_ptr(), place);
         assert_eq!(second.part(0).unwrap().len(), 9_000);
     }

@@ -11,7 +11,6 @@ use super::frame::{Coding, Head, PREFACE, check_preface, decode};
 use super::limits::{MAX_HEADER, PayloadLimits};
 use super::message::Message;
 use super::payload::{Layout, Payload, Pool};
-use super::shared::{Held, Slots};
 
 /// Receives messages of type `M`.
 pub struct Reader<M> {
@@ -20,7 +19,6 @@ pub struct Reader<M> {
     limits: PayloadLimits,
     max_header: u32,
     compression: Compression,
-    slots: Option<Slots>,
     stage: Stage,
     /// Preface, head, message or block length, as far as it has come.
     small: Vec<u8>,
@@ -79,8 +77,6 @@ struct Body<M> {
     message: M,
     head: Head,
     layout: Layout,
-    /// Where the payload lies, if it doesn't come through the connection.
-    held: Option<Held>,
     payload: Option<Payload>,
     /// Payload bytes unpacked so far, and the stored length of the block on its way.
     unpacked: usize,
@@ -96,7 +92,6 @@ impl<M: Message> Reader<M> {
             limits,
             max_header: MAX_HEADER,
             compression: Compression::None,
-            slots: None,
             stage: Stage::Preface,
             small: Vec::new(),
             filled: 0,
@@ -108,11 +103,6 @@ impl<M: Message> Reader<M> {
     /// Sets how the peer may compress; it is refused otherwise.
     pub fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
-    }
-
-    /// Sets where payloads may lie that don't come through the connection; they are refused otherwise.
-    pub fn set_slots(&mut self, slots: Slots) {
-        self.slots = Some(slots);
     }
 
     /// Sets after how long without a byte [`Self::recv`] fails with [`WireError::Silent`]. The time in which this side
@@ -199,17 +189,10 @@ impl<M: Message> Reader<M> {
         if head.payload > limit {
             return Err(WireError::TooLarge { what: message.name(), bytes: head.payload, limit });
         }
-        let held = match (head.coding, &self.slots) {
-            (Coding::Packed(_), _) if self.compression == Compression::None => {
-                return Err(WireError::Malformed("a compressed payload, though no compression was agreed".into()));
-            }
-            (Coding::Slot(_), None) => {
-                return Err(WireError::Malformed("a payload in shared memory, though there is none".into()));
-            }
-            (Coding::Slot(number), Some(slots)) => Some(slots.hold(number, head.payload)?),
-            (Coding::Plain | Coding::Packed(_), _) => None,
-        };
-        self.body = Some(Body { message, head, layout, held, payload: None, unpacked: 0, stored: None });
+        if matches!(head.coding, Coding::Packed(_)) && self.compression == Compression::None {
+            return Err(WireError::Malformed("a compressed payload, though no compression was agreed".into()));
+        }
+        self.body = Some(Body { message, head, layout, payload: None, unpacked: 0, stored: None });
         self.next(Stage::Body);
         Ok(())
     }
@@ -222,7 +205,7 @@ impl<M: Message> Reader<M> {
         let payload = match &mut body.payload {
             Some(payload) => payload,
             none => {
-                let payload = self.pool.take(&body.layout, &mut body.held).await?;
+                let payload = self.pool.take(&body.layout).await?;
                 self.source.heard = Instant::now();
                 none.insert(payload)
             }

@@ -6,17 +6,14 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::WireError;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
-use super::draft::Draft;
 use super::frame::{Coding, HEAD, Head, PREFACE, encode};
 use super::message::Message;
 use super::payload::Layout;
-use super::shared::Slots;
 
 /// Sends messages of type `M`.
 pub struct Writer<M> {
     io: Box<dyn AsyncWrite + Send + Unpin>,
     compression: Compression,
-    slots: Option<Slots>,
     /// Preface (once), head and message, to go out in one write with the payload's first bytes.
     start: Vec<u8>,
     preface_sent: bool,
@@ -32,7 +29,6 @@ impl<M: Message> Writer<M> {
         Self {
             io: Box::new(io),
             compression: Compression::None,
-            slots: None,
             start: Vec::new(),
             preface_sent: false,
             half_sent: false,
@@ -45,16 +41,6 @@ impl<M: Message> Writer<M> {
     /// Sets how payloads are compressed from the next message on.
     pub fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
-    }
-
-    /// Sets where drafts can be made.
-    pub fn set_slots(&mut self, slots: Slots) {
-        self.slots = Some(slots);
-    }
-
-    /// Where drafts can be made, if the receiver is on this machine and shares memory.
-    pub fn slots(&self) -> Option<Slots> {
-        self.slots.clone()
     }
 
     /// Sends a message and the parts of its payload: one slice for each part that the message announces, in order.
@@ -87,25 +73,6 @@ impl<M: Message> Writer<M> {
                 self.write_packed(pieces, width).await?;
             }
         }
-        self.end().await
-    }
-
-    /// Sends a message whose payload lies in one of the slots of [`Self::slots`].
-    ///
-    /// # Errors
-    /// As [`Self::send`].
-    pub async fn send_draft(&mut self, message: &M, draft: Draft) -> Result<(), WireError> {
-        let layout = self.layout(message)?;
-        let Some(len) = draft.fits(&layout) else {
-            return Err(WireError::Malformed(format!(
-                "the draft given to {} is not what it announces",
-                message.name()
-            )));
-        };
-        self.begin(message, Coding::Slot(draft.number()), len)?;
-        draft.leave();
-        self.half_sent = true;
-        write_all(&mut self.io, &[&self.start]).await?;
         self.end().await
     }
 

@@ -3,12 +3,11 @@
 //! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
 
 use super::files::FilePixels;
-use super::result;
 use super::runner::{self, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
 use crate::raster;
 use crate::sandbox::{self, LogLine};
-use crate::wire::{Draft, FromWorker, Lease, Payload, Slots};
+use crate::wire::{Lease, Payload};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -32,13 +31,6 @@ pub enum Report {
         lease: Lease,
         /// With what result.
         outcome: Box<Outcome>,
-    },
-    /// It ran, and the result lies where the controller will find it.
-    Drafted {
-        /// What it is.
-        result: Box<FromWorker>,
-        /// Its pixels and state.
-        payload: Draft,
     },
     /// It failed.
     Failed {
@@ -136,22 +128,21 @@ pub fn start(
     runner: &Arc<Runner>,
     queue: &Arc<Queue>,
     reports: &mpsc::Sender<Report>,
-    slots: Option<&Slots>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let stack = runner.task().limits.thread_stack();
     (1..=threads)
         .map(|n| {
-            let (runner, queue, reports, slots) = (runner.clone(), queue.clone(), reports.clone(), slots.cloned());
+            let (runner, queue, reports) = (runner.clone(), queue.clone(), reports.clone());
             let name = format!("tile-{n}");
             std::thread::Builder::new()
                 .name(name)
                 .stack_size(stack)
-                .spawn(move || work(&runner, &queue, &reports, slots.as_ref()))
+                .spawn(move || work(&runner, &queue, &reports))
         })
         .collect()
 }
 
-fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>, slots: Option<&Slots>) {
+fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>) {
     let mut files = FilePixels::new(runner.task().clone());
     while let Some(Job { lease, tile, pixels }) = queue.next() {
         let result = match pixels {
@@ -159,7 +150,7 @@ fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>, slots: O
             None => runner.run(&tile, &mut files),
         };
         let report = match result {
-            Ok(outcome) => result::of(lease, outcome, slots),
+            Ok(outcome) => Report::Finished { lease, outcome: Box::new(outcome) },
             Err(runner::Error::Function(sandbox::Error::Interrupted { .. })) => Report::Stopped(lease),
             Err(error) => Report::Failed { lease, error: Box::new(error), log: Vec::new() },
         };

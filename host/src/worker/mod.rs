@@ -1,7 +1,6 @@
 //! A worker's part: running a job's function on tiles, whoever hands them out and wherever their pixels come from.
 
 mod call;
-mod compiled;
 mod compute;
 mod files;
 mod nodata;
@@ -10,7 +9,6 @@ mod result;
 mod runner;
 mod task;
 
-pub use compiled::Expected;
 pub use files::FilePixels;
 pub use runner::{Done, Error, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
 pub use task::{Band, Input, Output, Raster, Task};

@@ -1,11 +1,10 @@
 //! A worker in a process of its own: joins its controller, runs what it is sent, leaves when there is no more.
 
-use super::compiled::{Compiled, Compiling, Expected};
 use super::compute::{self, Job, Queue, Report};
 use super::result;
-use super::runner::Runner;
+use super::runner::{KEPT_MEMORY, Runner};
 use super::task::Task;
-use crate::sandbox::{self, Interrupt};
+use crate::sandbox::{self, Interrupt, Module, Sandbox};
 use crate::wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
     WireError, Writer,
@@ -43,12 +42,7 @@ pub enum Controller {
     /// It is somewhere on the network.
     Named(Ticket),
     /// It has started this process, with one end of a connection.
-    Parent {
-        /// That end.
-        socket: Socket,
-        /// What the job will be of, as far as this process knows.
-        expected: Option<Expected>,
-    },
+    Parent(Socket),
 }
 
 /// How a worker runs.
@@ -67,8 +61,13 @@ impl Settings {
         usize::try_from(self.about.threads).unwrap_or(1).max(1)
     }
 
-    fn compile(&self, module: Expected) -> Compiling {
-        Compiled::begin(module, self.threads(), self.cache.clone())
+    /// Compiles the task's module to run as many tiles at a time.
+    fn compile(&self, module: &[u8], task: &Task) -> Result<(Sandbox, Module), sandbox::Error> {
+        // Results keep their instance until they have been sent.
+        let instances = self.threads().saturating_mul(2).saturating_add(2);
+        let sandbox = Sandbox::with_cache(&task.limits, instances, KEPT_MEMORY, self.cache.as_deref())?;
+        let module = sandbox.compile(module)?;
+        Ok((sandbox, module))
     }
 }
 
@@ -104,26 +103,20 @@ pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<b
     let runtime = match controller {
         Controller::Named(_) => Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
         // Beside the controller there is neither encryption nor much to carry, and other threads would only be woken in vain.
-        Controller::Parent { .. } => Builder::new_current_thread().enable_all().build()?,
+        Controller::Parent(_) => Builder::new_current_thread().enable_all().build()?,
     };
     // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
     let pool = Pool::new(MAX_SETUP);
     let result = runtime.block_on(async {
         let ticket = match controller {
-            Controller::Parent { socket, expected } => {
-                let joining = async {
-                    let mut early = None;
-                    let called = || early = expected.map(|expected| settings.compile(expected));
-                    let joined = socket.join(settings.about.clone(), pool, LIMITS, called).await;
-                    Ok((joined.map_err(Error::Join)?, early))
-                };
+            Controller::Parent(socket) => {
+                let joining = async { socket.join(settings.about.clone(), pool, LIMITS).await.map_err(Error::Join) };
                 return session(joining, None, settings, leave).await;
             }
             Controller::Named(ticket) => ticket,
         };
         loop {
-            let joining = async { Ok((join(&ticket, settings, &pool).await?, None)) };
-            match session(joining, Some(&ticket), settings, leave.clone()).await {
+            match session(join(&ticket, settings, &pool), Some(&ticket), settings, leave.clone()).await {
                 Err(Error::Wire(error)) if error.is_transient() && !*leave.borrow() => {
                     tracing::warn!("{error}; connecting again");
                     tokio::time::sleep(RETRY).await;
@@ -150,13 +143,13 @@ async fn join(ticket: &Ticket, settings: &Settings, pool: &Pool) -> Result<Joine
 
 /// One connection, from greeting to goodbye.
 async fn session(
-    joining: impl Future<Output = Result<(Joined, Option<Compiling>), Error>>,
+    joining: impl Future<Output = Result<Joined, Error>>,
     ticket: Option<&Ticket>,
     settings: &Settings,
     mut leave: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let threads = settings.threads();
-    let (Joined { mut reader, writer, welcome, task }, early) = tokio::select! {
+    let Joined { mut reader, writer, welcome, task } = tokio::select! {
         joined = joining => joined?,
         Ok(_) = leave.wait_for(|leave| *leave) => return Ok(()),
     };
@@ -164,14 +157,13 @@ async fn session(
     let (reports, from_threads) = mpsc::channel(threads);
     let (messages, to_send) = mpsc::unbounded_channel();
     let heartbeat = Duration::from_millis(welcome.heartbeat_ms.into());
-    let slots = writer.slots();
     // From here on heartbeats go out, however long the module takes to come and to compile.
     let mut sending = tokio::spawn(send(writer, from_threads, to_send, queue.clone(), heartbeat));
 
     let task = Arc::new(parse_task(task.part(0).unwrap_or_default())?);
     crate::raster::init(task.block_cache);
     let prepared = tokio::select! {
-        prepared = set_up(early, ticket, settings, &task, &mut reader, &messages) => prepared,
+        prepared = set_up(ticket, settings, &task, &mut reader, &messages) => prepared,
         Ok(_) = leave.wait_for(|leave| *leave) => {
             drop(reports);
             // Bye is all there is to say.
@@ -181,7 +173,7 @@ async fn session(
         sent = &mut sending => Err(broken(sent)),
     };
     let (runner, interrupt) = prepared.inspect_err(|_| sending.abort())?;
-    let running = compute::start(threads, &Arc::new(runner), &queue, &reports, slots.as_ref())?;
+    let running = compute::start(threads, &Arc::new(runner), &queue, &reports)?;
     drop(reports);
     let wanted = u32::try_from(threads.saturating_add(PREFETCH)).unwrap_or(u32::MAX);
     for message in [FromWorker::Ready, FromWorker::Want { tiles: wanted }] {
@@ -221,31 +213,24 @@ fn broken(sent: Result<Result<(), WireError>, tokio::task::JoinError>) -> Error 
     }
 }
 
-/// Makes the function ready for the task: of the module that was compiled early if that's the right one, else of one that is fetched.
+/// Makes the function ready for the task, from the module that is fetched.
 async fn set_up(
-    early: Option<Compiling>,
     ticket: Option<&Ticket>,
     settings: &Settings,
     task: &Arc<Task>,
     reader: &mut Reader<FromController>,
     messages: &mpsc::UnboundedSender<FromWorker>,
 ) -> Result<(Runner, Interrupt), Error> {
-    let compiled = match early {
-        // Whatever is wrong with it, it's said of the one that the controller sends.
-        Some(early) => early.await.ok().and_then(Result::ok).filter(|early| early.suits(task)),
-        None => None,
+    let bytes = match fetched(ticket, settings).await {
+        Some(bytes) => bytes,
+        None => module(ticket, task, reader, messages).await?,
     };
-    let Compiled { sandbox, module, .. } = match compiled {
-        Some(compiled) => compiled,
-        None => {
-            let module = match fetched(ticket, settings).await {
-                Some(module) => module,
-                None => module(ticket, task, reader, messages).await?,
-            };
-            let compiling = settings.compile(Expected { module, limits: task.limits.clone() });
-            compiling.await.map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??
-        }
+    let compiling = {
+        let (settings, task) = (settings.clone(), task.clone());
+        tokio::task::spawn_blocking(move || settings.compile(&bytes, &task))
     };
+    let (sandbox, module) =
+        compiling.await.map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??;
     for warning in sandbox.warnings() {
         tracing::warn!("{warning}");
     }

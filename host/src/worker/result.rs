@@ -4,37 +4,9 @@ use super::compute::Report;
 use super::runner::{self, Done, Outcome};
 use crate::sandbox::{self, LogLevel, LogLine};
 use crate::wire::{
-    self, Cost, Draft, FailureKind, FromWorker, Lease, MAX_TEXT, RasterHead, Slots, TileFailure, TileResult, WireError,
-    Writer, clip,
+    self, Cost, FailureKind, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, WireError, Writer, clip,
 };
 use std::time::Duration;
-
-/// What to tell of a tile that ran. If there is a slot, its result is copied there at once, as long as it is in the processor's cache, and the
-/// instance has its memory back for the next tile.
-pub fn of(lease: Lease, outcome: Outcome, slots: Option<&Slots>) -> Report {
-    let Outcome::Done(mut done) = outcome else {
-        return Report::Finished { lease, outcome: Box::new(outcome) };
-    };
-    match slots.and_then(|slots| drafted(lease, &mut done, slots)) {
-        Some((result, payload)) => {
-            done.release();
-            Report::Drafted { result: Box::new(result), payload }
-        }
-        None => Report::Finished { lease, outcome: Box::new(Outcome::Done(done)) },
-    }
-}
-
-/// None when there is no slot, or something is wrong that shows when it's sent the other way.
-fn drafted(lease: Lease, done: &mut Done, slots: &Slots) -> Option<(FromWorker, Draft)> {
-    let sizes: Vec<_> = parts(done).ok()?.iter().map(|part| part.len() as u64).collect();
-    let mut draft = Draft::new(&sizes, slots).ok()??;
-    let (result, parts) = described(lease, done).ok()?;
-    wire::Message::check(&result).ok()?;
-    for (n, part) in parts.into_iter().enumerate() {
-        draft.part_mut(n)?.copy_from_slice(part);
-    }
-    Some((result, draft))
-}
 
 /// Sends what became of a tile.
 pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(), WireError> {
@@ -57,7 +29,6 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(),
                 sent => sent,
             }
         }
-        Report::Drafted { result, payload } => writer.send_draft(&result, payload).await,
         Report::Failed { lease, error, log } => {
             let (kind, retryable) = classify(&error);
             send_failure(writer, lease, kind, retryable, &error.to_string(), log).await

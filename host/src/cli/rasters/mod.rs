@@ -17,7 +17,7 @@ mod schema;
 mod signals;
 
 use super::console::Console;
-use super::{Fatal, console, cores, exit_code, worker};
+use super::{Fatal, console, cores};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]

@@ -66,13 +66,10 @@ pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
     job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
 }
 
-/// Prepares the job; says its warnings. The module is read if it isn't given; `is_compiled` is called when it is. With `start` false nothing
-/// is touched.
+/// Prepares the job; says its warnings. With `start` false nothing is touched.
 pub fn prepare(
     arguments: &JobArguments,
     mut loaded: Loaded,
-    module: Option<Vec<u8>>,
-    is_compiled: impl FnOnce() + Send,
     console: &Console,
     start: bool,
 ) -> Result<Prepared, Fatal> {
@@ -81,8 +78,8 @@ pub fn prepare(
     // Two things that don't need each other, and take most of the time until the first pixel.
     let (survey, compiled) = std::thread::scope(|scope| {
         let compiling = scope.spawn(|| {
-            let module = module.map_or_else(|| read_module(&loaded), Ok)?;
-            compile(&loaded, module, threads).inspect(|_| is_compiled())
+            let module = read_module(&loaded)?;
+            compile(&loaded, module, threads)
         });
         let survey = Survey::new(&loaded.spec);
         (survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -189,12 +186,6 @@ fn overrides(arguments: &JobArguments) -> Vec<String> {
 
 pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
     Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
-}
-
-/// The module's bytes, if they are in a file of this machine, so that no other thread is needed to read them.
-pub fn module_here(loaded: &Loaded) -> Result<Option<Vec<u8>>, Fatal> {
-    let is_here = !loaded.spec.function.module.contains("://");
-    is_here.then(|| read_module(loaded)).transpose()
 }
 
 /// The module's bytes.

@@ -4,15 +4,14 @@ use super::console::Console;
 #[cfg(feature = "aws")]
 use super::detach;
 use super::prepare::{self, JobArguments, Prepared};
-use super::{Fatal, cores, exit_code, progress, report, signals, worker};
+use super::{Fatal, cores, progress, report, signals};
 #[cfg(feature = "aws")]
 use crate::aws;
 use crate::controller::remote::{self, Address, Recruited};
 use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
 use crate::dashboard::{Bound, Dashboard};
 use crate::job::spec::{Reads, WorkerKind, Workers};
-use crate::job::{self, Loaded};
-use crate::worker::Expected;
+use crate::job::Loaded;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -107,14 +106,10 @@ fn start(
             kinds.join(" or ")
         )));
     }
-    let (mut module, mut processes) = (None, None);
-    if kind == WorkerKind::Processes && !arguments.dry_run {
-        // Before all else, since they are copies: they prepare themselves while the job is planned.
-        module = prepare::module_here(&loaded)?;
-        processes = Some(start_processes(&loaded, module.as_deref())?);
-    }
-    let compiled = || processes.iter_mut().for_each(Processes::call);
-    let prepared = prepare::prepare(&arguments.job, loaded, module, compiled, console, !arguments.dry_run)?;
+    // They load while the job is planned.
+    let starts = kind == WorkerKind::Processes && !arguments.dry_run;
+    let processes = starts.then(|| start_processes(&loaded)).transpose()?;
+    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
     let (text, json) = described(&prepared);
     if arguments.dry_run {
         console.result(&text, "plan", || json);
@@ -225,19 +220,12 @@ fn show(
     Ok(dashboard)
 }
 
-/// Starts the job's worker processes. They will be needed for this module, if it is known.
-fn start_processes(loaded: &Loaded, module: Option<&[u8]>) -> Result<Processes, Fatal> {
+/// Starts the job's worker processes.
+fn start_processes(loaded: &Loaded) -> Result<Processes, Fatal> {
     let workers = &loaded.spec.workers;
     let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
     let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
-    // Once for all that are copies of this process.
-    crate::raster::init(0);
-    // Its standard output is nowhere, so not as JSON.
-    let work = |socket| {
-        let expected = module.map(|bytes| Expected { module: bytes.to_vec(), limits: job::limits(&loaded.spec) });
-        exit_code(worker::forked(socket, threads, expected), &Console::new(false, false, 0))
-    };
-    let started = Processes::start(program, count, threads, workers.start_timeout.duration(), work);
+    let started = Processes::start(program, count, threads, workers.start_timeout.duration());
     started.map_err(|e| failed(&Failure::Fleet(e)))
 }
 

@@ -217,7 +217,6 @@ async fn a_payload_must_be_what_the_message_says() {
         (11, Coding::Plain, "Result comes with 11 bytes of payload, its parts have 12"),
         (13, Coding::Plain, "Result comes with 13 bytes of payload, its parts have 12"),
         (12, Coding::Packed(1), "a compressed payload, though no compression was agreed"),
-        (12, Coding::Slot(0), "a payload in shared memory, though there is none"),
     ] {
         let (mut reader, mut raw) = raw();
         let mut message = Vec::new();

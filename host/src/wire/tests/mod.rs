@@ -10,7 +10,6 @@ mod golden;
 mod hostile;
 mod mutation;
 mod session;
-mod shared;
 
 fn about() -> About {
     About {

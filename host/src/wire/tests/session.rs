@@ -253,7 +253,7 @@ async fn a_process_greets_on_the_socket_it_inherits_and_the_end_of_either_side_s
     let (ours, theirs) = Socket::pair().unwrap();
     let inherited = Socket::inherited(theirs.as_fd()).unwrap();
     drop(theirs);
-    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS, || ()));
+    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
     let joining = ours.greet(Pool::new(1 << 20)).await.unwrap();
     assert_eq!((&joining.about, joining.peer), (&about(), None));
     let terms = Terms { worker: 3, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(None) };
@@ -275,47 +275,11 @@ async fn a_process_waits_for_its_controller_without_limit() {
     let (ours, theirs) = Socket::pair().unwrap();
     let inherited = Socket::inherited(theirs.as_fd()).unwrap();
     drop(theirs);
-    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS, || ()));
+    let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     assert!(!worker.is_finished());
     drop(ours);
     let error = worker.await.unwrap().err().unwrap();
-    assert!(matches!(error, WireError::NoAnswer) && error.is_transient(), "{error}");
-}
-
-/// The module is compiled once, and those who are called then find it in the cache.
-#[tokio::test]
-async fn a_copy_does_nothing_until_it_is_called() {
-    let (mut ours, theirs) = Socket::pair_sharing(1).unwrap();
-    let (tell, mut told) = tokio::sync::oneshot::channel();
-    let called = move || tell.send(()).unwrap();
-    let worker = tokio::spawn(theirs.join(about(), Pool::new(1 << 20), LIMITS, called));
-    tokio::task::yield_now().await;
-    assert!(told.try_recv().is_err());
-    ours.call().unwrap();
-    told.await.unwrap();
-    // It's called only once: a second call would be taken for a message.
-    ours.call().unwrap();
-    let joining = ours.greet(Pool::new(1 << 20)).await.unwrap();
-    assert_eq!(joining.about, about());
-    drop(joining);
-    assert!(matches!(worker.await.unwrap().err().unwrap(), WireError::NoAnswer));
-}
-
-#[tokio::test]
-async fn a_copy_that_was_not_called_is_when_it_is_greeted() {
-    let (ours, theirs) = Socket::pair_sharing(1).unwrap();
-    let worker = tokio::spawn(theirs.join(about(), Pool::new(1 << 20), LIMITS, || ()));
-    assert_eq!(ours.greet(Pool::new(1 << 20)).await.unwrap().about, about());
-    assert!(worker.await.unwrap().is_err());
-}
-
-#[tokio::test]
-async fn a_copy_that_is_never_called_ends_with_its_controller() {
-    let (ours, theirs) = Socket::pair_sharing(1).unwrap();
-    drop(ours);
-    let never = || unreachable!("nobody has called");
-    let error = theirs.join(about(), Pool::new(1 << 20), LIMITS, never).await.err().unwrap();
     assert!(matches!(error, WireError::NoAnswer) && error.is_transient(), "{error}");
 }
 
