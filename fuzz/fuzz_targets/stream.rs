@@ -4,9 +4,7 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use tilefn_fuzz::wire::{
-    Compression, Draft, FromController, FromWorker, Message, PayloadLimits, Pool, Reader, Shared, Writer,
-};
+use tilefn_fuzz::wire::{Compression, FromController, FromWorker, Message, PayloadLimits, Pool, Reader};
 
 const LIMIT: u64 = 64 << 10;
 
@@ -26,11 +24,6 @@ async fn read<M: Message>(stream: Vec<u8>) {
     let limits = PayloadLimits { task: LIMIT, module: LIMIT, tile: LIMIT, result: LIMIT };
     let mut reader: Reader<M> = Reader::new(Cursor::new(stream), Pool::new(LIMIT), limits);
     reader.set_compression(Compression::Lz4);
-    let (ours, theirs) = Shared::pair(2).unwrap();
-    reader.set_slots(ours.receives);
-    // The first slot is filled; what names it there is thrown away.
-    let draft = Draft::new(&[8192], &theirs.sends).unwrap().unwrap();
-    Writer::new(tokio::io::sink()).send_draft(&FromController::Module { len: 8192 }, draft).await.unwrap();
     while let Ok((message, payload)) = reader.recv().await {
         let sizes = message.parts().unwrap();
         assert!(payload.parts().map(|p| p.len() as u64).eq(sizes.iter().copied()));

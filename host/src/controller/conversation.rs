@@ -9,8 +9,8 @@ use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
 use crate::wire::{
-    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult,
-    WireError, Writer,
+    self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
+    Writer,
 };
 use std::collections::HashMap;
 use std::pin::Pin;

@@ -58,12 +58,7 @@ impl Processes {
     ///
     /// # Errors
     /// When one can't be started.
-    pub fn start(
-        program: PathBuf,
-        count: u32,
-        threads: u32,
-        start_timeout: Duration,
-    ) -> Result<Self, FleetError> {
+    pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
         // They inherit it.
         super::remote::raise_file_limit();
         let mut processes = Self::none(program, count, threads, start_timeout);
@@ -170,7 +165,8 @@ impl Drop for Processes {
         let asked = Instant::now();
         for Running { process, link } in &mut self.children {
             // One that waits has nothing to bring to an end.
-            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(process.try_wait(), Ok(None)) {
+            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(process.try_wait(), Ok(None))
+            {
                 std::thread::sleep(LOOK);
             }
         }

@@ -134,10 +134,7 @@ pub fn start(
         .map(|n| {
             let (runner, queue, reports) = (runner.clone(), queue.clone(), reports.clone());
             let name = format!("tile-{n}");
-            std::thread::Builder::new()
-                .name(name)
-                .stack_size(stack)
-                .spawn(move || work(&runner, &queue, &reports))
+            std::thread::Builder::new().name(name).stack_size(stack).spawn(move || work(&runner, &queue, &reports))
         })
         .collect()
 }

@@ -229,8 +229,7 @@ async fn set_up(
         let (settings, task) = (settings.clone(), task.clone());
         tokio::task::spawn_blocking(move || settings.compile(&bytes, &task))
     };
-    let (sandbox, module) =
-        compiling.await.map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??;
+    let (sandbox, module) = compiling.await.map_err(|e| Error::Task(format!("preparing the module failed: {e}")))??;
     for warning in sandbox.warnings() {
         tracing::warn!("{warning}");
     }

@@ -98,9 +98,9 @@ fn frame_head() {
     let head = Head { coding: Coding::Packed(4), header: 0x0102, payload: 0x0304_0506 };
     assert_eq!(hex::encode(head.to_bytes()), "01010400020100000605040300000000");
     assert_eq!(Head::from_bytes(head.to_bytes(), 0x0102).unwrap(), head);
-    let slot = Head { coding: Coding::Slot(7), header: 0x0102, payload: 0x0304_0506 };
-    assert_eq!(hex::encode(slot.to_bytes()), "01020700020100000605040300000000");
-    assert_eq!(Head::from_bytes(slot.to_bytes(), 0x0102).unwrap(), slot);
+    let unknown = hex::decode("01020700020100000605040300000000").unwrap().try_into().unwrap();
+    let error = Head::from_bytes(unknown, 0x0102).unwrap_err().to_string();
+    assert_eq!(error, "malformed message: a payload coded 2 by 7");
     let plain = Head { coding: Coding::Plain, header: 0, payload: 0 };
     assert_eq!(hex::encode(plain.to_bytes()), format!("01{}", "00".repeat(HEAD - 1)));
 }
