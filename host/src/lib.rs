@@ -17,7 +17,9 @@ pub mod grid;
 #[cfg(feature = "gdal")]
 pub mod job;
 pub mod memory;
+mod open_files;
 pub mod raster;
 pub mod sandbox;
+mod text;
 pub mod wire;
 pub mod worker;

@@ -64,8 +64,6 @@ impl Processes {
         start_timeout: Duration,
         work: impl Fn(Socket) -> u8,
     ) -> Result<Self, FleetError> {
-        // They inherit it.
-        super::remote::raise_file_limit();
         let mut processes = Self::none(program, count, threads, start_timeout);
         for _ in 0..count {
             if let Err(error) = processes.fork(&work) {

@@ -120,7 +120,6 @@ fn conduct(
     prepared: Duration,
 ) -> Result<Report, Failure> {
     let started = Instant::now();
-    raise_file_limit();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
     let book = run::open_book(plan, function, policy, control, journal)?;
@@ -254,16 +253,6 @@ impl Address {
         }
         let ip = if self.listen.ip().is_unspecified() { outgoing_address() } else { Some(self.listen.ip()) };
         vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
-    }
-}
-
-/// Each worker's connection is an open file, as is each input, and systems allow few of them unless asked for more.
-pub(super) fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(e) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!("the number of open files, hence of workers, can't be raised: {e}");
     }
 }
 

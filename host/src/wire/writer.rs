@@ -1,8 +1,10 @@
 //! The sending half of a connection: messages and payload slices to bytes, without copying pixels.
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::WireError;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
@@ -17,6 +19,7 @@ pub struct Writer<M> {
     io: Box<dyn AsyncWrite + Send + Unpin>,
     compression: Compression,
     slots: Option<Slots>,
+    patience: Option<Duration>,
     /// Preface (once), head and message, to go out in one write with the payload's first bytes.
     start: Vec<u8>,
     preface_sent: bool,
@@ -33,6 +36,7 @@ impl<M: Message> Writer<M> {
             io: Box::new(io),
             compression: Compression::None,
             slots: None,
+            patience: None,
             start: Vec::new(),
             preface_sent: false,
             half_sent: false,
@@ -50,6 +54,11 @@ impl<M: Message> Writer<M> {
     /// Sets where drafts can be made.
     pub fn set_slots(&mut self, slots: Slots) {
         self.slots = Some(slots);
+    }
+
+    /// Sets after how long in which the peer takes nothing sending fails with [`WireError::Stalled`].
+    pub fn set_patience(&mut self, limit: Duration) {
+        self.patience = Some(limit);
     }
 
     /// Where drafts can be made, if the receiver is on this machine and shares memory.
@@ -80,10 +89,10 @@ impl<M: Message> Writer<M> {
         match packed_by {
             None => {
                 pieces.insert(0, &self.start);
-                write_all(&mut self.io, &pieces).await?;
+                write_all(&mut self.io, &pieces, self.patience).await?;
             }
             Some(width) => {
-                write_all(&mut self.io, &[&self.start]).await?;
+                write_all(&mut self.io, &[&self.start], self.patience).await?;
                 self.write_packed(pieces, width).await?;
             }
         }
@@ -105,7 +114,7 @@ impl<M: Message> Writer<M> {
         self.begin(message, Coding::Slot(draft.number()), len)?;
         draft.leave();
         self.half_sent = true;
-        write_all(&mut self.io, &[&self.start]).await?;
+        write_all(&mut self.io, &[&self.start], self.patience).await?;
         self.end().await
     }
 
@@ -136,7 +145,7 @@ impl<M: Message> Writer<M> {
     }
 
     async fn end(&mut self) -> Result<(), WireError> {
-        self.io.flush().await?;
+        patient(self.patience, self.io.flush()).await?;
         self.preface_sent = true;
         self.half_sent = false;
         Ok(())
@@ -168,7 +177,7 @@ impl<M: Message> Writer<M> {
             }
             let stored = self.codec.pack(&self.block, width).unwrap_or(&self.block);
             let len = u32::try_from(stored.len()).unwrap_or(u32::MAX).to_le_bytes();
-            write_all(&mut self.io, &[&len, stored]).await?;
+            write_all(&mut self.io, &[&len, stored], self.patience).await?;
         }
     }
 }
@@ -194,11 +203,23 @@ fn element_size<M: Message>(message: &M) -> u8 {
     first.and_then(|r| u8::try_from(r.dtype.size()).ok()).unwrap_or(1)
 }
 
-async fn write_all(io: &mut (dyn AsyncWrite + Send + Unpin), pieces: &[&[u8]]) -> Result<(), WireError> {
+/// `step`, which may take so long.
+async fn patient<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> Result<T, WireError> {
+    match limit {
+        Some(limit) => Ok(timeout(limit, step).await.map_err(|_| WireError::Stalled(limit))??),
+        None => Ok(step.await?),
+    }
+}
+
+async fn write_all(
+    io: &mut (dyn AsyncWrite + Send + Unpin),
+    pieces: &[&[u8]],
+    patience: Option<Duration>,
+) -> Result<(), WireError> {
     let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|p| IoSlice::new(p)).collect();
     let mut slices = slices.as_mut_slice();
     while !slices.is_empty() {
-        match io.write_vectored(slices).await? {
+        match patient(patience, io.write_vectored(slices)).await? {
             0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
             n => IoSlice::advance_slices(&mut slices, n),
         }

@@ -6,6 +6,7 @@ use super::files::FilePixels;
 use super::result;
 use super::runner::{self, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
+use crate::open_files;
 use crate::raster;
 use crate::sandbox::{self, LogLine};
 use crate::wire::{Draft, FromWorker, Lease, Payload, Slots};
@@ -139,6 +140,7 @@ pub fn start(
     slots: Option<&Slots>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let stack = runner.task().limits.thread_stack();
+    let room = open_files::inputs_for_each(threads);
     (1..=threads)
         .map(|n| {
             let (runner, queue, reports, slots) = (runner.clone(), queue.clone(), reports.clone(), slots.cloned());
@@ -146,13 +148,13 @@ pub fn start(
             std::thread::Builder::new()
                 .name(name)
                 .stack_size(stack)
-                .spawn(move || work(&runner, &queue, &reports, slots.as_ref()))
+                .spawn(move || work(&runner, room, &queue, &reports, slots.as_ref()))
         })
         .collect()
 }
 
-fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>, slots: Option<&Slots>) {
-    let mut files = FilePixels::new(runner.task().clone());
+fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Report>, slots: Option<&Slots>) {
+    let mut files = FilePixels::new(runner.task().clone(), room);
     while let Some(Job { lease, tile, pixels }) = queue.next() {
         let result = match pixels {
             Some(payload) => runner.run(&tile, &mut Sent { runner, payload: &payload }),

@@ -30,9 +30,10 @@ const STUCK: Duration = Duration::from_secs(5);
 /// Tiles asked for beyond those being run, so that no thread waits for the network.
 const PREFETCH: usize = 2;
 /// Most bytes that are taken for a task description or a module.
-const MAX_SETUP: u64 = 256 << 20;
+pub const MAX_SETUP: u64 = 256 << 20;
 /// The most that is taken in one message.
-const LIMITS: PayloadLimits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
+const LIMITS: PayloadLimits =
+    PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0, rasters: wire::MAX_RASTERS };
 
 /// Fetches the bytes at a URL, at most so many.
 pub type Fetch =
@@ -323,7 +324,6 @@ impl Work<'_> {
         match end {
             // What still runs here was done elsewhere first.
             End::Finished => self.interrupt.stop(),
-            // Said even when there is nothing to give back, so that no more tiles come.
             End::Left => self.give_back(unbegun),
         }
         let told_to_stop = async {
@@ -346,8 +346,13 @@ impl Work<'_> {
     }
 
     fn give_back(&self, tiles: Vec<Lease>) {
-        // A closed channel shows as the end of the connection.
-        let _gone = self.messages.send(FromWorker::Returned { tiles, why: "the worker leaves".into() });
+        // Said even when there is nothing to give back, so that no more tiles come.
+        let first = tiles.is_empty().then_some(&[][..]);
+        for tiles in first.into_iter().chain(tiles.chunks(wire::MAX_LEASES)) {
+            // A closed channel shows as the end of the connection.
+            let _gone =
+                self.messages.send(FromWorker::Returned { tiles: tiles.to_vec(), why: "the worker leaves".into() });
+        }
     }
 }
 
