@@ -19,6 +19,7 @@ pub mod job;
 pub mod memory;
 mod open_files;
 pub mod raster;
+mod runtime;
 pub mod sandbox;
 mod text;
 pub mod wire;

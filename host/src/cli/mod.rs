@@ -101,7 +101,15 @@ pub fn main() -> u8 {
     // A file that grows beyond the system's limit (`ulimit -f`) is an error of the write, then, and not this process's end.
     let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
     // clap exits with 2 on wrong arguments, as we do.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // It quotes arguments, which may be names of files: `tilefn preview *`.
+        Err(error) if error.to_string().chars().any(|c| crate::text::is_obeyed(c) && c != '\n') => {
+            console::tell(&error.to_string());
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+        Err(error) => error.exit(),
+    };
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
     if let Err(error) = caught {
         tracing::debug!("a file above the system's limit will end this process: {error}");

@@ -11,6 +11,7 @@ use super::report::{Report, Usage, Worker};
 use super::run::{self, Totals};
 use super::schedule::Policy;
 use super::server::Server;
+use crate::runtime;
 use crate::sandbox::Function;
 use crate::wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError, WorkerKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -163,7 +164,7 @@ fn conduct(
 fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served {
     let threads = processors().clamp(2, 8);
     // They write results: more of them would only wait for each other at the files.
-    let runtime = runtime.worker_threads(threads).max_blocking_threads(threads).enable_all().build();
+    let runtime = runtime::build(runtime.worker_threads(threads).max_blocking_threads(threads).enable_all());
     let runtime = runtime.map_err(Failure::Thread)?;
     let served = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -5,6 +5,7 @@ use super::compute::{self, Job, Queue, Report};
 use super::result;
 use super::runner::Runner;
 use super::task::Task;
+use crate::runtime;
 use crate::sandbox::{self, Interrupt};
 use crate::wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
@@ -103,7 +104,7 @@ pub enum Error {
 /// process was started with is not made again.
 pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
     let runtime = match controller {
-        Controller::Named(_) => Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+        Controller::Named(_) => runtime::build(Builder::new_multi_thread().worker_threads(2).enable_all())?,
         // Beside the controller there is neither encryption nor much to carry, and other threads would only be woken in vain.
         Controller::Parent { .. } => Builder::new_current_thread().enable_all().build()?,
     };
