@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 async fn read<M: Message>(stream: Vec<u8>) {
-    let limits = PayloadLimits { task: LIMIT, module: LIMIT, tile: LIMIT, result: LIMIT };
+    let limits = PayloadLimits { task: LIMIT, module: LIMIT, tile: LIMIT, result: LIMIT, rasters: 1 << 10 };
     let mut reader: Reader<M> = Reader::new(Cursor::new(stream), Pool::new(LIMIT), limits);
     reader.set_compression(Compression::Lz4);
     while let Ok((message, payload)) = reader.recv().await {

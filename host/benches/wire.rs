@@ -59,7 +59,7 @@ async fn open(
     tls: bool,
     compression: Compression,
 ) -> Result<(Reader<FromWorker>, Writer<FromWorker>, Option<Writer<FromController>>), WireError> {
-    let limits = PayloadLimits { task: 0, module: 0, tile: 0, result: 1 << 30 };
+    let limits = PayloadLimits { task: 0, module: 0, tile: 0, result: 1 << 30, rasters: 1 };
     let pool = Pool::new(256 << 20);
     let tcp = TcpListener::bind("127.0.0.1:0").await?;
     let address = tcp.local_addr()?;

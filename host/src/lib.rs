@@ -17,7 +17,10 @@ pub mod grid;
 #[cfg(feature = "gdal")]
 pub mod job;
 pub mod memory;
+mod open_files;
 pub mod raster;
+mod runtime;
 pub mod sandbox;
+mod text;
 pub mod wire;
 pub mod worker;

@@ -177,7 +177,7 @@ async fn results_count_once_and_only_with_a_lease() {
         run.stderr.matches(&line).count()
     };
     assert_eq!((count(lease.tile), count(63), count(u64::MAX)), (2, 1, 1), "{}", run.stderr);
-    assert_eq!(run.stderr.matches("worker 1 reports tile 63 failed, which it doesn't hold; ignored").count(), 1);
+    assert_eq!(run.stderr.matches("worker 1 reports a failure of tile 63, which it doesn't hold; ignored").count(), 1);
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn workers_that_send_nonsense_lose_their_tiles() {
     // One that wants everything, and takes it away.
     let (mut glutton, _, _) = with_a_tile(&ticket, 2, "glutton").await;
     glutton.writer.send(&FromWorker::Want { tiles: u32::MAX }, &[]).await.unwrap();
-    for _ in 0..20 {
+    for _ in 0..17 {
         glutton.reader.recv().await.unwrap();
     }
     drop(glutton);
@@ -237,4 +237,107 @@ fn a_worker_with_a_wrong_ticket_says_what_may_be_wrong() {
     );
     std::fs::remove_file(f.path().join("other")).unwrap();
     finish(&f, controller);
+}
+
+/// What a terminal acts on: an escape sequence, DEL, the C1 form of one, an override of direction, an isolate, no width.
+const ORDERS: &str = "\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{2066}\u{200b}";
+
+#[tokio::test]
+async fn what_a_worker_says_is_shown_but_not_obeyed() {
+    let (f, controller, ticket) = start();
+    let (mut peer, lease, _) = with_a_tile(&ticket, 2, &format!("evil{ORDERS}")).await;
+    let mut log = Log::default();
+    log.push(true, &format!("warning{ORDERS}"));
+    let failed = TileFailure {
+        lease,
+        kind: FailureKind::Worker,
+        text: format!("failed{ORDERS}\nsecond line"),
+        retryable: true,
+        cost: Cost::default(),
+        log,
+    };
+    peer.writer.send(&FromWorker::Failed(failed), &[]).await.unwrap();
+    peer.writer.send(&FromWorker::Bye { why: format!("bye{ORDERS}") }, &[]).await.unwrap();
+    until_closed(&mut peer).await;
+    let (run, report) = tokio::task::spawn_blocking(move || {
+        let run = finish(&f, controller);
+        (run, f.read("report.json"))
+    })
+    .await
+    .unwrap();
+    let spelt = r"\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{2066}\u{200b}";
+    assert!(run.stderr.contains(&format!("(evil{spelt} on test, process ")), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("failed{spelt}\nsecond line")), "{}", run.stderr);
+    // Told again by who reads the report, it's harmless too.
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["workers"][0]["left"], format!("bye{spelt}"));
+    assert!(report["warnings"][0].as_str().unwrap().contains(&format!("evil{spelt}")), "{report}");
+    for text in [run.stderr, run.stdout, report.to_string()] {
+        assert!(!text.chars().any(|c| ORDERS.replace("[2J", "").contains(c) && !"2J".contains(c)), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_module_again_or_tells_of_others_tiles_is_sent_away() {
+    let (f, controller, ticket) = start();
+    let mut asking = join(&ticket, 2, "asking").await.unwrap();
+    for _ in 0..1000 {
+        // The connection ends soon.
+        let _gone = asking.writer.send(&FromWorker::ModuleRequest, &[]).await;
+    }
+    until_closed(&mut asking).await;
+    let (mut telling, lease, _) = with_a_tile(&ticket, 3, "telling").await;
+    for n in 1..1000 {
+        let lease = Lease { lease: lease.lease + n, ..lease };
+        let _gone = telling.writer.send(&result(lease, vec![vec![RIGHT]]), &[&[7; 32 * 32], &[]]).await;
+    }
+    until_closed(&mut telling).await;
+    let run = tokio::task::spawn_blocking(move || finish(&f, controller)).await.unwrap();
+    let lost = |name: &str, why: &str| {
+        let lines = run.stderr.lines().filter(|l| l.contains(&format!("({name} on test, process ")));
+        lines.filter(|l| l.ends_with(&format!(" is lost: {why}"))).count()
+    };
+    assert_eq!(lost("asking", "unexpected message: another ModuleRequest instead of Ready"), 1, "{}", run.stderr);
+    assert_eq!(lost("telling", "malformed message: too many about tiles that it doesn't hold"), 1, "{}", run.stderr);
+    assert!(run.stderr.matches("which it doesn't hold; ignored").count() <= 16, "{}", run.stderr);
+}
+
+/// One that asks for all tiles, takes none from its socket, and says without end that it's alive: others do its tiles.
+#[tokio::test]
+async fn a_hoarder_keeps_nothing_from_the_others() {
+    let (f, controller, ticket) = start();
+    let pid = controller.pid();
+    let (peer, _, _) = with_a_tile(&ticket, 2, "hoarder").await;
+    let Joined { mut writer, reader, .. } = peer;
+    let hoarding = tokio::spawn(async move {
+        let mut sent: u64 = 0;
+        while writer.send(&FromWorker::Heartbeat { busy: 1, queued: 9, memory: 0 }, &[]).await.is_ok()
+            && writer.send(&FromWorker::Want { tiles: u32::MAX }, &[]).await.is_ok()
+        {
+            sent += 1;
+        }
+        drop(reader);
+        sent
+    });
+    let peak = tokio::task::spawn_blocking(move || {
+        let workers = ["one", "two"].map(|name| worker(&f, name, "--threads 1"));
+        let status = || std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let mut peak = 0;
+        let mut controller = controller;
+        while !controller.ended() {
+            let kib = |text: String| {
+                text.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
+            };
+            peak = kib(status()).unwrap_or(peak);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        controller.wait().ok();
+        workers.into_iter().for_each(|w| _ = w.wait().ok());
+        f.python("same('slow.tif', read('a.tif'))");
+        peak
+    })
+    .await
+    .unwrap();
+    assert!(hoarding.await.unwrap() > 1000);
+    assert!((1..400 << 10).contains(&peak), "{peak} KiB");
 }

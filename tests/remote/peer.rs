@@ -11,7 +11,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub const LIMITS: PayloadLimits = PayloadLimits { task: 64 << 20, module: 64 << 20, tile: 64 << 20, result: 0 };
+pub const LIMITS: PayloadLimits =
+    PayloadLimits { task: 64 << 20, module: 64 << 20, tile: 64 << 20, result: 0, rasters: 16 };
 
 pub fn about(name: &str) -> About {
     About {

@@ -1,13 +1,20 @@
 //! What the user sees: results on standard output, messages on standard error; as text or as JSON lines.
+//!
+//! All of it goes through here, so that nothing from others reaches a terminal as it is, and nobody to tell is no reason to stop.
 
+use super::log;
+use crate::text;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Mutex, PoisonError};
 
 /// Where and how things are said.
 #[derive(Debug)]
 pub struct Console {
     json: bool,
     quiet: bool,
+    /// Why a result could not be written.
+    unwritten: Mutex<Option<io::Error>>,
 }
 
 impl Console {
@@ -20,16 +27,8 @@ impl Console {
             (_, 1) => "tilefn=info,warn",
             _ => "tilefn=debug,info",
         };
-        let filter = tracing_subscriber::EnvFilter::try_from_env("TILEFN_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-        // A second Console in one process (tests) keeps the first one's log.
-        let _already_set = if json {
-            log.json().try_init()
-        } else {
-            log.without_time().with_ansi(std::io::stderr().is_terminal()).try_init()
-        };
-        Self { json, quiet }
+        log::begin(level, json);
+        Self { json, quiet, unwritten: Mutex::default() }
     }
 
     /// Whether messages are JSON.
@@ -40,9 +39,9 @@ impl Console {
     /// A command's result.
     pub fn result(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
         if self.json {
-            print_line(&with_event(event, detail()).to_string());
+            self.event(event, detail());
         } else if !self.quiet {
-            print_line(text);
+            self.print(&text::lines(text));
         }
     }
 
@@ -53,9 +52,40 @@ impl Console {
             if let (Some(event), Some(detail)) = (event.as_object_mut(), detail) {
                 event.insert("detail".into(), detail.clone());
             }
-            print_line(&with_event("error", event).to_string());
+            self.event("error", event);
         } else {
-            let _gone = writeln!(std::io::stderr(), "error: {text}");
+            tell(&format!("error: {text}"));
+        }
+    }
+
+    /// Says what was left out, and why results could not be written if so: then the program has failed.
+    pub fn end(&self) -> Result<(), String> {
+        if !self.quiet
+            && let Some(more) = log::unsaid()
+        {
+            tell(&more);
+        }
+        match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Who has read enough (`| head`) is no error.
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(format!("can't write to standard output: {error}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn event(&self, event: &str, mut detail: Value) {
+        if let Some(object) = detail.as_object_mut() {
+            object.insert("event".into(), event.into());
+        }
+        self.print(&text::json(&detail.to_string()));
+    }
+
+    /// A text, or JSON, on standard output.
+    fn print(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
 }
@@ -65,16 +95,16 @@ impl Console {
 impl Console {
     /// Whether a person watches: progress can be drawn over itself.
     pub fn live(&self) -> bool {
-        !self.json && !self.quiet && std::io::stderr().is_terminal()
+        use std::io::IsTerminal;
+        !self.json && !self.quiet && io::stderr().is_terminal()
     }
 
     /// A message on the way: text for people, or an event for programs.
     pub fn say(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
         if self.json {
-            print_line(&with_event(event, detail()).to_string());
+            self.event(event, detail());
         } else if !self.quiet {
-            // Nobody to tell is no reason to stop.
-            let _gone = writeln!(std::io::stderr(), "{text}");
+            tell(text);
         }
     }
 
@@ -82,16 +112,15 @@ impl Console {
     pub fn warn(&self, text: &str) {
         self.say(&format!("warning: {text}"), "warning", || json!({ "message": text }));
     }
-}
 
-fn with_event(event: &str, mut detail: Value) -> Value {
-    if let Some(object) = detail.as_object_mut() {
-        object.insert("event".into(), event.into());
+    /// A result that is JSON in any case.
+    pub fn document(&self, json: &str) {
+        self.print(&text::json(json));
     }
-    detail
 }
 
-/// A line on standard output; a closed pipe (`| head`) is not our error.
-fn print_line(text: &str) {
-    let _gone = writeln!(std::io::stdout(), "{text}");
+/// A text on standard error.
+pub fn tell(text: &str) {
+    // Nobody to tell is no reason to stop.
+    let _gone = writeln!(io::stderr(), "{}", text::lines(text));
 }

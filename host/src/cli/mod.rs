@@ -4,6 +4,7 @@ mod aws;
 mod build;
 mod console;
 mod inspect;
+mod log;
 #[cfg(feature = "gdal")]
 mod rasters;
 #[cfg(not(feature = "gdal"))]
@@ -14,6 +15,9 @@ use clap::{Args, Parser, Subcommand};
 use console::Console;
 #[cfg(feature = "gdal")]
 use rasters::RasterCommand;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
 #[cfg(not(feature = "gdal"))]
 use without_gdal::RasterCommand;
 
@@ -69,10 +73,21 @@ impl Fatal {
         Self { code: 1, text: text.to_string(), detail: None }
     }
 
+    /// Something that the job needs is not to be had.
+    fn infrastructure(text: impl ToString) -> Self {
+        Self { code: 3, text: text.to_string(), detail: None }
+    }
+
     /// The job file or the arguments are wrong.
     fn usage(text: impl ToString) -> Self {
         Self { code: 2, text: text.to_string(), detail: None }
     }
+}
+
+/// Does `work` on a thread of its own.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))
 }
 
 /// Compute threads when nobody says how many: as many as there are processors.
@@ -82,9 +97,23 @@ fn cores() -> u32 {
 
 /// Runs the program with the process's arguments. Returns its exit code.
 pub fn main() -> u8 {
+    crate::open_files::raise();
+    // A file that grows beyond the system's limit (`ulimit -f`) is an error of the write, then, and not this process's end.
+    let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
     // clap exits with 2 on wrong arguments, as we do.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // It quotes arguments, which may be names of files: `tilefn preview *`.
+        Err(error) if error.to_string().chars().any(|c| crate::text::is_obeyed(c) && c != '\n') => {
+            console::tell(&error.to_string());
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+        Err(error) => error.exit(),
+    };
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
+    if let Err(error) = caught {
+        tracing::debug!("a file above the system's limit will end this process: {error}");
+    }
     let result = match cli.command {
         Command::Raster(command) => command.run(&console),
         Command::Build(arguments) => build::build(&arguments, &console),
@@ -97,7 +126,8 @@ pub fn main() -> u8 {
 
 /// Says what went wrong, if anything did.
 fn exit_code(result: Result<(), Fatal>, console: &Console) -> u8 {
-    match result {
+    let end = console.end();
+    match result.and_then(|()| end.map_err(Fatal::failed)) {
         Ok(()) => 0,
         Err(fatal) => {
             console.error(&fatal.text, fatal.detail.as_ref());

@@ -1,6 +1,6 @@
 //! `tilefn worker`: the generic worker, which knows no job until its controller sends one.
 
-use super::{Fatal, cores};
+use super::{Fatal, cores, spawn};
 use crate::sandbox::user_cache_dir;
 use crate::wire::{About, Socket, Ticket, WorkerKind};
 use crate::worker::remote::{self, Controller, Settings};
@@ -67,7 +67,7 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
         Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
     let handle = signals.handle();
     let works = ready.clone();
-    let catching = std::thread::spawn(move || {
+    let catching = spawn("signals", move || {
         for (n, _) in signals.forever().enumerate() {
             match n {
                 0 if works.load(Ordering::Relaxed) => {
@@ -78,7 +78,7 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
                 _ => std::process::exit(130),
             }
         }
-    });
+    })?;
     let controller = find()?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let pid = std::process::id();

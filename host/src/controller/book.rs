@@ -12,6 +12,7 @@ use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::{WriteError, Writer};
 use crate::grid::Tile;
 use crate::raster;
+use crate::text;
 use crate::worker::ResultRaster;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -26,7 +27,8 @@ pub struct Book {
     changed: Condvar,
     changes: watch::Sender<()>,
     control: Arc<Control>,
-    warnings: Mutex<Vec<String>>,
+    /// Those that are kept, and how many are not.
+    warnings: Mutex<(Vec<String>, u64)>,
     /// None when the outputs can't be gone on with after a crash.
     journal: Mutex<Option<Journal>>,
     tile: [u32; 2],
@@ -44,11 +46,14 @@ impl Book {
     pub fn new(
         writer: Writer,
         reducer: Option<Reducer>,
-        schedule: Schedule,
+        mut schedule: Schedule,
         control: Arc<Control>,
         journal: Option<Journal>,
         tile: [u32; 2],
     ) -> Self {
+        if let Some(reducer) = &reducer {
+            schedule.limit_flight(reducer.room());
+        }
         Self {
             journal: Mutex::new(journal),
             tile,
@@ -168,18 +173,29 @@ impl Book {
         self.change(|schedule| schedule.lose(worker))
     }
 
-    /// Something the user should know of; said now and in the report.
+    /// Something the user should know of; said now and in the report, once each.
     pub fn warn(&self, text: String) {
+        let text = text::lines(&text).into_owned();
         tracing::warn!("{text}");
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if warnings.len() < MAX_WARNINGS && !warnings.contains(&text) {
-            warnings.push(text);
+        let (kept, more) = &mut *warnings;
+        if kept.contains(&text) {
+            return;
+        }
+        if kept.len() < MAX_WARNINGS {
+            kept.push(text);
+        } else {
+            *more += 1;
         }
     }
 
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let (mut kept, more) = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if more > 0 {
+            kept.push(format!("and {more} more warnings"));
+        }
+        kept
     }
 
     /// The tiles that workers hold, and those that were lost at least once.
@@ -318,7 +334,11 @@ impl Book {
     fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {
         let Some(reducer) = &self.reducer else { return Ok(()) };
         let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
-        reducer.add(tile, state.to_vec()).map_err(Failure::Reduce)
+        reducer.add(tile, state.to_vec()).map_err(Failure::Reduce)?;
+        // With the reducer locked, so that an older number doesn't come after a newer one.
+        let room = reducer.room();
+        self.change(|schedule| schedule.limit_flight(room));
+        Ok(())
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {

@@ -8,6 +8,7 @@ use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
+use crate::text;
 use crate::wire::{
     self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
     Writer,
@@ -20,8 +21,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-/// Most tiles that one worker may ask for at a time; more than any machine has threads.
-const MAX_WANTED: i64 = 1024;
+/// Most threads of one worker; more than any machine has.
+const MAX_THREADS: usize = 1024;
+/// Tiles that a worker may hold beyond those that it runs; ours ask for two more, and may be given neighbours.
+const MORE_TILES: usize = 16;
+/// Messages to one worker that wait to be sent. One that takes none is given no more tiles.
+const OUT: usize = MAX_THREADS + MORE_TILES + 64;
+/// Results and failures of tiles that a worker doesn't hold, before it is lost: they are ignored, but each takes its time and a line.
+const MAX_STRAYS: u32 = 16;
+/// How long a worker may take nothing of what it's sent, beyond the time that a tile may take: with all threads at work and no
+/// memory for more tiles it doesn't read. Meanwhile it keeps others from the memory for tiles on their way.
+const STALLED: Duration = Duration::from_secs(60);
 /// How long a worker may go on sending after it was told that all is done.
 const GOODBYE: Duration = Duration::from_secs(4);
 /// How often a worker that waits for work looks whether a late tile can be taken over.
@@ -118,10 +128,11 @@ pub async fn hold(
     worker: WorkerId,
     about: &About,
     reader: Reader<FromWorker>,
-    writer: Writer<FromController>,
+    mut writer: Writer<FromController>,
 ) -> (Work, String) {
-    let (out, outgoing) = mpsc::unbounded_channel();
+    let (out, outgoing) = mpsc::channel(OUT);
     let (tell, events) = mpsc::unbounded_channel();
+    writer.set_patience(server.task.limits.time.saturating_add(STALLED));
     let mut sending = tokio::spawn(send(server.clone(), writer, outgoing));
     let mut talk = Talk {
         server,
@@ -135,6 +146,8 @@ pub async fn hold(
         leases: HashMap::new(),
         sent: 0,
         failures: 0,
+        strays: 0,
+        has_module: false,
         writing: JoinSet::new(),
         work: Work::default(),
     };
@@ -175,7 +188,7 @@ struct Talk<'a> {
     server: &'a Arc<Server>,
     worker: WorkerId,
     about: &'a About,
-    out: mpsc::UnboundedSender<Out>,
+    out: mpsc::Sender<Out>,
     tell: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
     /// Places for tiles on their way to this worker.
@@ -188,6 +201,10 @@ struct Talk<'a> {
     sent: u64,
     /// Tiles in a row that failed because of the worker.
     failures: u32,
+    /// Results and failures of tiles that it doesn't hold.
+    strays: u32,
+    /// Whether it has asked for the module.
+    has_module: bool,
     writing: JoinSet<Written>,
     work: Work,
 }
@@ -249,7 +266,7 @@ impl Talk<'_> {
     /// than it asked for.
     fn hand_out(&mut self) {
         let mut run = 0;
-        while (self.wanted > 0 || run > 0) && self.writing.len() < EMPTY {
+        while (self.wanted > 0 || run > 0) && self.writing.len() < EMPTY && self.has_room() {
             if run == 0 && self.server.readers.is_none() {
                 let threads = self.server.roll.count() as u64 * u64::from(self.about.threads);
                 run = self.server.book.run_length(threads);
@@ -264,7 +281,7 @@ impl Talk<'_> {
                 held.sent = Some(self.sent);
                 self.sent += 1;
                 // A closed channel shows as the end of the conversation.
-                let _gone = self.out.send(Out::Message(FromController::Tile { lease, inputs: Vec::new() }));
+                self.say(FromController::Tile { lease, inputs: Vec::new() });
             } else {
                 let (out, tell) = (self.out.clone(), self.tell.clone());
                 let room = self.room.clone();
@@ -274,11 +291,45 @@ impl Talk<'_> {
         }
     }
 
+    /// Whether another tile may be given to the worker: one that asks for more than it can run, or takes nothing, would keep
+    /// them from the others, and fill the memory here.
+    fn has_room(&self) -> bool {
+        let most = self.most();
+        // Those that are read or wait to be, and those on their way, whether the worker still holds them or not.
+        let on_their_way = Arc::strong_count(&self.room).saturating_sub(1);
+        self.leases.len() < most && on_their_way < most && self.out.capacity() > MORE_TILES
+    }
+
+    /// Most tiles that the worker may hold.
+    fn most(&self) -> usize {
+        usize::try_from(self.about.threads).unwrap_or(MAX_THREADS).min(MAX_THREADS) + MORE_TILES
+    }
+
+    /// Sends a message, for which there is room.
+    fn say(&self, message: FromController) {
+        // A closed channel shows as the end of the conversation; a full one, when the worker takes nothing.
+        let _gone = self.out.try_send(Out::Message(message));
+    }
+
+    /// Takes note of a message about a tile that the worker doesn't hold.
+    fn stray(&mut self, what: &str, tile: u64) -> Result<(), WireError> {
+        tracing::warn!("worker {} {what} tile {tile}, which it doesn't hold; ignored", self.worker.0);
+        self.strays += 1;
+        if self.strays < MAX_STRAYS {
+            Ok(())
+        } else {
+            Err(WireError::Malformed("too many about tiles that it doesn't hold".into()))
+        }
+    }
+
     fn hear(&mut self, message: FromWorker, payload: Payload) -> Result<Option<String>, WireError> {
         match message {
-            FromWorker::Want { tiles } => self.wanted = self.wanted.saturating_add(tiles.into()).min(MAX_WANTED),
+            FromWorker::Want { tiles } => {
+                let most = i64::try_from(self.most()).unwrap_or(i64::MAX);
+                self.wanted = self.wanted.saturating_add(tiles.into()).min(most);
+            }
             FromWorker::Result(result) => self.result(result, payload)?,
-            FromWorker::Failed(failure) => self.failed(&failure),
+            FromWorker::Failed(failure) => self.failed(&failure)?,
             FromWorker::Returned { tiles, why } => {
                 tracing::info!("worker {} gives back {} tiles: {why}", self.worker.0, tiles.len());
                 // Who gives tiles back is about to leave.
@@ -289,9 +340,14 @@ impl Talk<'_> {
                     }
                 }
             }
-            FromWorker::ModuleRequest => {
+            FromWorker::ModuleRequest if !self.has_module => {
                 tracing::debug!("worker {} asks for the module", self.worker.0);
-                let _gone = self.out.send(Out::Module);
+                self.has_module = true;
+                // As with all messages.
+                let _gone = self.out.try_send(Out::Module);
+            }
+            FromWorker::ModuleRequest => {
+                return Err(WireError::Unexpected { got: "another ModuleRequest", wanted: "Ready" });
             }
             FromWorker::Ready => {}
             FromWorker::Heartbeat { memory, .. } => {
@@ -340,12 +396,7 @@ impl Talk<'_> {
         let TileResult { lease, outcome, cost, log } = result;
         let asked = self.leases.get(&lease.tile).is_some_and(|held| held.lease == lease.lease);
         let Some(tile) = self.server.task.tiling.tile(lease.tile).filter(|_| asked) else {
-            tracing::warn!(
-                "worker {} sent a result for tile {}, which it doesn't hold; ignored",
-                self.worker.0,
-                lease.tile
-            );
-            return Ok(());
+            return self.stray("sent a result for", lease.tile);
         };
         if let wire::Outcome::Done { outputs, .. } = &outcome {
             self.check(&tile, outputs)?;
@@ -358,6 +409,9 @@ impl Talk<'_> {
             } else {
                 tracing::info!("tile {}: {}", tile.index, line.text);
             }
+        }
+        if log.dropped() > 0 {
+            tracing::info!("tile {}: and {} more lines", tile.index, log.dropped());
         }
         self.work.spent.read += Duration::from_nanos(cost.read_ns);
         self.work.spent.run += Duration::from_nanos(cost.run_ns);
@@ -397,31 +451,28 @@ impl Talk<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, failure: &TileFailure) {
+    fn failed(&mut self, failure: &TileFailure) -> Result<(), WireError> {
         let TileFailure { lease, text, retryable, .. } = failure;
         if !self.take_back(*lease) {
-            tracing::warn!(
-                "worker {} reports tile {} failed, which it doesn't hold; ignored",
-                self.worker.0,
-                lease.tile
-            );
-            return;
+            return self.stray("reports a failure of", lease.tile);
         }
-        let Some(tile) = self.server.task.tiling.tile(lease.tile) else { return };
+        let Some(tile) = self.server.task.tiling.tile(lease.tile) else { return Ok(()) };
         if !self.server.book.is_open(tile.index) {
             // Another worker had it as well, and was faster.
-            return;
+            return Ok(());
         }
+        let text = text::lines(text);
         let place = format!("worker {} ({})", self.worker.0, describe(self.about));
         if !retryable {
-            self.server.fail(Failure::Remote { tile, worker: place, text: text.clone() });
-            return;
+            self.server.fail(Failure::Remote { tile, worker: place, text: text.into_owned() });
+            return Ok(());
         }
         self.failures += 1;
         self.server.book.warn(format!("tile {} failed on {place} and is tried again: {text}", lease.tile));
         if let Err(poisonous) = self.server.book.retry(self.worker, lease.tile) {
             self.server.fail(Failure::Poisonous { what: poisonous, last: format!("{place}: {text}") });
         }
+        Ok(())
     }
 
     fn note(&mut self, event: Event) {
@@ -483,7 +534,7 @@ impl Talk<'_> {
             Ending::Aborted(reason) => FromController::Abort { reason: wire::clip(&reason, wire::MAX_TEXT) },
             Ending::Finished | Ending::Open => FromController::Finish,
         };
-        let _gone = self.out.send(Out::Message(message));
+        self.say(message);
         let hear_out = async {
             loop {
                 match receiving.await {
@@ -523,7 +574,7 @@ async fn read_and_send(
     room: Arc<Semaphore>,
     tile: Tile,
     lease: Lease,
-    out: mpsc::UnboundedSender<Out>,
+    out: mpsc::Sender<Out>,
     tell: mpsc::UnboundedSender<Event>,
 ) {
     let Some(readers) = &server.readers else { return };
@@ -543,7 +594,7 @@ async fn read_and_send(
         }
         Ok(read) => {
             let _gone = tell.send(Event::Sent(tile, read.time));
-            let _gone = out.send(Out::Tile { lease, read, _room: (place, memory) });
+            let _gone = out.send(Out::Tile { lease, read, _room: (place, memory) }).await;
         }
         Err(error) => {
             let source = crate::worker::Error::Read { input: error.input, source: error.source };
@@ -556,7 +607,7 @@ async fn read_and_send(
 async fn send(
     server: Arc<Server>,
     mut writer: Writer<FromController>,
-    mut out: mpsc::UnboundedReceiver<Out>,
+    mut out: mpsc::Receiver<Out>,
 ) -> Result<(), WireError> {
     let mut beat = tokio::time::interval(server.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

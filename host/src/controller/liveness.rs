@@ -18,7 +18,7 @@ use tokio::io::duplex;
 use tokio::time::{Instant, sleep, timeout};
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
-const LIMITS: PayloadLimits = PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 1 << 20, result: 0 };
+const LIMITS: PayloadLimits = PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 1 << 20, result: 0, rasters: 1 };
 
 /// A controller with a job of one tile, which its workers would read themselves.
 pub fn server() -> Arc<Server> {

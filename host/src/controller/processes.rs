@@ -59,8 +59,6 @@ impl Processes {
     /// # Errors
     /// When one can't be started.
     pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
-        // They inherit it.
-        super::remote::raise_file_limit();
         let mut processes = Self::none(program, count, threads, start_timeout);
         for _ in 0..count {
             processes.spawn()?;

@@ -1,6 +1,7 @@
 //! Threads that read tiles for workers which are sent their pixels.
 
 use crate::grid::Tile;
+use crate::open_files;
 use crate::raster::Error;
 use crate::worker::{FilePixels, Pixels, Task, any_valid};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -40,9 +41,10 @@ impl Readers {
     pub fn start(task: &Arc<Task>, threads: usize) -> std::io::Result<Self> {
         let (requests, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
+        let room = open_files::inputs_for_each(threads);
         for n in 1..=threads.max(1) {
             let (task, queue) = (task.clone(), queue.clone());
-            std::thread::Builder::new().name(format!("read-{n}")).spawn(move || work(&task, &queue))?;
+            std::thread::Builder::new().name(format!("read-{n}")).spawn(move || work(&task, room, &queue))?;
         }
         Ok(Self { requests })
     }
@@ -59,8 +61,8 @@ impl Readers {
     }
 }
 
-fn work(task: &Arc<Task>, queue: &Mutex<Receiver<Request>>) {
-    let mut files = FilePixels::new(task.clone());
+fn work(task: &Arc<Task>, room: usize, queue: &Mutex<Receiver<Request>>) {
+    let mut files = FilePixels::new(task.clone(), room);
     loop {
         // Held only while waiting for a request, not while reading.
         let request = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();

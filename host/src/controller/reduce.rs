@@ -11,9 +11,13 @@ pub struct Reduction {
     next: u64,
     #[serde(with = "hex::serde")]
     state: Vec<u8>,
-    /// Tile → its state; empty for a tile that was not run. The schedule's window bounds how many can wait.
+    /// Tile → its state; empty for a tile that was not run. The schedule's window bounds how many can wait, and
+    /// [`Reducer::room`] how many bytes.
     waiting: BTreeMap<u64, Contribution>,
 }
+
+/// Memory for states that wait for an earlier tile's, bytes.
+const BUDGET: u64 = 256 << 20;
 
 /// One tile's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +27,42 @@ struct Contribution(#[serde(with = "hex::serde")] Vec<u8>);
 pub struct Reducer {
     function: Function,
     so_far: Reduction,
+    wait: Wait,
+}
+
+/// What waits, and what is to be expected of a tile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wait {
+    /// Bytes that wait.
+    bytes: u64,
+    /// Tiles that had a state, and bytes of all of these.
+    seen: (u64, u64),
+}
+
+impl Wait {
+    fn see(&mut self, state: &[u8]) {
+        let bytes = state.len() as u64;
+        self.bytes = self.bytes.saturating_add(bytes);
+        let (tiles, sum) = self.seen;
+        self.seen = (tiles.saturating_add(u64::from(bytes > 0)), sum.saturating_add(bytes));
+    }
+
+    /// How many tiles may be under way, if their states are like those seen.
+    fn room(&self) -> u64 {
+        let (tiles, sum) = self.seen;
+        match sum.checked_div(tiles) {
+            Some(each) if each > 0 => BUDGET.saturating_sub(self.bytes) / each,
+            _ => u64::MAX,
+        }
+    }
 }
 
 impl Reducer {
     /// Goes on from what was accumulated before.
     pub fn new(function: Function, so_far: Reduction) -> Self {
-        Self { function, so_far }
+        let mut wait = Wait::default();
+        so_far.waiting.values().for_each(|Contribution(state)| wait.see(state));
+        Self { function, so_far, wait }
     }
 
     /// Takes the contribution of `tile`; an empty one leaves the state as it is. One that is in already doesn't count again.
@@ -37,8 +71,10 @@ impl Reducer {
         if tile < *next {
             return Ok(());
         }
+        self.wait.see(&state);
         waiting.insert(tile, Contribution(state));
         while let Some(Contribution(state)) = waiting.remove(next) {
+            self.wait.bytes = self.wait.bytes.saturating_sub(state.len() as u64);
             if joined.is_empty() {
                 *joined = state;
             } else if !state.is_empty() {
@@ -49,6 +85,12 @@ impl Reducer {
         Ok(())
     }
 
+    /// How many tiles may be under way at a time, so that the states that wait stay within their memory. The oldest unfinished
+    /// one must always be: the others wait for it.
+    pub fn room(&self) -> u64 {
+        self.wait.room()
+    }
+
     /// What has been accumulated so far.
     pub fn so_far(&self) -> &Reduction {
         &self.so_far
@@ -57,5 +99,24 @@ impl Reducer {
     /// The result as JSON, once every tile has been added.
     pub fn finish(&self) -> Result<serde_json::Value, Error> {
         Ok(self.function.finish(&self.so_far.state)?.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_and_what_is_under_way_share_a_budget() {
+        let mut wait = Wait::default();
+        wait.see(&[]);
+        assert_eq!(wait.room(), u64::MAX, "nothing is known of states yet");
+        let state = vec![0; 16 << 20];
+        wait.see(&state);
+        assert_eq!(wait.room(), 15);
+        (0..20).for_each(|_| wait.see(&state));
+        assert_eq!(wait.room(), 0);
+        wait.bytes = 0;
+        assert_eq!(wait.room(), 16, "all are joined");
     }
 }

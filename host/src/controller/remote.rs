@@ -11,6 +11,7 @@ use super::report::{Report, Usage, Worker};
 use super::run::{self, Totals};
 use super::schedule::Policy;
 use super::server::Server;
+use crate::runtime;
 use crate::sandbox::Function;
 use crate::wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError, WorkerKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -120,7 +121,6 @@ fn conduct(
     prepared: Duration,
 ) -> Result<Report, Failure> {
     let started = Instant::now();
-    raise_file_limit();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
     let book = run::open_book(plan, function, policy, control, journal)?;
@@ -164,7 +164,7 @@ fn conduct(
 fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served {
     let threads = processors().clamp(2, 8);
     // They write results: more of them would only wait for each other at the files.
-    let runtime = runtime.worker_threads(threads).max_blocking_threads(threads).enable_all().build();
+    let runtime = runtime::build(runtime.worker_threads(threads).max_blocking_threads(threads).enable_all());
     let runtime = runtime.map_err(Failure::Thread)?;
     let served = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -254,16 +254,6 @@ impl Address {
         }
         let ip = if self.listen.ip().is_unspecified() { outgoing_address() } else { Some(self.listen.ip()) };
         vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
-    }
-}
-
-/// Each worker's connection is an open file, as is each input, and systems allow few of them unless asked for more.
-pub(super) fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(e) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!("the number of open files, hence of workers, can't be raised: {e}");
     }
 }
 

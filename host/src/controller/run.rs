@@ -167,6 +167,6 @@ pub fn complete(
         aws: None,
         outputs,
         result,
-        warnings: plan.warnings.iter().cloned().chain(book.warnings()).collect(),
+        warnings: plan.warnings.iter().map(|w| crate::text::lines(w).into_owned()).chain(book.warnings()).collect(),
     })
 }

@@ -65,8 +65,10 @@ pub struct Schedule {
     next: u64,
     queue: VecDeque<u64>,
     flight: BTreeMap<u64, Flight>,
-    /// The tiles that one worker alone holds, the oldest first: the ones to be given to a second worker.
-    single: BTreeSet<(Instant, u64)>,
+    /// The tiles that no result has come for, those first that are longest under way: the ones to be given to another worker.
+    open: BTreeSet<(Instant, u64)>,
+    /// How many tiles may be in flight; the oldest unfinished one always may.
+    most: u64,
     done: Ranges,
     /// Tiles that were lost → with whom; few, so that it costs nothing in a healthy run.
     lost: BTreeMap<u64, Vec<WorkerId>>,
@@ -88,7 +90,8 @@ impl Schedule {
             next: 0,
             queue: VecDeque::new(),
             flight: BTreeMap::new(),
-            single: BTreeSet::new(),
+            open: BTreeSet::new(),
+            most: u64::MAX,
             done,
             lost: BTreeMap::new(),
             failed: 0,
@@ -104,7 +107,7 @@ impl Schedule {
             Some(tile) => {
                 let start = || Flight { holders: Vec::new(), since: now, claimed: false };
                 self.flight.entry(tile).or_insert_with(start).holders.push(worker);
-                self.note_holders(tile);
+                self.note(tile);
                 Grant::Tile(tile)
             }
             None if self.finished() => Grant::Finished,
@@ -118,30 +121,48 @@ impl Schedule {
     }
 
     fn find(&mut self, worker: WorkerId, now: Instant) -> Option<u64> {
+        let oldest = self.done.next_missing(0);
+        let full = self.full();
+        let may_begin = |tile: u64| !full || tile == oldest;
         // A tile that failed on this worker is for another one.
-        if let Some(place) = self.queue.iter().position(|tile| !self.lost_with(*tile, worker)) {
+        let here = |tile: &u64| may_begin(*tile) && !self.lost_with(*tile, worker);
+        if let Some(place) = self.queue.iter().position(here) {
             return self.queue.remove(place);
         }
         let fresh = self.done.next_missing(self.next);
-        if fresh < self.count {
-            let oldest = self.done.next_missing(0);
-            if fresh - oldest >= self.policy.window {
-                return None;
-            }
+        if fresh < self.count && fresh - oldest < self.policy.window && may_begin(fresh) {
             self.next = fresh + 1;
             return Some(fresh);
         }
-        // The end of the job. If all workers that are here have failed at a tile, they may try again.
-        if let Some(place) = self.queue.iter().position(|tile| !self.others_may_take(*tile, worker)) {
+        // The end of the job, or all wait for the oldest tile. If all workers that are here have failed at a tile, they may try again.
+        let again = |tile: &u64| may_begin(*tile) && !self.others_may_take(*tile, worker);
+        if let Some(place) = self.queue.iter().position(again) {
             return self.queue.remove(place);
         }
-        // Whoever is idle takes over the tile that is longest under way with another.
+        // Whoever is idle takes over the tile that is longest under way with another. With two, it's late when it takes twice as
+        // long, and so on: a worker that is given a tile may be no better than the one before.
         let late = self.policy.straggler.max(self.usual.unwrap_or_default().saturating_mul(LATE));
-        self.single
+        let overdue = |since: Instant, holders: usize| {
+            let holders = u32::try_from(holders).unwrap_or(u32::MAX).max(1);
+            now.saturating_duration_since(since) >= late.saturating_mul(holders)
+        };
+        self.open
             .iter()
-            .take_while(|(since, _)| now.saturating_duration_since(*since) >= late)
+            .take_while(|(since, _)| overdue(*since, 1))
+            .filter(|(since, tile)| may_begin(*tile) && overdue(*since, self.holders(*tile).len()))
             .map(|(_, tile)| *tile)
             .find(|tile| !self.lost_with(*tile, worker) && !self.holders(*tile).contains(&worker))
+    }
+
+    fn full(&self) -> bool {
+        self.flight.len() as u64 >= self.most
+    }
+
+    /// Limits how many tiles may be in flight from now on. The oldest unfinished one always may: what fills the memory may wait for it.
+    pub fn limit_flight(&mut self, most: u64) {
+        let full = self.full();
+        self.most = most;
+        self.stirred |= full && !self.full();
     }
 
     fn lost_with(&self, tile: u64, worker: WorkerId) -> bool {
@@ -158,13 +179,13 @@ impl Schedule {
         self.flight.get(&tile).map_or(&[], |f| &f.holders)
     }
 
-    /// Keeps `single` right after a change of a tile's holders.
-    fn note_holders(&mut self, tile: u64) {
+    /// Keeps `open` right after a change of a tile in flight.
+    fn note(&mut self, tile: u64) {
         let Some(flight) = self.flight.get(&tile) else { return };
-        if flight.holders.len() == 1 && !flight.claimed {
-            self.single.insert((flight.since, tile));
+        if flight.claimed {
+            self.open.remove(&(flight.since, tile));
         } else {
-            self.single.remove(&(flight.since, tile));
+            self.open.insert((flight.since, tile));
         }
     }
 
@@ -176,7 +197,7 @@ impl Schedule {
         }
         let took = now.saturating_duration_since(flight.since);
         self.usual = Some(self.usual.map_or(took, |usual| usual - usual / 16 + took / 16));
-        self.note_holders(tile);
+        self.note(tile);
         true
     }
 
@@ -187,13 +208,15 @@ impl Schedule {
 
     /// `tile` is written; false if it was done before.
     pub fn complete(&mut self, tile: u64) -> bool {
+        let full = self.full();
         if let Some(flight) = self.flight.remove(&tile) {
-            self.single.remove(&(flight.since, tile));
+            self.open.remove(&(flight.since, tile));
         }
         let oldest = self.done.next_missing(0);
         let first = tile < self.count && self.done.insert(tile);
-        // Those who wait while there are fresh tiles wait for the oldest one.
-        self.stirred |= self.finished() || self.next < self.count && self.done.next_missing(0) > oldest;
+        // Those who wait while there are fresh tiles, or because there are too many in flight, wait for the oldest one.
+        let waited = self.next < self.count || full;
+        self.stirred |= self.finished() || full && !self.full() || waited && self.done.next_missing(0) > oldest;
         first
     }
 
@@ -204,10 +227,8 @@ impl Schedule {
         if flight.holders.is_empty() && !flight.claimed {
             let since = flight.since;
             self.flight.remove(&tile);
-            self.single.remove(&(since, tile));
+            self.open.remove(&(since, tile));
             self.queue.push_back(tile);
-        } else {
-            self.note_holders(tile);
         }
         self.stirred = true;
     }
@@ -394,7 +415,7 @@ mod tests {
             s.complete(tile);
         }
         assert!(s.finished());
-        assert_eq!((s.done.runs(), s.flight.len(), s.queue.len(), s.single.len()), (1, 0, 0, 0));
+        assert_eq!((s.done.runs(), s.flight.len(), s.queue.len(), s.open.len()), (1, 0, 0, 0));
     }
 
     #[test]
@@ -448,6 +469,43 @@ mod tests {
         assert_eq!(s.take(B, now), Grant::Wait);
         (6..9).for_each(|t| assert!(s.complete(t)));
         assert!(s.stirred(), "all is done");
+    }
+
+    #[test]
+    fn with_too_many_in_flight_only_the_oldest_is_begun() {
+        let (mut s, now) = (schedule(20), Instant::now());
+        (0..3).for_each(|tile| assert_eq!(s.take(A, now), Grant::Tile(tile)));
+        s.limit_flight(2);
+        assert_eq!(s.take(B, now), Grant::Wait);
+        s.give_back(A, 2);
+        s.give_back(A, 0);
+        s.limit_flight(0);
+        assert_eq!((s.take(B, now), s.take(B, now)), (Grant::Tile(0), Grant::Wait), "whatever else is queued");
+        assert!(s.stirred());
+        assert!(s.complete(0));
+        assert!(!s.stirred() || s.take(B, now) == Grant::Wait, "tile 1 is the oldest, and A has it");
+        s.take(B, now);
+        assert!(s.complete(1) && s.stirred(), "tile 2 is the oldest");
+        assert_eq!((s.take(B, now), s.take(A, now)), (Grant::Tile(2), Grant::Wait));
+        s.limit_flight(2);
+        assert!(s.stirred());
+        assert_eq!(s.take(A, now), Grant::Tile(3));
+    }
+
+    #[test]
+    fn what_holds_up_the_window_is_taken_over_before_the_end_and_from_two_as_well() {
+        let (mut s, now) = (schedule(1000), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        (0..8).for_each(|_| assert!(matches!(s.take(A, now), Grant::Tile(_))));
+        assert_eq!(s.take(B, after(4)), Grant::Wait);
+        assert_eq!(s.take(B, after(5)), Grant::Tile(0), "A hoards");
+        let c = WorkerId(3);
+        assert_eq!(s.take(c, after(5)), Grant::Tile(1));
+        (2..8).for_each(|tile| assert_eq!(s.take(c, after(5)), Grant::Tile(tile)));
+        assert_eq!(s.take(c, after(9)), Grant::Wait);
+        assert_eq!(s.take(c, after(10)), Grant::Tile(0), "so does B");
+        assert!(s.claim(0, after(11)) && s.complete(0));
+        assert_eq!(s.take(c, after(11)), Grant::Tile(8));
     }
 
     #[test]

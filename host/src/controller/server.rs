@@ -8,7 +8,8 @@ use super::reading::Readers;
 use super::schedule::WorkerId;
 use super::watch::Identity;
 use crate::grid::Tile;
-use crate::wire::{ALIGN, Compression, Joining, Listener, MAX_RASTERS, PayloadLimits, Pool, Socket, Terms};
+use crate::text;
+use crate::wire::{ALIGN, About, Compression, Joining, Listener, PayloadLimits, Pool, Socket, Terms};
 use crate::worker::Task;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -138,7 +139,7 @@ impl Server {
 
     /// Serves one worker until it leaves.
     pub(super) async fn serve(self: Arc<Self>, joining: Joining) {
-        let about = joining.about.clone();
+        let about = harmless(joining.about.clone());
         if self.readers.is_none() && !about.reads {
             let reason = "the job wants workers that read the inputs themselves (workers.reads = \"worker\"); this one has no GDAL";
             // It is gone either way.
@@ -165,6 +166,7 @@ impl Server {
             watch.join(id.0, identity);
         }
         let (work, why) = conversation::hold(&self, id, &about, reader, writer).await;
+        let why = text::lines(&why).into_owned();
         self.roll.leave(worker);
         if let Some(watch) = self.book.control().watch() {
             watch.leave(id.0, &why);
@@ -177,9 +179,10 @@ impl Server {
     fn limits(&self) -> PayloadLimits {
         // Bands are known only from the first result, so the sandbox's own limit is the bound.
         let state = self.task.limits.state_bytes as u64;
-        let between = ALIGN.saturating_mul(MAX_RASTERS as u64);
+        let rasters = self.task.outputs.iter().fold(0_u32, |sum, o| sum.saturating_add(o.rasters));
+        let between = ALIGN.saturating_mul(u64::from(rasters).saturating_add(1));
         let result = self.task.limits.output_bytes.saturating_add(state).saturating_add(between);
-        PayloadLimits { result, ..PayloadLimits::default() }
+        PayloadLimits { result, rasters, ..PayloadLimits::default() }
     }
 
     /// What `tile`'s pixels take of the room for outgoing tiles.
@@ -238,5 +241,18 @@ impl Server {
     /// The workers that have left, all of them once [`Server::run`] is over.
     pub fn left(&self) -> std::sync::MutexGuard<'_, Vec<Left>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a worker says of itself, as it may be shown.
+fn harmless(about: About) -> About {
+    let line = |text: String| text::line(&text).into_owned();
+    About {
+        name: line(about.name),
+        host: line(about.host),
+        task_arn: about.task_arn.map(line),
+        version: line(about.version),
+        arch: line(about.arch),
+        ..about
     }
 }

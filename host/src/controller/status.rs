@@ -140,7 +140,12 @@ impl Status {
         let warnings = book.as_ref().map(|b| b.warnings()).unwrap_or_default();
         Self {
             tilefn: env!("CARGO_PKG_VERSION"),
-            job: watch.job.clone(),
+            job: Job {
+                path: clip(&watch.job.path),
+                module: clip(&watch.job.module),
+                function: clip(&watch.job.function),
+                ..watch.job.clone()
+            },
             state,
             error: watch.failure().map(|text| clip(text)),
             seconds: watch.prepared.as_secs_f64() + since(watch.started),
@@ -222,8 +227,9 @@ fn map(watch: &Watch, in_flight: &[u64], lost: &[u64]) -> MapStatus {
     MapStatus { rows: map.rows, cols: map.cols, tiles, in_flight, done, skipped, retried }
 }
 
-/// `text`, shortened to what a page can show.
+/// `text`, shortened to what a page can show, and harmless there.
 fn clip(text: &str) -> String {
+    let text = &*crate::text::lines(text);
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -6,6 +6,7 @@ use super::run::Totals;
 use super::schedule::WorkerId;
 use super::watch::Identity;
 use crate::grid::Tile;
+use crate::open_files;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
 use crate::worker::{self, Done, FilePixels, Outcome, Runner};
 use std::time::Instant;
@@ -13,13 +14,14 @@ use std::time::Instant;
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all.
 pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Totals>, Failure> {
     let stack = runner.task().limits.thread_stack();
+    let room = open_files::inputs_for_each(threads);
     let joined = std::thread::scope(|scope| {
         let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
             .map(|n| {
                 std::thread::Builder::new()
                     .name(format!("tile-{n}"))
                     .stack_size(stack)
-                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n), threads as u64))
+                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n), threads as u64, room))
             })
             .collect();
         running.into_iter().map(|thread| thread.map(std::thread::ScopedJoinHandle::join)).collect::<Vec<_>>()
@@ -45,10 +47,11 @@ fn work(
     interrupt: &Interrupt,
     worker: WorkerId,
     threads: u64,
+    room: usize,
 ) -> Result<Totals, Failure> {
     let stop_all = StopOnDrop { book, interrupt };
     let mut work = Totals::default();
-    let mut pixels = FilePixels::new(runner.task().clone());
+    let mut pixels = FilePixels::new(runner.task().clone(), room);
     let watch = book.control().watch();
     if let Some(watch) = watch {
         let name = format!("thread {}", worker.0);

@@ -172,7 +172,7 @@ impl Site {
             _ => {
                 let status = (self.look)();
                 // Numbers, texts and lists of them always have a JSON form.
-                let json = serde_json::to_string(&status).unwrap_or_default();
+                let json = crate::text::json(&serde_json::to_string(&status).unwrap_or_default()).into_owned();
                 let texts = Arc::new(Texts { json, metrics: metrics::text(&status) });
                 *last = Some((Instant::now(), texts.clone()));
                 texts

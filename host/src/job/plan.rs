@@ -3,6 +3,7 @@
 //! Like the reader of the job file, the planner collects all mistakes and names their places.
 
 mod block_cache;
+mod bounds;
 mod grid;
 mod inputs;
 mod outputs;
@@ -86,6 +87,7 @@ pub fn plan(
     };
     check_fill(loaded, &task, &opened, &mut mistakes);
     cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
+    bounds::check(loaded, &task, &mut mistakes);
     let tile = task.tiling.tile_size();
     let workers = &spec.workers;
     let in_turns = workers.kind != spec::WorkerKind::Threads && workers.reads == spec::Reads::Controller;

@@ -1,7 +1,5 @@
 //! Makes a guest's bytes safe to show: bounded, UTF-8, nothing that a terminal obeys.
 
-use std::fmt::Write;
-
 /// `bytes` as text of about `limit` bytes at most: invalid UTF-8 replaced, control characters escaped, an ellipsis where
 /// it was cut.
 pub(super) fn sanitise(bytes: &[u8], limit: usize) -> String {
@@ -9,25 +7,11 @@ pub(super) fn sanitise(bytes: &[u8], limit: usize) -> String {
         Some(kept) if bytes.len() > limit => (kept, true),
         _ => (bytes, false),
     };
-    let mut text = String::with_capacity(kept.len());
-    for c in String::from_utf8_lossy(kept).chars() {
-        if is_obeyed(c) {
-            // Writing to a String can't fail.
-            let _ = write!(text, "{}", c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
+    let mut text = crate::text::line(&String::from_utf8_lossy(kept)).into_owned();
     if cut {
         text.push('…');
     }
     text
-}
-
-/// Whether a terminal or viewer acts on the character: control characters, line separators, changes of text direction.
-fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub enum WireError {
     /// Not one byte came for this long, although heartbeats were due.
     #[error("nothing was heard from the other side for {0:?}")]
     Silent(Duration),
+    /// The peer took not one byte for this long of what it was sent.
+    #[error("the other side has taken nothing of what it was sent for {0:?}")]
+    Stalled(Duration),
     /// A step of connecting took longer than its time limit.
     #[error("{what} took longer than {limit:?}")]
     Slow {
@@ -106,6 +109,7 @@ impl WireError {
             | Self::Truncated
             | Self::Io(_)
             | Self::Silent(_)
+            | Self::Stalled(_)
             | Self::Slow { .. }
             | Self::Unreachable(_)
             // A crowded controller drops handshakes too.

@@ -10,9 +10,7 @@ use tokio::time::timeout;
 
 use super::codec::Compression;
 use super::frame::{decode, decode_prefix};
-use super::limits::{
-    CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEADER, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence,
-};
+use super::limits::{CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence};
 use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
 use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
 
@@ -236,7 +234,6 @@ fn halves<R: Message, W: Message>(
 }
 
 fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {
-    reader.set_max_header(MAX_HEADER);
     reader.set_compression(welcome.compression);
     reader.set_silence(silence(Duration::from_millis(welcome.heartbeat_ms.into())));
 }

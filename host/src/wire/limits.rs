@@ -1,9 +1,13 @@
 //! The bounds of everything that crosses the wire, in one place, each with its reason.
 use std::time::Duration;
 
-/// Bytes of a message's header. Task, module and pixels travel as payload, so the largest header is a result with
-/// [`MAX_RASTERS`] rasters and a full log; a test holds it below this.
-pub const MAX_HEADER: u32 = 64 << 10;
+/// Bytes of the header of a message without rasters: a failure with its text and a full log; a test holds them below this.
+pub const PLAIN_HEADER: u32 = 64 << 10;
+/// Bytes of a raster in a header, at most; a test holds them below this.
+const HEADER_OF_RASTER: u32 = 32;
+/// Bytes of any message's header. Task, module and pixels travel as payload, so the largest header is a message with
+/// [`MAX_RASTERS`] rasters. A receiver takes what its job needs ([`PayloadLimits::header`]).
+pub const MAX_HEADER: u32 = PLAIN_HEADER + HEADER_OF_RASTER * MAX_RASTERS;
 /// Bytes of the first header, from a peer that has not shown the secret: a `Hello` with all its names at full length.
 pub const MAX_HELLO: u32 = 2 << 10;
 /// Bytes of a host, worker, version or ECS task name: DNS names end at 253, task ARNs at about 180.
@@ -14,8 +18,8 @@ pub const MAX_TEXT: usize = 16 << 10;
 pub const MAX_LOG_LINES: usize = 256;
 /// Bytes of a tile's log lines together.
 pub const MAX_LOG_BYTES: usize = 16 << 10;
-/// Rasters in one payload: a list input of a few hundred dates, several times over.
-pub const MAX_RASTERS: usize = 1024;
+/// Rasters in one payload. The planner refuses longer lists; those in use have some thousands of files.
+pub const MAX_RASTERS: u32 = 1 << 18;
 /// Bands of a raster: GDAL's own limit.
 pub const MAX_BANDS: usize = 65_536;
 /// Tiles given back in one message; a worker holds only a few.
@@ -38,7 +42,7 @@ pub fn silence(heartbeat: Duration) -> Duration {
     heartbeat.saturating_mul(5) / 2
 }
 
-/// The most payload a receiver takes, by kind, in bytes. The job sets them: what a tile can need is known from the plan.
+/// The most that a receiver takes: payload by kind, in bytes, and rasters. The job sets them: what a tile can need is known from the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PayloadLimits {
     /// The task description.
@@ -49,6 +53,15 @@ pub struct PayloadLimits {
     pub tile: u64,
     /// A tile's output rasters and state.
     pub result: u64,
+    /// Number of rasters in one message.
+    pub rasters: u32,
+}
+
+impl PayloadLimits {
+    /// Bytes of a message's header that fit these limits.
+    pub fn header(&self) -> u32 {
+        PLAIN_HEADER + HEADER_OF_RASTER * self.rasters.min(MAX_RASTERS)
+    }
 }
 
 /// `text` cut to at most `max` bytes, at a character's boundary.

@@ -499,8 +499,9 @@ fn raster_parts(groups: &[Vec<RasterHead>]) -> Result<Vec<u64>, WireError> {
 }
 
 fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), WireError> {
-    at_most("inputs or outputs", groups.len(), MAX_RASTERS)?;
-    at_most("rasters", groups.iter().map(Vec::len).sum(), MAX_RASTERS)?;
+    let most = usize::try_from(MAX_RASTERS).unwrap_or(usize::MAX);
+    at_most("inputs or outputs", groups.len(), most)?;
+    at_most("rasters", groups.iter().map(Vec::len).sum(), most)?;
     for raster in groups.iter().flatten() {
         at_most("bands", usize::try_from(raster.bands).unwrap_or(usize::MAX), MAX_BANDS)?;
         if raster.bands == 0 || raster.rows == 0 || raster.cols == 0 {

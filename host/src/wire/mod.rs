@@ -24,7 +24,7 @@
 //!         name: "w1".into(), host: "box".into(), pid: std::process::id(), kind: WorkerKind::External,
 //!         task_arn: None, threads: 2, reads: true, version: "0.1.0".into(), arch: std::env::consts::ARCH.into(),
 //!     };
-//!     let limits = PayloadLimits { task: 1 << 20, module: 64 << 20, tile: 64 << 20, result: 0 };
+//!     let limits = PayloadLimits { task: 1 << 20, module: 64 << 20, tile: 64 << 20, result: 0, rasters: 1 };
 //!     let mut joined = connect(&ticket, &about, &Pool::new(64 << 20), limits).await?;
 //!     assert_eq!(joined.task.part(0), Some(&b"the task"[..]));
 //!     joined.writer.send(&FromWorker::Want { tiles: 4 }, &[]).await?;
@@ -41,7 +41,7 @@
 //! let terms = Terms {
 //!     worker: 1, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer),
 //! };
-//! let limits = PayloadLimits { result: 64 << 20, ..PayloadLimits::default() };
+//! let limits = PayloadLimits { result: 64 << 20, rasters: 1, ..PayloadLimits::default() };
 //! let (mut reader, mut writer) = joining.welcome(terms, b"the task", limits).await?;
 //! loop {
 //!     match reader.recv().await? {

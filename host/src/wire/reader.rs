@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::WireError;
 use super::codec::{BLOCK, Codec, Compression};
 use super::frame::{Coding, Head, PREFACE, check_preface, decode};
-use super::limits::{MAX_HEADER, PayloadLimits};
+use super::limits::PayloadLimits;
 use super::message::Message;
 use super::payload::{Layout, Payload, Pool};
 
@@ -90,7 +90,7 @@ impl<M: Message> Reader<M> {
             source: Source { io: Box::new(io), silence: None, heard: Instant::now() },
             pool,
             limits,
-            max_header: MAX_HEADER,
+            max_header: limits.header(),
             compression: Compression::None,
             stage: Stage::Preface,
             small: Vec::new(),
@@ -114,6 +114,7 @@ impl<M: Message> Reader<M> {
 
     pub(super) fn set_limits(&mut self, limits: PayloadLimits) {
         self.limits = limits;
+        self.max_header = limits.header();
     }
 
     pub(super) fn set_max_header(&mut self, bytes: u32) {

@@ -1,8 +1,10 @@
 //! The sending half of a connection: messages and payload slices to bytes, without copying pixels.
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::WireError;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
@@ -14,6 +16,7 @@ use super::payload::Layout;
 pub struct Writer<M> {
     io: Box<dyn AsyncWrite + Send + Unpin>,
     compression: Compression,
+    patience: Option<Duration>,
     /// Preface (once), head and message, to go out in one write with the payload's first bytes.
     start: Vec<u8>,
     preface_sent: bool,
@@ -29,6 +32,7 @@ impl<M: Message> Writer<M> {
         Self {
             io: Box::new(io),
             compression: Compression::None,
+            patience: None,
             start: Vec::new(),
             preface_sent: false,
             half_sent: false,
@@ -41,6 +45,11 @@ impl<M: Message> Writer<M> {
     /// Sets how payloads are compressed from the next message on.
     pub fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
+    }
+
+    /// Sets after how long in which the peer takes nothing sending fails with [`WireError::Stalled`].
+    pub fn set_patience(&mut self, limit: Duration) {
+        self.patience = Some(limit);
     }
 
     /// Sends a message and the parts of its payload: one slice for each part that the message announces, in order.
@@ -66,10 +75,10 @@ impl<M: Message> Writer<M> {
         match packed_by {
             None => {
                 pieces.insert(0, &self.start);
-                write_all(&mut self.io, &pieces).await?;
+                write_all(&mut self.io, &pieces, self.patience).await?;
             }
             Some(width) => {
-                write_all(&mut self.io, &[&self.start]).await?;
+                write_all(&mut self.io, &[&self.start], self.patience).await?;
                 self.write_packed(pieces, width).await?;
             }
         }
@@ -103,7 +112,7 @@ impl<M: Message> Writer<M> {
     }
 
     async fn end(&mut self) -> Result<(), WireError> {
-        self.io.flush().await?;
+        patient(self.patience, self.io.flush()).await?;
         self.preface_sent = true;
         self.half_sent = false;
         Ok(())
@@ -135,7 +144,7 @@ impl<M: Message> Writer<M> {
             }
             let stored = self.codec.pack(&self.block, width).unwrap_or(&self.block);
             let len = u32::try_from(stored.len()).unwrap_or(u32::MAX).to_le_bytes();
-            write_all(&mut self.io, &[&len, stored]).await?;
+            write_all(&mut self.io, &[&len, stored], self.patience).await?;
         }
     }
 }
@@ -161,11 +170,23 @@ fn element_size<M: Message>(message: &M) -> u8 {
     first.and_then(|r| u8::try_from(r.dtype.size()).ok()).unwrap_or(1)
 }
 
-async fn write_all(io: &mut (dyn AsyncWrite + Send + Unpin), pieces: &[&[u8]]) -> Result<(), WireError> {
+/// `step`, which may take so long.
+async fn patient<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> Result<T, WireError> {
+    match limit {
+        Some(limit) => Ok(timeout(limit, step).await.map_err(|_| WireError::Stalled(limit))??),
+        None => Ok(step.await?),
+    }
+}
+
+async fn write_all(
+    io: &mut (dyn AsyncWrite + Send + Unpin),
+    pieces: &[&[u8]],
+    patience: Option<Duration>,
+) -> Result<(), WireError> {
     let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|p| IoSlice::new(p)).collect();
     let mut slices = slices.as_mut_slice();
     while !slices.is_empty() {
-        match io.write_vectored(slices).await? {
+        match patient(patience, io.write_vectored(slices)).await? {
             0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
             n => IoSlice::advance_slices(&mut slices, n),
         }

@@ -5,6 +5,7 @@
 use super::files::FilePixels;
 use super::runner::{self, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
+use crate::open_files;
 use crate::raster;
 use crate::sandbox::{self, LogLine};
 use crate::wire::{Lease, Payload};
@@ -130,17 +131,21 @@ pub fn start(
     reports: &mpsc::Sender<Report>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let stack = runner.task().limits.thread_stack();
+    let room = open_files::inputs_for_each(threads);
     (1..=threads)
         .map(|n| {
             let (runner, queue, reports) = (runner.clone(), queue.clone(), reports.clone());
             let name = format!("tile-{n}");
-            std::thread::Builder::new().name(name).stack_size(stack).spawn(move || work(&runner, &queue, &reports))
+            std::thread::Builder::new()
+                .name(name)
+                .stack_size(stack)
+                .spawn(move || work(&runner, room, &queue, &reports))
         })
         .collect()
 }
 
-fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>) {
-    let mut files = FilePixels::new(runner.task().clone());
+fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Report>) {
+    let mut files = FilePixels::new(runner.task().clone(), room);
     while let Some(Job { lease, tile, pixels }) = queue.next() {
         let result = match pixels {
             Some(payload) => runner.run(&tile, &mut Sent { runner, payload: &payload }),

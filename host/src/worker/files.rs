@@ -7,16 +7,21 @@ use crate::raster::{Error, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
+///
+/// As many as may be stay open. The others are opened for each tile: as all tiles read all files in the same order, to close the
+/// one that was used longest ago, in favour of the next, would have every file opened for every tile.
 pub struct FilePixels {
     task: Arc<Task>,
     sources: Vec<Vec<Option<Source>>>,
+    /// Files more that may stay open.
+    room: usize,
 }
 
 impl FilePixels {
-    /// Opens nothing yet.
-    pub fn new(task: Arc<Task>) -> Self {
+    /// Opens nothing yet, and keeps so many files open at most.
+    pub fn new(task: Arc<Task>, room: usize) -> Self {
         let sources = task.inputs.iter().map(|i| i.rasters.iter().map(|_| None).collect()).collect();
-        Self { task, sources }
+        Self { task, sources, room }
     }
 }
 
@@ -27,10 +32,15 @@ impl Pixels for FilePixels {
         let (Some(spec), Some(slot)) = (spec, slot) else {
             unreachable!("inputs are counted by the same task");
         };
-        let source = match slot {
-            Some(source) => source,
-            None => slot.insert(Source::open(&spec.source)?),
-        };
-        source.read(window, out)
+        if let Some(source) = slot {
+            return source.read(window, out);
+        }
+        let mut source = Source::open(&spec.source)?;
+        source.read(window, out)?;
+        if self.room > 0 {
+            self.room -= 1;
+            *slot = Some(source);
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::compute::{self, Job, Queue, Report};
 use super::result;
 use super::runner::{KEPT_MEMORY, Runner};
 use super::task::Task;
+use crate::runtime;
 use crate::sandbox::{self, Interrupt, Module, Sandbox};
 use crate::wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
@@ -29,9 +30,10 @@ const STUCK: Duration = Duration::from_secs(5);
 /// Tiles asked for beyond those being run, so that no thread waits for the network.
 const PREFETCH: usize = 2;
 /// Most bytes that are taken for a task description or a module.
-const MAX_SETUP: u64 = 256 << 20;
+pub const MAX_SETUP: u64 = 256 << 20;
 /// The most that is taken in one message.
-const LIMITS: PayloadLimits = PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0 };
+const LIMITS: PayloadLimits =
+    PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0, rasters: wire::MAX_RASTERS };
 
 /// Fetches the bytes at a URL, at most so many.
 pub type Fetch =
@@ -101,7 +103,7 @@ pub enum Error {
 /// process was started with is not made again.
 pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
     let runtime = match controller {
-        Controller::Named(_) => Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+        Controller::Named(_) => runtime::build(Builder::new_multi_thread().worker_threads(2).enable_all())?,
         // Beside the controller there is neither encryption nor much to carry, and other threads would only be woken in vain.
         Controller::Parent(_) => Builder::new_current_thread().enable_all().build()?,
     };
@@ -307,7 +309,6 @@ impl Work<'_> {
         match end {
             // What still runs here was done elsewhere first.
             End::Finished => self.interrupt.stop(),
-            // Said even when there is nothing to give back, so that no more tiles come.
             End::Left => self.give_back(unbegun),
         }
         let told_to_stop = async {
@@ -330,8 +331,13 @@ impl Work<'_> {
     }
 
     fn give_back(&self, tiles: Vec<Lease>) {
-        // A closed channel shows as the end of the connection.
-        let _gone = self.messages.send(FromWorker::Returned { tiles, why: "the worker leaves".into() });
+        // Said even when there is nothing to give back, so that no more tiles come.
+        let first = tiles.is_empty().then_some(&[][..]);
+        for tiles in first.into_iter().chain(tiles.chunks(wire::MAX_LEASES)) {
+            // A closed channel shows as the end of the connection.
+            let _gone =
+                self.messages.send(FromWorker::Returned { tiles: tiles.to_vec(), why: "the worker leaves".into() });
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::place::{PlaceArguments, wait};
 use super::run::{self, described};
-use super::{Fatal, prepare};
+use super::{Fatal, prepare, spawn};
 use crate::aws::detached::{self, Ending, Standing};
 use crate::controller::{Control, Progress};
 use crate::job::spec::{WorkerKind, Workers};
@@ -71,9 +71,9 @@ pub struct Beacon {
 }
 
 impl Beacon {
-    pub fn start(workers: Workers, id: String, control: Arc<Control>) -> Self {
+    pub fn start(workers: Workers, id: String, control: Arc<Control>) -> Result<Self, Fatal> {
         let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || {
+        let thread = spawn("beacon", move || {
             let mut said = Progress::default();
             while stopped.recv_timeout(BEACON) == Err(RecvTimeoutError::Timeout) {
                 let progress = control.progress();
@@ -85,8 +85,8 @@ impl Beacon {
                     Err(e) => tracing::warn!("{}", e.text),
                 }
             }
-        });
-        Self { stop: Some(stop), thread: Some(thread) }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -17,7 +17,7 @@ mod schema;
 mod signals;
 
 use super::console::Console;
-use super::{Fatal, console, cores};
+use super::{Fatal, console, cores, spawn};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -62,7 +62,7 @@ impl RasterCommand {
             #[cfg(feature = "aws")]
             Self::Gc(arguments) => gc::gc(arguments, console),
             Self::Preview(arguments) => preview::preview(arguments, console),
-            Self::Schema => schema::schema(),
+            Self::Schema => schema::schema(console),
         }
     }
 }

@@ -16,6 +16,9 @@ const MAX_JOB: u64 = 16 << 20;
 #[cfg(feature = "aws")]
 const MAX_MODULE: u64 = 1 << 30;
 
+/// Warnings of the plan that are said: lists of files may have one for each file.
+const SAID: usize = 20;
+
 /// Which job, and what to change in it.
 #[derive(Debug, Args)]
 pub struct JobArguments {
@@ -77,14 +80,16 @@ pub fn prepare(
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     // Two things that don't need each other, and take most of the time until the first pixel.
     let (survey, compiled) = std::thread::scope(|scope| {
-        let compiling = scope.spawn(|| {
+        let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
             let module = read_module(&loaded)?;
             compile(&loaded, module, threads)
         });
+        let compiling =
+            compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
         let survey = Survey::new(&loaded.spec);
-        (survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (module, sandbox, compiled) = compiled?;
+        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+    })?;
+    let (module, sandbox, compiled) = compiled;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
@@ -106,7 +111,17 @@ pub fn prepare(
     };
     crate::raster::init(plan.task.block_cache);
     plan.warnings.extend(sandbox.warnings().iter().cloned());
-    plan.warnings.iter().for_each(|w| console.warn(w));
+    let mut said = Vec::new();
+    plan.warnings.retain(|warning| {
+        !said.contains(warning) && {
+            said.push(warning.clone());
+            true
+        }
+    });
+    said.iter().take(SAID).for_each(|w| console.warn(w));
+    if let Some(more) = said.len().checked_sub(SAID).filter(|more| *more > 0) {
+        console.warn(&format!("and {more} more, which the report has"));
+    }
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
 }
 

@@ -17,7 +17,7 @@ const LOG_STEP: u64 = 5;
 pub fn show<R>(console: &Console, control: &Arc<Control>, work: impl FnOnce() -> R) -> R {
     std::thread::scope(|scope| {
         let (stop, stopped): (Sender<()>, _) = channel();
-        scope.spawn(move || {
+        let shown = std::thread::Builder::new().name("progress".to_owned()).spawn_scoped(scope, move || {
             let mut display = Display::new(console);
             // Ends when the sender is dropped, by return or by panic.
             while stopped.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
@@ -25,6 +25,9 @@ pub fn show<R>(console: &Console, control: &Arc<Control>, work: impl FnOnce() ->
             }
             display.end();
         });
+        if let Err(error) = shown {
+            tracing::warn!("progress isn't shown, as the system gives no more threads: {error}");
+        }
         let result = work();
         drop(stop);
         result

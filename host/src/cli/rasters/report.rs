@@ -6,6 +6,9 @@ use serde_json::json;
 use std::fmt::{Display, Write};
 use std::path::Path;
 
+/// Files of a list that people are shown; programs get all.
+const SHOWN: usize = 20;
+
 /// A plan for people.
 pub fn plan_text(plan: &Plan) -> String {
     let task = &plan.task;
@@ -22,7 +25,7 @@ pub fn plan_text(plan: &Plan) -> String {
         let _ok = write!(text, ", halo {}", task.halo);
     }
     for input in &task.inputs {
-        for raster in &input.rasters {
+        for raster in input.rasters.iter().take(SHOWN) {
             let _ok = write!(
                 text,
                 "\n  {:<12} <- {} ({} as {})",
@@ -32,14 +35,23 @@ pub fn plan_text(plan: &Plan) -> String {
                 raster.dtype.name()
             );
         }
+        more(&mut text, &input.name, "<-", input.rasters.len());
     }
     for (output, targets) in task.outputs.iter().zip(&plan.outputs) {
-        for target in targets {
+        for target in targets.iter().take(SHOWN) {
             let nodata = target.nodata.map_or_else(|| "no nodata".into(), |n| format!("nodata {n}"));
             let _ok = write!(text, "\n  {:<12} -> {} ({}, {nodata})", output.name, target.path, output.dtype.name());
         }
+        more(&mut text, &output.name, "->", targets.len());
     }
     text
+}
+
+/// Says how many files of a list are not shown.
+fn more(text: &mut String, name: &str, arrow: &str, files: usize) {
+    if let Some(more) = files.checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ok = write!(text, "\n  {name:<12} {arrow} and {more} more");
+    }
 }
 
 /// A plan for programs.
@@ -86,11 +98,15 @@ pub fn check_place(path: &Path) -> Result<(), Fatal> {
 /// A report for people.
 pub fn text(report: &Report) -> String {
     let mut text = String::new();
-    for file in &report.outputs {
+    for file in report.outputs.iter().take(SHOWN) {
         let _ok = writeln!(text, "wrote {} ({})", file.path, bytes(file.bytes));
     }
+    if let Some(more) = report.outputs.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ok = writeln!(text, "and {more} more files");
+    }
     if let Some(result) = &report.result {
-        let _ok = writeln!(text, "result {result:#}");
+        // As JSON's own escapes, so that it stays JSON for who copies it.
+        let _ok = writeln!(text, "result {}", crate::text::json(&format!("{result:#}")));
     }
     let tiles = &report.tiles;
     let _ok = write!(text, "{} in {:.2} s", several(tiles.done + tiles.skipped, "tile"), report.wall_seconds);

@@ -125,7 +125,7 @@ fn start(
     let given = id.is_some();
     let id = id.map_or_else(|| job_id(&workers, &prepared.plan), str::to_owned);
     #[cfg(feature = "aws")]
-    let _beacon = given.then(|| detach::Beacon::start(workers.clone(), id.clone(), control.clone()));
+    let _beacon = given.then(|| detach::Beacon::start(workers.clone(), id.clone(), control.clone())).transpose()?;
     let took = started.elapsed();
     let result = progress::show(console, &control, || work(prepared, processes, id.clone(), &control, took, console));
     drop(catcher);
@@ -134,7 +134,7 @@ fn start(
     keep(&workers, &id, &finished, console);
     if let Some(path) = &arguments.report {
         let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
-        std::fs::write(path, text + "\n").map_err(|e| {
+        std::fs::write(path, crate::text::json(&text).into_owned() + "\n").map_err(|e| {
             Fatal::failed(format!("the job is done, but its report can't be written to {}: {e}", path.display()))
         })?;
     }
@@ -184,7 +184,8 @@ fn keep(workers: &Workers, id: &str, report: &Report, console: &Console) {
     if workers.ecs().is_none() {
         return;
     }
-    let Ok(bytes) = serde_json::to_vec_pretty(report) else { return };
+    let Ok(text) = serde_json::to_string_pretty(report) else { return };
+    let bytes = crate::text::json(&text).into_owned().into_bytes();
     match super::place::wait(aws::put_report(workers, id, bytes)) {
         Ok(Some(url)) => console.say(&format!("report at {url}"), "report-copied", || json!({ "url": url })),
         Ok(None) => {}

@@ -1,10 +1,11 @@
 //! `tilefn schema`: the job file's JSON schema, for editors and other programs.
 
 use super::Fatal;
+use super::console::Console;
 
 /// Prints the schema, always as JSON.
-pub fn schema() -> Result<(), Fatal> {
+pub fn schema(console: &Console) -> Result<(), Fatal> {
     let text = serde_json::to_string_pretty(&crate::job::schema()).map_err(Fatal::failed)?;
-    println!("{text}");
+    console.document(&text);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: once ends the job cleanly, twice also stops the functions that are running, thrice ends the process.
 
-use super::Fatal;
+use super::console::tell;
+use super::{Fatal, spawn};
 use crate::controller::Control;
 use crate::sandbox::Interrupt;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,7 +20,7 @@ impl Catcher {
     pub fn new(control: Arc<Control>, interrupt: Interrupt) -> Result<Self, Fatal> {
         Self::catch(move |n| match n {
             0 => {
-                eprintln!("stopping after the tiles under way; again to stop them too");
+                tell("stopping after the tiles under way; again to stop them too");
                 control.stop();
             }
             1 => interrupt.stop(),
@@ -37,7 +38,7 @@ impl Catcher {
         let mut signals =
             Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;
         let handle = signals.handle();
-        let thread = std::thread::spawn(move || signals.forever().enumerate().for_each(|(n, _)| answer(n)));
+        let thread = spawn("signals", move || signals.forever().enumerate().for_each(|(n, _)| answer(n)))?;
         Ok(Self { handle, thread: Some(thread) })
     }
 }

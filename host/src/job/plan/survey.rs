@@ -23,9 +23,13 @@ impl Survey {
         let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(&gdal_path(path)));
         let found = std::thread::scope(|scope| {
             let share = remote.len().div_ceil(AT_ONCE).max(1);
-            let threads: Vec<_> = remote.chunks(share).map(|chunk| scope.spawn(move || inspect(chunk))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            let begin =
+                |chunk| std::thread::Builder::new().spawn_scoped(scope, move || inspect(chunk)).map_err(|_| chunk);
+            let threads: Vec<_> = remote.chunks(share).map(begin).collect();
+            let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Vec<_>>, _>| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // The system gives no more threads.
+                Err(chunk) => inspect(chunk),
             };
             inspect(&local).into_iter().chain(threads.into_iter().flat_map(join)).collect()
         });

@@ -126,7 +126,7 @@ async fn a_whole_stream() {
 
 #[test]
 fn the_largest_messages_fit_their_limits() {
-    use crate::wire::limits::{MAX_HEADER, MAX_HELLO};
+    use crate::wire::limits::{MAX_HEADER, MAX_HELLO, PLAIN_HEADER};
     let long = |n| "x".repeat(n);
     let mut log = Log::default();
     for _ in 0..MAX_LOG_LINES {
@@ -139,8 +139,9 @@ fn the_largest_messages_fit_their_limits() {
     let lease = Lease { tile: u64::MAX, lease: u64::MAX };
     let head =
         RasterHead { dtype: DType::Float64, bands: 65_536, rows: u32::MAX, cols: u32::MAX, nodata: Some(u64::MAX) };
-    let mut outputs = vec![vec![]; MAX_RASTERS - 1];
-    outputs.push(vec![head; MAX_RASTERS]);
+    let most = usize::try_from(MAX_RASTERS).unwrap();
+    let mut outputs = vec![vec![]; most - 1];
+    outputs.push(vec![head; most]);
     let outcome = Outcome::Done { outputs: outputs.clone(), state_len: u64::MAX };
     let about = About {
         name: long(MAX_NAME),
@@ -160,9 +161,9 @@ fn the_largest_messages_fit_their_limits() {
             MAX_HELLO,
         ),
         (FromWorker::Result(TileResult { lease, outcome, cost, log }), MAX_HEADER),
-        (FromWorker::Failed(failure), MAX_HEADER),
-        (FromWorker::Returned { tiles: vec![lease; MAX_LEASES], why: long(MAX_TEXT) }, MAX_HEADER),
-        (FromWorker::Bye { why: long(MAX_TEXT) }, MAX_HEADER),
+        (FromWorker::Failed(failure), PLAIN_HEADER),
+        (FromWorker::Returned { tiles: vec![lease; MAX_LEASES], why: long(MAX_TEXT) }, PLAIN_HEADER),
+        (FromWorker::Bye { why: long(MAX_TEXT) }, PLAIN_HEADER),
     ];
     for (message, limit) in from_worker {
         message.check().unwrap();
@@ -188,8 +189,8 @@ fn one_more_than_a_bound_is_refused() {
             }),
             "257 bytes of a host name, the limit is 256",
         ),
-        (result(vec![vec![]; 1025], 0), "1025 inputs or outputs, the limit is 1024"),
-        (result(vec![vec![one; 1025]], 0), "1025 rasters, the limit is 1024"),
+        (result(vec![vec![]; 262_145], 0), "262145 inputs or outputs, the limit is 262144"),
+        (result(vec![vec![one; 262_145]], 0), "262145 rasters, the limit is 262144"),
         (result(vec![vec![RasterHead { bands: 65_537, ..one }]], 0), "65537 bands, the limit is 65536"),
         (result(vec![vec![RasterHead { bands: 0, ..one }]], 0), "a raster without pixels"),
         (result(vec![vec![raster(DType::UInt8, 1, 0)]], 0), "a raster without pixels"),

@@ -35,7 +35,8 @@ fn peer() -> std::net::SocketAddr {
 
 const LEASE: Lease = Lease { tile: 7, lease: 70_000 };
 
-const LIMITS: PayloadLimits = PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 16 << 20, result: 16 << 20 };
+const LIMITS: PayloadLimits =
+    PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 16 << 20, result: 16 << 20, rasters: 16 };
 
 fn raster(dtype: DType, rows: u32, cols: u32) -> RasterHead {
     RasterHead { dtype, bands: 1, rows, cols, nodata: None }

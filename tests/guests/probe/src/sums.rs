@@ -40,3 +40,37 @@ fn copy_and_sum(image: Tile<f64>) -> (Tile<f64>, Reduced<Mean>) {
     let mean = mean(&image);
     (image, mean)
 }
+
+/// What each tile leaves: `size` numbers. Joined, they are as many, and the tiles are counted.
+#[derive(Serialize, Deserialize)]
+struct Bulk {
+    tiles: u64,
+    numbers: Vec<u64>,
+}
+
+impl Reduce for Bulk {
+    fn identity() -> Self {
+        Self { tiles: 0, numbers: Vec::new() }
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.tiles += later.tiles;
+        self.numbers = later.numbers;
+    }
+
+    fn finish(self) -> impl Serialize {
+        (self.tiles, self.numbers.len())
+    }
+}
+
+/// A large state of each tile. The first tile counts to `steps` before, so that the others' wait.
+#[tile_function]
+fn bulk(image: Tile<u8>, #[param] size: u64, #[param] steps: u64, ctx: &Context) -> Reduced<Bulk> {
+    let mut n = 0;
+    while ctx.is_first() && n < steps {
+        n = core::hint::black_box(n + 1);
+    }
+    // No number is a small one, however the state is written.
+    let seed = u64::MAX - image.count_valid() as u64;
+    Reduced(Bulk { tiles: 1, numbers: (0..size).map(|n| seed - n).collect() })
+}

@@ -1,0 +1,83 @@
+//! Lists of files, longer than the system allows files to be open, with every kind of worker on this machine.
+
+use crate::support::{Folder, Run, TILEFN};
+use std::process::{Command, Stdio};
+
+const KINDS: [&str; 3] =
+    ["--workers threads:2", "--workers processes:2", "--workers processes:2 --set workers.reads=worker"];
+
+/// `tilefn run job.toml` where so many files may be open, and no more be asked for.
+fn run_with(f: &Folder, files: u32, arguments: &str) -> Run {
+    let mut command = Command::new("prlimit");
+    command
+        .arg(format!("--nofile={files}:{files}"))
+        .args([TILEFN, "run", "job.toml"])
+        .args(arguments.split_whitespace());
+    let like = f.command();
+    command.current_dir(f.path()).stdin(Stdio::null()).envs(like.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    Run::of(command.output().unwrap())
+}
+
+#[test]
+fn more_files_than_may_be_open() {
+    let f = Folder::new();
+    f.python(
+        "
+        import shutil
+        for n in range(7): write(f'v{n}.tif', np.full((8, 12), n * 3, 'u1') + np.arange(12, dtype='u1'))
+        os.mkdir('l')
+        for n in range(1100): shutil.copy(f'v{n % 7}.tif', f'l/{n:04}.tif')
+        ",
+    );
+    f.job("mean", "[inputs.images]\npaths = ['l/*.tif']\n[outputs.mean]\npath = 'mean.tif'\n[grid]\ntile = [5, 4]\n");
+    for kind in KINDS {
+        let run = run_with(&f, 256, &format!("--overwrite {kind}"));
+        run.ok();
+        assert!(run.stderr.contains("/l/0019.tif") && !run.stderr.contains("/l/0020.tif"), "{}", run.stderr);
+        assert!(run.stderr.contains("images       <- and 1080 more\n"), "{}", run.stderr);
+        f.python(
+            "
+            sums = sum(np.full((8, 12), (n % 7) * 3, 'u8') + np.arange(12, dtype='u8') for n in range(1100))
+            same('mean.tif', (sums // 1100).astype('u1'))
+            os.remove('mean.tif')
+            ",
+        );
+    }
+}
+
+#[test]
+fn twenty_thousand_files() {
+    let f = Folder::new();
+    f.python("write('a.tif', np.arange(12, dtype='u1').reshape(3, 4))");
+    let paths = "'a.tif', ".repeat(20_000);
+    f.job("mean", &format!("[inputs.images]\npaths = [{paths}]\n[outputs.mean]\npath = 'mean.tif'\n"));
+    for kind in KINDS {
+        f.run(&format!("--overwrite {kind}")).ok();
+        f.python("same('mean.tif', read('a.tif')[0]); os.remove('mean.tif')");
+    }
+}
+
+#[test]
+fn what_can_not_be_open_or_told_is_refused_before_anything_is_begun() {
+    let f = Folder::new();
+    f.python("write('a.tif', np.zeros((3, 4), 'u1'))");
+    let inputs = "'a.tif', ".repeat(300);
+    let outputs: String = (0..300).map(|n| format!("'o{n}.tif', ")).collect();
+    f.job("doubled", &format!("[inputs.images]\npaths = [{inputs}]\n[outputs.doubled]\npaths = [{outputs}]\n"));
+    for dry in ["", "--dry-run"] {
+        let run = run_with(&f, 256, dry);
+        let error = run.error(2);
+        assert!(error.contains(": outputs: 300 files are written at the same time, and the system allows "), "{error}");
+        assert!(error.contains(" more open files\n  hint: raise the hard limit (ulimit -Hn)"), "{error}");
+        assert_eq!(f.files(), ["a.tif", "job.toml"]);
+    }
+    // One more than a message can name. With threads there are no messages.
+    let inputs = "'a.tif',".repeat(262_145);
+    f.job("mean", &format!("[inputs.images]\npaths = [{inputs}]\n[outputs.mean]\npath = 'mean.tif'\n"));
+    let run = f.run("--dry-run --workers processes:1");
+    let error = run.error(2);
+    assert!(
+        error.contains(": inputs: 262145 files, workers can be told of 262144\n  hint: make several jobs of it"),
+        "{error}"
+    );
+}
