@@ -158,6 +158,7 @@ pub async fn hold(
         server.fail(Failure::Poisonous {
             what: poisonous,
             last: format!("worker {} ({}): {why}", worker.0, describe(about)),
+            log: Vec::new(),
         });
     }
     drop(talk);
@@ -402,7 +403,7 @@ impl Talk<'_> {
     }
 
     fn failed(&mut self, failure: &TileFailure) {
-        let TileFailure { lease, text, retryable, .. } = failure;
+        let TileFailure { lease, text, retryable, log, .. } = failure;
         if !self.take_back(*lease) {
             tracing::warn!(
                 "worker {} reports tile {} failed, which it doesn't hold; ignored",
@@ -417,14 +418,15 @@ impl Talk<'_> {
             return;
         }
         let place = format!("worker {} ({})", self.worker.0, describe(self.about));
+        let log = log.lines().iter().map(|line| line.text.clone()).collect();
         if !retryable {
-            self.server.fail(Failure::Remote { tile, worker: place, text: text.clone() });
+            self.server.fail(Failure::Remote { tile, worker: place, text: text.clone(), log });
             return;
         }
         self.failures += 1;
         self.server.book.warn(format!("tile {} failed on {place} and is tried again: {text}", lease.tile));
         if let Err(poisonous) = self.server.book.retry(self.worker, lease.tile) {
-            self.server.fail(Failure::Poisonous { what: poisonous, last: format!("{place}: {text}") });
+            self.server.fail(Failure::Poisonous { what: poisonous, last: format!("{place}: {text}"), log });
         }
     }
 
@@ -551,7 +553,7 @@ async fn read_and_send(
         }
         Err(error) => {
             let source = crate::worker::Error::Read { input: error.input, source: error.source };
-            server.fail(Failure::Tile { tile, source });
+            server.fail(Failure::Tile { tile, source, log: Vec::new() });
         }
     }
 }

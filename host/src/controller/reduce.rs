@@ -1,23 +1,60 @@
 //! Joins what the tiles of an accumulating function return, always in tile order, so that the result is the same for any number of workers.
 
+use super::ranges::Ranges;
 use crate::sandbox::{Error, Function};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What has been accumulated so far; what a journal keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reduction {
     /// The first tile that is not in `state`.
     next: u64,
-    #[serde(with = "hex::serde")]
     state: Vec<u8>,
     /// Tile → its state; empty for a tile that was not run. The schedule's window bounds how many can wait.
-    waiting: BTreeMap<u64, Contribution>,
+    waiting: BTreeMap<u64, Vec<u8>>,
 }
 
-/// One tile's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Contribution(#[serde(with = "hex::serde")] Vec<u8>);
+/// The lengths of a reduction's states, in the order in which their bytes follow: the joined one, then those that wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lengths {
+    next: u64,
+    state: u64,
+    /// Tile and length.
+    waiting: Vec<(u64, u64)>,
+}
+
+impl Reduction {
+    /// The lengths and the bytes of all states.
+    pub fn packed(&self) -> (Lengths, impl Iterator<Item = &[u8]>) {
+        let waiting = self.waiting.iter().map(|(tile, state)| (*tile, state.len() as u64));
+        let lengths = Lengths { next: self.next, state: self.state.len() as u64, waiting: waiting.collect() };
+        (lengths, std::iter::once(&self.state).chain(self.waiting.values()).map(Vec::as_slice))
+    }
+
+    /// Puts the states together again; none if the bytes are not those of the lengths.
+    pub fn unpacked(lengths: &Lengths, mut bytes: &[u8]) -> Option<Self> {
+        let mut take = |len: u64| {
+            let (state, rest) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
+            bytes = rest;
+            Some(state.to_vec())
+        };
+        let state = take(lengths.state)?;
+        let waiting: Option<BTreeMap<_, _>> =
+            lengths.waiting.iter().map(|(tile, len)| Some((*tile, take(*len)?))).collect();
+        let waiting = waiting.filter(|waiting| waiting.len() == lengths.waiting.len())?;
+        bytes.is_empty().then_some(Self { next: lengths.next, state, waiting })
+    }
+
+    /// Whether the states of all tiles that are `done` are in it, and of no tiles that a job with so many doesn't have.
+    pub fn has(&self, done: &Ranges, count: u64) -> bool {
+        let waiting = |tile| self.waiting.contains_key(&tile);
+        let after = self.waiting.range(..self.next).next().is_none();
+        let end = self.waiting.keys().next_back().map_or(self.next, |last| last.saturating_add(1));
+        after && end <= count && done.iter().skip_while(|tile| *tile < self.next).all(waiting)
+    }
+}
 
 /// The accumulated state, and the function that joins more to it.
 pub struct Reducer {
@@ -33,17 +70,23 @@ impl Reducer {
 
     /// Takes the contribution of `tile`; an empty one leaves the state as it is. One that is in already doesn't count again.
     pub fn add(&mut self, tile: u64, state: Vec<u8>) -> Result<(), Error> {
-        let Reduction { next, state: joined, waiting } = &mut self.so_far;
-        if tile < *next {
-            return Ok(());
+        if tile >= self.so_far.next {
+            self.so_far.waiting.insert(tile, state);
         }
-        waiting.insert(tile, Contribution(state));
-        while let Some(Contribution(state)) = waiting.remove(next) {
+        self.join()
+    }
+
+    /// Joins those that wait, as far as there is none missing between them.
+    fn join(&mut self) -> Result<(), Error> {
+        let Reduction { next, state: joined, waiting } = &mut self.so_far;
+        // A state leaves only once it is joined: where joining fails or is interrupted, it is still there to be kept.
+        while let Some(state) = waiting.get_mut(next) {
             if joined.is_empty() {
-                *joined = state;
+                *joined = std::mem::take(state);
             } else if !state.is_empty() {
-                *joined = self.function.merge(joined, &state)?.value;
+                *joined = self.function.merge(joined, state)?.value;
             }
+            waiting.remove(next);
             *next += 1;
         }
         Ok(())
@@ -55,7 +98,8 @@ impl Reducer {
     }
 
     /// The result as JSON, once every tile has been added.
-    pub fn finish(&self) -> Result<serde_json::Value, Error> {
+    pub fn finish(&mut self) -> Result<serde_json::Value, Error> {
+        self.join()?;
         Ok(self.function.finish(&self.so_far.state)?.value)
     }
 }

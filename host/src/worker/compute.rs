@@ -4,7 +4,7 @@
 
 use super::files::FilePixels;
 use super::result;
-use super::runner::{self, Outcome, Pixels, Runner};
+use super::runner::{self, Failed, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
 use crate::raster;
 use crate::sandbox::{self, LogLine};
@@ -160,8 +160,10 @@ fn work(runner: &Runner, queue: &Queue, reports: &mpsc::Sender<Report>, slots: O
         };
         let report = match result {
             Ok(outcome) => result::of(lease, outcome, slots),
-            Err(runner::Error::Function(sandbox::Error::Interrupted { .. })) => Report::Stopped(lease),
-            Err(error) => Report::Failed { lease, error: Box::new(error), log: Vec::new() },
+            Err(Failed { error: runner::Error::Function(sandbox::Error::Interrupted { .. }), .. }) => {
+                Report::Stopped(lease)
+            }
+            Err(Failed { error, log }) => Report::Failed { lease, error: Box::new(error), log },
         };
         // The connection is gone, and with it the lease.
         let gone = reports.blocking_send(report).is_err();

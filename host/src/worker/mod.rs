@@ -12,5 +12,5 @@ mod task;
 
 pub use compiled::Expected;
 pub use files::FilePixels;
-pub use runner::{Done, Error, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
+pub use runner::{Done, Error, Failed, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
 pub use task::{Band, Input, Output, Raster, Task};

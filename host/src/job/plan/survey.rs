@@ -21,15 +21,16 @@ impl Survey {
         // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
         // itself, which takes longer than all else.
         let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(&gdal_path(path)));
-        let found = std::thread::scope(|scope| {
-            let share = remote.len().div_ceil(AT_ONCE).max(1);
-            let threads: Vec<_> = remote.chunks(share).map(|chunk| scope.spawn(move || inspect(chunk))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            inspect(&local).into_iter().chain(threads.into_iter().flat_map(join)).collect()
-        });
+        let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
         Self(found)
+    }
+
+    /// The files that GDAL takes for one of the inputs' rasters; none if it is unknown.
+    pub fn files(&self, path: &str) -> &[String] {
+        match self.0.get(path) {
+            Some(Ok(info)) => &info.files,
+            _ => &[],
+        }
     }
 
     /// What the file is: as found out before, or looked into now when it is none of the inputs'.
@@ -48,4 +49,17 @@ impl Survey {
 fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
     let mut inspector = Inspector::default();
     paths.iter().map(|path| ((*path).clone(), inspector.inspect(path))).collect()
+}
+
+/// Looks at files on other machines, several at the same time. The answers are in the order of `items`.
+pub fn in_threads<T: Sync, R: Send>(items: &[T], look: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    let share = items.len().div_ceil(AT_ONCE).max(1);
+    std::thread::scope(|scope| {
+        let look = &look;
+        let threads: Vec<_> = items.chunks(share).map(|chunk| scope.spawn(move || look(chunk))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<R>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    })
 }
