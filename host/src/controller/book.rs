@@ -265,7 +265,9 @@ impl Book {
         match written {
             Ok(()) => self.writer.keep(true),
             Err(error) if !self.silent.swap(true, Ordering::Relaxed) => {
-                self.warn(format!("what is done can't be noted; an interrupted run goes on from where it could last: {error}"));
+                self.warn(format!(
+                    "what is done can't be noted; an interrupted run goes on from where it could last: {error}"
+                ));
             }
             Err(_) => {}
         }

@@ -201,9 +201,6 @@ impl Journal {
         if !changes.is_empty() {
             return Err(JournalError::Changed { path, changes });
         }
-        if head.tile.contains(&0) {
-            return Err(unusable("it has tiles without pixels".into()));
-        }
         journal.grounds = head.grounds;
         journal.overwrite |= head.overwrite;
         journal.tile = head.tile;
@@ -430,3 +427,6 @@ fn parse(file: File) -> Result<(Head, Option<Reduction>), String> {
     };
     Ok((head, reduction))
 }
+
+#[cfg(test)]
+mod tests;

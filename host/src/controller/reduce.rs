@@ -103,3 +103,43 @@ impl Reducer {
         Ok(self.function.finish(&self.so_far.state)?.value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Reduction {
+        let waiting = [(5, vec![1, 2]), (6, Vec::new()), (9, vec![3])].into();
+        Reduction { next: 4, state: vec![9; 10], waiting }
+    }
+
+    #[test]
+    fn packed_and_unpacked() {
+        for reduction in [some(), Reduction::default()] {
+            let (lengths, states) = reduction.packed();
+            let bytes = states.collect::<Vec<_>>().concat();
+            assert_eq!(Reduction::unpacked(&lengths, &bytes), Some(reduction.clone()));
+            assert_eq!(Reduction::unpacked(&lengths, &[&*bytes, &[0]].concat()), None);
+            assert!(bytes.is_empty() || Reduction::unpacked(&lengths, &bytes[1..]).is_none());
+        }
+        let twice = Lengths { next: 0, state: 0, waiting: vec![(1, 0), (1, 0)] };
+        assert_eq!(Reduction::unpacked(&twice, &[]), None);
+    }
+
+    /// A tile that is done but whose state is missing would be missing from the result.
+    #[test]
+    fn has_the_states_of_all_tiles_that_are_done() {
+        let done = |tiles: &[u64]| {
+            let mut done = Ranges::default();
+            tiles.iter().for_each(|tile| drop(done.insert(*tile)));
+            done
+        };
+        assert!(some().has(&done(&[0, 1, 2, 3, 5, 6, 9]), 10));
+        // More states than tiles that are known to be done.
+        assert!(some().has(&done(&[0, 6]), 10));
+        assert!(!some().has(&done(&[0, 6]), 9));
+        assert!(!some().has(&done(&[4]), 10));
+        assert!(!some().has(&done(&[7]), 10));
+        assert!(!Reduction { next: 7, ..some() }.has(&done(&[0]), 10));
+    }
+}

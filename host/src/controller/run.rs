@@ -153,7 +153,9 @@ pub fn open_book(
     let (rows, cols) = task.tiling.tile_size();
     let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
     for folder in stays {
-        book.warn(format!("an unfinished run has left {folder}, which is not of an output of this job; remove it if you don't need it"));
+        book.warn(format!(
+            "an unfinished run has left {folder}, which is not of an output of this job; remove it if you don't need it"
+        ));
     }
     book.begin().map_err(|failure| end_early(&book, failure))?;
     if let Some(watch) = control.watch() {

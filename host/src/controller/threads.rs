@@ -12,12 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all. Returns what each has done, and that failure.
-pub fn run(
-    book: &Book,
-    runner: &Runner,
-    interrupt: &Interrupt,
-    threads: usize,
-) -> (Vec<Totals>, Result<(), Failure>) {
+pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> (Vec<Totals>, Result<(), Failure>) {
     let stack = runner.task().limits.thread_stack();
     let first = First::default();
     let joined = std::thread::scope(|scope| {
@@ -69,13 +64,7 @@ impl First {
     }
 }
 
-fn go_on(
-    book: &Book,
-    runner: &Runner,
-    worker: WorkerId,
-    threads: u64,
-    work: &mut Totals,
-) -> Result<(), Failure> {
+fn go_on(book: &Book, runner: &Runner, worker: WorkerId, threads: u64, work: &mut Totals) -> Result<(), Failure> {
     let mut pixels = FilePixels::new(runner.task().clone());
     let watch = book.control().watch();
     if let Some(watch) = watch {

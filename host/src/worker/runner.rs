@@ -158,12 +158,7 @@ impl Runner {
         self.run_logged(tile, pixels, &mut log).map_err(|error| Failed { error, log })
     }
 
-    fn run_logged(
-        &self,
-        tile: &Tile,
-        pixels: &mut dyn Pixels,
-        log: &mut Vec<LogLine>,
-    ) -> Result<Outcome, Error> {
+    fn run_logged(&self, tile: &Tile, pixels: &mut dyn Pixels, log: &mut Vec<LogLine>) -> Result<Outcome, Error> {
         let started = Instant::now();
         let window = tile.window.padded(self.task.halo).ok_or(Error::TooLarge)?;
         let lens = self.task.inputs.iter().flat_map(|input| &input.rasters);

@@ -182,7 +182,11 @@ fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, 
     };
     let mut locks = BTreeSet::new();
     for path in outputs {
-        let lock = if is_local(path) { lock_file(path, true, &elsewhere) } else { lock_file(&gdal_path(path), false, &elsewhere) };
+        let lock = if is_local(path) {
+            lock_file(path, true, &elsewhere)
+        } else {
+            lock_file(&gdal_path(path), false, &elsewhere)
+        };
         match lock {
             Ok(lock) => locks.insert(lock),
             Err(e) => return Err(Fatal::failed(format!("can't make {} for locks: {e}", elsewhere.display()))),
@@ -191,8 +195,9 @@ fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, 
     if locks.is_empty() {
         locks.insert(journal.with_extension("tilefn-lock"));
     }
-    let folders = locks.iter().chain([&journal]).map(|path| path.parent().unwrap_or(Path::new("")));
-    Ok(folders.into_iter().all(|folder| folder.is_dir()).then(|| (journal, locks.into_iter().collect())))
+    let is_there = |path: &PathBuf| path.parent().is_some_and(Path::is_dir);
+    let all_there = is_there(&journal) && locks.iter().all(is_there);
+    Ok(all_there.then(|| (journal, locks.into_iter().collect())))
 }
 
 /// All overrides, short forms written out.

@@ -49,6 +49,7 @@ pub fn probe(path: &str) -> Result<Option<String>, String> {
             gdal_sys::VSIUnlink(c_name.as_ptr()) == 0
         }
     });
-    let left = || format!("{probe}, written to try whether outputs can be, stays: {}", messages.reason("it can't be removed"));
+    let left =
+        || format!("{probe}, written to try whether outputs can be, stays: {}", messages.reason("it can't be removed"));
     Ok((!removed).then(left))
 }

@@ -90,7 +90,10 @@ impl Staging {
         let folder = parent.join(folder);
         // A link could lead anywhere.
         if !fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
-            return Err(format!("the unfinished output in {} is gone; run without --resume to start afresh", folder.display()));
+            return Err(format!(
+                "the unfinished output in {} is gone; run without --resume to start afresh",
+                folder.display()
+            ));
         }
         Ok(Self { name, target: target.into(), folder, kept: true })
     }
@@ -171,7 +174,9 @@ impl Staging {
     /// keeps its own then.
     pub(super) fn publish(&self, entries: &[OsString], sync: bool) -> Result<(), String> {
         if is_virtual(&self.target) {
-            return entries.iter().try_for_each(|name| copy(&self.folder.join(name), &self.target.with_file_name(name)));
+            return entries
+                .iter()
+                .try_for_each(|name| copy(&self.folder.join(name), &self.target.with_file_name(name)));
         }
         refuse_folder(&self.target)?;
         self.rename_all(entries, sync).map_err(|e| e.to_string())

@@ -96,6 +96,12 @@ pub struct Written {
     pub bytes: u64,
 }
 
+impl From<Incomplete> for Error {
+    fn from(incomplete: Incomplete) -> Self {
+        incomplete.error
+    }
+}
+
 /// An output that is being written. It has a temporary name until [`Target::finish`]; dropped before, it leaves
 /// nothing behind, unless it is kept.
 #[derive(Debug)]
@@ -329,7 +335,7 @@ impl Target {
     /// # Errors
     /// Those of both.
     pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
-        let complete = self.complete(progress).map_err(|incomplete| incomplete.error)?;
+        let complete = self.complete(progress)?;
         complete.sync()?;
         complete.publish(true)
     }
