@@ -189,6 +189,39 @@ fn words_of_the_function() {
     assert_eq!(f.run("--overwrite -q").stderr, "");
 }
 
+/// What a function had logged in a tile that then failed is what helps to find out why.
+#[test]
+fn words_before_a_failure() {
+    let f = failing();
+    let said = ": no gain\nbefore that, the function had logged:\n  the third detector is dead\n  its gain is 0";
+    for workers in ["threads:2", "processes:2"] {
+        let message = message(&f, "told", &format!("--workers {workers}"));
+        assert!(message.starts_with("tile 3 (row 1, column 1") && message.ends_with(said), "{message}");
+    }
+}
+
+/// A report says how a run failed, too, so that none of an earlier run is taken for it.
+#[test]
+fn reports_of_failures() {
+    let f = failing();
+    let report = |arguments: &str, code: i32| {
+        let run = f.run(&format!("--overwrite --report report.json {arguments}"));
+        let message = run.error(code).to_owned();
+        let report: serde_json::Value = serde_json::from_str(&f.read("report.json")).unwrap();
+        assert_eq!((report["exit_code"].as_i64(), report["error"].as_str()), (Some(code.into()), Some(&*message)));
+        report
+    };
+    for workers in ["threads:2", "processes:2"] {
+        let report = report(&format!("--set params.how=error --workers {workers}"), 1);
+        let tiles = |what: &str| report["tiles"][what].as_u64().unwrap();
+        assert_eq!((tiles("total"), tiles("skipped"), tiles("resumed")), (4, 0, 0));
+        assert!(tiles("done") <= 3 && report["job"]["function"] == "fail", "{report:#}");
+        assert_eq!(report["outputs"], serde_json::json!([]));
+    }
+    let report = report("--set params.how=error --set params.at=-1", 2);
+    assert_eq!(report["job"]["path"], "job.toml");
+}
+
 /// The line of the probe's source with this text.
 fn line_of(text: &str) -> usize {
     let source = include_str!("../guests/probe/src/fail.rs");

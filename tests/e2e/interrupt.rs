@@ -1,8 +1,6 @@
 //! Ctrl-C: outputs don't appear half-done, and what is done is there for `--resume`.
 
-use crate::support::{Folder, Run};
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use crate::support::{Folder, Running};
 
 /// A job of 100 tiles that takes some seconds.
 fn slow() -> Folder {
@@ -20,48 +18,6 @@ fn counting_to(steps: u64) -> Folder {
         ),
     );
     f
-}
-
-/// A run under way.
-struct Running {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    said: String,
-}
-
-impl Running {
-    fn start(f: &Folder, arguments: &str) -> Self {
-        let mut command = f.command();
-        command.args(["run", "job.toml", "--overwrite"]).args(arguments.split_whitespace());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stderr, said: String::new() }
-    }
-
-    /// Waits for a line with this text.
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) -> &mut Self {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "no {text:?} in:\n{}", self.said);
-            self.said.push_str(&line);
-            if line.contains(text) {
-                return self;
-            }
-        }
-    }
-
-    fn signal(&mut self, name: &str) -> &mut Self {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
-        self
-    }
-
-    fn end(mut self) -> Run {
-        self.stderr.read_to_string(&mut self.said).unwrap();
-        let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        Run { code, stdout: String::new(), stderr: self.said }
-    }
 }
 
 #[test]
@@ -97,10 +53,7 @@ fn killed_then_resumed() {
     };
     let mut running = Running::start(&f, "--workers threads:2");
     // A checkpoint is made every five seconds.
-    while !done() {
-        assert!(running.child.try_wait().unwrap().is_none(), "it ended before a checkpoint");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    assert!(running.wait_until(done), "it ended before a checkpoint");
     assert_eq!(running.signal("KILL").child.wait().unwrap().code(), None);
     f.python("same('out.tif', ramp(5, 5))");
     let resumed = f.report("--overwrite --resume --workers threads:2");
@@ -159,14 +112,107 @@ fn two_runs_at_once() {
     running.end().error(130);
 }
 
+/// Two jobs that have only their second output in common would mix it, too.
+#[test]
+fn two_jobs_with_one_output_in_common() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp().astype('u2'))");
+    let job = "[params]\nsteps = 15000000\n[inputs.image]\npath = 'a.tif'\n[outputs.added]\npath = '1.tif'\n[outputs.tile]\npath = 'both.tif'\n\
+               [grid]\ntile = [50, 50]\n";
+    f.job("labour", job);
+    let mut running = Running::start(&f, "");
+    running.wait_for(" %");
+    let second = f.run("--overwrite --set outputs.added.path=2.tif");
+    assert!(second.error(2).contains("another run is writing the same outputs (it holds "), "{}", second.stderr);
+    assert!(second.stderr.contains(".both.tif.tilefn-lock"), "{}", second.stderr);
+    running.signal("INT");
+    running.end().error(130);
+}
+
 /// What an earlier run left can be damaged; a run that doesn't resume doesn't need it.
 #[test]
 fn a_damaged_journal() {
     let f = slow();
-    f.write(".out.tif.tilefn-journal", "{");
-    let run = f.run("--overwrite --resume");
-    assert!(run.error(2).contains(".out.tif.tilefn-journal"), "{}", run.stderr);
+    for nonsense in ["{", "", "{\"version\": 1}", "{\"version\": 2}"] {
+        f.write(".out.tif.tilefn-journal", nonsense);
+        let run = f.run("--overwrite --resume");
+        assert!(run.error(2).contains(".out.tif.tilefn-journal"), "{}", run.stderr);
+    }
     f.run("--overwrite --set params.steps=1").ok();
     f.python("same('out.tif', ramp())");
     assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
+}
+
+/// What the function accumulates is as safe as the pixels: also when the second signal comes while states are joined.
+#[test]
+fn a_sum_survives() {
+    let f = Folder::new();
+    f.python("write('a.tif', (np.arange(400 * 400) % 251).astype('u2').reshape(400, 400))");
+    let job = "[params]\nsteps = 3000000\n[inputs.image]\npath = 'a.tif'\n[grid]\ntile = [20, 20]\nedge = 'nearest'\n";
+    f.job("labour", job);
+    let expected = f.python(
+        "a = np.pad(read('a.tif')[0].astype('u4'), 1, mode='edge'); result = int((a[1:-1, 1:-1] + a[:-2, :-2]).sum(dtype='u8'))",
+    );
+    let order = (1..=400_u64).fold(0_u64, |order, tile| order.wrapping_mul(31).wrapping_add(tile));
+    for signals in [&["INT"][..], &["TERM", "TERM"]] {
+        let mut running = Running::start(&f, "--workers threads:8");
+        running.wait_for(" %");
+        for signal in signals {
+            running.signal(signal);
+        }
+        let run = running.end();
+        assert!(run.error(130).ends_with(" of 400 tiles are kept: --resume goes on from there"), "{}", run.stderr);
+        let report = f.report("--resume --workers threads:2");
+        assert!(report["tiles"]["resumed"].as_u64().unwrap() > 0, "{}", report["tiles"]);
+        assert_eq!(report["result"], serde_json::json!([400, expected, order.to_string()]));
+        assert_eq!(f.files(), ["a.tif", "job.toml"]);
+    }
+}
+
+/// A run goes on only with the inputs, the parameters and all else that it began with; what has changed is named.
+#[test]
+fn what_has_changed_is_named() {
+    let f = slow();
+    f.python(
+        "
+        write('b.tif', ramp())
+        gdal.Translate('inner.vrt', 'b.tif', format='VRT')
+        gdal.Translate('outer.vrt', 'inner.vrt', format='VRT')
+        ",
+    );
+    f.write("job.toml", &f.read("job.toml").replace("a.tif", "outer.vrt"));
+    let mut running = Running::start(&f, "--workers threads:2");
+    running.wait_for(" %").signal("INT");
+    running.end().error(130);
+    let kept = f.files();
+    let refused = |arguments: &str, named: &str| {
+        let run = f.run(&format!("--overwrite --resume {arguments}"));
+        let message = run.error(2).to_owned();
+        assert!(message.contains(named) && message.contains("since the run that is to be resumed ("), "{message}");
+        message
+    };
+    refused("--set params.steps=7", "params.steps has changed");
+    refused("--set outputs.slow.options=['COMPRESS=NONE']", "outputs.slow has changed");
+    refused("--set inputs.image.nodata=3", "inputs.image has changed");
+    refused("--set grid.edge=nearest", "grid has changed");
+    refused("--set limits.fuel=1000000000000", "limits has changed");
+    // A file beside the source of the source of the input.
+    f.write(
+        "b.tif.aux.xml",
+        "<PAMDataset><PAMRasterBand band='1'><NoDataValue>7</NoDataValue></PAMRasterBand></PAMDataset>",
+    );
+    refused("", "/b.tif.aux.xml is new");
+    std::fs::remove_file(f.path().join("b.tif.aux.xml")).unwrap();
+    let source = f.path().join("b.tif");
+    let modified = std::fs::metadata(&source).unwrap().modified().unwrap();
+    f.python("write('b.tif', ramp() // 2)");
+    let message = refused("", "/b.tif has changed");
+    assert!(message.starts_with("input image: "), "{message}");
+    // All that was done is still there, and is gone on with once the input is what it was.
+    f.python("write('b.tif', ramp())");
+    std::fs::File::options().write(true).open(&source).unwrap().set_modified(modified).unwrap();
+    assert_eq!(f.files(), kept);
+    let report = f.report("--overwrite --resume --workers threads:2");
+    assert!(report["tiles"]["resumed"].as_u64().unwrap() > 0, "{}", report["tiles"]);
+    f.python("same('out.tif', ramp())");
 }

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod conformance;
+mod ending;
 mod examples;
 mod failures;
 mod files;

@@ -5,15 +5,18 @@
 
 use super::control::Control;
 use super::failure::Failure;
-use super::journal::{self, Journal};
+use super::journal::{FileState, Journal, JournalError, Progress};
+use super::ranges::Ranges;
 use super::reduce::Reducer;
 use super::report::OutputFile;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::{WriteError, Writer};
 use crate::grid::Tile;
 use crate::raster;
+use crate::sandbox;
 use crate::text;
 use crate::worker::ResultRaster;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -29,8 +32,10 @@ pub struct Book {
     control: Arc<Control>,
     /// Those that are kept, and how many are not.
     warnings: Mutex<(Vec<String>, u64)>,
-    /// None when the outputs can't be gone on with after a crash.
+    /// None when the job can't be gone on with after a crash.
     journal: Mutex<Option<Journal>>,
+    /// Whether it has been said that the journal can't be written.
+    silent: AtomicBool,
     tile: [u32; 2],
 }
 
@@ -56,6 +61,7 @@ impl Book {
         }
         Self {
             journal: Mutex::new(journal),
+            silent: AtomicBool::new(false),
             tile,
             writer,
             reducer: reducer.map(Mutex::new),
@@ -222,8 +228,8 @@ impl Book {
     /// The accumulated result, once all tiles are done.
     pub fn reduced(&self) -> Result<Option<serde_json::Value>, Failure> {
         let Some(reducer) = &self.reducer else { return Ok(None) };
-        let reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
-        reducer.finish().map(Some).map_err(Failure::Reduce)
+        let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
+        reducer.finish().map(Some).map_err(not_joined)
     }
 
     /// Brings to the disk what is done, from time to time, so that a later run can go on from there.
@@ -231,79 +237,144 @@ impl Book {
         // Whoever finds it locked need not wait: a checkpoint is being made.
         let Ok(mut journal) = self.journal.try_lock() else { return Ok(()) };
         match &mut *journal {
-            Some(due) if due.is_due() => self.checkpoint(&mut journal, false),
+            Some(journal) if journal.is_due() => self.checkpoint(journal),
             _ => Ok(()),
         }
     }
 
-    fn checkpoint(&self, slot: &mut Option<Journal>, publishing: bool) -> Result<(), Failure> {
-        let Some(journal) = slot else { return Ok(()) };
+    /// A journal that can't be written leaves the one before, which stays true; the job goes on.
+    fn checkpoint(&self, journal: &mut Journal) -> Result<(), Failure> {
         let started = Instant::now();
         // In this order: a tile that is done was written and added up before, so what follows has it.
         let done = self.schedule().done().clone();
-        let Some(files) = self.writer.checkpoint()? else {
-            slot.take().into_iter().for_each(Journal::remove);
-            return Ok(());
+        let files = self.writer.checkpoint(false, true)?;
+        let written = match files {
+            Some(files) => journal.write(self.progress(done, files), started),
+            // Of a format that can't be resumed before it is complete.
+            None => {
+                journal.postpone(started);
+                return Ok(());
+            }
         };
-        let reduction =
-            self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
-        let progress =
-            journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
-        journal.write(progress, started).map_err(Failure::Journal)
+        self.said(written);
+        Ok(())
+    }
+
+    /// Notes how far the outputs are, once all tiles are done. With `sync` all that has been brought to the disk.
+    fn note(&self, sync: bool) -> Result<(), Failure> {
+        let mut journal = self.journal();
+        let Some(journal) = &mut *journal else { return Ok(()) };
+        if let Some(files) = self.writer.checkpoint(true, sync)? {
+            let progress = self.progress(self.schedule().done().clone(), files);
+            self.said(journal.note(progress, sync));
+        }
+        Ok(())
+    }
+
+    fn progress(&self, done: Ranges, files: Vec<Vec<FileState>>) -> Progress {
+        let reducer = self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner));
+        Progress { done, files, reduction: reducer.map(|r| r.so_far().clone()) }
+    }
+
+    /// What is in the journal now outlives this process, whatever ends it.
+    fn said(&self, written: Result<(), JournalError>) {
+        match written {
+            Ok(()) => self.writer.keep(true),
+            Err(error) if !self.silent.swap(true, Ordering::Relaxed) => {
+                self.warn(format!(
+                    "what is done can't be noted; an interrupted run goes on from where it could last: {error}"
+                ));
+            }
+            Err(_) => {}
+        }
     }
 
     /// Begins the outputs, and notes where they are: after a crash the next run removes or resumes them.
     pub fn begin(&self) -> Result<(), Failure> {
+        self.writer.probe()?.into_iter().for_each(|warning| self.warn(warning));
         self.writer.begin()?;
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *journal {
-            Some(journal) if !journal.has_checkpoint() => {
-                journal.begin(self.writer.begun(), self.tile).map_err(Failure::Journal)
+        let mut journal = self.journal();
+        if let Some(journal) = journal.as_mut().filter(|journal| !journal.has_checkpoint()) {
+            // Nothing is in them yet.
+            let files = self.writer.checkpoint(false, false)?.unwrap_or_default();
+            if let Err(error) = journal.begin(self.tile, files) {
+                self.warn(format!("what is done can't be noted: {error}"));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    /// Completes the outputs and gives them their names.
+    /// Completes the outputs and gives them their names. Each step is noted, so that another run can go on after any end of this
+    /// one; the journal stays until the job has been reported.
     ///
     /// A run that was too short for a checkpoint doesn't wait for the disk: it is sooner done again.
     pub fn publish(&self) -> Result<Vec<OutputFile>, Failure> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let sync = journal.as_ref().is_none_or(Journal::has_checkpoint);
-        if sync {
-            self.checkpoint(&mut journal, true)?;
+        let sync = self.journal().as_ref().is_none_or(Journal::has_checkpoint);
+        let mut go_on = || !self.control.stopped();
+        // To note it again takes longer the more outputs there are.
+        let mut note_if_old = || {
+            if self.journal().as_ref().is_some_and(Journal::is_old) {
+                // What is sealed already can't fail to be.
+                let _noted = self.note(sync);
+                self.writer.sweep();
+            }
+        };
+        self.note(sync)?;
+        self.writer.complete(sync, &mut go_on, &mut note_if_old).map_err(stopped)?;
+        self.note(sync)?;
+        self.writer.publish(sync, &mut go_on, &mut note_if_old).map_err(stopped)?;
+        self.note(sync)?;
+        self.writer.sweep();
+        Ok(self.writer.named())
+    }
+
+    /// The files that have their names.
+    pub fn named(&self) -> Vec<OutputFile> {
+        self.writer.named()
+    }
+
+    /// The journal of a job that is complete, to be removed once its report has been written.
+    pub fn take_journal(&self) -> Option<Journal> {
+        self.journal().take()
+    }
+
+    /// Gives up a job that is not worth to be gone on with.
+    pub fn give_up(&self) {
+        self.writer.keep(false);
+        self.writer.close();
+        self.take_journal().into_iter().for_each(Journal::remove);
+    }
+
+    /// Leaves what is done for a later run, and says how many tiles that is, if there is something to go on from. With `broken` the last
+    /// checkpoint is it.
+    pub fn suspend(&self, broken: bool) -> Option<u64> {
+        let mut journal = self.journal();
+        let done = self.schedule().done().len();
+        if let Some(journal) = journal.as_mut().filter(|_| done > 0 && !broken) {
+            let saved = if self.tiles_left() == 0 {
+                let progress = |files| self.progress(self.schedule().done().clone(), files);
+                let files = self.writer.checkpoint(true, true).map_err(Failure::Write);
+                files.map(|files| files.into_iter().for_each(|files| self.said(journal.note(progress(files), true))))
+            } else {
+                self.checkpoint(journal)
+            };
+            if let Err(error) = saved {
+                // Where an output is broken, the last one counts.
+                tracing::warn!("no more checkpoint can be made: {error}");
+            }
         }
+        let kept = journal.as_ref().filter(|journal| journal.has_checkpoint());
+        let kept = kept.map(|journal| journal.progress().done.len());
         drop(journal);
-        let outputs = self.writer.finish(sync, &mut || !self.control.stopped());
-        let outputs = outputs.map_err(|e| match e {
-            WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
-            e => Failure::Write(e),
-        })?;
-        self.close_journal();
-        Ok(outputs)
+        match kept {
+            Some(_) => self.writer.close(),
+            None => self.give_up(),
+        }
+        kept
     }
 
-    /// Ends the journal: the job is complete, or not worth to be gone on with.
-    pub fn close_journal(&self) {
-        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
-        journal.into_iter().for_each(Journal::remove);
-    }
-
-    /// Leaves what is done for a later run, and says how many tiles that is, if it's worth to go on from.
-    pub fn suspend(&self) -> Option<u64> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.schedule().done().len() > 0
-            && let Err(error) = self.checkpoint(&mut journal, false)
-        {
-            // Where an output is broken, the last one counts.
-            tracing::warn!("no more checkpoint can be made: {error}");
-        }
-        if let Some(journal) = journal.as_ref().filter(|journal| journal.has_checkpoint()) {
-            self.writer.keep();
-            return Some(journal.progress().done.len());
-        }
-        journal.take().into_iter().for_each(Journal::remove);
-        None
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes whoever waits for a tile: to look again, or to see that the job is stopped.
@@ -334,7 +405,7 @@ impl Book {
     fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {
         let Some(reducer) = &self.reducer else { return Ok(()) };
         let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
-        reducer.add(tile, state.to_vec()).map_err(Failure::Reduce)?;
+        reducer.add(tile, state.to_vec()).map_err(not_joined)?;
         // With the reducer locked, so that an older number doesn't come after a newer one.
         let room = reducer.room();
         self.change(|schedule| schedule.limit_flight(room));
@@ -344,6 +415,21 @@ impl Book {
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         // A thread that panicked has ended the job already.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Joining that was stopped is no failure of the function's.
+fn not_joined(error: sandbox::Error) -> Failure {
+    match error {
+        sandbox::Error::Interrupted { .. } => Failure::Interrupted,
+        error => Failure::Reduce(error),
+    }
+}
+
+fn stopped(error: WriteError) -> Failure {
+    match error {
+        WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
+        error => Failure::Write(error),
     }
 }
 

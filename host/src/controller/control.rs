@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 pub struct Control {
     stop: AtomicBool,
     total: AtomicU64,
+    resumed: AtomicU64,
     done: AtomicU64,
     skipped: AtomicU64,
     bytes_out: AtomicU64,
@@ -23,6 +24,8 @@ pub struct Progress {
     pub total: u64,
     /// Tiles done, skipped ones included.
     pub done: u64,
+    /// Tiles that an earlier run has done.
+    pub resumed: u64,
     /// Tiles without valid input.
     pub skipped: u64,
     /// Output pixels, bytes.
@@ -30,7 +33,7 @@ pub struct Progress {
 }
 
 impl Control {
-    /// Asks the job to stop: tiles under way are finished or dropped, files under temporary names removed.
+    /// Asks the job to stop: tiles under way are finished or dropped, and what is done is kept.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -46,6 +49,7 @@ impl Control {
         Progress {
             total: get(&self.total),
             done: get(&self.done),
+            resumed: get(&self.resumed),
             skipped: get(&self.skipped),
             bytes_out: get(&self.bytes_out),
         }
@@ -63,6 +67,7 @@ impl Control {
 
     pub(super) fn start(&self, total: u64, done: u64) {
         self.total.store(total, Ordering::Relaxed);
+        self.resumed.store(done, Ordering::Relaxed);
         self.done.store(done, Ordering::Relaxed);
     }
 

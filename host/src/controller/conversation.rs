@@ -169,6 +169,7 @@ pub async fn hold(
         server.fail(Failure::Poisonous {
             what: poisonous,
             last: format!("worker {} ({}): {why}", worker.0, describe(about)),
+            log: Vec::new(),
         });
     }
     drop(talk);
@@ -452,7 +453,7 @@ impl Talk<'_> {
     }
 
     fn failed(&mut self, failure: &TileFailure) -> Result<(), WireError> {
-        let TileFailure { lease, text, retryable, .. } = failure;
+        let TileFailure { lease, text, retryable, log, .. } = failure;
         if !self.take_back(*lease) {
             return self.stray("reports a failure of", lease.tile);
         }
@@ -463,14 +464,15 @@ impl Talk<'_> {
         }
         let text = text::lines(text);
         let place = format!("worker {} ({})", self.worker.0, describe(self.about));
+        let log = log.lines().iter().map(|line| line.text.clone()).collect();
         if !retryable {
-            self.server.fail(Failure::Remote { tile, worker: place, text: text.into_owned() });
+            self.server.fail(Failure::Remote { tile, worker: place, text: text.into_owned(), log });
             return Ok(());
         }
         self.failures += 1;
         self.server.book.warn(format!("tile {} failed on {place} and is tried again: {text}", lease.tile));
         if let Err(poisonous) = self.server.book.retry(self.worker, lease.tile) {
-            self.server.fail(Failure::Poisonous { what: poisonous, last: format!("{place}: {text}") });
+            self.server.fail(Failure::Poisonous { what: poisonous, last: format!("{place}: {text}"), log });
         }
         Ok(())
     }
@@ -598,7 +600,7 @@ async fn read_and_send(
         }
         Err(error) => {
             let source = crate::worker::Error::Read { input: error.input, source: error.source };
-            server.fail(Failure::Tile { tile, source });
+            server.fail(Failure::Tile { tile, source, log: Vec::new() });
         }
     }
 }

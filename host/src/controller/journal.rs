@@ -1,63 +1,134 @@
-//! The journal of a run: a small file beside the outputs that says which tiles are safely on disk, so that a later run
-//! can go on after any crash.
+//! The journal of a run: a small file beside the outputs that says which tiles are safely on disk, which outputs are complete, and which
+//! have their names, so that a later run can go on after any end of this one.
 //!
-//! It is replaced as a whole, and only after the outputs have been brought to the disk, so what it says is always true:
-//! a tile that it doesn't list is run again. It is locked while its run lives.
+//! It is replaced as a whole, and only after what it says has come true: a tile that it doesn't list is run again. Its first line is JSON;
+//! the states of an accumulating function follow as they are. It says, too, what the run rests on: when any of that has changed, another
+//! run can't go on with it.
 
+use super::locks::{Lock, LockError};
 use super::ranges::Ranges;
-use super::reduce::Reduction;
+use super::reduce::{Lengths, Reduction};
+use crate::raster::{Saved, Unfinished, discard_unfinished, is_stamped};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The journal format that this program reads and writes.
-const VERSION: u32 = 1;
-/// Most bytes of a journal that are read: its own are few, an accumulated state can have some MiB.
+const VERSION: u32 = 2;
+/// Most bytes of a journal that are read, and so that are written.
 const MAX_BYTES: u64 = 1 << 30;
 /// Least time between two checkpoints.
 const PERIOD: Duration = Duration::from_secs(5);
 /// A checkpoint may take this part of the time, so a costly one is made rarely.
 const SHARE: u32 = 100;
+/// Tells one start of the machine from another.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+/// Most changes that are named.
+const NAMED: usize = 8;
 
 /// What a run has done so far.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The format.
-    pub version: u32,
-    /// What is run: function, module, parameters, inputs, outputs, grid. Another job can't go on with this one's tiles.
-    pub identity: String,
-    /// Columns and rows of a tile.
-    pub tile: [u32; 2],
     /// Tiles that are on disk.
     pub done: Ranges,
-    /// For each output, for each of its files: what is there.
-    pub files: Vec<Vec<Unfinished>>,
+    /// For each output, for each of its files: how far it is.
+    pub files: Vec<Vec<FileState>>,
     /// What an accumulating function has so far.
     pub reduction: Option<Reduction>,
-    /// Whether all tiles are done and files may have got their final names.
-    pub publishing: bool,
 }
 
-/// An output file in the making.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How far an output file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FileState {
+    /// Nothing is in it.
+    Empty {
+        /// The file.
+        path: String,
+        /// The name of the folder that was made for it.
+        folder: Option<String>,
+    },
+    /// It has the pixels of the tiles that are done.
+    Unfinished {
+        /// The file.
+        path: String,
+        /// Its bands.
+        bands: u32,
+        /// Where it is.
+        at: Unfinished,
+    },
+    /// It is complete, but may have no name yet.
+    Complete {
+        /// The file.
+        path: String,
+        /// Where it is.
+        at: Saved,
+    },
+    /// It is complete and has its name.
+    Named {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+impl FileState {
+    fn place(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Empty { path, folder } => (path, folder.as_deref()),
+            Self::Unfinished { path, at, .. } => (path, Some(&at.folder)),
+            Self::Complete { path, at } => (path, Some(&at.folder)),
+            Self::Named { path, .. } => (path, None),
+        }
+    }
+}
+
+/// Something that the results rest on, and in what state it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Unfinished {
-    /// The folder that holds it; none when it isn't begun, or can't be gone on with.
-    pub folder: Option<PathBuf>,
-    /// Its bands; 0 when nothing is in it.
-    pub bands: u32,
+pub struct Ground {
+    /// What it is, for people.
+    pub what: String,
+    /// Its state.
+    pub state: String,
+}
+
+/// A journal as it is written, but for the states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    version: u32,
+    /// The start of the machine after which it is worth nothing, since not all it speaks of has been brought to the disk.
+    boot: Option<String>,
+    /// Whether the run may replace outputs that exist.
+    overwrite: bool,
+    /// Columns and rows of a tile.
+    tile: [u32; 2],
+    done: Ranges,
+    files: Vec<Vec<FileState>>,
+    reduction: Option<Lengths>,
+    grounds: Vec<Ground>,
 }
 
 /// A run's journal, locked for it.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    /// Keeps the lock. The journal itself is replaced at each checkpoint, so another file holds it.
-    _lock: File,
+    _locks: Vec<Lock>,
+    grounds: Vec<Ground>,
+    overwrite: bool,
+    tile: [u32; 2],
+    /// What the file says.
     progress: Progress,
+    /// What an earlier run left that this one doesn't go on with.
+    left: Option<Vec<Vec<FileState>>>,
+    noted: Instant,
     due: Instant,
 }
 
@@ -75,52 +146,66 @@ pub enum JournalError {
         /// What is wrong.
         reason: String,
     },
-    /// It is another job's.
-    #[error(
-        "the unfinished run in {0} is of another job: function, parameters, inputs, outputs or grid differ; run without --resume \
-         to start afresh"
-    )]
-    OtherJob(PathBuf),
+    /// What the run rests on has changed.
+    #[error("{}; put that back as it was, or run without --resume to start afresh (the journal is {})", .changes.join("\n"), .path.display())]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// What has changed, and how.
+        changes: Vec<String>,
+    },
 }
 
 impl Journal {
-    /// Where the journal of a job lies: beside its first output, or beside the job file when it has none.
-    pub fn path_for(beside: &Path) -> PathBuf {
-        let name = beside.file_name().map_or_else(|| "job".into(), |n| n.to_string_lossy().into_owned());
-        beside.with_file_name(format!(".{name}.tilefn-journal"))
-    }
-
-    /// Opens the journal at `path` for a run. With `resume` what an earlier run of the same job left is taken over;
-    /// without, it is removed.
-    pub fn open(path: PathBuf, identity: &str, resume: bool) -> Result<Self, JournalError> {
-        let unusable = |e: &dyn std::fmt::Display| JournalError::Unusable { path: path.clone(), reason: e.to_string() };
-        let lock = path.with_extension("tilefn-lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(|e| unusable(&e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(lock)),
-            Err(TryLockError::Error(e)) => return Err(unusable(&e)),
+    /// Opens the journal at `path` for a run that rests on `grounds`, after it has taken the `locks`. With `resume` what an earlier run
+    /// has left is taken over. Nothing is removed or written yet.
+    pub fn open(
+        path: PathBuf,
+        locks: Vec<PathBuf>,
+        grounds: Vec<Ground>,
+        overwrite: bool,
+        resume: bool,
+    ) -> Result<Self, JournalError> {
+        let unusable = |reason: String| JournalError::Unusable { path: path.clone(), reason };
+        let mut held = Vec::new();
+        for lock in locks {
+            held.push(Lock::take(lock.clone()).map_err(|e| match e {
+                LockError::Busy => JournalError::Busy(lock),
+                LockError::Failed(e) => JournalError::Unusable { path: lock, reason: format!("can't lock: {e}") },
+            })?);
         }
         let found = match read(&path) {
             // It is about to be replaced, and what it can't name can't be removed.
             Err(_) if !resume => None,
-            found => found.map_err(|e| unusable(&e))?,
+            found => found.map_err(unusable)?,
         };
-        let progress = match found {
-            Some(found) if resume && found.version != VERSION => {
-                return Err(unusable(&format!("format {}, this tilefn reads {VERSION}", found.version)));
-            }
-            Some(found) if resume && found.identity != identity => return Err(JournalError::OtherJob(path)),
-            Some(found) if resume && found.done.len() > 0 => found,
+        let mut journal = Self {
+            path: path.clone(),
+            _locks: held,
+            grounds,
+            overwrite,
+            tile: [0, 0],
+            progress: Progress::default(),
+            left: None,
+            noted: Instant::now(),
+            due: Instant::now() + PERIOD,
+        };
+        let Some((head, reduction)) = found else { return Ok(journal) };
+        let trusted = head.boot.is_none() || head.boot == boot();
+        if !resume || head.done.len() == 0 || !trusted {
             // There is nothing to go on with, but maybe something to remove.
-            found => {
-                if let Some(found) = found {
-                    found.files.iter().flatten().for_each(Unfinished::discard);
-                }
-                Progress { version: VERSION, identity: identity.to_owned(), ..Progress::default() }
-            }
-        };
-        Ok(Self { path, _lock: file, progress, due: Instant::now() + PERIOD })
+            journal.left = Some(head.files);
+            return Ok(journal);
+        }
+        let changes = changes(&head.grounds, &journal.grounds);
+        if !changes.is_empty() {
+            return Err(JournalError::Changed { path, changes });
+        }
+        journal.grounds = head.grounds;
+        journal.overwrite |= head.overwrite;
+        journal.tile = head.tile;
+        journal.progress = Progress { done: head.done, files: head.files, reduction };
+        Ok(journal)
     }
 
     /// What an earlier run has done.
@@ -128,9 +213,35 @@ impl Journal {
         &self.progress
     }
 
+    /// Columns and rows of the earlier run's tiles.
+    pub fn tile(&self) -> [u32; 2] {
+        self.tile
+    }
+
+    /// Whether the run may replace outputs that exist: it was told so, or the one that it goes on with.
+    pub fn overwrites(&self) -> bool {
+        self.overwrite
+    }
+
+    /// The outputs that the earlier run has given their names: what is there is its own.
+    pub fn made(&self) -> BTreeSet<String> {
+        let made = |file: &&FileState| match file {
+            FileState::Named { .. } => true,
+            FileState::Complete { path, at } => is_stamped(Path::new(path), at.stamp),
+            FileState::Empty { .. } | FileState::Unfinished { .. } => false,
+        };
+        let files = self.progress.files.iter().flatten();
+        files.filter(made).map(|file| file.place().0.to_owned()).collect()
+    }
+
     /// Whether it is time for a checkpoint.
     pub fn is_due(&self) -> bool {
         Instant::now() >= self.due
+    }
+
+    /// Whether it is long ago that anything was noted.
+    pub fn is_old(&self) -> bool {
+        self.noted.elapsed() > Duration::from_secs(1)
     }
 
     /// Whether a run that ends now can be gone on with.
@@ -138,129 +249,184 @@ impl Journal {
         self.progress.done.len() > 0
     }
 
-    /// Notes where the outputs are being made, so that the next run can remove them after a crash of this one.
-    pub fn begin(&mut self, files: Vec<Vec<Unfinished>>, tile: [u32; 2]) -> Result<(), JournalError> {
+    /// Refuses what isn't of a job with so many tiles, with these output files, that accumulates or not.
+    pub fn check(&self, tiles: u64, outputs: &[Vec<&str>], accumulates: bool) -> Result<(), JournalError> {
+        let unusable = |reason: &str| JournalError::Unusable { path: self.path.clone(), reason: reason.into() };
+        let Progress { done, files, reduction } = &self.progress;
+        if !self.has_checkpoint() {
+            return Ok(());
+        }
+        let paths: Vec<Vec<_>> = files.iter().map(|files| files.iter().map(|file| file.place().0).collect()).collect();
+        if done.end() > tiles || paths != outputs {
+            return Err(unusable("it is of a job with other tiles or outputs"));
+        }
+        match (reduction, accumulates) {
+            (None, false) => Ok(()),
+            (Some(reduction), true) if reduction.has(done, tiles) => Ok(()),
+            _ => Err(unusable("what the tiles have accumulated is not in it")),
+        }
+    }
+
+    /// Notes where the outputs of a new run with tiles of this size are being made, so that the next run can remove them after a crash of
+    /// this one.
+    pub fn begin(&mut self, tile: [u32; 2], files: Vec<Vec<FileState>>) -> Result<(), JournalError> {
+        self.tile = tile;
         // Not worth to wait for the disk.
-        self.replace(Progress { files, tile, ..Progress::default() }, false)
+        self.note(Progress { files, ..Progress::default() }, false)
     }
 
-    /// Replaces what the journal says, by a checkpoint that was begun at `started`.
+    /// Removes what an earlier run left of these outputs and this one doesn't go on with. Returns what stays, as it belongs to others.
+    pub fn clear(&mut self, outputs: &[Vec<&str>]) -> Vec<String> {
+        let left = self.left.take().unwrap_or_default();
+        if !left.is_empty() {
+            // In this order: a journal must not speak of what is gone.
+            let _gone = std::fs::remove_file(&self.path);
+        }
+        let mut stays = Vec::new();
+        for (path, folder) in left.iter().flatten().map(FileState::place) {
+            let Some(folder) = folder else { continue };
+            // Anybody may have written the journal, so it isn't asked where to remove something.
+            if !outputs.iter().flatten().any(|output| *output == path) || discard_unfinished(path, folder).is_err() {
+                stays.push(folder.to_owned());
+            }
+        }
+        stays
+    }
+
+    /// Replaces what the journal says by a checkpoint that was begun at `started`.
     pub fn write(&mut self, progress: Progress, started: Instant) -> Result<(), JournalError> {
-        self.replace(progress, true)?;
-        self.due = Instant::now() + PERIOD.max(started.elapsed() * SHARE);
-        Ok(())
+        let written = self.note(progress, true);
+        self.postpone(started);
+        written
     }
 
-    fn replace(&mut self, progress: Progress, sync: bool) -> Result<(), JournalError> {
-        let progress = Progress { version: VERSION, identity: self.progress.identity.clone(), ..progress };
-        let unusable =
-            |e: &dyn std::fmt::Display| JournalError::Unusable { path: self.path.clone(), reason: e.to_string() };
+    /// No checkpoint is due for a while, since one was tried at `started`.
+    pub fn postpone(&mut self, started: Instant) {
+        self.due = Instant::now() + PERIOD.max(started.elapsed() * SHARE);
+    }
+
+    /// Replaces what the journal says. What isn't `durable` is not on the disk yet, and worth nothing after the machine has failed.
+    pub fn note(&mut self, progress: Progress, durable: bool) -> Result<(), JournalError> {
+        let unusable = |reason: String| JournalError::Unusable { path: self.path.clone(), reason };
+        let boot = if durable { None } else { boot() };
+        // Where one start can't be told from another.
+        let durable = boot.is_none();
+        let (lengths, states): (_, Vec<&[u8]>) = match &progress.reduction {
+            Some(reduction) => {
+                let (lengths, states) = reduction.packed();
+                (Some(lengths), states.collect())
+            }
+            None => (None, Vec::new()),
+        };
+        let head = Head {
+            version: VERSION,
+            boot,
+            overwrite: self.overwrite,
+            tile: self.tile,
+            done: progress.done.clone(),
+            files: progress.files.clone(),
+            reduction: lengths,
+            grounds: self.grounds.clone(),
+        };
+        let mut line = serde_json::to_vec(&head).map_err(|e| unusable(e.to_string()))?;
+        line.push(b'\n');
+        let bytes = states.iter().fold(line.len() as u64, |sum, state| sum.saturating_add(state.len() as u64));
+        if bytes > MAX_BYTES {
+            return Err(unusable(format!("it would have {bytes} bytes, {MAX_BYTES} are the most")));
+        }
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let bytes = serde_json::to_vec(&progress).map_err(|e| unusable(&e))?;
-        let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder).map_err(|e| unusable(&e))?;
-        let written = file.write_all(&bytes).and_then(|()| if sync { file.as_file().sync_all() } else { Ok(()) });
-        written.map_err(|e| unusable(&e))?;
-        file.persist(&self.path).map_err(|e| unusable(&e.error))?;
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder)?;
+            file.write_all(&line)?;
+            states.iter().try_for_each(|state| file.write_all(state))?;
+            if durable {
+                file.as_file().sync_all()?;
+            }
+            file.persist(&self.path).map_err(|e| e.error)?;
+            Ok(())
+        };
+        write().map_err(|e| unusable(e.to_string()))?;
+        self.noted = Instant::now();
         self.progress = progress;
         Ok(())
     }
 
     /// Removes the journal: its run is complete, or has nothing worth to go on with.
     pub fn remove(self) {
-        for path in [&self.path, &self.path.with_extension("tilefn-lock")] {
-            // What can't be removed does no harm: it says nothing about another job.
-            let _gone = std::fs::remove_file(path);
-        }
+        // What can't be removed does no harm: it says nothing about another job.
+        let _gone = std::fs::remove_file(&self.path);
     }
 }
 
-fn read(path: &Path) -> std::io::Result<Option<Progress>> {
-    let file = match File::open(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
+/// This start of the machine.
+fn boot() -> Option<String> {
+    std::fs::read_to_string(BOOT).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// What differs, in words.
+fn changes(then: &[Ground], now: &[Ground]) -> Vec<String> {
+    let index = |grounds: &[Ground]| -> BTreeMap<String, String> {
+        grounds.iter().map(|ground| (ground.what.clone(), ground.state.clone())).collect()
     };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(Some(serde_json::from_slice(&bytes)?))
-}
-
-/// Removes the unfinished files that a journal names.
-impl Unfinished {
-    /// Removes what an earlier run left of it.
-    pub fn discard(&self) {
-        let folder = self.folder.as_ref();
-        if let Some(ours) = folder.filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().contains(".tilefn-"))) {
-            // Gone already, or somebody else's to remove.
-            let _gone = std::fs::remove_dir_all(ours);
+    let (before, after) = (index(then), index(now));
+    let since = "since the run that is to be resumed";
+    let mut changes = Vec::new();
+    for (what, state) in &before {
+        match after.get(what) {
+            Some(same) if same == state => {}
+            Some(other) => changes.push(format!("{what} has changed {since} ({other}; then {state})")),
+            None => changes.push(format!("{what} is gone {since} ({state})")),
         }
     }
+    let new = after.iter().filter(|(what, _)| !before.contains_key(*what));
+    changes.extend(new.map(|(what, state)| format!("{what} is new {since} ({state})")));
+    if changes.len() > NAMED {
+        let more = changes.len() - NAMED;
+        changes.truncate(NAMED);
+        changes.push(format!("and {more} more"));
+    }
+    changes
+}
+
+/// Reads a journal, which anybody may have written.
+fn read(path: &Path) -> Result<Option<(Head, Option<Reduction>)>, String> {
+    // Not to wait at a pipe.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|e| e.to_string())?,
+    };
+    let meta = file.metadata().map_err(|e| e.to_string())?;
+    if !meta.is_file() || meta.len() > MAX_BYTES {
+        return Err(format!("it is no file of at most {MAX_BYTES} bytes"));
+    }
+    parse(file).map(Some)
+}
+
+fn parse(file: File) -> Result<(Head, Option<Reduction>), String> {
+    let mut reader = BufReader::new(file.take(MAX_BYTES));
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line).map_err(|e| e.to_string())?;
+    // Of another version, all else may be different.
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
+    let Version { version } = serde_json::from_slice(&line).map_err(damaged)?;
+    if version != VERSION {
+        return Err(format!("format {version}, this tilefn reads {VERSION}; run without --resume to start afresh"));
+    }
+    let head: Head = serde_json::from_slice(&line).map_err(damaged)?;
+    let mut states = Vec::new();
+    reader.read_to_end(&mut states).map_err(|e| e.to_string())?;
+    let reduction = match &head.reduction {
+        Some(lengths) => Some(Reduction::unpacked(lengths, &states).ok_or("it is damaged: states are missing")?),
+        None if states.is_empty() => None,
+        None => return Err("it is damaged: something follows".into()),
+    };
+    Ok((head, reduction))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().unwrap()
-    }
-
-    fn some_progress(folder: &Path) -> Progress {
-        let mut done = Ranges::default();
-        for tile in [0, 1, 5] {
-            done.insert(tile);
-        }
-        let unfinished = Unfinished { folder: Some(folder.join(".x.tif.tilefn-abc")), bands: 3 };
-        Progress { tile: [512, 256], done, files: vec![vec![unfinished]], ..Progress::default() }
-    }
-
-    #[test]
-    fn what_was_written_is_resumed_by_the_same_job_only() {
-        let folder = folder();
-        let path = Journal::path_for(&folder.path().join("x.tif"));
-        let mut journal = Journal::open(path.clone(), "job a", false).unwrap();
-        journal.write(some_progress(folder.path()), Instant::now()).unwrap();
-        drop(journal);
-        let error = Journal::open(path.clone(), "job b", true).unwrap_err();
-        assert!(matches!(error, JournalError::OtherJob(_)), "{error}");
-        let journal = Journal::open(path, "job a", true).unwrap();
-        assert_eq!(journal.progress().done, some_progress(folder.path()).done);
-        assert_eq!(journal.progress().files, some_progress(folder.path()).files);
-    }
-
-    #[test]
-    fn a_running_jobs_journal_is_busy() {
-        let folder = folder();
-        let path = Journal::path_for(&folder.path().join("x.tif"));
-        let _running = Journal::open(path.clone(), "job", false).unwrap();
-        assert!(matches!(Journal::open(path, "job", true), Err(JournalError::Busy(_))));
-    }
-
-    #[test]
-    fn starting_afresh_removes_what_was_left_and_nothing_else() {
-        let folder = folder();
-        let path = Journal::path_for(&folder.path().join("x.tif"));
-        let (ours, other) = (folder.path().join(".x.tif.tilefn-abc"), folder.path().join("other"));
-        std::fs::create_dir(&ours).unwrap();
-        std::fs::create_dir(&other).unwrap();
-        let mut progress = some_progress(folder.path());
-        progress.files.push(vec![Unfinished { folder: Some(other.clone()), bands: 1 }]);
-        let mut journal = Journal::open(path.clone(), "job", false).unwrap();
-        journal.write(progress, Instant::now()).unwrap();
-        drop(journal);
-        let journal = Journal::open(path, "job", false).unwrap();
-        assert!(!ours.exists() && other.exists());
-        assert_eq!(journal.progress().done, Ranges::default());
-        journal.remove();
-        std::fs::remove_dir(other).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_damaged_journal_is_an_error_that_names_it() {
-        let folder = folder();
-        let path = Journal::path_for(&folder.path().join("x.tif"));
-        std::fs::write(&path, "{").unwrap();
-        let error = Journal::open(path.clone(), "job", true).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("the journal {}: ", path.display())), "{error}");
-    }
-}
+mod tests;

@@ -5,10 +5,36 @@ use std::collections::BTreeMap;
 
 /// A set of `u64`, as disjoint, non-adjacent half-open runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Ranges {
     /// Start of each run → its end (exclusive).
     runs: BTreeMap<u64, u64>,
     len: u64,
+}
+
+/// A set as it was written, by whoever did that.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    runs: BTreeMap<u64, u64>,
+    len: u64,
+}
+
+impl TryFrom<Written> for Ranges {
+    type Error = &'static str;
+
+    fn try_from(Written { runs, len }: Written) -> Result<Self, Self::Error> {
+        let (mut before, mut found) = (None, 0_u64);
+        for (start, end) in &runs {
+            if end <= start || before.is_some_and(|before| *start <= before) {
+                return Err("runs of tiles that overlap or are empty");
+            }
+            // Disjoint, so at most as many as there are numbers.
+            found += end - start;
+            before = Some(*end);
+        }
+        if found == len { Ok(Self { runs, len }) } else { Err("a number of tiles that isn't that of the runs") }
+    }
 }
 
 impl Ranges {
@@ -31,6 +57,11 @@ impl Ranges {
     /// The smallest number from `n` on that is not in the set.
     pub fn next_missing(&self, n: u64) -> u64 {
         self.runs.range(..=n).next_back().map_or(n, |(_, end)| n.max(*end))
+    }
+
+    /// The number after the largest in the set.
+    pub fn end(&self) -> u64 {
+        self.runs.values().next_back().copied().unwrap_or(0)
     }
 
     /// All numbers in the set, ascending.
@@ -70,6 +101,22 @@ mod tests {
                 assert_eq!(ranges.next_missing(m) != m, plain.contains(&m));
                 assert_eq!(ranges.next_missing(m), (m..).find(|x| !plain.contains(x)).unwrap());
             }
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_is_refused() {
+        let read = serde_json::from_str::<Ranges>;
+        let set = read(r#"{"runs": {"0": 3, "7": 8}, "len": 4}"#).unwrap();
+        assert_eq!((set.iter().collect::<Vec<_>>(), set.end()), (vec![0, 1, 2, 7], 8));
+        for nonsense in [
+            r#"{"runs": {"0": 3, "7": 8}, "len": 5}"#,
+            r#"{"runs": {"0": 3, "2": 8}, "len": 9}"#,
+            r#"{"runs": {"0": 3, "3": 8}, "len": 8}"#,
+            r#"{"runs": {"3": 3}, "len": 0}"#,
+            r#"{"runs": {"3": 1}, "len": 18446744073709551614}"#,
+        ] {
+            assert!(read(nonsense).is_err(), "{nonsense}");
         }
     }
 

@@ -1,27 +1,64 @@
 //! Joins what the tiles of an accumulating function return, always in tile order, so that the result is the same for any number of workers.
 
+use super::ranges::Ranges;
 use crate::sandbox::{Error, Function};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What has been accumulated so far; what a journal keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reduction {
     /// The first tile that is not in `state`.
     next: u64,
-    #[serde(with = "hex::serde")]
     state: Vec<u8>,
     /// Tile → its state; empty for a tile that was not run. The schedule's window bounds how many can wait, and
     /// [`Reducer::room`] how many bytes.
-    waiting: BTreeMap<u64, Contribution>,
+    waiting: BTreeMap<u64, Vec<u8>>,
+}
+
+/// The lengths of a reduction's states, in the order in which their bytes follow: the joined one, then those that wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lengths {
+    next: u64,
+    state: u64,
+    /// Tile and length.
+    waiting: Vec<(u64, u64)>,
+}
+
+impl Reduction {
+    /// The lengths and the bytes of all states.
+    pub fn packed(&self) -> (Lengths, impl Iterator<Item = &[u8]>) {
+        let waiting = self.waiting.iter().map(|(tile, state)| (*tile, state.len() as u64));
+        let lengths = Lengths { next: self.next, state: self.state.len() as u64, waiting: waiting.collect() };
+        (lengths, std::iter::once(&self.state).chain(self.waiting.values()).map(Vec::as_slice))
+    }
+
+    /// Puts the states together again; none if the bytes are not those of the lengths.
+    pub fn unpacked(lengths: &Lengths, mut bytes: &[u8]) -> Option<Self> {
+        let mut take = |len: u64| {
+            let (state, rest) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
+            bytes = rest;
+            Some(state.to_vec())
+        };
+        let state = take(lengths.state)?;
+        let waiting: Option<BTreeMap<_, _>> =
+            lengths.waiting.iter().map(|(tile, len)| Some((*tile, take(*len)?))).collect();
+        let waiting = waiting.filter(|waiting| waiting.len() == lengths.waiting.len())?;
+        bytes.is_empty().then_some(Self { next: lengths.next, state, waiting })
+    }
+
+    /// Whether the states of all tiles that are `done` are in it, and of no tiles that a job with so many doesn't have.
+    pub fn has(&self, done: &Ranges, count: u64) -> bool {
+        let waiting = |tile| self.waiting.contains_key(&tile);
+        let after = self.waiting.range(..self.next).next().is_none();
+        let end = self.waiting.keys().next_back().map_or(self.next, |last| last.saturating_add(1));
+        after && end <= count && done.iter().skip_while(|tile| *tile < self.next).all(waiting)
+    }
 }
 
 /// Memory for states that wait for an earlier tile's, bytes.
 const BUDGET: u64 = 256 << 20;
-
-/// One tile's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Contribution(#[serde(with = "hex::serde")] Vec<u8>);
 
 /// The accumulated state, and the function that joins more to it.
 pub struct Reducer {
@@ -61,25 +98,32 @@ impl Reducer {
     /// Goes on from what was accumulated before.
     pub fn new(function: Function, so_far: Reduction) -> Self {
         let mut wait = Wait::default();
-        so_far.waiting.values().for_each(|Contribution(state)| wait.see(state));
+        so_far.waiting.values().for_each(|state| wait.see(state));
         Self { function, so_far, wait }
     }
 
     /// Takes the contribution of `tile`; an empty one leaves the state as it is. One that is in already doesn't count again.
     pub fn add(&mut self, tile: u64, state: Vec<u8>) -> Result<(), Error> {
-        let Reduction { next, state: joined, waiting } = &mut self.so_far;
-        if tile < *next {
-            return Ok(());
+        if tile >= self.so_far.next {
+            self.wait.see(&state);
+            self.so_far.waiting.insert(tile, state);
         }
-        self.wait.see(&state);
-        waiting.insert(tile, Contribution(state));
-        while let Some(Contribution(state)) = waiting.remove(next) {
-            self.wait.bytes = self.wait.bytes.saturating_sub(state.len() as u64);
+        self.join()
+    }
+
+    /// Joins those that wait, as far as there is none missing between them.
+    fn join(&mut self) -> Result<(), Error> {
+        let Reduction { next, state: joined, waiting } = &mut self.so_far;
+        // A state leaves only once it is joined: where joining fails or is interrupted, it is still there to be kept.
+        while let Some(state) = waiting.get_mut(next) {
+            let bytes = state.len() as u64;
             if joined.is_empty() {
-                *joined = state;
+                *joined = std::mem::take(state);
             } else if !state.is_empty() {
-                *joined = self.function.merge(joined, &state)?.value;
+                *joined = self.function.merge(joined, state)?.value;
             }
+            waiting.remove(next);
+            self.wait.bytes = self.wait.bytes.saturating_sub(bytes);
             *next += 1;
         }
         Ok(())
@@ -97,7 +141,8 @@ impl Reducer {
     }
 
     /// The result as JSON, once every tile has been added.
-    pub fn finish(&self) -> Result<serde_json::Value, Error> {
+    pub fn finish(&mut self) -> Result<serde_json::Value, Error> {
+        self.join()?;
         Ok(self.function.finish(&self.so_far.state)?.value)
     }
 }
@@ -118,5 +163,42 @@ mod tests {
         assert_eq!(wait.room(), 0);
         wait.bytes = 0;
         assert_eq!(wait.room(), 16, "all are joined");
+    }
+
+    fn some() -> Reduction {
+        let waiting = [(5, vec![1, 2]), (6, Vec::new()), (9, vec![3])].into();
+        Reduction { next: 4, state: vec![9; 10], waiting }
+    }
+
+    #[test]
+    fn packed_and_unpacked() {
+        for reduction in [some(), Reduction::default()] {
+            let (lengths, states) = reduction.packed();
+            let bytes = states.collect::<Vec<_>>().concat();
+            assert_eq!(Reduction::unpacked(&lengths, &bytes), Some(reduction.clone()));
+            assert_eq!(Reduction::unpacked(&lengths, &[&*bytes, &[0]].concat()), None);
+            assert!(bytes.is_empty() || Reduction::unpacked(&lengths, &bytes[1..]).is_none());
+        }
+        let twice = Lengths { next: 0, state: 0, waiting: vec![(1, 0), (1, 0)] };
+        assert_eq!(Reduction::unpacked(&twice, &[]), None);
+    }
+
+    /// A tile that is done but whose state is missing would be missing from the result.
+    #[test]
+    fn has_the_states_of_all_tiles_that_are_done() {
+        let done = |tiles: &[u64]| {
+            let mut done = Ranges::default();
+            for tile in tiles {
+                done.insert(*tile);
+            }
+            done
+        };
+        assert!(some().has(&done(&[0, 1, 2, 3, 5, 6, 9]), 10));
+        // More states than tiles that are known to be done.
+        assert!(some().has(&done(&[0, 6]), 10));
+        assert!(!some().has(&done(&[0, 6]), 9));
+        assert!(!some().has(&done(&[4]), 10));
+        assert!(!some().has(&done(&[7]), 10));
+        assert!(!Reduction { next: 7, ..some() }.has(&done(&[0]), 10));
     }
 }

@@ -7,8 +7,8 @@ use super::journal::Journal;
 use super::plan::Plan;
 use super::processes::Processes;
 use super::reading::Readers;
-use super::report::{Report, Usage, Worker};
-use super::run::{self, Totals};
+use super::report::{Usage, Worker};
+use super::run::{self, Account, Outcome, Totals};
 use super::schedule::Policy;
 use super::server::Server;
 use crate::runtime;
@@ -73,7 +73,7 @@ pub fn run<F: Fleet>(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Result<Report, Failure> {
+) -> Outcome {
     let (options, address) = options;
     let serve = |server: &Arc<Server>| {
         let serving = async {
@@ -95,7 +95,7 @@ pub fn run_here(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Result<Report, Failure> {
+) -> Outcome {
     let serve = |server: &Arc<Server>| {
         let pool = Pool::new(RESULT_BUDGET);
         let serving = async {
@@ -119,7 +119,7 @@ fn conduct(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Result<Report, Failure> {
+) -> Outcome {
     let started = Instant::now();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
@@ -139,10 +139,6 @@ fn conduct(
         }
         Err(failure) => server.fail(failure),
     }
-    if let Some(failure) = server.take_failure() {
-        usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
-        return Err(run::end_early(&book, failure));
-    }
     let left = std::mem::take(&mut *server.left());
     let mut totals = Totals::default();
     for worker in &left {
@@ -156,8 +152,11 @@ fn conduct(
         seconds: l.seconds,
         left: l.why.clone(),
     });
-    let report = run::complete(plan, &book, totals, workers.collect(), prepared, started)?;
-    Ok(Report { aws: usage, ..report })
+    let result = server.take_failure().map_or(Ok(()), Err);
+    if result.is_err() {
+        usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
+    }
+    run::complete(plan, &book, result, Account { totals, workers: workers.collect(), aws: usage, prepared, started })
 }
 
 /// Does the work in a runtime of its own.

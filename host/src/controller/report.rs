@@ -5,11 +5,16 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
-/// Everything worth knowing about a finished run. Times are seconds, sizes bytes.
+/// Everything worth knowing about a run that has ended. Times are seconds, sizes bytes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Version of the program.
     pub tilefn: &'static str,
+    /// The exit code: 0 when the job is complete.
+    pub exit_code: u8,
+    /// Why the job ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What was run.
     pub job: Job,
     /// The working grid.

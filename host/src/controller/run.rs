@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reduce::Reducer;
-use super::report::{GridReport, Report, Spent, Stages, Tiles, Worker};
+use super::report::{GridReport, Report, Spent, Stages, Tiles, Usage, Worker};
 use super::schedule::{Policy, Schedule};
 use super::threads;
 use super::writer::Writer;
@@ -47,6 +47,47 @@ impl Totals {
     }
 }
 
+/// What the workers of a run have done, for the report.
+pub struct Account {
+    /// All together.
+    pub totals: Totals,
+    /// Each.
+    pub workers: Vec<Worker>,
+    /// What workers on AWS used.
+    pub aws: Option<Usage>,
+    /// How long opening, planning and compiling took.
+    pub prepared: Duration,
+    /// When the run began.
+    pub started: Instant,
+}
+
+/// A job that is complete.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was done.
+    pub report: Report,
+    /// To be removed once the report is where it is to be: without, another run with `--resume` makes it again.
+    pub journal: Option<Journal>,
+}
+
+/// A job that ended early.
+#[derive(Debug)]
+pub struct Unfinished {
+    /// Why.
+    pub failure: Failure,
+    /// What was done until then, if it had begun.
+    pub report: Option<Report>,
+}
+
+impl From<Failure> for Box<Unfinished> {
+    fn from(failure: Failure) -> Self {
+        Self::new(Unfinished { failure, report: None })
+    }
+}
+
+/// How a run ended.
+pub type Outcome = Result<Finished, Box<Unfinished>>;
+
 /// Runs `plan` with `function`, which was compiled for it, on threads of this process.
 ///
 /// `prepared` is how long opening, planning and compiling took, for the report.
@@ -57,7 +98,7 @@ pub fn run(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Result<Report, Failure> {
+) -> Outcome {
     let started = Instant::now();
     let runner = Runner::new(plan.task.clone(), function.clone()).map_err(|e| match e {
         worker::Error::Function(e) => Failure::Sandbox(e),
@@ -66,19 +107,20 @@ pub fn run(
     // Threads don't get lost, so nothing is tried twice.
     let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
     let book = open_book(plan, function, policy, control, journal)?;
-    let works = threads::run(&book, &runner, interrupt, plan.threads).map_err(|failure| end_early(&book, failure))?;
+    let (works, result) = threads::run(&book, &runner, interrupt, plan.threads);
     let seconds = started.elapsed().as_secs_f64();
     let mut totals = Totals::default();
     works.iter().for_each(|work| totals.add(*work));
+    let left = if result.is_ok() { "finished" } else { "the job ended early" };
     let workers = works.iter().zip(1..).map(|(work, id)| Worker {
         id,
         kind: "thread".into(),
         host: String::new(),
         tiles: work.done + work.skipped,
         seconds,
-        left: "finished".into(),
+        left: left.into(),
     });
-    complete(plan, &book, totals, workers.collect(), prepared, started)
+    complete(plan, &book, result, Account { totals, workers: workers.collect(), aws: None, prepared, started })
 }
 
 /// The book of a job at its start, or where the journal says that an earlier run stopped.
@@ -87,14 +129,21 @@ pub fn open_book(
     function: Function,
     policy: Policy,
     control: &Arc<Control>,
-    journal: Option<Journal>,
+    mut journal: Option<Journal>,
 ) -> Result<Arc<Book>, Failure> {
     let task = &plan.task;
     let names = task.outputs.iter().map(|o| o.name.clone());
     let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
-    let before = journal.as_ref().map(|j| j.progress().clone()).unwrap_or_default();
-    writer.resume(&before.files, &before.done, before.publishing)?;
     let count = task.tiling.count();
+    let mut stays = Vec::new();
+    if let Some(journal) = &mut journal {
+        let outputs: Vec<Vec<_>> =
+            plan.outputs.iter().map(|files| files.iter().map(|file| file.path.as_str()).collect()).collect();
+        journal.check(count, &outputs, task.reduce)?;
+        stays = journal.clear(&outputs);
+    }
+    let before = journal.as_ref().map(|j| j.progress().clone()).unwrap_or_default();
+    writer.resume(&before.files, &before.done)?;
     control.start(count, before.done.len());
     if let Some(watch) = control.watch() {
         watch.resume(&before.done);
@@ -103,6 +152,11 @@ pub fn open_book(
     let schedule = Schedule::new(count, before.done, policy);
     let (rows, cols) = task.tiling.tile_size();
     let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
+    for folder in stays {
+        book.warn(format!(
+            "an unfinished run has left {folder}, which is not of an output of this job; remove it if you don't need it"
+        ));
+    }
     book.begin().map_err(|failure| end_early(&book, failure))?;
     if let Some(watch) = control.watch() {
         watch.begin(&book);
@@ -111,40 +165,45 @@ pub fn open_book(
 }
 
 /// What is done is kept when the same job may go well another time, and removed otherwise.
-pub fn end_early(book: &Book, failure: Failure) -> Failure {
-    if failure.may_pass()
-        && let Some(done) = book.suspend()
-    {
-        return Failure::Suspended { cause: Box::new(failure), done, total: book.control().progress().total };
+fn end_early(book: &Book, failure: Failure) -> Failure {
+    if !failure.may_pass() {
+        book.give_up();
+        return failure;
     }
-    book.close_journal();
-    failure
+    let named = book.named().into_iter().map(|file| file.path).collect();
+    // What a panic leaves behind may be half done.
+    match book.suspend(matches!(failure, Failure::Panicked(_))) {
+        Some(done) => {
+            Failure::Suspended { cause: Box::new(failure), done, total: book.control().progress().total, named }
+        }
+        None => failure,
+    }
 }
 
-/// Completes the outputs of a job whose tiles are all done, and reports.
-pub fn complete(
-    plan: &Plan,
-    book: &Book,
-    totals: Totals,
-    workers: Vec<Worker>,
-    prepared: Duration,
-    started: Instant,
-) -> Result<Report, Failure> {
-    let task = &plan.task;
+/// Completes the outputs of a job whose tiles are all done, if they are, and reports.
+pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: Account) -> Outcome {
     let finishing = Instant::now();
-    if let Some(watch) = book.control().watch() {
-        watch.finishing();
-    }
-    let result = book.reduced()?;
-    let outputs = book.publish()?;
+    let finished = result.and_then(|()| {
+        if let Some(watch) = book.control().watch() {
+            watch.finishing();
+        }
+        // What was accumulated is kept when completing the outputs fails.
+        let result = book.reduced()?;
+        Ok((result, book.publish()?))
+    });
+    let task = &plan.task;
+    let Account { totals, workers, aws, prepared, started } = account;
     let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
-    Ok(Report {
+    let progress = book.control().progress();
+    let report = Report {
         tilefn: env!("CARGO_PKG_VERSION"),
+        exit_code: 0,
+        error: None,
         job: plan.job.clone(),
         grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
         tiles: Tiles {
             total: task.tiling.count(),
-            resumed: task.tiling.count() - done - skipped,
+            resumed: progress.resumed,
             done,
             skipped,
             retried: book.retried(),
@@ -160,13 +219,23 @@ pub fn complete(
             wait: spent.wait.as_secs_f64(),
         },
         bytes_in,
-        bytes_out: book.control().progress().bytes_out,
+        bytes_out: progress.bytes_out,
         peak_memory: crate::memory::peak(),
         function_peak_memory,
         workers,
-        aws: None,
-        outputs,
-        result,
+        aws,
+        outputs: book.named(),
+        result: None,
         warnings: plan.warnings.iter().map(|w| crate::text::lines(w).into_owned()).chain(book.warnings()).collect(),
-    })
+    };
+    match finished {
+        Ok((result, outputs)) => {
+            Ok(Finished { report: Report { outputs, result, ..report }, journal: book.take_journal() })
+        }
+        Err(failure) => {
+            let failure = end_early(book, failure);
+            let report = Report { exit_code: failure.exit_code(), error: Some(failure.to_string()), ..report };
+            Err(Box::new(Unfinished { failure, report: Some(report) }))
+        }
+    }
 }

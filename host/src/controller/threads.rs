@@ -9,48 +9,71 @@ use crate::grid::Tile;
 use crate::open_files;
 use crate::sandbox::{self, Interrupt, LogLevel, LogLine};
 use crate::worker::{self, Done, FilePixels, Outcome, Runner};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Runs tiles on `threads` threads until all are done; the first failure stops them all.
-pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<Vec<Totals>, Failure> {
+/// Runs tiles on `threads` threads until all are done; the first failure stops them all. Returns what each has done, and that failure.
+pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> (Vec<Totals>, Result<(), Failure>) {
     let stack = runner.task().limits.thread_stack();
     let room = open_files::inputs_for_each(threads);
+    let first = First::default();
     let joined = std::thread::scope(|scope| {
+        let first = &first;
         let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
             .map(|n| {
-                std::thread::Builder::new()
-                    .name(format!("tile-{n}"))
-                    .stack_size(stack)
-                    .spawn_scoped(scope, move || work(book, runner, interrupt, WorkerId(n), threads as u64, room))
+                std::thread::Builder::new().name(format!("tile-{n}")).stack_size(stack).spawn_scoped(scope, move || {
+                    let mut work = Totals::default();
+                    let stop = StopOnDrop { book, interrupt, first };
+                    let result = go_on(book, runner, room, WorkerId(n), threads as u64, &mut work);
+                    match result {
+                        Ok(()) => std::mem::forget(stop),
+                        Err(failure) => first.note(failure),
+                    }
+                    work
+                })
             })
             .collect();
-        running.into_iter().map(|thread| thread.map(std::thread::ScopedJoinHandle::join)).collect::<Vec<_>>()
+        let join = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, Totals>>| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| {
+                first.note(Failure::Panicked(panic_text(panic.as_ref())));
+                Totals::default()
+            }),
+            Err(error) => {
+                first.note(Failure::Thread(error));
+                Totals::default()
+            }
+        };
+        running.into_iter().map(join).collect()
     });
-    let mut works = Vec::new();
-    let mut interrupted = None;
-    for result in joined {
-        match result {
-            Ok(Ok(Ok(work))) => works.push(work),
-            // Threads that were stopped because of a failure elsewhere must not hide it.
-            Ok(Ok(Err(Failure::Interrupted))) => interrupted = Some(Failure::Interrupted),
-            Ok(Ok(Err(failure))) => return Err(failure),
-            Ok(Err(panic)) => return Err(Failure::Panicked(panic_text(panic.as_ref()))),
-            Err(error) => return Err(Failure::Thread(error)),
-        }
-    }
-    interrupted.map_or(Ok(works), Err)
+    (joined, first.0.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err))
 }
 
-fn work(
+/// The failure that ends the job. Those of threads that were stopped because of it, or find an output broken by it, must not hide it.
+#[derive(Default)]
+struct First(Mutex<Option<Failure>>);
+
+impl First {
+    fn note(&self, failure: Failure) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*first, None | Some(Failure::Interrupted)) {
+            *first = Some(failure);
+        }
+    }
+
+    /// Whether nothing has failed, and the job only ends early.
+    fn is_orderly(&self) -> bool {
+        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Some(Failure::Interrupted))
+    }
+}
+
+fn go_on(
     book: &Book,
     runner: &Runner,
-    interrupt: &Interrupt,
+    room: usize,
     worker: WorkerId,
     threads: u64,
-    room: usize,
-) -> Result<Totals, Failure> {
-    let stop_all = StopOnDrop { book, interrupt };
-    let mut work = Totals::default();
+    work: &mut Totals,
+) -> Result<(), Failure> {
     let mut pixels = FilePixels::new(runner.task().clone(), room);
     let watch = book.control().watch();
     if let Some(watch) = watch {
@@ -69,17 +92,16 @@ fn work(
             if book.control().stopped() {
                 return Err(Failure::Interrupted);
             }
-            run_tile(book, runner, &tile, &mut pixels, &mut work)?;
+            run_tile(book, runner, &tile, &mut pixels, work)?;
             if let Some(watch) = watch {
-                watch.update(worker.0, work);
+                watch.update(worker.0, *work);
             }
         }
     }
     if let Some(watch) = watch {
         watch.leave(worker.0, "finished");
     }
-    std::mem::forget(stop_all);
-    Ok(work)
+    Ok(())
 }
 
 fn run_tile(
@@ -89,9 +111,9 @@ fn run_tile(
     pixels: &mut FilePixels,
     work: &mut Totals,
 ) -> Result<(), Failure> {
-    let outcome = runner.run(tile, pixels).map_err(|source| match source {
+    let outcome = runner.run(tile, pixels).map_err(|worker::Failed { error, log }| match error {
         worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
-        source => Failure::Tile { tile: *tile, source },
+        source => Failure::Tile { tile: *tile, source, log: log.into_iter().map(|line| line.text).collect() },
     })?;
     work.bytes_in += runner.task().bytes_in(tile);
     match outcome {
@@ -131,16 +153,20 @@ pub fn log(book: &Book, tile: &Tile, lines: Vec<LogLine>) {
     }
 }
 
-/// Ends the other threads when one leaves early, by error or panic: they may be waiting for its tile.
+/// Ends the other threads when one leaves early, by error or panic: they may be waiting for its tile. When the job only ends early, they may
+/// complete the tiles under way.
 struct StopOnDrop<'a> {
     book: &'a Book,
     interrupt: &'a Interrupt,
+    first: &'a First,
 }
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.book.control().stop();
-        self.interrupt.stop();
+        if !self.first.is_orderly() {
+            self.interrupt.stop();
+        }
         self.book.wake();
     }
 }

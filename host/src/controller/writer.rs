@@ -1,36 +1,56 @@
 //! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
 
-use super::journal::Unfinished;
+use super::journal::FileState;
 use super::ranges::Ranges;
 use super::report::OutputFile;
 use crate::grid::{Tile, Tiling};
-use crate::raster::{Complete, Error, Target, TargetSpec};
-use std::sync::{Mutex, PoisonError};
+use crate::raster::{self, Complete, Error, Incomplete, Target, TargetSpec, Written};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// An output file: planned, since its number of bands is seen from the first tile, or open.
+/// An output file on its way.
 enum Slot {
+    /// Its number of bands is seen from the first tile.
     Planned {
         spec: Box<TargetSpec>,
         skipped: Ranges,
         /// Begun with the number of bands that is likely.
         begun: Option<Box<Target>>,
     },
-    Open {
-        bands: u32,
-        target: Box<Target>,
-    },
-    /// Complete, under its final name.
+    /// It takes tiles.
+    Open { bands: u32, target: Box<Target> },
+    /// All of it is there but its name.
+    Complete(Complete),
+    /// It has its name. What is left of its folder goes once that has been noted.
+    Named { file: Written, folder: Option<Complete> },
+    /// It was given up.
     Closed,
 }
 
 impl Slot {
-    /// Where a file is that holds nothing yet.
-    fn empty(&self) -> Unfinished {
-        let folder = match self {
-            Self::Planned { begun: Some(target), .. } => Some(target.folder().to_owned()),
-            _ => None,
-        };
-        Unfinished { folder, bands: 0 }
+    /// How far it is, if it can be gone on with from here.
+    fn state(&self) -> Option<FileState> {
+        match self {
+            Self::Planned { spec, begun, .. } => {
+                let folder = begun.as_ref().map(|target| target.folder());
+                Some(FileState::Empty { path: spec.path.clone(), folder })
+            }
+            Self::Complete(complete) => {
+                Some(FileState::Complete { path: complete.path().to_owned(), at: complete.saved() })
+            }
+            Self::Named { file, .. } => Some(FileState::Named { path: file.path.clone(), bytes: file.bytes }),
+            Self::Open { .. } | Self::Closed => None,
+        }
+    }
+
+    /// Whether what there is of it outlives this.
+    fn keep(&mut self, kept: bool) {
+        match self {
+            Self::Planned { begun: Some(target), .. } | Self::Open { target, .. } => target.keep(kept),
+            Self::Complete(complete) => complete.keep(kept),
+            Self::Planned { .. } | Self::Named { .. } | Self::Closed => {}
+        }
     }
 }
 
@@ -74,31 +94,63 @@ impl Writer {
         Self { outputs: outputs.collect(), tiling }
     }
 
-    /// Goes on with the files that an earlier run left, which had `done`.
-    pub fn resume(&self, files: &[Vec<Unfinished>], done: &Ranges, publishing: bool) -> Result<(), WriteError> {
+    /// Goes on with the files that an earlier run left, which had `done`. They stay, whatever happens to this.
+    pub fn resume(&self, files: &[Vec<FileState>], done: &Ranges) -> Result<(), WriteError> {
         for ((name, slots), files) in self.outputs.iter().zip(files) {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
             for (slot, file) in slots.iter().zip(files) {
-                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut slot = lock(slot);
                 let Slot::Planned { spec, skipped, .. } = &mut *slot else { continue };
-                match &file.folder {
-                    Some(_) if file.bands == 0 => {
-                        file.discard();
+                match file {
+                    // Whatever was done so far had no valid pixel.
+                    FileState::Empty { path, folder } => {
+                        // If it isn't there any more, all the better.
+                        folder.iter().for_each(|folder| drop(raster::discard_unfinished(path, folder)));
                         *skipped = done.clone();
                     }
-                    // It got its name before the earlier run ended.
-                    Some(folder) if publishing && !folder.exists() => *slot = Slot::Closed,
-                    Some(folder) => {
-                        let spec = TargetSpec { bands: file.bands, ..(**spec).clone() };
-                        let target = Target::resume(spec, folder)
-                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
-                        *slot = Slot::Open { bands: file.bands, target: Box::new(target) };
+                    FileState::Unfinished { bands, at, .. } => {
+                        let spec = TargetSpec { bands: *bands, ..(**spec).clone() };
+                        let target = Box::new(Target::resume(spec, at).map_err(fail)?);
+                        *slot = Slot::Open { bands: *bands, target };
                     }
-                    // Whatever was done so far had no valid pixel.
-                    None => *skipped = done.clone(),
+                    FileState::Complete { path, at } => {
+                        *slot = Slot::Complete(Complete::resume(path, at).map_err(fail)?);
+                    }
+                    FileState::Named { path, .. } if !raster::exists(path) && !Path::new(path).exists() => {
+                        let reason = "an earlier run has completed it, and it is gone".into();
+                        return Err(fail(Error::Create { path: path.clone(), reason }));
+                    }
+                    FileState::Named { path, bytes } => {
+                        let file = Written { path: path.clone(), bytes: *bytes };
+                        *slot = Slot::Named { file, folder: None };
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Tries whether all outputs that have no name yet can be written where they are to be. Returns what the user should know.
+    pub fn probe(&self) -> Result<Vec<String>, WriteError> {
+        let (mut seen, mut warnings) = (BTreeSet::new(), Vec::new());
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                let path = match &*lock(slot) {
+                    Slot::Planned { spec, .. } => spec.path.clone(),
+                    Slot::Open { target, .. } => target.spec().path.clone(),
+                    Slot::Complete(complete) => complete.path().to_owned(),
+                    Slot::Named { .. } | Slot::Closed => continue,
+                };
+                if !seen.insert(Path::new(&path).parent().map(Path::to_owned)) {
+                    continue;
+                }
+                let source = |reason| Error::Create { path: path.clone(), reason };
+                let warning = raster::probe(&path)
+                    .map_err(|reason| WriteError::Raster { output: name.clone(), source: source(reason) })?;
+                warnings.extend(warning);
+            }
+        }
+        Ok(warnings)
     }
 
     /// Begins all files, with as many bands as they are named for, or one. Whatever is wrong with an output shows now,
@@ -106,7 +158,7 @@ impl Writer {
     pub fn begin(&self) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
             for slot in slots {
-                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut slot = lock(slot);
                 if let Slot::Planned { spec, begun, .. } = &mut *slot {
                     let bands = u32::try_from(spec.band_names.len()).unwrap_or(u32::MAX).max(1);
                     let target = Target::create(TargetSpec { bands, ..(**spec).clone() });
@@ -118,45 +170,77 @@ impl Writer {
         Ok(())
     }
 
-    /// Where the files are that were begun and hold nothing yet.
-    pub fn begun(&self) -> Vec<Vec<Unfinished>> {
-        let begun = |slot: &Mutex<Slot>| slot.lock().unwrap_or_else(PoisonError::into_inner).empty();
-        self.outputs.iter().map(|(_, slots)| slots.iter().map(begun).collect()).collect()
-    }
-
-    /// Brings all files to the disk. Returns where they are; `None` if one of them can't be resumed from.
-    pub fn checkpoint(&self) -> Result<Option<Vec<Vec<Unfinished>>>, WriteError> {
+    /// Brings all files to the disk. Returns how far they are; `None` if one of them can't be resumed from. With `last` no more pixels
+    /// will come; with `sync` this waits for the disk.
+    pub fn checkpoint(&self, last: bool, sync: bool) -> Result<Option<Vec<Vec<FileState>>>, WriteError> {
         let mut all = Vec::new();
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
             let mut files = Vec::new();
             for slot in slots {
                 // Waiting for the disk, it isn't locked: other tiles can be written meanwhile.
-                let closed = match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
-                    Slot::Open { bands, target } => Ok((*bands, target.checkpoint().map_err(fail)?)),
-                    slot => Err(slot.empty()),
-                };
-                files.push(match closed {
-                    Err(empty) => empty,
-                    Ok((_, None)) => return Ok(None),
-                    Ok((bands, Some(checkpoint))) => {
-                        Unfinished { folder: Some(checkpoint.sync().map_err(fail)?), bands }
+                let closed = match &mut *lock(slot) {
+                    Slot::Open { bands, target } => {
+                        let checkpoint = if last { target.seal() } else { target.checkpoint() };
+                        Err((checkpoint.map_err(fail)?, target.spec().path.clone(), *bands))
                     }
-                });
+                    Slot::Complete(complete) if sync => {
+                        complete.sync().map_err(fail)?;
+                        Ok(Some(FileState::Complete { path: complete.path().to_owned(), at: complete.saved() }))
+                    }
+                    slot => Ok(slot.state()),
+                };
+                let state = match closed {
+                    Ok(state) => state,
+                    Err((checkpoint, path, bands)) => {
+                        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| sync) {
+                            checkpoint.sync().map_err(fail)?;
+                        }
+                        checkpoint.map(|c| FileState::Unfinished { path, bands, at: c.unfinished() })
+                    }
+                };
+                let Some(state) = state else { return Ok(None) };
+                files.push(state);
             }
             all.push(files);
         }
         Ok(Some(all))
     }
 
-    /// Leaves all unfinished files for a later run.
-    pub fn keep(&self) {
-        for slot in self.outputs.iter().flat_map(|(_, slots)| slots) {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
-                target.keep();
+    /// Whether what there is of all files that have no name is left for a later run.
+    pub fn keep(&self, kept: bool) {
+        self.slots().for_each(|mut slot| slot.keep(kept));
+    }
+
+    /// Ends the use of all files; what isn't kept is removed.
+    pub fn close(&self) {
+        self.slots().for_each(|mut slot| *slot = Slot::Closed);
+    }
+
+    /// Removes what is left of the folders of files that have their names: it has been noted that they do.
+    pub fn sweep(&self) {
+        for mut slot in self.slots() {
+            if let Slot::Named { folder, .. } = &mut *slot {
+                folder.take().into_iter().for_each(|mut folder| folder.keep(false));
             }
         }
+    }
+
+    /// The files that have their names.
+    pub fn named(&self) -> Vec<OutputFile> {
+        let mut named = Vec::new();
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                if let Slot::Named { file, .. } = &*lock(slot) {
+                    named.push(OutputFile { output: name.clone(), path: file.path.clone(), bytes: file.bytes });
+                }
+            }
+        }
+        named
+    }
+
+    fn slots(&self) -> impl Iterator<Item = MutexGuard<'_, Slot>> {
+        self.outputs.iter().flat_map(|(_, slots)| slots).map(lock)
     }
 
     /// Writes one raster of a tile: `pixels` are `[bands, rows, cols]` of the file's dtype.
@@ -172,8 +256,7 @@ impl Writer {
         // An output that the job leaves out has no files.
         let Some((name, slot)) = found else { return Ok(()) };
         let fail = |source| WriteError::Raster { output: name.clone(), source };
-        // A thread that panicked has ended the job; what it left in the slot is dropped, not published.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(slot);
         self.open(&mut slot, bands).map_err(fail)?;
         let Slot::Open { bands: wanted, target } = &mut *slot else { return Ok(()) };
         if *wanted != bands {
@@ -186,7 +269,7 @@ impl Writer {
     pub fn skip(&self, tile: &Tile) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
             for slot in slots {
-                match &mut *slot.lock().unwrap_or_else(PoisonError::into_inner) {
+                match &mut *lock(slot) {
                     Slot::Planned { skipped, .. } => {
                         skipped.insert(tile.index);
                     }
@@ -195,40 +278,85 @@ impl Writer {
                             .skip(tile.window)
                             .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
                     }
-                    Slot::Closed => {}
+                    Slot::Complete(_) | Slot::Named { .. } | Slot::Closed => {}
                 }
             }
         }
         Ok(())
     }
 
-    /// Completes all files, and only then gives them their final names; with `sync` once they are on the disk.
-    /// `go_on` is asked from time to time.
-    pub fn finish(&self, sync: bool, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<OutputFile>, WriteError> {
-        let mut complete = Vec::new();
+    /// Completes all files but for their names; with `sync` they are on the disk then. `go_on` is asked from time to time, and `note` called
+    /// after each. What fails or is stopped can be done again.
+    pub fn complete(
+        &self,
+        sync: bool,
+        go_on: &mut dyn FnMut() -> bool,
+        note: &mut dyn FnMut(),
+    ) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
             for slot in slots {
-                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-                // Not one tile had data: the file is all nodata.
-                self.open(&mut slot, 1).map_err(fail)?;
-                if let Slot::Open { target, .. } = std::mem::replace(&mut *slot, Slot::Closed) {
-                    complete.push((name, target.complete(&mut |_| go_on()).map_err(fail)?));
+                {
+                    let mut slot = lock(slot);
+                    // Not one tile had data: the file is all nodata.
+                    self.open(&mut slot, 1).map_err(fail)?;
+                    if !matches!(*slot, Slot::Open { .. }) {
+                        continue;
+                    }
+                    let Slot::Open { bands, target } = std::mem::replace(&mut *slot, Slot::Closed) else { continue };
+                    match target.complete(&mut |_| go_on()) {
+                        Ok(complete) => {
+                            let synced = if sync { complete.sync() } else { Ok(()) };
+                            *slot = Slot::Complete(complete);
+                            synced.map_err(fail)?;
+                        }
+                        Err(Incomplete { error, target }) => {
+                            *slot = Slot::Open { bands, target };
+                            return Err(fail(error));
+                        }
+                    }
                 }
+                note();
             }
         }
-        let publish = |(name, file): (&String, Complete)| match file.publish(sync) {
-            Ok(file) => Ok(OutputFile { output: name.clone(), path: file.path, bytes: file.bytes }),
-            Err(source) => Err(WriteError::Raster { output: name.clone(), source }),
-        };
-        complete.into_iter().map(publish).collect()
+        Ok(())
+    }
+
+    /// Gives all complete files their names, as [`complete`](Self::complete) completes them.
+    pub fn publish(
+        &self,
+        sync: bool,
+        go_on: &mut dyn FnMut() -> bool,
+        note: &mut dyn FnMut(),
+    ) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
+            for slot in slots {
+                {
+                    let mut slot = lock(slot);
+                    let Slot::Complete(complete) = &*slot else { continue };
+                    if !go_on() {
+                        return Err(fail(Error::Stopped { path: complete.path().to_owned() }));
+                    }
+                    let file = complete.publish(sync).map_err(fail)?;
+                    if let Slot::Complete(complete) = std::mem::replace(&mut *slot, Slot::Closed) {
+                        *slot = Slot::Named { file, folder: Some(complete) };
+                    }
+                }
+                note();
+            }
+        }
+        Ok(())
     }
 
     fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {
         if let Slot::Planned { spec, skipped, begun } = slot {
             let mut target = match begun.take() {
                 Some(begun) if begun.spec().bands == bands => begun,
-                _ => Box::new(Target::create(TargetSpec { bands, ..(**spec).clone() })?),
+                begun => {
+                    begun.into_iter().for_each(|mut begun| begun.keep(false));
+                    Box::new(Target::create(TargetSpec { bands, ..(**spec).clone() })?)
+                }
             };
             for tile in skipped.iter().filter_map(|index| self.tiling.tile(index)) {
                 target.skip(tile.window)?;
@@ -237,4 +365,9 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// A thread that panicked has ended the job; what it left in a slot is dropped, not published.
+fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

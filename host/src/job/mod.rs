@@ -1,5 +1,6 @@
 //! The job file: from TOML or JSON text to a checked [`Spec`], with every mistake found at once.
 
+mod grounds;
 mod mistakes;
 mod overrides;
 mod parse;
@@ -15,6 +16,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+pub use grounds::grounds;
 pub use mistakes::{Mistake, Mistakes, Place, did_you_mean};
 pub use plan::{Options, Survey, limits, plan};
 pub use schema::schema;

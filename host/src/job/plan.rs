@@ -19,8 +19,9 @@ use crate::worker::{self, Task, working_set};
 use block_cache::{Tiles, block_cache};
 use inputs::Opened;
 use outputs::Planned;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-pub use survey::Survey;
+pub use survey::{Survey, in_threads};
 use tilefn_abi::DType;
 
 /// What the caller decides beyond the job file.
@@ -28,6 +29,8 @@ use tilefn_abi::DType;
 pub struct Options {
     /// Whether outputs that exist may be replaced.
     pub overwrite: bool,
+    /// Outputs that an earlier run, which this one goes on with, has made.
+    pub made: BTreeSet<String>,
     /// Compute threads on this machine.
     pub threads: usize,
 }

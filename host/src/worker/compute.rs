@@ -3,7 +3,7 @@
 //! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
 
 use super::files::FilePixels;
-use super::runner::{self, Outcome, Pixels, Runner};
+use super::runner::{self, Failed, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
 use crate::open_files;
 use crate::raster;
@@ -153,8 +153,10 @@ fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Repo
         };
         let report = match result {
             Ok(outcome) => Report::Finished { lease, outcome: Box::new(outcome) },
-            Err(runner::Error::Function(sandbox::Error::Interrupted { .. })) => Report::Stopped(lease),
-            Err(error) => Report::Failed { lease, error: Box::new(error), log: Vec::new() },
+            Err(Failed { error: runner::Error::Function(sandbox::Error::Interrupted { .. }), .. }) => {
+                Report::Stopped(lease)
+            }
+            Err(Failed { error, log }) => Report::Failed { lease, error: Box::new(error), log },
         };
         // The connection is gone, and with it the lease.
         let gone = reports.blocking_send(report).is_err();

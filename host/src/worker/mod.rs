@@ -10,5 +10,5 @@ mod runner;
 mod task;
 
 pub use files::FilePixels;
-pub use runner::{Done, Error, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
+pub use runner::{Done, Error, Failed, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
 pub use task::{Band, Input, Output, Raster, Task};

@@ -54,6 +54,15 @@ pub enum Error {
     Description(#[from] TooLong),
 }
 
+/// A tile that has no result.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub error: Error,
+    /// What the function had logged before.
+    pub log: Vec<LogLine>,
+}
+
 /// A task and the function that does it; shared by all threads of a worker.
 pub struct Runner {
     task: Arc<Task>,
@@ -141,7 +150,15 @@ impl Runner {
     }
 
     /// Runs the function on `tile`.
-    pub fn run(&self, tile: &Tile, pixels: &mut dyn Pixels) -> Result<Outcome, Error> {
+    ///
+    /// # Errors
+    /// Why there is no result, and what the function had logged before.
+    pub fn run(&self, tile: &Tile, pixels: &mut dyn Pixels) -> Result<Outcome, Failed> {
+        let mut log = Vec::new();
+        self.run_logged(tile, pixels, &mut log).map_err(|error| Failed { error, log })
+    }
+
+    fn run_logged(&self, tile: &Tile, pixels: &mut dyn Pixels, log: &mut Vec<LogLine>) -> Result<Outcome, Error> {
         let started = Instant::now();
         let window = tile.window.padded(self.task.halo).ok_or(Error::TooLarge)?;
         let lens = self.task.inputs.iter().flat_map(|input| &input.rasters);
@@ -169,7 +186,14 @@ impl Runner {
             return Ok(Outcome::Skipped { read });
         }
         let running = Instant::now();
-        let mut result = instance.process(&self.template.for_tile(tile, &addresses))?;
+        let result = self.process(&mut instance, tile, &addresses).inspect_err(|_| *log = instance.take_log())?;
+        let run = set_up + running.elapsed();
+        Ok(Outcome::Done(Done { instance, outputs: result.outputs, state: result.state, read, run }))
+    }
+
+    /// Calls the function, and looks at what it returns.
+    fn process(&self, instance: &mut Instance, tile: &Tile, addresses: &[u32]) -> Result<sandbox::Outcome, Error> {
+        let mut result = instance.process(&self.template.for_tile(tile, addresses))?;
         for (output, rasters) in self.task.outputs.iter().zip(&mut result.outputs) {
             if output.rasters == 0 {
                 // The job leaves it out, so it needn't travel.
@@ -177,9 +201,8 @@ impl Runner {
             }
         }
         self.check(tile, &result)?;
-        self.settle(&mut instance, &result)?;
-        let run = set_up + running.elapsed();
-        Ok(Outcome::Done(Done { instance, outputs: result.outputs, state: result.state, read, run }))
+        self.settle(instance, &result)?;
+        Ok(result)
     }
 
     /// Compares what came back with what the job expects.

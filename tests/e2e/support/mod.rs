@@ -3,9 +3,12 @@
 mod data;
 mod modules;
 mod python;
+mod running;
+pub mod s3;
 
 pub use data::scenes;
 pub use modules::module;
+pub use running::Running;
 
 use serde_json::Value;
 use std::ffi::OsStr;

@@ -2,13 +2,16 @@
 
 use super::console::Console;
 use super::{Fatal, cores};
-use crate::controller::{Job, Journal, JournalError, Plan};
+use crate::controller::{Job, Journal, JournalError, Plan, beside, digest, lock_file};
 use crate::job::{self, Loaded, Survey};
+use crate::raster::{gdal_path, is_remote};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use crate::worker::KEPT_MEMORY;
 use clap::Args;
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a job file and of a module that come from S3.
 #[cfg(feature = "aws")]
@@ -98,17 +101,11 @@ pub fn prepare(
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
-    let journal = if start { open_journal(arguments, &mut loaded, &identity, console)? } else { None };
-    let options = job::Options { overwrite: arguments.overwrite, threads };
-    let planned = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes);
-    let mut plan = match (planned, journal.as_ref().is_some_and(|j| j.progress().done.len() == 0)) {
-        (Ok(plan), _) => plan,
-        (Err(fatal), fresh) => {
-            // Nothing was begun, so nothing is to be gone on with.
-            journal.filter(|_| fresh).into_iter().for_each(Journal::remove);
-            return Err(fatal);
-        }
-    };
+    let journal = if start { open_journal(arguments, &mut loaded, &identity, &survey, console)? } else { None };
+    let overwrite = arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites);
+    let made = journal.as_ref().map(Journal::made).unwrap_or_default();
+    let options = job::Options { overwrite, made, threads };
+    let mut plan = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes)?;
     crate::raster::init(plan.task.block_cache);
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     let mut said = Vec::new();
@@ -140,23 +137,12 @@ fn open_journal(
     arguments: &JobArguments,
     loaded: &mut Loaded,
     job: &Job,
+    survey: &Survey,
     console: &Console,
 ) -> Result<Option<Journal>, Fatal> {
-    let files = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice());
-    let local = files.map(Path::new).find(|p| !p.starts_with("/vsi") && !p.to_string_lossy().contains("://"));
-    let beside = local
-        .map_or_else(|| loaded.base.join(Path::new(&arguments.job).file_name().unwrap_or_default()), Path::to_owned);
-    // Who does the work, and how the grid is cut, doesn't change the pixels.
-    let mut what = loaded.spec.clone();
-    what.workers = job::spec::Workers::default();
-    let cut = what.grid.tile.take();
-    let what = serde_json::to_string(&what).map_err(Fatal::failed)?;
-    let identity = sha256(format!("{what} {} {}", job.function, job.module_sha256).as_bytes());
-    if beside.parent().is_some_and(|folder| !folder.is_dir()) {
-        // The planner says so, with all else that is wrong.
-        return Ok(None);
-    }
-    let journal = match Journal::open(Journal::path_for(&beside), &identity, arguments.resume) {
+    let Some((path, locks)) = places(arguments, loaded)? else { return Ok(None) };
+    let grounds = job::grounds(&loaded.spec, survey, &job.function, &job.module_sha256);
+    let journal = match Journal::open(path, locks, grounds, arguments.overwrite, arguments.resume) {
         Ok(journal) => journal,
         Err(e @ JournalError::Unusable { .. }) if !arguments.resume => {
             console.warn(&format!("this run can't be resumed: {e}"));
@@ -164,22 +150,66 @@ fn open_journal(
         }
         Err(e) => return Err(Fatal::usage(e)),
     };
-    let before = journal.progress();
-    if before.done.len() > 0 {
-        if cut.is_some_and(|cut| cut != before.tile) {
-            return Err(Fatal::usage(format!(
-                "grid.tile: the unfinished run has tiles of {} × {}; leave grid.tile away to go on with it",
-                before.tile[0], before.tile[1]
-            )));
+    if !journal.has_checkpoint() {
+        if arguments.resume {
+            console.say("there is nothing to go on with: the job starts afresh", "resume", || json!({ "done": 0 }));
         }
-        loaded.spec.grid.tile = Some(before.tile);
-        console.say(
-            &format!("going on with a run that has done {} tiles", before.done.len()),
-            "resume",
-            || serde_json::json!({ "done": before.done.len() }),
-        );
+        return Ok(Some(journal));
     }
+    let tile = journal.tile();
+    if loaded.spec.grid.tile.is_some_and(|cut| cut != tile) {
+        return Err(Fatal::usage(format!(
+            "grid.tile: the unfinished run has tiles of {} × {}; leave grid.tile away to go on with it",
+            tile[0], tile[1]
+        )));
+    }
+    loaded.spec.grid.tile = Some(tile);
+    let done = journal.progress().done.len();
+    console.say(&format!("going on with a run that has done {done} tiles"), "resume", || json!({ "done": done }));
     Ok(Some(journal))
+}
+
+/// Where the journal lies, and the locks of all outputs: the journal beside the first output that is a local file, else beside the job file. None
+/// where there is no such folder, of which the planner says more.
+fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, Vec<PathBuf>)>, Fatal> {
+    let outputs: Vec<_> = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice()).collect();
+    let is_local = |path: &str| !is_remote(&gdal_path(path)) && !path.contains("://");
+    let elsewhere = user_cache_dir().map_or_else(
+        || std::env::temp_dir().join(format!("tilefn-locks-{}", rustix::process::getuid().as_raw())),
+        |modules| modules.with_file_name("locks"),
+    );
+    let journal = match outputs.iter().find(|path| is_local(path)) {
+        Some(local) => beside(Path::new(local), "journal"),
+        None => {
+            // Jobs from one file may run side by side, with other outputs or, without outputs, with other inputs.
+            let what = if outputs.is_empty() {
+                serde_json::to_string(&(&loaded.spec.function, &loaded.spec.inputs, &loaded.spec.params))
+            } else {
+                serde_json::to_string(&outputs)
+            };
+            let which = digest(&what.map_err(Fatal::failed)?);
+            let name = Path::new(&arguments.job).file_name().unwrap_or_default().to_string_lossy();
+            beside(&loaded.base.join(format!("{name}-{which}")), "journal")
+        }
+    };
+    let mut locks = BTreeSet::new();
+    for path in outputs {
+        let lock = if is_local(path) {
+            lock_file(path, true, &elsewhere)
+        } else {
+            lock_file(&gdal_path(path), false, &elsewhere)
+        };
+        match lock {
+            Ok(lock) => locks.insert(lock),
+            Err(e) => return Err(Fatal::failed(format!("can't make {} for locks: {e}", elsewhere.display()))),
+        };
+    }
+    if locks.is_empty() {
+        locks.insert(journal.with_extension("tilefn-lock"));
+    }
+    let is_there = |path: &PathBuf| path.parent().is_some_and(Path::is_dir);
+    let all_there = is_there(&journal) && locks.iter().all(is_there);
+    Ok(all_there.then(|| (journal, locks.into_iter().collect())))
 }
 
 /// All overrides, short forms written out.

@@ -2,9 +2,13 @@
 
 use super::Fatal;
 use crate::controller::{Plan, Report};
+use crate::raster;
+use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
+use std::fs::{self, OpenOptions};
 use std::path::Path;
+use std::time::Duration;
 
 /// Files of a list that people are shown; programs get all.
 const SHOWN: usize = 20;
@@ -81,18 +85,38 @@ pub fn plan_json(plan: &Plan) -> serde_json::Value {
 
 /// Refuses a place for the report that can't be written to, before the work is done.
 pub fn check_place(path: &Path) -> Result<(), Fatal> {
+    let refuse = |why: String| Fatal::usage(format!("--report {}: {why}", path.display()));
     let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
-    if path.is_dir() {
-        return Err(Fatal::usage(format!("--report {}: it is a folder", path.display())));
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(refuse("it is a folder".into())),
+        // What is there stays until there is something new.
+        Ok(meta) if meta.is_file() => {
+            OpenOptions::new().append(true).open(path).map(drop).map_err(|e| refuse(format!("can't write it: {e}")))
+        }
+        // To open a pipe may wait for who reads from it.
+        Ok(_) => Ok(()),
+        Err(_) if !folder.is_dir() => Err(refuse(format!("the folder {} doesn't exist", folder.display()))),
+        Err(_) => raster::probe(&path.to_string_lossy()).map(drop).map_err(refuse),
     }
-    if !folder.is_dir() {
-        return Err(Fatal::usage(format!(
-            "--report {}: the folder {} doesn't exist",
-            path.display(),
-            folder.display()
-        )));
-    }
-    Ok(())
+}
+
+/// Writes a report to where the user wants it. The error names the file.
+pub fn write(path: &Path, report: &impl Serialize) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string());
+    let written =
+        text.and_then(|text| fs::write(path, crate::text::json(&text).into_owned() + "\n").map_err(|e| e.to_string()));
+    written.map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The report of a job that ended before it began.
+pub fn early(job: &str, fatal: &Fatal, after: Duration) -> serde_json::Value {
+    json!({
+        "tilefn": env!("CARGO_PKG_VERSION"),
+        "exit_code": fatal.code,
+        "error": fatal.text,
+        "job": { "path": job },
+        "wall_seconds": after.as_secs_f64(),
+    })
 }
 
 /// A report for people.

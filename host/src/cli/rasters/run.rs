@@ -8,7 +8,9 @@ use super::{Fatal, cores, progress, report, signals};
 #[cfg(feature = "aws")]
 use crate::aws;
 use crate::controller::remote::{self, Address, Recruited};
-use crate::controller::{self, Control, External, Failure, Plan, Processes, Report, Status, Watch};
+use crate::controller::{
+    self, Control, External, Failure, Finished, Journal, Plan, Processes, Report, Status, Unfinished, Watch,
+};
 use crate::dashboard::{Bound, Dashboard};
 use crate::job::Loaded;
 use crate::job::spec::{Reads, WorkerKind, Workers};
@@ -88,12 +90,69 @@ fn start(
     id: Option<&str>,
 ) -> Result<(), Fatal> {
     let started = Instant::now();
+    if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
+        report::check_place(path)?;
+    }
+    match attempt(arguments, console, kinds, command, id, started) {
+        Ok(Ended::Planned) => Ok(()),
+        Ok(Ended::Finished(finished)) => {
+            let Finished { report, journal } = *finished;
+            let written = arguments.report.as_deref().map_or(Ok(()), |path| report::write(path, &report));
+            console.result(&report::text(&report), "report", || json!({ "report": report }));
+            if let Err(e) = written {
+                let again = if journal.is_some() { "; --resume writes it again" } else { "" };
+                return Err(Fatal::failed(format!("the job is done, but its report can't be written to {e}{again}")));
+            }
+            journal.into_iter().for_each(Journal::remove);
+            Ok(())
+        }
+        Err(stopped) => {
+            let Stopped { fatal, report } = *stopped;
+            if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
+                let written = match &report {
+                    Some(report) => report::write(path, report),
+                    None => report::write(path, &report::early(&arguments.job.job, &fatal, started.elapsed())),
+                };
+                if let Err(e) = written {
+                    console.warn(&format!("the report can't be written to {e}"));
+                }
+            }
+            Err(fatal)
+        }
+    }
+}
+
+/// How a command ended well.
+enum Ended {
+    /// It was only to say what would be done.
+    Planned,
+    /// The job is complete.
+    Finished(Box<Finished>),
+}
+
+/// How it ended otherwise.
+struct Stopped {
+    fatal: Fatal,
+    report: Option<Report>,
+}
+
+impl From<Fatal> for Box<Stopped> {
+    fn from(fatal: Fatal) -> Self {
+        Self::new(Stopped { fatal, report: None })
+    }
+}
+
+fn attempt(
+    arguments: &Arguments,
+    console: &Console,
+    kinds: &[WorkerKind],
+    command: &str,
+    id: Option<&str>,
+    started: Instant,
+) -> Result<Ended, Box<Stopped>> {
     let control = Arc::new(Control::default());
     // A container's first process can't be ended by a signal that it doesn't catch.
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
-    if let Some(path) = &arguments.report {
-        report::check_place(path)?;
-    }
     // Before anything is begun: a wrong address is no reason to leave something behind.
     let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
     let loaded = prepare::load(&arguments.job)?;
@@ -104,7 +163,8 @@ fn start(
             "workers.kind is {:?}; tilefn {command} works with {}",
             kind.name(),
             kinds.join(" or ")
-        )));
+        ))
+        .into());
     }
     // They load while the job is planned.
     let starts = kind == WorkerKind::Processes && !arguments.dry_run;
@@ -113,7 +173,7 @@ fn start(
     let (text, json) = described(&prepared);
     if arguments.dry_run {
         console.result(&text, "plan", || json);
-        return Ok(());
+        return Ok(Ended::Planned);
     }
     console.say(&text, "plan", || json);
     let dashboard =
@@ -131,15 +191,8 @@ fn start(
     drop(catcher);
     drop(dashboard);
     let finished = result?;
-    keep(&workers, &id, &finished, console);
-    if let Some(path) = &arguments.report {
-        let text = serde_json::to_string_pretty(&finished).map_err(Fatal::failed)?;
-        std::fs::write(path, crate::text::json(&text).into_owned() + "\n").map_err(|e| {
-            Fatal::failed(format!("the job is done, but its report can't be written to {}: {e}", path.display()))
-        })?;
-    }
-    console.result(&report::text(&finished), "report", || json!({ "report": finished }));
-    Ok(())
+    keep(&workers, &id, &finished.report, console);
+    Ok(Ended::Finished(Box::new(finished)))
 }
 
 /// The plan for people and for programs, with what its workers will cost.
@@ -237,7 +290,7 @@ fn work(
     control: &Arc<Control>,
     took: Duration,
     console: &Console,
-) -> Result<Report, Fatal> {
+) -> Result<Finished, Box<Stopped>> {
     let Prepared { loaded, module, sandbox, function, plan, journal } = prepared;
     let workers = &loaded.spec.workers;
     let options = remote::Options {
@@ -247,7 +300,7 @@ fn work(
     };
     if let Some(processes) = processes {
         let result = remote::run_here(&plan, module, function, processes, &options, control, journal, took);
-        return result.map_err(|failure| failed(&failure));
+        return result.map_err(stopped);
     }
     let result = match workers.kind {
         WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
@@ -276,7 +329,12 @@ fn work(
             remote::run(&plan, module, function, recruit, &options, control, journal, took)
         }
     };
-    result.map_err(|failure| failed(&failure))
+    result.map_err(stopped)
+}
+
+fn stopped(unfinished: Box<Unfinished>) -> Box<Stopped> {
+    let Unfinished { failure, report } = *unfinished;
+    Box::new(Stopped { fatal: failed(&failure), report })
 }
 
 fn failed(failure: &Failure) -> Fatal {

@@ -124,7 +124,8 @@ fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
             // What isn't a local path is for GDAL to judge.
             let remote = path.contains("://") || path.starts_with("/vsi");
             let path = Path::new(&path);
-            if !options.overwrite && if remote { raster::exists(written) } else { path.exists() } {
+            let made_before = options.made.contains(written);
+            if !options.overwrite && !made_before && if remote { raster::exists(written) } else { path.exists() } {
                 mistakes
                     .add(loaded.position(&key), key.clone(), format!("{written} exists"))
                     .hint("add --overwrite to replace it once the job is complete");

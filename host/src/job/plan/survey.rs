@@ -21,19 +21,16 @@ impl Survey {
         // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
         // itself, which takes longer than all else.
         let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(&gdal_path(path)));
-        let found = std::thread::scope(|scope| {
-            let share = remote.len().div_ceil(AT_ONCE).max(1);
-            let begin =
-                |chunk| std::thread::Builder::new().spawn_scoped(scope, move || inspect(chunk)).map_err(|_| chunk);
-            let threads: Vec<_> = remote.chunks(share).map(begin).collect();
-            let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Vec<_>>, _>| match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                // The system gives no more threads.
-                Err(chunk) => inspect(chunk),
-            };
-            inspect(&local).into_iter().chain(threads.into_iter().flat_map(join)).collect()
-        });
+        let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
         Self(found)
+    }
+
+    /// The files that GDAL takes for one of the inputs' rasters; none if it is unknown.
+    pub fn files(&self, path: &str) -> &[String] {
+        match self.0.get(path) {
+            Some(Ok(info)) => &info.files,
+            _ => &[],
+        }
     }
 
     /// What the file is: as found out before, or looked into now when it is none of the inputs'.
@@ -52,4 +49,20 @@ impl Survey {
 fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
     let mut inspector = Inspector::default();
     paths.iter().map(|path| ((*path).clone(), inspector.inspect(path))).collect()
+}
+
+/// Looks at files on other machines, several at the same time. The answers are in the order of `items`.
+pub fn in_threads<T: Sync, R: Send>(items: &[T], look: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    let share = items.len().div_ceil(AT_ONCE).max(1);
+    std::thread::scope(|scope| {
+        let look = &look;
+        let begin = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || look(chunk)).map_err(|_| chunk);
+        let threads: Vec<_> = items.chunks(share).map(begin).collect();
+        let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Vec<R>>, _>| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // The system gives no more threads.
+            Err(chunk) => look(chunk),
+        };
+        threads.into_iter().flat_map(join).collect()
+    })
 }

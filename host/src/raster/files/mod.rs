@@ -18,20 +18,27 @@ mod hdf5;
 mod inspect;
 mod int8;
 mod io;
+mod marks;
 mod open;
+mod probe;
 mod source;
 mod staging;
 mod statistics;
 mod target;
 mod thumbnail;
+mod unfinished;
 
 pub use colors::ColorRamp;
 pub use cpl::init;
 pub use crs::{crs_from_user, same_crs};
 pub use inspect::{BandInfo, Info, Inspector, inspect};
+pub use marks::{Mark, marks};
 pub use open::{exists, gdal_path, is_remote};
+pub use probe::probe;
 pub use source::Source;
-pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
+pub use staging::{Stamp, discard_unfinished, is_stamped};
+pub use target::{Incomplete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};
+pub use unfinished::{Checkpoint, Complete, Saved, Unfinished};
 
 use super::{Edge, Error, Nodata, Result, SourceSpec, nodata};

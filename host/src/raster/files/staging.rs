@@ -4,23 +4,51 @@
 //! away with the folder, whatever files GDAL put beside it.
 
 use super::cpl;
+use super::open::gdal_path;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Longest part of an output's name in the folder's, so that names stay below the usual limit of 255 bytes.
 const NAME_BYTES: usize = 100;
 /// Sidecar files that GDAL reads beside a raster: a new raster must not inherit an old one's.
 const SIDECARS: [&str; 3] = [".aux.xml", ".ovr", ".msk"];
+/// The folder that an output replaces, until that is in its place.
+const REPLACED: &str = ".replaced";
 
-/// A hidden folder `.NAME.tilefn-XXXXXX`, deleted with its contents when dropped, unless it is kept.
+/// A hidden folder `.NAME.tilefn-HASH-XXXXXX`, deleted with its contents when dropped, unless it is kept.
 #[derive(Debug)]
 pub(super) struct Staging {
     folder: PathBuf,
     name: OsString,
     target: PathBuf,
     kept: bool,
+}
+
+/// What tells a file from every other, under whatever name: it stays when the file is renamed, and changes when it is
+/// written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    inode: u64,
+    /// Bytes, and the time of the last change in nanoseconds since 1970; 0 for a folder.
+    size: u64,
+    changed: i64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = fs::symlink_metadata(path)?;
+        if meta.is_dir() {
+            return Ok(Self { inode: meta.ino(), size: 0, changed: 0 });
+        }
+        let changed = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+        Ok(Self { inode: meta.ino(), size: meta.len(), changed })
+    }
 }
 
 impl Drop for Staging {
@@ -36,38 +64,38 @@ impl Staging {
     /// Makes the folder for a file that is to be `target`. That may be one of GDAL's `/vsi…` paths: then the folder is
     /// among the temporary files.
     pub(super) fn new(target: &str) -> Result<Self, String> {
+        let Place { parent, name, prefix } = Place::of(target)?;
         let path = Path::new(target);
-        let name = path.file_name().ok_or("it is not the name of a file")?;
-        let parent = if is_virtual(path) {
-            std::env::temp_dir()
-        } else {
-            if path.is_dir() && !is_zarr(path) {
-                return Err("it is a folder".into());
-            }
-            match path.parent() {
-                Some(parent) if parent != Path::new("") => parent.to_owned(),
-                _ => PathBuf::from("."),
-            }
-        };
+        refuse_folder(path)?;
         if !parent.is_dir() {
             return Err(format!("there is no folder {}", parent.display()));
         }
-        let shown: String = name.to_string_lossy().chars().take(NAME_BYTES / 4).collect();
         let folder = tempfile::Builder::new()
-            .prefix(&format!(".{shown}.tilefn-"))
+            .prefix(&prefix)
             .tempdir_in(&parent)
             .map_err(|e| format!("can't make a temporary folder in {}: {e}", parent.display()))?;
-        Ok(Self { name: name.to_owned(), target: path.to_owned(), folder: folder.keep(), kept: false })
+        Ok(Self { name, target: path.to_owned(), folder: folder.keep(), kept: false })
     }
 
-    /// Takes over the folder that an earlier run kept for `target`.
-    pub(super) fn adopt(target: &str, folder: &Path) -> Result<Self, String> {
-        let path = Path::new(target);
-        let name = path.file_name().ok_or("it is not the name of a file")?;
-        if !folder.is_dir() {
-            return Err(format!("{} is gone", folder.display()));
+    /// Takes over the folder of this name that an earlier run kept for `target`; it stays when this is dropped.
+    ///
+    /// The name comes from a file that anybody may have written, so only a folder that [`Staging::new`] makes for this very
+    /// target is taken.
+    pub(super) fn adopt(target: &str, folder: &str) -> Result<Self, String> {
+        let Place { parent, name, prefix } = Place::of(target)?;
+        let random = folder.strip_prefix(&prefix);
+        if !random.is_some_and(|r| !r.is_empty() && r.chars().all(|c| c.is_ascii_alphanumeric())) {
+            return Err(format!("{folder:?} is not a folder of this output; run without --resume to start afresh"));
         }
-        Ok(Self { name: name.to_owned(), target: path.to_owned(), folder: folder.to_owned(), kept: false })
+        let folder = parent.join(folder);
+        // A link could lead anywhere.
+        if !fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
+            return Err(format!(
+                "the unfinished output in {} is gone; run without --resume to start afresh",
+                folder.display()
+            ));
+        }
+        Ok(Self { name, target: target.into(), folder, kept: true })
     }
 
     /// The folder itself.
@@ -75,9 +103,14 @@ impl Staging {
         &self.folder
     }
 
-    /// Leaves the folder where it is, for a later run.
-    pub(super) fn keep(&mut self) {
-        self.kept = true;
+    /// The folder's name, which [`Staging::adopt`] takes.
+    pub(super) fn folder_name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether the folder outlives this.
+    pub(super) fn keep(&mut self, kept: bool) {
+        self.kept = kept;
     }
 
     /// Where the output is written.
@@ -92,26 +125,18 @@ impl Staging {
         Ok(folder.join(name))
     }
 
-    /// Puts the output in its place, in exchange for what is there, and returns how many bytes it has. The file itself
-    /// comes last, in one step; with `sync` all that is on the disk before and after.
-    pub(super) fn publish(self, sync: bool) -> Result<u64, String> {
-        let entries = self.entries().map_err(|e| e.to_string())?;
-        if !entries.contains(&self.name) {
-            return Err("GDAL wrote no such file".into());
+    /// Removes what an earlier attempt to write the output has left, all but the scratch files.
+    pub(super) fn clear(&self) -> Result<(), String> {
+        for name in self.entries().map_err(|e| e.to_string())? {
+            let path = self.folder.join(name);
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(|e| format!("{}: {e}", path.display()))?;
         }
-        let bytes = entries.iter().map(|name| size(&self.folder.join(name))).sum();
-        if is_virtual(&self.target) {
-            for name in &entries {
-                copy(&self.folder.join(name), &self.target.with_file_name(name))?;
-            }
-        } else {
-            self.rename_all(&entries, sync).map_err(|e| e.to_string())?;
-        }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Names of what belongs to the output, its own last.
-    fn entries(&self) -> io::Result<Vec<OsString>> {
+    pub(super) fn entries(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
@@ -123,14 +148,41 @@ impl Staging {
         Ok(names)
     }
 
-    fn rename_all(&self, entries: &[OsString], sync: bool) -> io::Result<()> {
-        for name in entries {
-            let path = self.folder.join(name);
-            if sync && path.is_file() {
-                // The disk may report here what it couldn't store.
-                File::open(&path)?.sync_all()?;
-            }
+    /// Waits until all files of the output that are still here are on the disk, which may say now what it couldn't store.
+    pub(super) fn sync(&self, entries: &[OsString]) -> io::Result<()> {
+        let here = entries.iter().map(|name| self.folder.join(name)).filter(|path| path.exists());
+        here.into_iter().try_for_each(|path| sync_all(&path))
+    }
+
+    /// The stamp of the output, as long as it is here.
+    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+        Stamp::of(&self.file())
+    }
+
+    /// Whether the file under the final name is the one with this stamp.
+    pub(super) fn is_published(&self, stamp: Stamp) -> bool {
+        is_stamped(&self.target, stamp)
+    }
+
+    /// How many bytes the output has that is in the folder.
+    pub(super) fn bytes(&self, entries: &[OsString]) -> u64 {
+        entries.iter().map(|name| size(&self.folder.join(name))).sum()
+    }
+
+    /// Puts the output, which is all these entries, in its place, in exchange for what is there. The file itself comes last,
+    /// in one step. It may be done again after it has failed, or was interrupted. Another file system gets a copy; the folder
+    /// keeps its own then.
+    pub(super) fn publish(&self, entries: &[OsString], sync: bool) -> Result<(), String> {
+        if is_virtual(&self.target) {
+            return entries
+                .iter()
+                .try_for_each(|name| copy(&self.folder.join(name), &self.target.with_file_name(name)));
         }
+        refuse_folder(&self.target)?;
+        self.rename_all(entries, sync).map_err(|e| e.to_string())
+    }
+
+    fn rename_all(&self, entries: &[OsString], sync: bool) -> io::Result<()> {
         for suffix in SIDECARS {
             let mut sidecar = self.name.clone();
             sidecar.push(suffix);
@@ -140,10 +192,19 @@ impl Staging {
         }
         if self.target.is_dir() {
             // A folder can't be replaced in one step; this one goes when the staging folder does.
-            fs::rename(&self.target, self.folder.join(".replaced"))?;
+            let replaced = self.folder.join(REPLACED);
+            if replaced.is_dir() {
+                fs::remove_dir_all(&replaced)?;
+            }
+            fs::rename(&self.target, replaced)?;
         }
         for name in entries {
-            fs::rename(self.folder.join(name), self.target.with_file_name(name))?;
+            let place = self.target.with_file_name(name);
+            match fs::rename(self.folder.join(name), &place) {
+                // It was renamed before.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && *name != self.name && place.exists() => {}
+                renamed => renamed?,
+            }
         }
         if let Some(parent) = self.folder.parent().filter(|_| sync) {
             File::open(parent)?.sync_all()?;
@@ -152,9 +213,59 @@ impl Staging {
     }
 }
 
+/// Removes the folder of this name that an earlier run left for `target`.
+pub fn discard_unfinished(path: &str, folder: &str) -> Result<(), String> {
+    let mut staging = Staging::adopt(&gdal_path(path), folder)?;
+    staging.keep(false);
+    Ok(())
+}
+
+/// Whether the file at `path` is the one with this stamp.
+pub fn is_stamped(path: &Path, stamp: Stamp) -> bool {
+    Stamp::of(path).is_ok_and(|found| found == stamp)
+}
+
+/// Where the folder of an output is, and what its name begins with.
+struct Place {
+    parent: PathBuf,
+    name: OsString,
+    prefix: String,
+}
+
+impl Place {
+    fn of(target: &str) -> Result<Self, String> {
+        let path = Path::new(target);
+        let name = path.file_name().ok_or("it is not the name of a file")?.to_owned();
+        let parent = match path.parent() {
+            _ if is_virtual(path) => std::env::temp_dir(),
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let shown: String = name.to_string_lossy().chars().take(NAME_BYTES / 4).collect();
+        // Names that begin alike, and objects of one name in several buckets, have folders of their own.
+        let digest = hex::encode(Sha256::digest(target));
+        let prefix = format!(".{shown}.tilefn-{}-", digest.get(..8).unwrap_or_default());
+        Ok(Self { parent, name, prefix })
+    }
+}
+
+/// Refuses a folder as the place of an output, but for a Zarr store, which is one.
+fn refuse_folder(path: &Path) -> Result<(), String> {
+    if !is_virtual(path) && path.is_dir() && !is_zarr(path) { Err("it is a folder".into()) } else { Ok(()) }
+}
+
+/// Waits until a file, or all in a folder, is on the disk.
+fn sync_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        fs::read_dir(path)?.try_for_each(|entry| sync_all(&entry?.path()))?;
+    }
+    File::open(path)?.sync_all()
+}
+
 /// Whether it is one of GDAL's virtual files, such as an object in a store.
-fn is_virtual(path: &Path) -> bool {
-    path.starts_with("/vsimem") || path.to_string_lossy().starts_with("/vsi")
+pub(super) fn is_virtual(path: &Path) -> bool {
+    // Not `Path::starts_with`, which compares whole names.
+    path.to_string_lossy().starts_with("/vsi")
 }
 
 /// Whether a folder is a Zarr store, the one kind of output that is a folder.

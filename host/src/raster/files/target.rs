@@ -7,14 +7,12 @@ use super::fill::fill;
 use super::finishing::{self, Progress};
 use super::io::buffer_len;
 use super::staging::Staging;
+use super::unfinished::{Checkpoint, Complete, Contents, HEAD, Unfinished, head, mend};
 use super::{Error, Nodata, Result, cpl, dataset, open};
 use crate::grid::{Grid, Window};
 use gdal::Dataset;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tilefn_abi::DType;
-
-/// Why a target can't be used any more.
-const BROKEN: &str = "it could not be written earlier";
 
 /// Which overviews an output gets.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -79,26 +77,14 @@ impl TargetSpec {
     }
 }
 
-/// An output that is complete but for its name; dropped, it leaves nothing behind.
-#[derive(Debug)]
-pub struct Complete {
-    path: String,
-    staging: Staging,
-}
-
-impl Complete {
-    /// Gives the output its final name, in exchange for what is there; with `sync` once all of it is on the disk, so
-    /// that it is whole even if the machine fails in the next moment.
-    ///
-    /// # Errors
-    /// [`Error::Finish`].
-    pub fn publish(self, sync: bool) -> Result<Written> {
-        let Self { path, staging } = self;
-        match staging.publish(sync) {
-            Ok(bytes) => Ok(Written { path, bytes }),
-            Err(reason) => Err(Error::Finish { path, step: "giving it its name", reason }),
-        }
-    }
+/// An output that could not be completed. Its pixels are all there, unless they could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Incomplete {
+    /// Why.
+    pub error: Error,
+    /// What can be kept for another attempt.
+    pub target: Box<Target>,
 }
 
 /// A finished output.
@@ -110,36 +96,24 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// A state of an unfinished output that can be gone on with.
-#[derive(Debug)]
-pub struct Checkpoint {
-    path: String,
-    file: PathBuf,
-    folder: PathBuf,
-}
-
-impl Checkpoint {
-    /// Waits until it is on the disk. Returns the folder to resume from.
-    ///
-    /// # Errors
-    /// [`Error::Finish`].
-    pub fn sync(self) -> Result<PathBuf> {
-        let Self { path, file, folder } = self;
-        match std::fs::File::open(file).and_then(|f| f.sync_all()) {
-            Ok(()) => Ok(folder),
-            Err(e) => Err(Error::Finish { path, step: "writing a checkpoint", reason: e.to_string() }),
-        }
+impl From<Incomplete> for Error {
+    fn from(incomplete: Incomplete) -> Self {
+        incomplete.error
     }
 }
 
 /// An output that is being written. It has a temporary name until [`Target::finish`]; dropped before, it leaves
-/// nothing behind.
+/// nothing behind, unless it is kept.
 #[derive(Debug)]
 pub struct Target {
     spec: TargetSpec,
     // Closed before the folder goes: fields are dropped in order.
-    /// None only after a checkpoint or a write has failed.
+    /// None once it is sealed, or after a checkpoint or a write has failed.
     dataset: Option<Dataset>,
+    /// Why nothing more can be written.
+    broken: Option<String>,
+    /// The file's head, once it is closed and has all its pixels.
+    sealed: Option<[u8; HEAD]>,
     staging: Staging,
     /// What `dataset` is written to.
     file: PathBuf,
@@ -192,7 +166,7 @@ impl Target {
         let blank = if geotiff { Some(nodata_bits(&spec)?) } else { None };
         let blocks = BlockWriter::new(&dataset, spec.dtype, spec.tile.0, blank)
             .map_err(|reason| Error::Create { path: spec.path.clone(), reason })?;
-        Ok(Self { spec, dataset: Some(dataset), file, staging, copy_to, geotiff, blocks })
+        Ok(Self { spec, dataset: Some(dataset), broken: None, sealed: None, file, staging, copy_to, geotiff, blocks })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -212,12 +186,14 @@ impl Target {
         if self.len_of(&window) != Some(data.len()) {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.spec.bands)));
         }
-        let Some(dataset) = &self.dataset else { return Err(shape(BROKEN.into())) };
-        let written = self.blocks.write(dataset, &window, data);
-        if written.is_err() {
-            self.dataset.take().into_iter().for_each(abandon);
-        }
-        written.map_err(|reason| Error::Write { path: self.spec.path.clone(), window, reason })
+        let written = match &self.dataset {
+            Some(dataset) => self.blocks.write(dataset, &window, data),
+            None => Err(self.why_broken()),
+        };
+        written.map_err(|reason| {
+            self.give_up(&reason);
+            Error::Write { path: self.spec.path.clone(), window, reason }
+        })
     }
 
     /// Leaves a window without valid pixels: it reads as nodata, or as 0 where the output has none. Cheap in formats
@@ -240,9 +216,23 @@ impl Target {
         buffer_len(usize::try_from(self.spec.bands).ok()?, window, self.spec.dtype.size())
     }
 
-    /// The folder that holds the output until it is complete.
-    pub fn folder(&self) -> &Path {
-        self.staging.folder()
+    /// Leaves the file as it is after a failed write. Where GDAL would write next is uncertain then, and to close the file
+    /// would put that into it. As it is, it can be resumed from the last checkpoint, like that of a process that was killed.
+    fn give_up(&mut self, reason: &str) {
+        if let Some(dataset) = self.dataset.take() {
+            abandon(dataset);
+            self.broken = Some(reason.to_owned());
+        }
+    }
+
+    /// The first cause: all that fails later is only a consequence.
+    fn why_broken(&self) -> String {
+        self.broken.clone().unwrap_or_else(|| "all its pixels have been written".into())
+    }
+
+    /// The name of the folder that holds the output until it is complete.
+    pub fn folder(&self) -> String {
+        self.staging.folder_name()
     }
 
     /// Hands all that has been written to the operating system; once [`Checkpoint::sync`] has returned, too,
@@ -251,37 +241,79 @@ impl Target {
     /// # Errors
     /// [`Error::Finish`]; the output can't be written any more then.
     pub fn checkpoint(&mut self) -> Result<Option<Checkpoint>> {
-        if !self.geotiff {
-            return Ok(None);
+        if self.sealed.is_some() || !self.geotiff {
+            return Ok(self.sealed());
         }
-        let path = self.spec.path.clone();
-        let failed = |reason: String| Error::Finish { path: path.clone(), step: "writing a checkpoint", reason };
-        let dataset = self.dataset.take().ok_or_else(|| failed(BROKEN.into()))?;
-        if let Err(reason) = self.blocks.settle(&dataset) {
-            abandon(dataset);
-            return Err(failed(reason));
-        }
-        // GDAL writes where the blocks are only when it closes a GeoTIFF.
-        dataset::close(dataset).map_err(failed)?;
-        self.dataset = Some(dataset::reopen_for_writing(&self.file, self.spec.threads).map_err(failed)?);
-        Ok(Some(Checkpoint { path, file: self.file.clone(), folder: self.staging.folder().to_owned() }))
+        let failed = self.failing("writing a checkpoint");
+        let head = self.close_geotiff().map_err(&failed)?;
+        let reopened = dataset::reopen_for_writing(&self.file, self.spec.threads);
+        self.dataset = Some(reopened.inspect_err(|e| self.broken = Some(e.clone())).map_err(&failed)?);
+        Ok(Some(self.at(head)))
     }
 
-    /// Goes on with an output of which an earlier run left a checkpoint in `folder`.
+    /// As [`Target::checkpoint`], once all pixels have been written: nothing more can be, but the output be completed.
+    ///
+    /// # Errors
+    /// As [`Target::checkpoint`].
+    pub fn seal(&mut self) -> Result<Option<Checkpoint>> {
+        if self.sealed.is_none() && self.geotiff {
+            let head = self.close_geotiff().map_err(self.failing("writing the last blocks"))?;
+            self.sealed = Some(head);
+        }
+        Ok(self.sealed())
+    }
+
+    /// The checkpoint of a sealed output.
+    fn sealed(&self) -> Option<Checkpoint> {
+        self.sealed.map(|head| self.at(head))
+    }
+
+    fn at(&self, head: [u8; HEAD]) -> Checkpoint {
+        let unfinished = Unfinished { folder: self.staging.folder_name(), head };
+        Checkpoint { path: self.spec.path.clone(), file: self.file.clone(), unfinished }
+    }
+
+    fn failing(&self, step: &'static str) -> impl Fn(String) -> Error + use<> {
+        let path = self.spec.path.clone();
+        move |reason| Error::Finish { path: path.clone(), step, reason }
+    }
+
+    /// GDAL writes where the blocks are only when it closes a GeoTIFF. Returns the file's head.
+    fn close_geotiff(&mut self) -> Result<[u8; HEAD], String> {
+        let Some(dataset) = self.dataset.take() else { return Err(self.why_broken()) };
+        let closed = match self.blocks.settle(&dataset) {
+            Ok(()) => dataset::close(dataset),
+            Err(reason) => {
+                abandon(dataset);
+                Err(reason)
+            }
+        };
+        let head = closed.and_then(|()| head(&self.file).map_err(|e| e.to_string()));
+        head.inspect_err(|reason| self.broken = Some(reason.clone()))
+    }
+
+    /// Goes on with an output that an earlier run left unfinished; it stays when this is dropped.
     ///
     /// # Errors
     /// As [`Target::create`]; also when what is there isn't what `spec` wants.
-    pub fn resume(spec: TargetSpec, folder: &Path) -> Result<Self> {
+    pub fn resume(spec: TargetSpec, unfinished: &Unfinished) -> Result<Self> {
         let spec = check(spec)?;
         let path = spec.path.clone();
         let failed = |reason: String| Error::Create { path: path.clone(), reason };
         let creation = Creation::plan(&spec).map_err(failed)?;
-        let staging = Staging::adopt(&open::gdal_path(&spec.path), folder).map_err(failed)?;
+        let staging = Staging::adopt(&open::gdal_path(&spec.path), &unfinished.folder).map_err(failed)?;
+        let geotiff = !creation.direct || creation.is_geotiff();
         let (file, copy_to) = match creation.direct {
             true => (staging.file(), None),
             false => (staging.scratch("pixels.tif").map_err(failed)?, Some(creation)),
         };
-        let dataset = dataset::reopen_for_writing(&file, spec.threads).map_err(failed)?;
+        let dataset = if geotiff {
+            mend(&file, &unfinished.head).map_err(|e| failed(format!("{}: {e}", file.display())))?;
+            dataset::reopen_for_writing(&file, spec.threads)
+        } else {
+            dataset::reopen(&file)
+        };
+        let dataset = dataset.map_err(failed)?;
         let (cols, rows) = dataset.raster_size();
         let found = (u32::try_from(rows), u32::try_from(cols), u32::try_from(dataset.raster_count()));
         if found != (Ok(spec.grid.rows), Ok(spec.grid.cols), Ok(spec.bands)) {
@@ -290,12 +322,12 @@ impl Target {
                 dataset.raster_count()
             )));
         }
-        Self::of(spec, dataset, file, staging, copy_to, true)
+        Self::of(spec, dataset, file, staging, copy_to, geotiff)
     }
 
-    /// Leaves the unfinished output for [`Target::resume`].
-    pub fn keep(mut self) {
-        self.staging.keep();
+    /// Whether the unfinished output outlives this, for [`Target::resume`].
+    pub fn keep(&mut self, kept: bool) {
+        self.staging.keep(kept);
     }
 
     /// Completes the output and gives it its final name: [`Target::complete`] and [`Complete::publish`].
@@ -303,57 +335,81 @@ impl Target {
     /// # Errors
     /// Those of both.
     pub fn finish(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Written> {
-        self.complete(progress)?.publish(true)
+        let complete = self.complete(progress)?;
+        complete.sync()?;
+        complete.publish(true)
     }
 
     /// Completes the output but for its name: statistics, overviews and so on. `progress` is called with the part done,
-    /// from 0 to 1, and returns whether to go on.
+    /// from 0 to 1, and returns whether to go on. A file that was there before is as it was, whatever happens.
     ///
     /// # Errors
-    /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so; then nothing is left behind, and a file that
-    /// was there before is as it was.
-    pub fn complete(self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete> {
-        let Self { spec, dataset, file, staging, copy_to, geotiff, mut blocks } = self;
+    /// [`Error::Finish`], or [`Error::Stopped`] when `progress` said so, with what another attempt can go on with.
+    pub fn complete(mut self, progress: &mut dyn FnMut(f64) -> bool) -> Result<Complete, Incomplete> {
+        let finished = self.finish_file(progress).and_then(|()| {
+            let contents = Contents::of(&self.staging);
+            contents.map_err(self.failing("looking at what was written"))
+        });
+        match finished {
+            Ok(contents) => Ok(Complete::new(self.spec.path, self.staging, contents)),
+            Err(error) => Err(Incomplete { error, target: Box::new(self) }),
+        }
+    }
+
+    fn finish_file(&mut self, progress: &mut dyn FnMut(f64) -> bool) -> Result<()> {
         let mut progress = Progress::new(progress);
-        let path = spec.path.clone();
-        let failed = |step: &'static str| {
-            let path = path.clone();
-            move |reason: String| Error::Finish { path, step, reason }
+        self.seal()?;
+        let mut dataset = match self.dataset.take() {
+            Some(dataset) => dataset,
+            None if self.sealed.is_some() => dataset::reopen(&self.file).map_err(self.failing("opening it again"))?,
+            None => return Err(self.failing("writing the last blocks")(self.why_broken())),
         };
-        let stopped = || Error::Stopped { path: path.clone() };
-        let mut dataset = dataset.ok_or_else(|| failed("opening it again")(BROKEN.into()))?;
-        blocks.settle(&dataset).map_err(failed("writing the last blocks"))?;
-        if geotiff {
+        let done = self.finish_dataset(&mut dataset, &mut progress);
+        let closed = match &done {
             // The file is only complete, and every error known, once it is closed.
-            dataset::close(dataset).map_err(failed("writing the last blocks"))?;
-            dataset = dataset::reopen(&file).map_err(failed("opening it again"))?;
-        } else {
-            let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
-            dataset::check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
-        }
-        if let Err((step, reason)) = finishing::finish(&mut dataset, geotiff.then_some(&*file), &spec, &mut progress) {
-            return Err(if progress.stopped() { stopped() } else { failed(step)(reason) });
-        }
-        if progress.stopped() {
-            return Err(stopped());
-        }
-        if let Some(creation) = copy_to {
-            let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
-            dataset::check_call(flushed, &messages).map_err(failed("writing the last blocks"))?;
-            let copied = dataset::copy(&dataset, &creation, &staging.file(), &mut progress);
-            if progress.stopped() {
-                return Err(stopped());
+            Ok(()) => dataset::close(dataset).map_err(self.failing("closing the file")),
+            // As it is, it has all its pixels.
+            Err(_) if self.geotiff => {
+                abandon(dataset);
+                Ok(())
             }
-            dataset::close(copied.map_err(failed("copying to its format"))?)
-                .map_err(failed("copying to its format"))?;
+            Err(_) => {
+                self.sealed = dataset::close(dataset).is_ok().then_some([0; HEAD]);
+                Ok(())
+            }
+        };
+        match done {
+            Err(_) if progress.stopped() => Err(Error::Stopped { path: self.spec.path.clone() }),
+            done => done.and(closed),
         }
-        dataset::close(dataset).map_err(failed("closing the file"))?;
-        Ok(Complete { path, staging })
+    }
+
+    /// Adds to the pixels what the job wants, and copies them where the format is made by copying.
+    fn finish_dataset(&mut self, dataset: &mut Dataset, progress: &mut Progress) -> Result<()> {
+        let flush = |dataset: &mut Dataset| {
+            let (flushed, messages) = cpl::watch(|| dataset.flush_cache());
+            dataset::check_call(flushed, &messages)
+        };
+        if !self.geotiff {
+            self.blocks.settle(dataset).map_err(self.failing("writing the last blocks"))?;
+            flush(dataset).map_err(self.failing("writing the last blocks"))?;
+        }
+        let file = self.geotiff.then_some(&*self.file);
+        finishing::finish(dataset, file, &self.spec, progress).map_err(|(step, reason)| self.failing(step)(reason))?;
+        if progress.stopped() {
+            return Err(Error::Stopped { path: self.spec.path.clone() });
+        }
+        let Some(creation) = &self.copy_to else { return Ok(()) };
+        let failed = self.failing("copying to its format");
+        // An earlier attempt may have left something there.
+        self.staging.clear().map_err(&failed)?;
+        flush(dataset).map_err(self.failing("writing the last blocks"))?;
+        let copied = dataset::copy(dataset, creation, &self.staging.file(), progress).map_err(&failed)?;
+        dataset::close(copied).map_err(&failed)
     }
 }
 
-/// Leaves a file as it is after a failed write. Where GDAL would write next is uncertain then, and to close the file would put that into
-/// it. As it is, it can be resumed from the last checkpoint, like that of a process that was killed.
+/// Neither closes nor writes to the file any more.
 fn abandon(dataset: Dataset) {
     std::mem::forget(dataset);
 }
