@@ -8,6 +8,7 @@ mod colors;
 mod cpl;
 mod creation;
 mod crs;
+mod damage;
 mod dataset;
 mod dtype;
 mod fill;
@@ -24,14 +25,17 @@ mod staging;
 mod statistics;
 mod target;
 mod thumbnail;
+mod turn;
+mod vsi;
 
 pub use colors::ColorRamp;
 pub use cpl::init;
-pub use crs::{crs_from_user, same_crs};
-pub use inspect::{BandInfo, Info, Inspector, inspect};
-pub use open::{exists, gdal_path, is_remote};
+pub use crs::{crs_argument, crs_from_user, crs_name, same_crs};
+pub use inspect::{BandInfo, Georeferencing, Info, Inspector, inspect};
+pub use open::{gdal_path, is_remote};
 pub use source::Source;
 pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};
+pub use vsi::exists;
 
 use super::{Edge, Error, Nodata, Result, SourceSpec, nodata};
