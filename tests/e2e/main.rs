@@ -7,6 +7,7 @@ mod conformance;
 mod examples;
 mod failures;
 mod files;
+mod grids;
 mod interrupt;
 mod large;
 mod mistakes;

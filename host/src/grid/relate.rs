@@ -296,7 +296,8 @@ mod tests {
                 Ok(found) => prop_assert!(off(found.offset) <= tolerance + 1e-9),
                 Err(_) => for row in -2..=2 {
                     for col in -2..=2 {
-                        prop_assert!(off(Offset { row, col }) > tolerance - 1e-9);
+                        let by = off(Offset { row, col });
+                        prop_assert!(by > tolerance - 1e-9);
                     }
                 }
             }

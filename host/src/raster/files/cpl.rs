@@ -4,7 +4,7 @@ use super::damage;
 use gdal::config;
 use gdal::errors::CplErrType;
 use gdal_sys::CPLErr;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::sync::Once;
 
@@ -62,6 +62,15 @@ impl Messages {
 
 thread_local! {
     static MESSAGES: RefCell<Messages> = RefCell::default();
+    static HEARD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As [`watch`], for a caller that passes the warnings on: they aren't logged as well.
+pub(super) fn hear<T>(call: impl FnOnce() -> T) -> (T, Messages) {
+    let outer = HEARD.replace(true);
+    let result = watch(call);
+    HEARD.set(outer);
+    result
 }
 
 /// Runs `call` and returns with its result what GDAL said meanwhile on this thread.
@@ -177,7 +186,11 @@ fn receive(class: CplErrType, number: i32, text: &str) {
             keep(|messages| &mut messages.failures);
         }
         CplErrType::Warning => {
-            tracing::warn!(target: "tilefn::gdal", "{text}");
+            if HEARD.try_with(Cell::get).unwrap_or(false) {
+                tracing::debug!(target: "tilefn::gdal", "{text}");
+            } else {
+                tracing::warn!(target: "tilefn::gdal", "{text}");
+            }
             // A request that is repeated is none of the file's. If it fails for good, that is a failure.
             if !(HTTP_RESPONSE..=AWS_LAST).contains(&number) {
                 keep(|messages| &mut messages.warnings);

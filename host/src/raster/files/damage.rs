@@ -64,7 +64,7 @@ fn may_be_short(name: &str) -> bool {
         #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
         // SAFETY: the name has a closing zero; a driver lives as long as GDAL, and so does its name.
         unsafe {
-            let driver = gdal_sys::GDALIdentifyDriver(name.as_ptr(), std::ptr::null());
+            let driver = gdal_sys::GDALIdentifyDriver(name.as_ptr(), std::ptr::null_mut());
             let name = if driver.is_null() { std::ptr::null() } else { gdal_sys::GDALGetDriverShortName(driver) };
             (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
         }

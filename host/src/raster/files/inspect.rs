@@ -102,7 +102,7 @@ impl Inspector {
     pub fn inspect(&mut self, path: &str) -> Result<Info> {
         let open::Opened { dataset, mut warnings } = open::open(path)?;
         damage::check_sources(&dataset).map_err(|reason| Error::Damaged { path: path.to_owned(), reason })?;
-        let (info, messages) = cpl::watch(|| describe(&dataset, || self.crs(&dataset, path)));
+        let (info, messages) = cpl::hear(|| describe(&dataset, || self.crs(&dataset, path)));
         warnings.extend(messages.all());
         info.map(|info| Info { warnings, ..info })
             .map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })

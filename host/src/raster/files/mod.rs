@@ -19,6 +19,7 @@ mod hdf5;
 mod inspect;
 mod int8;
 mod io;
+mod netcdf3;
 mod open;
 mod source;
 mod staging;

@@ -37,7 +37,7 @@ pub(super) fn open(path: &str) -> Result<Opened> {
     hdf5::silence();
     let name = gdal_path(path);
     let (opened, messages) =
-        cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
+        cpl::hear(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
     let Some(dataset) = opened else {
         let (vector, _) = cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_VECTOR));
         return Err(match vector {
