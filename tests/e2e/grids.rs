@@ -62,7 +62,10 @@ fn a_file_on_another_grid_comes_with_the_gdalwarp_line() {
         ),
         (
             "zone.tif",
-            format!("its CRS is EPSG:28356, not EPSG:28355. ~/zone.tif has {}; ", outline(10, 10, "500000, 7000000", 56)),
+            format!(
+                "its CRS is EPSG:28356, not EPSG:28355. ~/zone.tif has {}; ",
+                outline(10, 10, "500000, 7000000", 56)
+            ),
             on("28355", "~/zone.tif", "~/zone-warped.tif"),
         ),
         (
@@ -115,7 +118,9 @@ fn differences_that_move_no_pixel() {
     );
     for (other, arguments) in [("noise.tif", ""), ("turned.tif", ""), ("more.tif", "--set grid.tolerance=0.02")] {
         f.run(&format!("--overwrite --set inputs.other.path={other} {arguments}")).ok();
-        f.python("same('add.tif', ramp(200, 300).astype('f4') * 2); assert gdal.Open('add.tif').GetGeoTransform() == GT");
+        f.python(
+            "same('add.tif', ramp(200, 300).astype('f4') * 2); assert gdal.Open('add.tif').GetGeoTransform() == GT",
+        );
     }
     let run = f.run("--overwrite --set inputs.other.path=more.tif");
     assert!(advice(run.error(2)).starts_with("set grid.tolerance = 0.02 to take it as it is, or "), "{}", run.stderr);
@@ -144,17 +149,18 @@ fn turned_files_are_read() {
     f.run("").ok();
     f.python("os.rename('moved.tif', 'expected.tif')");
     for name in ["south.tif", "west.tif", "both.tif"] {
-        for workers in [
-            "--workers threads:2",
-            "--workers processes:1",
-            "--workers processes:1 --set workers.reads=worker",
-        ] {
+        for workers in
+            ["--workers threads:2", "--workers processes:1", "--workers processes:1 --set workers.reads=worker"]
+        {
             f.run(&format!("--overwrite {workers} --set inputs.image.path={name}")).ok();
             f.python("same('moved.tif', read('expected.tif')); assert gdal.Open('moved.tif').GetGeoTransform() == GT");
         }
     }
     // On a larger and on a smaller grid than its own.
-    f.job("copy", "[inputs.image]\npath = 'up.tif'\nnodata = 0\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [16, 16]\n");
+    f.job(
+        "copy",
+        "[inputs.image]\npath = 'up.tif'\nnodata = 0\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [16, 16]\n",
+    );
     for reference in ["frame.tif", "part.tif"] {
         let run = |name: &str| {
             f.run(&format!(
@@ -218,7 +224,9 @@ fn one_crs_in_many_spellings() {
 #[test]
 fn the_crs_of_a_file_that_has_none() {
     let f = adding();
-    f.python("write('a.tif', ramp(9, 9)); write('b.tif', ramp(9, 9), epsg=None); write('c.tif', ramp(9, 9), epsg=28356)");
+    f.python(
+        "write('a.tif', ramp(9, 9)); write('b.tif', ramp(9, 9), epsg=None); write('c.tif', ramp(9, 9), epsg=28356)",
+    );
     let outline = |crs: &str| format!("9 rows × 9 columns of 10 × 10 from (500000, 7000000) in {crs}");
     let (with, without) = (outline("EPSG:28355"), outline("no CRS"));
     assert_message(
@@ -238,7 +246,16 @@ fn the_crs_of_a_file_that_has_none() {
     }
     // The same CRS in other words is fine; another one isn't.
     let utm = "+proj=utm +zone=55 +south +ellps=GRS80 +units=m +no_defs";
-    f.tilefn(["run", "job.toml", "--overwrite", "--set", "inputs.other.path=a.tif", "--set", &format!("inputs.other.crs={utm}")]).ok();
+    f.tilefn([
+        "run",
+        "job.toml",
+        "--overwrite",
+        "--set",
+        "inputs.other.path=a.tif",
+        "--set",
+        &format!("inputs.other.crs={utm}"),
+    ])
+    .ok();
     assert_message(
         &f,
         f.run("--set inputs.other.path=c.tif --set inputs.other.crs=EPSG:28355").error(2),

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
-use tilefn::raster::{Error, Georeferencing, Nodata, Overviews, Source, SourceSpec, Target, TargetSpec, init, inspect, same_crs};
+use tilefn::raster::{
+    Error, Georeferencing, Nodata, Overviews, Source, SourceSpec, Target, TargetSpec, init, inspect, same_crs,
+};
 use tilefn_abi::DType;
 
 #[test]

@@ -169,7 +169,8 @@ mod tests {
     fn head() -> Vec<u8> {
         let number = |n: u32| n.to_be_bytes().to_vec();
         let variable = |name: &str, dims: &[u32], kind: u32, begin: u32| {
-            let mut bytes = [number(1), name.bytes().chain([0; 3]).collect(), number(dims.len().try_into().unwrap())].concat();
+            let mut bytes =
+                [number(1), name.bytes().chain([0; 3]).collect(), number(dims.len().try_into().unwrap())].concat();
             bytes.extend(dims.iter().flat_map(|d| number(*d)));
             bytes.extend([0, 0, kind, 0, begin].iter().flat_map(|n| number(*n)));
             bytes
