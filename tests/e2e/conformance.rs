@@ -279,22 +279,3 @@ fn files_without_crs() {
     let run = f.run("--set inputs.images.paths=['a.tif','c.tif'] --overwrite");
     assert!(run.error(2).contains("CRS"), "{}", run.stderr);
 }
-
-/// W14: what isn't north-up is refused by name, not turned around.
-#[test]
-fn rotated_and_south_up_files() {
-    let f = Folder::new();
-    f.python(
-        "
-        write('south.tif', ramp(), gt=(500000, 10, 0, 6995000, 0, 10))
-        write('rotated.tif', ramp(), gt=(500000, 10, 1, 7000000, 1, -10))
-        ",
-    );
-    f.job("copy", "[inputs.image]\npath = 'south.tif'\n[outputs.copy]\npath = 'copy.tif'\n");
-    for name in ["south.tif", "rotated.tif"] {
-        let run = f.run(&format!("--set inputs.image.path={name}"));
-        let message = run.error(2);
-        assert!(message.contains(name), "{message}");
-        assert_eq!(f.files(), ["job.toml", "rotated.tif", "south.tif"]);
-    }
-}

@@ -8,6 +8,7 @@ mod ending;
 mod examples;
 mod failures;
 mod files;
+mod grids;
 mod interrupt;
 mod large;
 mod lists;

@@ -3,23 +3,13 @@
 /// A grid that can't be used, or grids that don't go together. The texts name the grids as their caller did.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// The geotransform has rotation or shear terms.
-    #[error("the grid is rotated (geotransform terms {row_term} and {col_term}): warp it to a north-up grid first")]
+    /// The geotransform has rotation or shear terms that move pixels.
+    #[error("it is rotated (geotransform terms {row_term} and {col_term})")]
     Rotated {
         /// Change of x per row.
         row_term: f64,
         /// Change of y per column.
         col_term: f64,
-    },
-    /// Rows run from south to north, or columns from east to west.
-    #[error(
-        "the grid is not north-up (pixel size {dx}, {dy}; expected a positive and a negative number): warp it first"
-    )]
-    NotNorthUp {
-        /// Change of x per column.
-        dx: f64,
-        /// Change of y per row.
-        dy: f64,
     },
     /// A number that isn't finite, or a size of zero.
     #[error("the grid is invalid: {0}")]

@@ -1,6 +1,6 @@
 //! Where a raster's pixels lie on the map.
 
-use super::{Error, Window};
+use super::{Error, Turn, Window};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -65,6 +65,9 @@ pub struct Grid {
 }
 
 impl GeoTransform {
+    /// That of a raster without a place on the map: its own pixels, counted downwards.
+    pub const NONE: Self = Self([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]);
+
     /// The north-up transform with its upper-left corner at `(x, y)` and positive pixel sizes.
     pub const fn north_up(x: f64, y: f64, pixel_x: f64, pixel_y: f64) -> Self {
         Self([x, pixel_x, 0.0, y, 0.0, -pixel_y])
@@ -86,22 +89,18 @@ impl GeoTransform {
         (self.0[1], -self.0[5])
     }
 
-    /// Checks that rows run south, columns run east, and nothing is rotated.
-    ///
-    /// # Errors
-    /// [`Error::Rotated`], [`Error::NotNorthUp`] or, for numbers that aren't finite, [`Error::Invalid`].
-    pub fn check_north_up(&self) -> Result<(), Error> {
-        let [_, dx, row_term, _, col_term, dy] = self.0;
-        if !self.0.iter().all(|v| v.is_finite()) {
-            return Err(Error::Invalid(format!("its geotransform {:?} is not finite", self.0)));
+    fn check_finite(&self) -> Result<(), Error> {
+        if self.0.iter().all(|v| v.is_finite()) {
+            Ok(())
+        } else {
+            Err(Error::Invalid(format!("its geotransform {:?} is not finite", self.0)))
         }
-        if row_term != 0.0 || col_term != 0.0 {
-            return Err(Error::Rotated { row_term, col_term });
-        }
-        if dx <= 0.0 || dy >= 0.0 {
-            return Err(Error::NotNorthUp { dx, dy });
-        }
-        Ok(())
+    }
+
+    /// Which of the rows and columns run against those of a north-up grid.
+    pub fn turn(&self) -> Turn {
+        let [_, dx, _, _, _, dy] = self.0;
+        Turn { rows: dy > 0.0, cols: dx < 0.0 }
     }
 }
 
@@ -113,10 +112,33 @@ impl Grid {
     /// When a number isn't finite, the bounds or pixel sizes aren't positive, or there are too many pixels.
     pub fn from_bounds(bounds: &Bounds, pixel_x: f64, pixel_y: f64, crs: Crs) -> Result<Self, Error> {
         let transform = GeoTransform::north_up(bounds.x_min, bounds.y_max, pixel_x, pixel_y);
-        transform.check_north_up()?;
+        transform.check_finite()?;
+        if pixel_x <= 0.0 || pixel_y <= 0.0 {
+            return Err(Error::Invalid(format!("its pixels are {pixel_x} × {pixel_y}")));
+        }
         let rows = count((bounds.y_max - bounds.y_min) / pixel_y)?;
         let cols = count((bounds.x_max - bounds.x_min) / pixel_x)?;
         Ok(Self { transform, rows, cols, crs })
+    }
+
+    /// The north-up grid of the same pixels. Rotation that moves no corner by more than `tolerance`, in pixels, is none.
+    ///
+    /// # Errors
+    /// [`Error::Rotated`] or, for numbers that aren't finite and pixels without a size, [`Error::Invalid`].
+    pub fn north_up(&self, tolerance: f64) -> Result<Self, Error> {
+        self.transform.check_finite()?;
+        let [x, dx, row_term, y, col_term, dy] = self.transform.0;
+        let (rows, cols) = (f64::from(self.rows), f64::from(self.cols));
+        if row_term.abs() * rows > tolerance * dx.abs() || col_term.abs() * cols > tolerance * dy.abs() {
+            return Err(Error::Rotated { row_term, col_term });
+        }
+        if dx == 0.0 || dy == 0.0 {
+            return Err(Error::Invalid(format!("its pixels are {dx} × {dy}")));
+        }
+        let turn = self.transform.turn();
+        let x = if turn.cols { x + cols * dx } else { x };
+        let y = if turn.rows { y + rows * dy } else { y };
+        Ok(Self { transform: GeoTransform::north_up(x, y, dx.abs(), dy.abs()), ..self.clone() })
     }
 
     /// All pixels as a window.
@@ -239,17 +261,28 @@ mod tests {
     }
 
     #[test]
-    fn only_north_up() {
-        let text = |t: [f64; 6]| GeoTransform(t).check_north_up().unwrap_err().to_string();
-        assert_eq!(
-            text([0.0, 1.0, 0.5, 0.0, -0.5, -1.0]),
-            "the grid is rotated (geotransform terms 0.5 and -0.5): warp it to a north-up grid first"
-        );
-        assert_eq!(
-            text([0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
-            "the grid is not north-up (pixel size 1, 1; expected a positive and a negative number): warp it first"
-        );
+    fn north_up() {
+        let of =
+            |t: [f64; 6]| Grid { transform: GeoTransform(t), rows: 4, cols: 5, crs: Crs::default() }.north_up(0.01);
+        let text = |t| of(t).unwrap_err().to_string();
+        assert_eq!(text([0.0, 1.0, 0.5, 0.0, -0.5, -1.0]), "it is rotated (geotransform terms 0.5 and -0.5)");
+        assert_eq!(text([0.0, 0.0, 1.0, 0.0, 1.0, 0.0]), "it is rotated (geotransform terms 1 and 1)");
+        assert_eq!(text([0.0, 1.0, 0.0, 0.0, 0.0, 0.0]), "the grid is invalid: its pixels are 1 × 0");
         assert!(text([f64::NAN, 1.0, 0.0, 0.0, 0.0, -1.0]).starts_with("the grid is invalid"));
-        assert!(grid().transform.check_north_up().is_ok());
+        assert_eq!(grid().north_up(0.0).unwrap(), grid());
+        // From the south-west corner upwards, and from the south-east corner to the left.
+        assert_eq!(
+            of([10.0, 2.0, 0.0, 20.0, 0.0, 3.0]).unwrap().transform,
+            GeoTransform::north_up(10.0, 32.0, 2.0, 3.0)
+        );
+        assert_eq!(
+            of([20.0, -2.0, 0.0, 20.0, 0.0, 3.0]).unwrap().transform,
+            GeoTransform::north_up(10.0, 32.0, 2.0, 3.0)
+        );
+        // 4 rows × 0.002 are 0.008 pixels.
+        assert_eq!(
+            of([0.0, 1.0, 0.002, 0.0, 0.0, -1.0]).unwrap().transform,
+            GeoTransform::north_up(0.0, 0.0, 1.0, 1.0)
+        );
     }
 }

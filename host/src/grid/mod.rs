@@ -5,13 +5,15 @@
 mod align;
 mod error;
 mod geometry;
+mod relate;
 mod tile_shape;
 mod tiling;
 mod window;
 
-pub use align::{Footprint, Mismatch, Offset, footprint, relate};
+pub use align::{Footprint, footprint};
 pub use error::Error;
 pub use geometry::{Bounds, Crs, GeoTransform, Grid};
+pub use relate::{Mismatch, Offset, Placement, Turn, relate};
 pub use tile_shape::{TileBudget, choose_tile};
 pub use tiling::{Tile, Tiling};
 pub use window::Window;

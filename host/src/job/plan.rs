@@ -2,6 +2,7 @@
 //!
 //! Like the reader of the job file, the planner collects all mistakes and names their places.
 
+mod advice;
 mod block_cache;
 mod bounds;
 mod grid;
@@ -61,7 +62,8 @@ pub fn plan(
     let opened = inputs::open(loaded, survey, description, &mut mistakes, &mut warnings);
     outputs::check(loaded, description, options, &mut mistakes);
     // Without all that there is no grid, and whatever is found then would only be a consequence.
-    let placed = if mistakes.is_empty() { grid::place(loaded, survey, &opened, &mut mistakes) } else { None };
+    let placed =
+        if mistakes.is_empty() { grid::place(loaded, survey, &opened, &mut mistakes, &mut warnings) } else { None };
     let Some(placed) = placed else { return Err(mistakes) };
     let outputs = outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
     let halo = halo(description, &params, &mut mistakes, loaded);
@@ -157,13 +159,13 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
     };
     // What stands for pixels beyond a file without nodata; `check_fill` sees to the integers.
     let nan = |dtype: DType| dtype.is_float().then(|| f64::NAN.to_bits());
-    let of_input = |(input, offsets): (&Opened, &Vec<crate::grid::Offset>)| worker::Input {
+    let of_input = |(input, placements): (&Opened, &Vec<crate::grid::Placement>)| worker::Input {
         name: input.name.clone(),
         rasters: input
             .files
             .iter()
-            .zip(offsets)
-            .map(|(file, offset)| worker::Raster {
+            .zip(placements)
+            .map(|(file, placement)| worker::Raster {
                 path: file.path.clone(),
                 dtype: file.dtype,
                 bands: file
@@ -183,7 +185,8 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
                     bands: file.bands.clone(),
                     dtype: file.dtype,
                     fill: file.nodata_bits.iter().map(|bits| bits.or_else(|| nan(file.dtype))).collect(),
-                    offset: *offset,
+                    offset: placement.offset,
+                    turn: placement.turn,
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),
                     edge,
@@ -191,7 +194,7 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
             })
             .collect(),
     };
-    opened.iter().zip(&placed.offsets).map(of_input).collect()
+    opened.iter().zip(&placed.placements).map(of_input).collect()
 }
 
 /// An integer band without nodata has nothing to stand for pixels beyond its file.

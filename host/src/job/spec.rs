@@ -134,6 +134,9 @@ pub struct Grid {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = [500_000.0, 6_995_000.0, 505_000.0, 7_000_000.0])]
     pub bounds: Option<[f64; 4]>,
+    /// How far, in pixels, any corner of a raster may be from the pixels of the working grid and still be on it.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 0.5))]
+    pub tolerance: f64,
     /// Columns and rows of a tile. Default: chosen from the files' own blocks and the memory limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 1, max = 65_536)), example = [512, 512])]
@@ -153,6 +156,7 @@ impl Default for Grid {
             crs: None,
             resolution: None,
             bounds: None,
+            tolerance: 0.01,
             tile: None,
             edge: Edge::Nodata,
             skip_empty: true,

@@ -38,6 +38,14 @@ pub enum Error {
         /// What it is, and what would help.
         reason: String,
     },
+    /// It can't have all its pixels.
+    #[error("{path}: {reason}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is missing.
+        reason: String,
+    },
     /// Pixels can't be read.
     #[error("can't read {} of {path} at {window} of the file: {reason}", band_list(bands))]
     Read {

@@ -1,7 +1,7 @@
 //! What to read of a raster file.
 
 use super::Edge;
-use crate::grid::Offset;
+use crate::grid::{Offset, Turn};
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
@@ -17,8 +17,10 @@ pub struct SourceSpec {
     pub dtype: DType,
     /// For each of `bands`, the ABI bits of the pixel to show outside the file; see [`super::Nodata::as_bits_for`].
     pub fill: Vec<Option<u64>>,
-    /// Where the file's upper-left pixel lies in the working grid.
+    /// Where the upper-left pixel of the file, once turned, lies in the working grid.
     pub offset: Offset,
+    /// Which of its rows and columns run the other way.
+    pub turn: Turn,
     /// Rows and columns of the file; checked when it is opened, as it may have changed since it was inspected.
     pub file_size: (u32, u32),
     /// Rows and columns of the working grid.

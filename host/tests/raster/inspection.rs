@@ -3,7 +3,7 @@
 use crate::support::{folder, path, python, read, source_spec};
 use std::fs;
 use tilefn::grid::{GeoTransform, Window};
-use tilefn::raster::{Error, Inspector, Nodata, inspect};
+use tilefn::raster::{Error, Georeferencing, Inspector, Nodata, inspect};
 use tilefn_abi::DType;
 
 #[test]
@@ -17,7 +17,7 @@ fn grid_bands_blocks_and_names() {
     assert_eq!(info.grid.transform, GeoTransform::north_up(500_000.0, 7_000_000.0, 10.0, 10.0));
     assert_eq!((info.grid.rows, info.grid.cols), (70, 90));
     assert!(info.grid.crs.0.contains("MGA zone 55"), "{}", info.grid.crs.0);
-    assert!(info.georeferenced);
+    assert_eq!(info.georeferencing, Georeferencing::Transform);
     assert_eq!(info.driver, "GTiff");
     let red = &info.bands[0];
     assert_eq!((red.dtype, red.block, red.name.as_str()), (DType::Int16, (16, 32), "red"));
@@ -87,18 +87,24 @@ fn pixels_without_a_place_on_the_map() {
 ds = gdal.GetDriverByName('GTiff').Create('g.tif', 5, 4, 1, gdal.GDT_Byte)
 ds.SetGCPs([gdal.GCP(x, y, 0, x, y) for x in (0, 5) for y in (0, 4)], ''); ds = None
 ds = gdal.GetDriverByName('GTiff').Create('r.tif', 5, 4, 1, gdal.GDT_Byte)
-ds.SetGeoTransform((0, 1, 0.5, 0, -0.5, -1)); ds = None",
+ds.SetGeoTransform((0, 1, 0.5, 0, -0.5, -1)); ds = None
+srs = osr.SpatialReference(); srs.ImportFromEPSG(32633)
+for name, dy in (('identity.tif', 1), ('down.tif', -1)):
+    ds = gdal.GetDriverByName('GTiff').Create(name, 5, 4, 1, gdal.GDT_Byte)
+    ds.SetSpatialRef(srs); ds.SetGeoTransform((0, 1, 0, 0, 0, dy)); ds = None",
     );
     let info = inspect(&path(dir.path(), "a.tif")).unwrap();
-    assert!(!info.georeferenced && info.grid.crs.is_none());
+    assert!(info.georeferencing == Georeferencing::None && info.grid.crs.is_none());
     assert_eq!(info.grid.transform, GeoTransform::north_up(0.0, 0.0, 1.0, 1.0));
-    let file = path(dir.path(), "g.tif");
-    assert_eq!(
-        inspect(&file).unwrap_err().to_string(),
-        format!("{file}: it has ground control points but no geotransform: warp it first (gdalwarp)")
-    );
+    assert_eq!(inspect(&path(dir.path(), "g.tif")).unwrap().georeferencing, Georeferencing::Points);
     let rotated = inspect(&path(dir.path(), "r.tif")).unwrap();
-    assert!(rotated.grid.transform.check_north_up().is_err());
+    assert!(rotated.grid.north_up(0.01).is_err());
+    // An identity transform and none are one thing, whether a CRS stands beside them or not.
+    for name in ["identity.tif", "down.tif"] {
+        let found = inspect(&path(dir.path(), name)).unwrap();
+        assert_eq!((found.georeferencing, found.grid.transform), (Georeferencing::None, GeoTransform::NONE), "{name}");
+        assert!(!found.grid.crs.is_none(), "{name}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
     reason = "helpers of tests are tests"
 )]
 
+mod damage;
 mod faults;
 mod formats;
 mod inspection;

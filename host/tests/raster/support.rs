@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
-use tilefn::grid::{Crs, GeoTransform, Grid, Offset, Tiling, Window};
+use tilefn::grid::{Crs, GeoTransform, Grid, Offset, Tiling, Turn, Window};
 use tilefn::raster::{Edge, Error, Info, Overviews, Source, SourceSpec, Target, TargetSpec, Written};
 use tilefn_abi::DType;
 
@@ -92,6 +92,7 @@ pub fn source_spec(path: &str, info: &Info) -> SourceSpec {
         dtype,
         fill: info.bands.iter().map(|b| b.nodata.map(|v| v.as_bits_for(dtype).unwrap())).collect(),
         offset: Offset { row: 0, col: 0 },
+        turn: Turn::default(),
         file_size: size,
         grid_size: size,
         edge: Edge::Nodata,

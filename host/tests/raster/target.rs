@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
-use tilefn::raster::{Error, Nodata, Overviews, Source, SourceSpec, Target, TargetSpec, init, inspect, same_crs};
+use tilefn::raster::{
+    Error, Georeferencing, Nodata, Overviews, Source, SourceSpec, Target, TargetSpec, init, inspect, same_crs,
+};
 use tilefn_abi::DType;
 
 #[test]
@@ -281,7 +283,7 @@ fn the_crs_survives() {
     spec.grid.transform = GeoTransform::north_up(0.0, 0.0, 1.0, 1.0);
     write(spec, |_, _, _| 1u8).unwrap();
     let info = inspect(&path(dir.path(), "none.tif")).unwrap();
-    assert!(!info.georeferenced && info.grid.crs.is_none());
+    assert!(info.georeferencing == Georeferencing::None && info.grid.crs.is_none());
 }
 
 /// Makes `in.tif` of 600 × 600 pixels, each with its number. And a small cache, so that GDAL reuses memory all the time.

@@ -1,62 +1,66 @@
 //! The working grid: whose pixels it has, which extent it covers, and where each input lies on it.
 
 use super::Survey;
+use super::advice::{Warp, edit};
 use super::inputs::{Opened, OpenedFile};
-use crate::grid::{self, Bounds, Crs, Footprint, Grid, Offset};
+use crate::grid::{self, Bounds, Crs, Footprint, GeoTransform, Grid, Mismatch, Offset, Placement};
 use crate::job::{Loaded, Mistakes, spec};
-use crate::raster::{self, same_crs};
+use crate::raster::{self, Georeferencing, Info, crs_argument, crs_name, same_crs};
 
 /// The working grid and where each file lies on it: for each input, for each of its files.
 pub struct Placed {
     /// The working grid.
     pub grid: Grid,
-    /// Upper left corner of each file, in pixels of the grid.
-    pub offsets: Vec<Vec<Offset>>,
+    /// How each file lies on it.
+    pub placements: Vec<Vec<Placement>>,
 }
 
 /// Works the grid out; mistakes name the files that don't fit.
-pub fn place(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Placed> {
+pub fn place(
+    loaded: &Loaded,
+    survey: &Survey,
+    inputs: &[Opened],
+    mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
+) -> Option<Placed> {
     let spec = &loaded.spec.grid;
     let reference = reference(loaded, survey, inputs, mistakes)?;
-    let mut fail = |key: &str, message: String| {
-        mistakes.add(loaded.position(key), key, message);
-    };
-    let north_up = |grid: &Grid| grid.transform.check_north_up();
-    if let Err(problem) = north_up(&reference.grid) {
-        fail("grid", format!("{}: {problem}", reference.name));
-        return None;
-    }
     let mut windows = Vec::new();
-    let mut offsets = Vec::new();
+    let mut placements = Vec::new();
     let mut fits = true;
     for input in inputs {
+        let key = format!("inputs.{}", input.name);
         let mut of_input = Vec::new();
         for file in &input.files {
-            match on_grid(&reference, file) {
-                Ok(offset) => {
-                    windows.push((file.path.clone(), offset.window(file.info.grid.rows, file.info.grid.cols)));
-                    of_input.push(offset);
+            let candidate = Candidate { path: &file.path, info: &file.info, input: Some(input) };
+            match reference.relation(&candidate, spec.tolerance) {
+                Ok(placement) => {
+                    windows
+                        .push((file.path.clone(), placement.offset.window(file.info.grid.rows, file.info.grid.cols)));
+                    of_input.push(placement);
+                    warnings.extend(placed_otherwise(file));
                 }
-                Err(message) => {
+                Err(problem) => {
                     fits = false;
-                    fail(&format!("inputs.{}", input.name), message);
+                    problem.add(loaded, mistakes, &key);
                 }
             }
         }
-        offsets.push(of_input);
+        placements.push(of_input);
     }
     if let Some(paths) = &spec.extent_from {
         windows.clear();
         for written in paths {
-            let window = survey.info(written).and_then(|info| {
-                let offset = relation(&reference, written, &info.grid)?;
-                Ok(offset.window(info.grid.rows, info.grid.cols))
+            let window = survey.info(written).map_err(|message| Problem { message, hint: None }).and_then(|info| {
+                let candidate = Candidate { path: written, info: &info, input: None };
+                let placement = reference.relation(&candidate, spec.tolerance)?;
+                Ok(placement.offset.window(info.grid.rows, info.grid.cols))
             });
             match window {
                 Ok(window) => windows.push((written.clone(), window)),
-                Err(message) => {
+                Err(problem) => {
                     fits = false;
-                    fail("grid.extent_from", message);
+                    problem.add(loaded, mistakes, "grid.extent_from");
                 }
             }
         }
@@ -79,38 +83,64 @@ pub fn place(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
     match window {
         Ok(window) => {
             let grid = reference.grid.crop(&window);
-            for offset in offsets.iter_mut().flatten() {
+            for Placement { offset, .. } in placements.iter_mut().flatten() {
                 *offset = Offset { row: offset.row - window.row, col: offset.col - window.col };
             }
-            Some(Placed { grid, offsets })
+            Some(Placed { grid, placements })
         }
         Err((key, message)) => {
-            fail(key, message);
+            mistakes.add(loaded.position(key), key, message);
             None
         }
     }
 }
 
-/// The grid that says where pixels lie.
+/// The grid that says where pixels lie, north-up.
 struct Reference {
     /// What to call it in messages.
     name: String,
     grid: Grid,
+    /// The input that it is a file of.
+    input: Option<String>,
+    /// Whether it is a file, not the job's own grid.
+    is_file: bool,
+}
+
+/// A file that is to lie on the reference's pixels.
+struct Candidate<'a> {
+    path: &'a str,
+    info: &'a Info,
+    input: Option<&'a Opened>,
+}
+
+/// What is wrong, and what to do.
+struct Problem {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Problem {
+    fn add(self, loaded: &Loaded, mistakes: &mut Mistakes, key: &str) {
+        let mistake = mistakes.add(loaded.position(key), key, self.message);
+        if let Some(hint) = self.hint {
+            mistake.hint(hint);
+        }
+    }
 }
 
 /// In this order: CRS, resolution and bounds of the job file; its reference; the first input.
 fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Reference> {
     let spec = &loaded.spec.grid;
-    let first = || {
-        let file = inputs.iter().flat_map(|i| &i.files).next()?;
-        Some(Reference { name: file.path.clone(), grid: file.info.grid.clone() })
+    let of_input = |input: &Opened| {
+        let file = input.files.first()?;
+        Some((file.path.clone(), file.info.clone(), Some(input.name.clone())))
     };
     let named = match &spec.reference {
-        None => first(),
+        None => inputs.iter().find_map(of_input),
         Some(name) => match inputs.iter().find(|i| i.name == *name) {
-            Some(input) => input.files.first().map(|f| Reference { name: f.path.clone(), grid: f.info.grid.clone() }),
+            Some(input) => of_input(input),
             None => match survey.info(name) {
-                Ok(info) => Some(Reference { name: name.clone(), grid: info.grid }),
+                Ok(info) => Some((name.clone(), info, None)),
                 Err(error) => {
                     let names: Vec<_> = inputs.iter().map(|i| i.name.as_str()).collect();
                     mistakes
@@ -121,7 +151,24 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
             },
         },
     };
-    if spec.crs.is_none() && spec.resolution.is_none() {
+    let own = spec.crs.is_some() || spec.resolution.is_some();
+    // Of a grid of the job's own, the file says at most the CRS or the resolution.
+    let named = match named {
+        Some((name, info, input)) => match upright(&name, &info, spec.tolerance) {
+            Ok(grid) => Some(Reference { name, grid, input, is_file: true }),
+            Err(_) if own => None,
+            Err(problem) => {
+                problem.add(
+                    loaded,
+                    mistakes,
+                    input.map_or("grid.reference".into(), |i| format!("inputs.{i}")).as_str(),
+                );
+                return None;
+            }
+        },
+        None => None,
+    };
+    if !own {
         if named.is_none() {
             mistakes
                 .add(loaded.position("grid"), "grid", "nothing says what the working grid is: there is no raster input")
@@ -156,7 +203,7 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
     };
     let bounds = Bounds { x_min, y_min, x_max, y_max };
     match Grid::from_bounds(&bounds, dx, dy, crs.unwrap_or_else(|| Crs::from(""))) {
-        Ok(grid) => Some(Reference { name: "the [grid] of the job file".into(), grid }),
+        Ok(grid) => Some(Reference { name: "the [grid] of the job file".into(), grid, input: None, is_file: false }),
         Err(error) => {
             mistakes.add(loaded.position("grid.bounds"), "grid.bounds", error.to_string());
             None
@@ -164,31 +211,113 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
     }
 }
 
-fn on_grid(reference: &Reference, file: &OpenedFile) -> Result<Offset, String> {
-    relation(reference, &file.path, &file.info.grid)
+/// The north-up grid of a file that is the reference.
+fn upright(path: &str, info: &Info, tolerance: f64) -> Result<Grid, Problem> {
+    let warp = Warp { path, georeferencing: info.georeferencing, crs: None, onto: None };
+    if info.georeferencing == Georeferencing::Points {
+        return Err(Problem { message: format!("{path} {POINTS}"), hint: Some(warp.advice()) });
+    }
+    info.grid.north_up(tolerance).map_err(|error| Problem {
+        message: format!("{path}: {error}"),
+        hint: matches!(error, grid::Error::Rotated { .. }).then(|| warp.advice()),
+    })
 }
 
-/// Where a file lies on the reference's pixels; the message names both files and both grids.
-fn relation(reference: &Reference, name: &str, grid: &Grid) -> Result<Offset, String> {
-    grid.transform.check_north_up().map_err(|e| format!("{name}: {e}"))?;
-    grid::relate(&reference.grid, grid, same_crs).map_err(|mismatch| {
-        format!(
-            "{name} does not fit {}: {mismatch}. {name} has {}; {} has {}. This version of tilefn does not resample: bring \
-             the files onto one grid first, e.g. with gdalwarp -tap",
-            reference.name,
-            outline(grid),
-            reference.name,
-            outline(&reference.grid)
-        )
-    })
+const POINTS: &str = "has ground control points instead of a geotransform, so its pixels lie on no grid";
+
+/// A warning for a file that has its place on the map in a way that the outputs don't get.
+fn placed_otherwise(file: &OpenedFile) -> Option<String> {
+    let by = match file.info.georeferencing {
+        Georeferencing::Polynomials => "polynomial coefficients (RPC)",
+        Georeferencing::Arrays => "arrays of coordinates",
+        Georeferencing::Transform | Georeferencing::Points | Georeferencing::None => return None,
+    };
+    Some(format!(
+        "{} is placed on the map by {by}, which the outputs don't get: they have no place on the map",
+        file.path
+    ))
+}
+
+impl Reference {
+    /// How a file lies on these pixels.
+    fn relation(&self, file: &Candidate, tolerance: f64) -> Result<Placement, Problem> {
+        let Candidate { path, info, .. } = *file;
+        if info.georeferencing == Georeferencing::Points {
+            return Err(Problem { message: format!("{path} {POINTS}"), hint: Some(self.warp(file).advice()) });
+        }
+        grid::relate(&self.grid, &info.grid, tolerance, same_crs).map_err(|mismatch| self.problem(file, &mismatch))
+    }
+
+    /// The message names both files and both grids.
+    fn problem(&self, file: &Candidate, mismatch: &Mismatch) -> Problem {
+        let (path, grid, name) = (file.path, &file.info.grid, &self.name);
+        let both = format!("{path} has {}; {name} has {}", outline(grid), outline(&self.grid));
+        let has = |grid: &Grid| grid.transform != GeoTransform::NONE;
+        let (why, hint) = match mismatch {
+            Mismatch::Crs if grid.crs.is_none() => {
+                ("it has no CRS".into(), self.crs_of(path, file.input.map(|i| i.name.as_str()), &self.grid.crs))
+            }
+            Mismatch::Crs if self.grid.crs.is_none() && self.is_file => {
+                (format!("{name} has no CRS"), self.crs_of(name, self.input.as_deref(), &grid.crs))
+            }
+            Mismatch::Crs if self.grid.crs.is_none() => {
+                ("the [grid] has no CRS".into(), format!("set grid.crs = {:?}", crs_argument(&grid.crs)))
+            }
+            Mismatch::Crs => {
+                let crs = [grid, &self.grid].map(|g| crs_name(&g.crs));
+                (format!("its CRS is {}, not {}", crs[0], crs[1]), self.warp(file).advice())
+            }
+            _ if !has(grid) && has(&self.grid) => {
+                let hint = match file.info.georeferencing {
+                    Georeferencing::Polynomials | Georeferencing::Arrays => self.warp(file).advice(),
+                    _ => self.place_of(file),
+                };
+                ("it has no geotransform".into(), hint)
+            }
+            _ if has(grid) && !has(&self.grid) && self.is_file => {
+                (format!("{name} has no geotransform"), "set grid.reference to an input that has one".into())
+            }
+            Mismatch::Unusable(grid::Error::Rotated { .. }) => (mismatch.to_string(), self.warp(file).advice()),
+            Mismatch::Unusable(error) => return Problem { message: format!("{path}: {error}"), hint: None },
+            Mismatch::PixelSize { .. } | Mismatch::Shifted { .. } => {
+                let advice = self.warp(file).advice();
+                let key = mismatch.tolerance().map(|t| format!("set grid.tolerance = {t} to take it as it is, or "));
+                (mismatch.to_string(), format!("{}{advice}", key.unwrap_or_default()))
+            }
+        };
+        Problem { message: format!("{path} does not fit {name}: {why}. {both}"), hint: Some(hint) }
+    }
+
+    fn warp<'a>(&'a self, file: &Candidate<'a>) -> Warp<'a> {
+        let crs = file.input.and_then(|i| i.crs.as_deref());
+        Warp { path: file.path, georeferencing: file.info.georeferencing, crs, onto: Some(&self.grid) }
+    }
+
+    /// What to do about a file without CRS.
+    fn crs_of(&self, path: &str, input: Option<&str>, crs: &Crs) -> String {
+        let lies = "if its pixels lie in that CRS";
+        match input {
+            Some(input) => format!("{lies}, set inputs.{input}.crs = {:?}", crs_argument(crs)),
+            None => format!("{lies}: {}", edit(path, crs, None)),
+        }
+    }
+
+    /// What to do about a file without a place on the map.
+    fn place_of(&self, file: &Candidate) -> String {
+        let grid = &file.info.grid;
+        if (grid.rows, grid.cols) == (self.grid.rows, self.grid.cols) {
+            format!("if it covers the same area: {}", edit(file.path, &self.grid.crs, Some(&self.grid)))
+        } else {
+            format!("give it its place: gdal_edit.py -a_ullr XMIN YMAX XMAX YMIN {}", file.path)
+        }
+    }
 }
 
 /// A grid in few words.
 fn outline(grid: &Grid) -> String {
-    let (dx, dy) = grid.transform.pixel_size();
-    let (x, y) = grid.transform.origin();
-    let crs = name_of(&grid.crs);
-    format!("{} rows × {} columns of {dx} × {dy} from ({x}, {y}) in {crs}", grid.rows, grid.cols)
+    let [x, dx, _, y, _, dy] = grid.transform.0;
+    // Rows that run south have a negative size in the file, and a positive one in the user's words.
+    format!("{} rows × {} columns of {dx} × {} from ({x}, {y}) in {}", grid.rows, grid.cols, -dy, crs_name(&grid.crs))
 }
 
 fn footprint_kind(footprint: spec::Footprint) -> Footprint {
@@ -197,9 +326,4 @@ fn footprint_kind(footprint: spec::Footprint) -> Footprint {
         spec::Footprint::Union => Footprint::Union,
         spec::Footprint::Reference => Footprint::Reference,
     }
-}
-
-/// What a CRS calls itself: the first quoted text of its WKT.
-fn name_of(crs: &Crs) -> String {
-    crs.0.split('"').nth(1).map_or_else(|| "no CRS".into(), str::to_owned)
 }

@@ -1,10 +1,12 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
 use super::{Survey, unknown};
+use crate::grid::Crs;
 use crate::job::spec::{Input, InputNodata, RasterInput};
 use crate::job::{Loaded, Mistakes};
-use crate::raster::{Info, Nodata};
+use crate::raster::{Info, Nodata, crs_from_user, crs_name, same_crs};
 use crate::sandbox::{Description, InputInfo};
+use indexmap::IndexMap;
 use tilefn_abi::DType;
 
 /// An input with its files opened.
@@ -13,6 +15,8 @@ pub struct Opened {
     pub name: String,
     /// Its files, in order; none when an optional input is absent.
     pub files: Vec<OpenedFile>,
+    /// The CRS that the job gives its files.
+    pub crs: Option<String>,
 }
 
 /// A file, and what is read of it.
@@ -63,9 +67,55 @@ pub fn open(
                 Vec::new()
             }
         };
-        opened.push(Opened { name: wanted.name.clone(), files });
+        let crs = match given.get(&wanted.name) {
+            Some(Input::Raster(input)) => input.crs.clone(),
+            _ => None,
+        };
+        opened.push(Opened { name: wanted.name.clone(), files, crs });
     }
+    warnings.extend(said(&opened));
     opened
+}
+
+/// What GDAL found odd about the files, each thing once.
+fn said(opened: &[Opened]) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let mut said: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for file in opened.iter().flat_map(|i| &i.files) {
+        for text in &file.info.warnings {
+            let paths = said.entry(text).or_default();
+            if paths.last() != Some(&file.path.as_str()) {
+                paths.push(&file.path);
+            }
+        }
+    }
+    let mut warnings: Vec<String> = said
+        .iter()
+        .take(SHOWN)
+        .map(|(text, paths)| match paths.as_slice() {
+            [path] => format!("{path}: {text}"),
+            [path, others @ ..] => format!("{path} and {} other files: {text}", others.len()),
+            [] => (*text).to_owned(),
+        })
+        .collect();
+    if said.len() > SHOWN {
+        warnings.push(format!("GDAL says {} more things of the input files", said.len() - SHOWN));
+    }
+    warnings
+}
+
+/// Gives a file that has no CRS the job's.
+fn give_crs(loaded: &Loaded, key: &str, given: &Crs, path: &str, info: &mut Info, mistakes: &mut Mistakes) {
+    let own = &info.grid.crs;
+    if own.is_none() {
+        info.grid.crs = given.clone();
+    } else if !same_crs(own, given) {
+        let key = format!("{key}.crs");
+        let message = format!("{path} has a CRS of its own, {}, which is not {}", crs_name(own), crs_name(given));
+        mistakes
+            .add(loaded.position(&key), key, message)
+            .hint("leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with gdal_edit.py -a_srs");
+    }
 }
 
 fn open_input(
@@ -85,15 +135,26 @@ fn open_input(
             .hint("use path = \"…\"");
         return Vec::new();
     }
+    let crs = match input.crs.as_deref().map(crs_from_user).transpose() {
+        Ok(crs) => crs,
+        Err(error) => {
+            let key = format!("{key}.crs");
+            mistakes.add(loaded.position(&key), key, error);
+            return Vec::new();
+        }
+    };
     let mut files = Vec::new();
     for path in paths {
-        let info = match survey.info(path) {
+        let mut info = match survey.info(path) {
             Ok(info) => info,
             Err(error) => {
                 mistakes.add(loaded.position(&path_key), path_key.clone(), error);
                 continue;
             }
         };
+        if let Some(crs) = &crs {
+            give_crs(loaded, key, crs, path, &mut info, mistakes);
+        }
         if let Some(file) = describe(loaded, key, wanted, input, (path, info), mistakes, warnings) {
             files.push(file);
         }

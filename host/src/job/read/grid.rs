@@ -18,6 +18,10 @@ pub fn grid(r: &mut Reader<'_>, field: &Field<'_>, inputs: &[&str]) -> Option<Gr
     let crs = s.read(r, "crs", crs);
     let resolution = s.read(r, "resolution", resolution);
     let bounds = s.read(r, "bounds", bounds);
+    let tolerance = s.read(r, "tolerance", |r, f| {
+        let value = r.number(f)?;
+        r.want(f, "a part of a pixel: at least 0 and less than 0.5", (0.0..0.5).contains(&value).then_some(value))
+    });
     let tile = s.read(r, "tile", |r, f| {
         let sides = match &f.node.data {
             Data::List(items) if items.len() == 2 => {
@@ -38,6 +42,7 @@ pub fn grid(r: &mut Reader<'_>, field: &Field<'_>, inputs: &[&str]) -> Option<Gr
         crs,
         resolution,
         bounds,
+        tolerance: tolerance.unwrap_or(default.tolerance),
         tile,
         edge: edge.unwrap_or(default.edge),
         skip_empty: skip_empty.unwrap_or(default.skip_empty),
@@ -68,7 +73,7 @@ fn contradictions(r: &mut Reader<'_>, s: &mut Section<'_>, footprint: Option<Foo
 }
 
 /// An authority's code, WKT or a PROJ string. Whether PROJ knows it shows when the grid is planned.
-fn crs(r: &mut Reader<'_>, field: &Field<'_>) -> Option<String> {
+pub fn crs(r: &mut Reader<'_>, field: &Field<'_>) -> Option<String> {
     let wanted = "a CRS such as \"EPSG:28355\", WKT or a PROJ string";
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let (found, code) = match &field.node.data {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::grid::crs;
 use super::{Field, Reader, Section, nodata};
 use crate::job::spec::{
     Absent, DataType, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, Resampling, VectorInput,
@@ -11,7 +12,7 @@ use crate::job::spec::{
 use crate::job::tree::{Data, Node, item, join};
 use crate::job::units::Nodata;
 
-const RASTER_KEYS: [&str; 4] = ["paths", "path", "bands", "resampling"];
+const RASTER_KEYS: [&str; 5] = ["paths", "path", "bands", "crs", "resampling"];
 const VECTOR_KEYS: [&str; 6] = ["layer", "where", "burn", "burn_attribute", "dtype", "all_touched"];
 
 /// One input, raster or vector.
@@ -34,13 +35,14 @@ fn raster(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<RasterInput> {
             format!("expected one value, or one for each of the {} bands, found {}", bands.len(), values.len()),
         );
     }
+    let crs = s.read(r, "crs", crs);
     let resampling = s.read(r, "resampling", Reader::name);
     for key in VECTOR_KEYS {
         s.refuse(r, key, "only for a vector input, and there is no `vector`");
     }
     s.known.push("vector");
     s.finish(r);
-    Some(RasterInput { files: files?, bands, nodata, resampling: resampling.unwrap_or(Resampling::Nearest) })
+    Some(RasterInput { files: files?, bands, nodata, crs, resampling: resampling.unwrap_or(Resampling::Nearest) })
 }
 
 /// `path` or `paths`, not both, not neither.

@@ -56,6 +56,10 @@ pub struct RasterInput {
     /// The value of invalid pixels, or one for each band read. Default: the file's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodata: Option<InputNodata>,
+    /// The CRS of a file that has none: `EPSG:28355`, another authority's code, WKT or a PROJ string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = "EPSG:28355")]
+    pub crs: Option<String>,
     /// How to resample when the file's grid or CRS differs from the working grid.
     #[serde(default = "nearest")]
     pub resampling: Resampling,

@@ -1,14 +1,19 @@
 //! GDAL's settings and messages: configured once, nothing on stderr, failures kept for the thread that caused them.
 
+use super::damage;
 use gdal::config;
 use gdal::errors::CplErrType;
 use gdal_sys::CPLErr;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::sync::Once;
 
 /// More messages than this of one call say nothing new.
 const KEPT: usize = 8;
+
+/// GDAL's numbers for what a server answers: `CPLE_HttpResponse` to `CPLE_AWSSignatureDoesNotMatch`.
+const HTTP_RESPONSE: i32 = 11;
+const AWS_LAST: i32 = 17;
 
 /// What GDAL said during one call.
 #[derive(Default)]
@@ -32,6 +37,19 @@ impl Messages {
         }
     }
 
+    /// Everything, failures first: for a call that succeeded all the same.
+    pub(super) fn all(mut self) -> Vec<String> {
+        self.failures.append(&mut self.warnings);
+        self.failures
+    }
+
+    /// As [`outcome`](Self::outcome), for a call that reads pixels: a warning that tells of damage is a failure, as GDAL has
+    /// made up what it couldn't decode.
+    pub(super) fn outcome_of_read(&self, returned: CPLErr::Type) -> Result<(), String> {
+        self.outcome(returned)?;
+        self.warnings.iter().find(|text| damage::tells_of_damage(text)).map_or(Ok(()), |text| Err(text.clone()))
+    }
+
     /// Whether a call succeeded that returned this. A few drivers report a damaged block and go on.
     pub(super) fn outcome(&self, returned: CPLErr::Type) -> Result<(), String> {
         if returned == CPLErr::CE_None && self.failure().is_none() {
@@ -44,6 +62,15 @@ impl Messages {
 
 thread_local! {
     static MESSAGES: RefCell<Messages> = RefCell::default();
+    static HEARD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As [`watch`], for a caller that passes the warnings on: they aren't logged as well.
+pub(super) fn hear<T>(call: impl FnOnce() -> T) -> (T, Messages) {
+    let outer = HEARD.replace(true);
+    let result = watch(call);
+    HEARD.set(outer);
+    result
 }
 
 /// Runs `call` and returns with its result what GDAL said meanwhile on this thread.
@@ -85,6 +112,8 @@ pub(super) fn ready() {
         ] {
             set_unless_given(key, value);
         }
+        // Else the pixels that a raw file lacks are zeros, in narrow windows of wide rasters.
+        let _ = config::set_config_option("GDAL_ONE_BIG_READ", "NO");
         let environment = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
         let endpoint = environment("AWS_ENDPOINT_URL_S3").or_else(|| environment("AWS_ENDPOINT_URL"));
         let given = config::get_config_option("AWS_S3_ENDPOINT", "").is_ok_and(|given| !given.is_empty());
@@ -124,8 +153,21 @@ pub(super) fn with_setting<T>(key: &str, value: &str, call: impl FnOnce() -> T) 
     result
 }
 
+/// Runs `call`, which opens or reads a raster, without threads of GDAL's own if the user's `GDAL_NUM_THREADS` asks for some: what
+/// they have to say of a damaged block is lost. Tiles are read by several threads anyway.
+pub(super) fn on_this_thread<T>(call: impl FnOnce() -> T) -> T {
+    const KEY: &str = "GDAL_NUM_THREADS";
+    if config::get_config_option(KEY, "").is_ok_and(|given| given.is_empty()) {
+        return call();
+    }
+    let _ = config::set_thread_local_config_option(KEY, "1");
+    let result = call();
+    let _ = config::clear_thread_local_config_option(KEY);
+    result
+}
+
 /// GDAL calls this on the thread that has something to say. It must not panic.
-fn receive(class: CplErrType, _number: i32, text: &str) {
+fn receive(class: CplErrType, number: i32, text: &str) {
     let text = text.trim();
     let keep = |pick: fn(&mut Messages) -> &mut Vec<String>| {
         let _ = MESSAGES.try_with(|messages| {
@@ -144,8 +186,15 @@ fn receive(class: CplErrType, _number: i32, text: &str) {
             keep(|messages| &mut messages.failures);
         }
         CplErrType::Warning => {
-            tracing::warn!(target: "tilefn::gdal", "{text}");
-            keep(|messages| &mut messages.warnings);
+            if HEARD.try_with(Cell::get).unwrap_or(false) {
+                tracing::debug!(target: "tilefn::gdal", "{text}");
+            } else {
+                tracing::warn!(target: "tilefn::gdal", "{text}");
+            }
+            // A request that is repeated is none of the file's. If it fails for good, that is a failure.
+            if !(HTTP_RESPONSE..=AWS_LAST).contains(&number) {
+                keep(|messages| &mut messages.warnings);
+            }
         }
         CplErrType::Debug | CplErrType::None => tracing::trace!(target: "tilefn::gdal", "{text}"),
     }

@@ -1,7 +1,8 @@
 //! Element types: GDAL's and ours.
 
+use gdal::raster::RasterBand;
 use gdal_sys::GDALDataType;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::LazyLock;
 use tilefn_abi::DType;
 
@@ -54,4 +55,30 @@ pub(super) fn name(number: GDALDataType::Type) -> String {
         let name = gdal_sys::GDALGetDataTypeName(number);
         if name.is_null() { format!("number {number}") } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
     }
+}
+
+/// GDAL's number for a band's type, which may be none of ours.
+pub(super) fn of_band(band: &RasterBand) -> GDALDataType::Type {
+    #[expect(unsafe_code, reason = "the gdal crate knows no type beyond those it was built with")]
+    // SAFETY: the handle is valid as long as `band` is.
+    unsafe {
+        gdal_sys::GDALGetRasterDataType(band.c_rasterband())
+    }
+}
+
+/// Bytes of a pixel of one of GDAL's types, complex ones included.
+pub(super) fn size(number: GDALDataType::Type) -> u64 {
+    #[expect(unsafe_code, reason = "the gdal crate knows no complex types")]
+    // SAFETY: takes a number by value; one that is no type has the size 0.
+    let size = unsafe { gdal_sys::GDALGetDataTypeSizeBytes(number) };
+    u64::try_from(size).unwrap_or(0)
+}
+
+/// GDAL's number for a type's name; `None` if there is none of this name.
+pub(super) fn by_name(name: &str) -> Option<GDALDataType::Type> {
+    let name = CString::new(name).ok()?;
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: the name has a closing zero.
+    let number = unsafe { gdal_sys::GDALGetDataTypeByName(name.as_ptr()) };
+    (number != GDALDataType::GDT_Unknown).then_some(number)
 }

@@ -2,27 +2,43 @@
 
 use super::geokeys::GeoKeys;
 use super::nodata::{int_range, whole};
-use super::{Error, Nodata, Result, cpl, dtype, open};
+use super::{Error, Nodata, Result, cpl, damage, dtype, open};
 use crate::grid::{Crs, GeoTransform, Grid};
 use gdal::raster::RasterBand;
 use gdal::{Dataset, Metadata};
-use gdal_sys::GDALDataType;
 use std::collections::HashMap;
 use tilefn_abi::DType;
 
 /// A raster file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Info {
-    /// CRS, geotransform and size; without georeferencing, pixels of size 1 from `(0, 0)` downwards.
+    /// CRS, geotransform and size; without a geotransform, [`GeoTransform::NONE`].
     pub grid: Grid,
-    /// Whether the file has a geotransform.
-    pub georeferenced: bool,
+    /// What says where on the map its pixels lie.
+    pub georeferencing: Georeferencing,
     /// At least one.
     pub bands: Vec<BandInfo>,
     /// GDAL's short name of the format.
     pub driver: String,
     /// The files that GDAL takes for this raster, as it names them: its own, those beside it, and those that it refers to.
     pub files: Vec<String>,
+    /// What GDAL found odd about the file.
+    pub warnings: Vec<String>,
+}
+
+/// What says where on the map a raster's pixels lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Georeferencing {
+    /// A geotransform.
+    Transform,
+    /// Ground control points.
+    Points,
+    /// Rational polynomial coefficients, RPC.
+    Polynomials,
+    /// Arrays of coordinates, one for each pixel.
+    Arrays,
+    /// Nothing.
+    None,
 }
 
 /// A band of a raster file.
@@ -84,20 +100,24 @@ impl Inspector {
     /// What the file at `path` is.
     ///
     /// # Errors
-    /// When it can't be opened, isn't a raster or holds several, has complex pixels, or has ground control points instead
-    /// of a geotransform.
+    /// When it can't be opened, isn't a raster or holds several, has complex pixels, or is too short for its pixels.
     pub fn inspect(&mut self, path: &str) -> Result<Info> {
-        let dataset = open::open(path)?;
+        let open::Opened { dataset, mut warnings } = open::open(path)?;
+        damage::check_sources(&dataset).map_err(|reason| Error::Damaged { path: path.to_owned(), reason })?;
         let files = open::files(&dataset);
-        let (info, _) = cpl::watch(|| {
+        let (info, messages) = cpl::hear(|| {
             let crs = self.crs(&dataset, path, files.len());
             describe(&dataset, crs, files)
         });
-        info.map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
+        warnings.extend(messages.all());
+        info.map(|info| Info { warnings, ..info })
+            .map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
     }
 
     fn crs(&mut self, dataset: &Dataset, path: &str, files: usize) -> Crs {
-        let crs = || Crs::from(dataset.spatial_ref().and_then(|crs| crs.to_wkt()).unwrap_or_default().as_str());
+        // Ground control points have a CRS of their own.
+        let own = || dataset.spatial_ref().ok().or_else(|| dataset.gcp_spatial_ref());
+        let crs = || Crs::from(own().and_then(|crs| crs.to_wkt().ok()).unwrap_or_default().as_str());
         // Files beside it may say something else than the file.
         let alone = dataset.driver().short_name() == "GTiff" && files == 1;
         match alone.then(|| GeoKeys::read(path)).flatten() {
@@ -110,29 +130,40 @@ impl Inspector {
 fn describe(dataset: &Dataset, crs: Crs, files: Vec<String>) -> Result<Info, String> {
     let (cols, rows) = dataset.raster_size();
     let too_large = || format!("its size {rows} × {cols} is too large");
-    let transform = dataset.geo_transform().ok();
-    if transform.is_none() && has_gcps(dataset) {
-        return Err("it has ground control points but no geotransform: warp it first (gdalwarp)".into());
-    }
+    // An identity transform is GDAL's way to say that there is none.
+    let transform = dataset.geo_transform().ok().filter(|t| *t != [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]).map(GeoTransform);
+    let transform = transform.filter(|t| *t != GeoTransform::NONE);
     let bands: Result<Vec<_>, String> = (1..=dataset.raster_count()).map(|n| band(dataset, n)).collect();
     Ok(Info {
         grid: Grid {
-            transform: GeoTransform(transform.unwrap_or([0.0, 1.0, 0.0, 0.0, 0.0, -1.0])),
+            transform: transform.unwrap_or(GeoTransform::NONE),
             rows: u32::try_from(rows).map_err(|_| too_large())?,
             cols: u32::try_from(cols).map_err(|_| too_large())?,
             crs,
         },
-        georeferenced: transform.is_some(),
+        georeferencing: georeferencing(dataset, transform),
         bands: bands?,
         driver: dataset.driver().short_name(),
         files,
+        warnings: Vec::new(),
     })
+}
+
+fn georeferencing(dataset: &Dataset, transform: Option<GeoTransform>) -> Georeferencing {
+    let has = |domain| dataset.metadata_domain(domain).is_some_and(|items| !items.is_empty());
+    match transform {
+        Some(_) => Georeferencing::Transform,
+        None if has_gcps(dataset) => Georeferencing::Points,
+        None if has("RPC") => Georeferencing::Polynomials,
+        None if has("GEOLOCATION") => Georeferencing::Arrays,
+        None => Georeferencing::None,
+    }
 }
 
 fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
     let band = dataset.rasterband(number).map_err(|e| format!("band {number}: {e}"))?;
     let dtype = band_dtype(&band).ok_or_else(|| {
-        format!("band {number} is {}, a type that tilefn can't process", dtype::name(raw_type(&band)))
+        format!("band {number} is {}, a type that tilefn can't process", dtype::name(dtype::of_band(&band)))
     })?;
     let (block_cols, block_rows) = band.block_size();
     let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
@@ -148,15 +179,7 @@ fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
 /// The element type of a band, if it is one of ours.
 pub(super) fn band_dtype(band: &RasterBand) -> Option<DType> {
     let signed_byte = band.metadata_item("PIXELTYPE", "IMAGE_STRUCTURE").as_deref() == Some("SIGNEDBYTE");
-    dtype::from_gdal(raw_type(band), signed_byte)
-}
-
-fn raw_type(band: &RasterBand) -> GDALDataType::Type {
-    #[expect(unsafe_code, reason = "the gdal crate knows no type beyond those it was built with")]
-    // SAFETY: the handle is valid as long as `band` is.
-    unsafe {
-        gdal_sys::GDALGetRasterDataType(band.c_rasterband())
-    }
+    dtype::from_gdal(dtype::of_band(band), signed_byte)
 }
 
 /// The band's nodata value; `None` also when its type can't hold it, since then no pixel has it.

@@ -88,7 +88,7 @@ fn transfer(
     let count = c_int::try_from(bands.len()).map_err(|_| too_large())?;
     let spacing = |n: usize| i64::try_from(n).map_err(|_| too_large());
     let (pixel, line, band) = (spacing(layout.pixel)?, spacing(layout.line)?, spacing(layout.band)?);
-    let (result, messages) = cpl::watch(|| {
+    let call = || {
         #[expect(unsafe_code, reason = "the gdal crate reads and writes one band at a time, packed only")]
         // SAFETY: the dataset is open and ours; the last byte that GDAL touches at these spacings is below `len`, as
         // checked above; it reads `bands` and, when writing, `buffer`, and changes neither.
@@ -112,6 +112,12 @@ fn transfer(
                 ptr::null_mut(),
             )
         }
-    });
-    messages.outcome(result)
+    };
+    if direction == GDALRWFlag::GF_Read {
+        let (result, messages) = cpl::watch(|| cpl::on_this_thread(call));
+        messages.outcome_of_read(result)
+    } else {
+        let (result, messages) = cpl::watch(call);
+        messages.outcome(result)
+    }
 }

@@ -1,9 +1,9 @@
 //! Opening rasters, wherever they are.
 
-use super::{Error, Result, cpl, hdf5};
+use super::{Error, Result, cpl, damage, hdf5};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 
 /// The path that GDAL knows a file by: `s3://bucket/key` and `https://…` become GDAL's `/vsis3/…` and `/vsicurl/…`,
 /// everything else stays.
@@ -17,31 +17,28 @@ pub fn gdal_path(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether there is a file of any kind at one of GDAL's paths, `s3://…` included. What can't be looked at is not there.
-pub fn exists(path: &str) -> bool {
-    let Ok(name) = CString::new(gdal_path(path).into_owned()) else { return false };
-    let (found, _) = cpl::watch(|| {
-        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
-        // SAFETY: two texts with a closing zero; what was opened is closed, once.
-        unsafe {
-            let file = gdal_sys::VSIFOpenL(name.as_ptr(), c"rb".as_ptr());
-            !file.is_null() && gdal_sys::VSIFCloseL(file) == 0
-        }
-    });
-    found
-}
-
 /// Whether GDAL reads the file from elsewhere, where waiting takes the time; `name` is as GDAL knows it.
 pub fn is_remote(name: &str) -> bool {
     name.starts_with("/vsi") && !name.starts_with("/vsimem/")
 }
 
+/// A raster open for reading.
+pub(super) struct Opened {
+    /// The raster.
+    pub(super) dataset: Dataset,
+    /// What GDAL found odd about it, though it opened it.
+    pub(super) warnings: Vec<String>,
+}
+
 /// Opens a raster for reading.
-pub(super) fn open(path: &str) -> Result<Dataset> {
+///
+/// # Errors
+/// When GDAL can't open it, it has no bands, or fewer bytes than its pixels take.
+pub(super) fn open(path: &str) -> Result<Opened> {
     hdf5::silence();
     let name = gdal_path(path);
     let (opened, messages) =
-        cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
+        cpl::hear(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
     let Some(dataset) = opened else {
         let (vector, _) = cpl::watch(|| open_as(&name, GdalOpenFlags::GDAL_OF_VECTOR));
         return Err(match vector {
@@ -60,17 +57,23 @@ pub(super) fn open(path: &str) -> Result<Dataset> {
             Error::Subdatasets { path: path.to_owned(), names }
         });
     }
-    Ok(dataset)
+    damage::check(&dataset, &name).map_err(|reason| Error::Damaged { path: path.to_owned(), reason })?;
+    // The same text for every file that has the same oddity.
+    let warnings = messages.all().iter().map(|text| without_name(text, &name)).collect();
+    Ok(Opened { dataset, warnings })
 }
 
 /// GDAL's reason without the file's name in front, which the message has already.
 fn without_name(reason: &str, name: &str) -> String {
-    let rest = reason.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
-    rest.unwrap_or(reason).to_owned()
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let rest = |name| reason.strip_prefix(name).and_then(|rest: &str| rest.strip_prefix(": "));
+    rest(name).or_else(|| rest(last)).unwrap_or(reason).to_owned()
 }
 
 fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
-    let open = || Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok();
+    let open = || {
+        cpl::on_this_thread(|| Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok())
+    };
     if is_remote(name) {
         // Listing the folder of a remote file, to find files beside it, may take longer than reading it.
         cpl::with_setting("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR", open)

@@ -4,6 +4,7 @@ use super::fill::fill;
 use super::halo::positions;
 use super::int8::{Widening, narrow};
 use super::io::{self, Layout, buffer_len};
+use super::turn::turn;
 use super::{Edge, Error, Result, SourceSpec, dtype, inspect, open};
 use crate::grid::Window;
 use gdal::Dataset;
@@ -46,7 +47,7 @@ impl Source {
     /// # Errors
     /// As [`inspect`]; [`Error::Shape`] when its size or bands aren't those of `spec`.
     pub fn open(spec: &SourceSpec) -> Result<Self> {
-        let dataset = open::open(&spec.path)?;
+        let dataset = open::open(&spec.path)?.dataset;
         let shape = |reason: String| Error::Shape { path: spec.path.clone(), reason };
         let (cols, rows) = dataset.raster_size();
         let size = (u32::try_from(rows).ok(), u32::try_from(cols).ok());
@@ -139,13 +140,18 @@ impl Source {
             rows.checked_mul(layout.line)?.checked_add(cols.checked_mul(pixel)?)
         };
         let layout = Layout { start: start().ok_or_else(too_large)?, ..layout };
-        let in_file = inside.relative_to(self.spec.offset.row, self.spec.offset.col).ok_or_else(too_large)?;
+        let in_file = inside
+            .relative_to(self.spec.offset.row, self.spec.offset.col)
+            .and_then(|upright| self.spec.turn.in_file(&upright, self.spec.file_size))
+            .ok_or_else(too_large)?;
         self.transfer(&in_file, out, &layout).map_err(|reason| Error::Read {
             path: self.spec.path.clone(),
             bands: self.spec.bands.clone(),
             window: in_file,
             reason,
-        })
+        })?;
+        turn(self.spec.turn, &in_file, out, &layout, self.bands.len());
+        Ok(())
     }
 
     /// Reads a window of the file's own pixels to a place in `out`.

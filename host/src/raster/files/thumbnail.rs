@@ -45,7 +45,7 @@ pub fn thumbnail(path: &str, view: &View) -> Result<Thumbnail> {
     let info = inspect(path)?;
     let unsupported = |reason: String| Error::Unsupported { path: path.to_owned(), reason };
     let numbers = choose(&info, &view.bands).map_err(unsupported)?;
-    let dataset = open::open(path)?;
+    let dataset = open::open(path)?.dataset;
     let (rows, cols) = fit(info.grid.rows, info.grid.cols, view.size.max(1));
     let (drawn, _) = cpl::watch(|| draw(&dataset, &info, &numbers, view, (rows, cols)));
     Ok(Thumbnail { rows, cols, rgba: drawn.map_err(unsupported)? })
