@@ -12,5 +12,6 @@ mod large;
 mod mistakes;
 mod outputs;
 mod pixels;
+mod places;
 mod report;
 mod support;

@@ -75,6 +75,7 @@ pub fn prepare(
     is_compiled: impl FnOnce() + Send,
     console: &Console,
     start: bool,
+    report: Option<&Path>,
 ) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
@@ -97,7 +98,12 @@ pub fn prepare(
         function: function.description().name.clone(),
     };
     let journal = if start { open_journal(arguments, &mut loaded, &identity, console)? } else { None };
-    let options = job::Options { overwrite: arguments.overwrite, threads };
+    let options = job::Options {
+        overwrite: arguments.overwrite,
+        threads,
+        job_file: (arguments.job != "-").then(|| arguments.job.clone()),
+        report: report.map(|path| path.display().to_string()),
+    };
     let planned = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes);
     let mut plan = match (planned, journal.as_ref().is_some_and(|j| j.progress().done.len() == 0)) {
         (Ok(plan), _) => plan,
@@ -108,6 +114,7 @@ pub fn prepare(
         }
     };
     crate::raster::init(plan.task.block_cache);
+    plan.warnings.extend(crate::raster::settings_warnings());
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     plan.warnings.iter().for_each(|w| console.warn(w));
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })

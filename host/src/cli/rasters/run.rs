@@ -114,7 +114,8 @@ fn start(
         processes = Some(start_processes(&loaded, module.as_deref())?);
     }
     let compiled = || processes.iter_mut().for_each(Processes::call);
-    let prepared = prepare::prepare(&arguments.job, loaded, module, compiled, console, !arguments.dry_run)?;
+    let report = arguments.report.as_deref();
+    let prepared = prepare::prepare(&arguments.job, loaded, module, compiled, console, !arguments.dry_run, report)?;
     let (text, json) = described(&prepared);
     if arguments.dry_run {
         console.result(&text, "plan", || json);

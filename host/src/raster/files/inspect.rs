@@ -21,6 +21,8 @@ pub struct Info {
     pub bands: Vec<BandInfo>,
     /// GDAL's short name of the format.
     pub driver: String,
+    /// The files that GDAL takes for this raster, as it names them: its own, those beside it, and those that it refers to.
+    pub files: Vec<String>,
 }
 
 /// A band of a raster file.
@@ -39,28 +41,35 @@ pub struct BandInfo {
 }
 
 impl Info {
+    /// The types of these bands (from 1).
+    ///
+    /// # Errors
+    /// When there is no such band, or none is chosen; the text doesn't name the file.
+    pub fn dtypes_of(&self, bands: &[usize]) -> Result<Vec<DType>, String> {
+        let dtype = |band: &usize| {
+            let info = band.checked_sub(1).and_then(|i| self.bands.get(i));
+            Ok(info.ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?.dtype)
+        };
+        let types: Vec<_> = bands.iter().map(dtype).collect::<Result<_, String>>()?;
+        if types.is_empty() { Err("no band is chosen".to_owned()) } else { Ok(types) }
+    }
+
     /// The type that all of these bands (from 1) have.
     ///
     /// # Errors
-    /// When there is no such band, or their types differ; the text names the bands, not the file.
+    /// As [`Info::dtypes_of`], and when their types differ; the text names the bands.
     pub fn dtype_of(&self, bands: &[usize]) -> Result<DType, String> {
-        let mut first: Option<(usize, DType)> = None;
-        for &band in bands {
-            let info = band.checked_sub(1).and_then(|i| self.bands.get(i));
-            let dtype = info.ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?.dtype;
-            match first {
-                Some((other, other_dtype)) if other_dtype != dtype => {
-                    return Err(format!(
-                        "band {other} is {} and band {band} is {}; choose bands of one type, or let the function ask for a type",
-                        other_dtype.name(),
-                        dtype.name()
-                    ));
-                }
-                Some(_) => {}
-                None => first = Some((band, dtype)),
-            }
+        let types = self.dtypes_of(bands)?;
+        let mut all = bands.iter().zip(&types);
+        let Some((first, dtype)) = all.next() else { return Err("no band is chosen".to_owned()) };
+        match all.find(|(_, other)| *other != dtype) {
+            None => Ok(*dtype),
+            Some((band, other)) => Err(format!(
+                "band {first} is {} and band {band} is {}; choose bands of one type, or let the function ask for a type",
+                dtype.name(),
+                other.name()
+            )),
         }
-        first.map(|(_, dtype)| dtype).ok_or_else(|| "no band is chosen".to_owned())
     }
 }
 
@@ -86,14 +95,18 @@ impl Inspector {
     /// of a geotransform.
     pub fn inspect(&mut self, path: &str) -> Result<Info> {
         let dataset = open::open(path)?;
-        let (info, _) = cpl::watch(|| describe(&dataset, || self.crs(&dataset, path)));
+        let files = open::files(&dataset);
+        let (info, _) = cpl::watch(|| {
+            let crs = self.crs(&dataset, path, files.len());
+            describe(&dataset, crs, files)
+        });
         info.map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
     }
 
-    fn crs(&mut self, dataset: &Dataset, path: &str) -> Crs {
+    fn crs(&mut self, dataset: &Dataset, path: &str, files: usize) -> Crs {
         let crs = || Crs::from(dataset.spatial_ref().and_then(|crs| crs.to_wkt()).unwrap_or_default().as_str());
         // Files beside it may say something else than the file.
-        let alone = dataset.driver().short_name() == "GTiff" && files(dataset) == 1;
+        let alone = dataset.driver().short_name() == "GTiff" && files == 1;
         match alone.then(|| GeoKeys::read(path)).flatten() {
             Some(keys) => self.known.entry(keys).or_insert_with(crs).clone(),
             None => crs(),
@@ -101,20 +114,7 @@ impl Inspector {
     }
 }
 
-/// How many files GDAL takes for this dataset.
-fn files(dataset: &Dataset) -> usize {
-    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
-    // SAFETY: the handle is valid as long as `dataset` is; the list, null or not, is counted and freed once.
-    let count = unsafe {
-        let list = gdal_sys::GDALGetFileList(dataset.c_dataset());
-        let count = gdal_sys::CSLCount(list);
-        gdal_sys::CSLDestroy(list);
-        count
-    };
-    usize::try_from(count).unwrap_or(0)
-}
-
-fn describe(dataset: &Dataset, crs: impl FnOnce() -> Crs) -> Result<Info, String> {
+fn describe(dataset: &Dataset, crs: Crs, files: Vec<String>) -> Result<Info, String> {
     let (cols, rows) = dataset.raster_size();
     let too_large = || format!("its size {rows} × {cols} is too large");
     let transform = dataset.geo_transform().ok();
@@ -127,11 +127,12 @@ fn describe(dataset: &Dataset, crs: impl FnOnce() -> Crs) -> Result<Info, String
             transform: GeoTransform(transform.unwrap_or([0.0, 1.0, 0.0, 0.0, 0.0, -1.0])),
             rows: u32::try_from(rows).map_err(|_| too_large())?,
             cols: u32::try_from(cols).map_err(|_| too_large())?,
-            crs: crs(),
+            crs,
         },
         georeferenced: transform.is_some(),
         bands: bands?,
         driver: dataset.driver().short_name(),
+        files,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{Error, Result, cpl, hdf5};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::borrow::Cow;
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_char};
 
 /// The path that GDAL knows a file by: `s3://bucket/key` and `https://…` become GDAL's `/vsis3/…` and `/vsicurl/…`,
 /// everything else stays.
@@ -76,6 +76,26 @@ fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
         cpl::with_setting("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR", open)
     } else {
         open()
+    }
+}
+
+/// The files that GDAL takes for this dataset, as it names them.
+pub(super) fn files(dataset: &Dataset) -> Vec<String> {
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: the handle is valid as long as `dataset` is; the list, null or not, is the caller's.
+    let list = unsafe { gdal_sys::GDALGetFileList(dataset.c_dataset()) };
+    texts(list)
+}
+
+/// The texts of one of GDAL's lists, which is the caller's, and freed.
+pub(super) fn texts(list: *mut *mut c_char) -> Vec<String> {
+    #[expect(unsafe_code, reason = "the gdal crate frees no lists")]
+    // SAFETY: null, or a list that ends with a null pointer, of texts with a closing zero; it's read before it is freed, once.
+    unsafe {
+        let count = usize::try_from(gdal_sys::CSLCount(list)).unwrap_or(0);
+        let texts = (0..count).map(|n| CStr::from_ptr(*list.add(n)).to_string_lossy().into_owned()).collect();
+        gdal_sys::CSLDestroy(list);
+        texts
     }
 }
 

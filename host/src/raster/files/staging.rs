@@ -3,7 +3,7 @@
 //! Every file keeps its final name there, as some formats refer to their own parts by name. An abandoned output goes
 //! away with the folder, whatever files GDAL put beside it.
 
-use super::cpl;
+use super::{cpl, place};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -11,9 +11,6 @@ use std::path::{Path, PathBuf};
 
 /// Longest part of an output's name in the folder's, so that names stay below the usual limit of 255 bytes.
 const NAME_BYTES: usize = 100;
-/// Sidecar files that GDAL reads beside a raster: a new raster must not inherit an old one's.
-const SIDECARS: [&str; 3] = [".aux.xml", ".ovr", ".msk"];
-
 /// A hidden folder `.NAME.tilefn-XXXXXX`, deleted with its contents when dropped, unless it is kept.
 #[derive(Debug)]
 pub(super) struct Staging {
@@ -33,10 +30,10 @@ impl Drop for Staging {
 }
 
 impl Staging {
-    /// Makes the folder for a file that is to be `target`. That may be one of GDAL's `/vsi…` paths: then the folder is
-    /// among the temporary files.
+    /// Makes the folder for a file that is to be `target`, or what that leads to if it is a link. It may be one of GDAL's `/vsi…`
+    /// paths: then the folder is among the temporary files.
     pub(super) fn new(target: &str) -> Result<Self, String> {
-        let path = Path::new(target);
+        let path = &*place::destination(target)?;
         let name = path.file_name().ok_or("it is not the name of a file")?;
         let parent = if is_virtual(path) {
             std::env::temp_dir()
@@ -62,7 +59,7 @@ impl Staging {
 
     /// Takes over the folder that an earlier run kept for `target`.
     pub(super) fn adopt(target: &str, folder: &Path) -> Result<Self, String> {
-        let path = Path::new(target);
+        let path = &*place::destination(target)?;
         let name = path.file_name().ok_or("it is not the name of a file")?;
         if !folder.is_dir() {
             return Err(format!("{} is gone", folder.display()));
@@ -131,12 +128,8 @@ impl Staging {
                 File::open(&path)?.sync_all()?;
             }
         }
-        for suffix in SIDECARS {
-            let mut sidecar = self.name.clone();
-            sidecar.push(suffix);
-            if !entries.contains(&sidecar) {
-                remove_if_there(&self.target.with_file_name(sidecar))?;
-            }
+        for sidecar in place::stale(&self.target, entries) {
+            remove_if_there(&sidecar)?;
         }
         if self.target.is_dir() {
             // A folder can't be replaced in one step; this one goes when the staging folder does.
