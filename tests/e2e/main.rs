@@ -15,6 +15,7 @@ mod lists;
 mod mistakes;
 mod outputs;
 mod pixels;
+mod places;
 mod report;
 mod support;
 mod terminal;

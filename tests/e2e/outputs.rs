@@ -34,7 +34,7 @@ fn overviews() {
             "
             write('gdal.tif', ramp(700, 600))
             dataset = gdal.Open('gdal.tif', gdal.GA_Update)
-            dataset.BuildOverviews('AVERAGE', [3, 8])
+            dataset.BuildOverviews('NEAREST', [3, 8])
             theirs, mine = dataset.GetRasterBand(1), band('copy.tif')
             assert mine.GetOverviewCount() == 2
             for n in range(2):
@@ -43,8 +43,14 @@ fn overviews() {
             ",
         );
     }
-    f.run("--overwrite --set outputs.copy.levels=[2] --set outputs.copy.overview_resampling=nearest").ok();
-    f.python("b = band('copy.tif'); assert (b.GetOverview(0).ReadAsArray() == ramp(700, 600)[::2, ::2]).all()");
+    f.run("--overwrite --set outputs.copy.levels=[2] --set outputs.copy.overview_resampling=average").ok();
+    f.python(
+        "
+        found = band('copy.tif').GetOverview(0).ReadAsArray()
+        mean = ramp(700, 600).reshape(350, 2, 300, 2).mean((1, 3))
+        assert (abs(found - mean) <= 0.5).all() and (found != ramp(700, 600)[::2, ::2]).any()
+        ",
+    );
 }
 
 /// Blocks suit the tiles, compression is on, and creation options of the job go before tilefn's own.
@@ -107,16 +113,6 @@ fn replacing_a_file() {
     f.run("--overwrite").ok();
     f.python("same('copy.tif', ramp())");
     assert_eq!(f.files(), ["a.tif", "copy.tif", "job.toml"]);
-}
-
-/// An input may be replaced by the output: it is read until the new one is complete.
-#[test]
-fn an_output_in_place_of_its_input() {
-    let f = Folder::new();
-    f.python("write('a.tif', ramp().astype('f4'))");
-    f.job("add", "[inputs.image]\npath = 'a.tif'\n[inputs.other]\npath = 'a.tif'\n[outputs.add]\npath = 'a.tif'\n[grid]\ntile = [64, 64]\n");
-    f.run("--overwrite --workers threads:3").ok();
-    f.python("same('a.tif', ramp().astype('f4') * 2)");
 }
 
 /// No block is written twice, and where the job asks for blocks, tiles are as wide as they are.

@@ -153,15 +153,14 @@ impl Writer {
         Ok(warnings)
     }
 
-    /// Begins all files, with as many bands as they are named for, or one. Whatever is wrong with an output shows now,
+    /// Begins all files, with as many bands as are likely. Whatever is wrong with an output shows now,
     /// not after the first tile; and the thread that planned has loaded what it takes to write a CRS already.
     pub fn begin(&self) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
             for slot in slots {
                 let mut slot = lock(slot);
                 if let Slot::Planned { spec, begun, .. } = &mut *slot {
-                    let bands = u32::try_from(spec.band_names.len()).unwrap_or(u32::MAX).max(1);
-                    let target = Target::create(TargetSpec { bands, ..(**spec).clone() });
+                    let target = Target::create((**spec).clone());
                     *begun =
                         Some(Box::new(target.map_err(|source| WriteError::Raster { output: name.clone(), source })?));
                 }
@@ -299,7 +298,8 @@ impl Writer {
                 {
                     let mut slot = lock(slot);
                     // Not one tile had data: the file is all nodata.
-                    self.open(&mut slot, 1).map_err(fail)?;
+                    let bands = if let Slot::Planned { spec, .. } = &*slot { spec.bands } else { 1 };
+                    self.open(&mut slot, bands).map_err(fail)?;
                     if !matches!(*slot, Slot::Open { .. }) {
                         continue;
                     }
@@ -355,7 +355,11 @@ impl Writer {
                 Some(begun) if begun.spec().bands == bands => begun,
                 begun => {
                     begun.into_iter().for_each(|mut begun| begun.keep(false));
-                    Box::new(Target::create(TargetSpec { bands, ..(**spec).clone() })?)
+                    // The plan has tried it with another number.
+                    let spec = TargetSpec { bands, ..(**spec).clone() };
+                    let rehearsal = spec.rehearse()?;
+                    rehearsal.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", spec.path));
+                    Box::new(Target::create(spec)?)
                 }
             };
             for tile in skipped.iter().filter_map(|index| self.tiling.tile(index)) {

@@ -44,7 +44,7 @@ fn is_url(path: &str) -> bool {
 }
 
 /// A subdataset's name as what comes before the file, the file, and what comes after.
-fn subdataset(path: &str) -> Option<(&str, &str, &str)> {
+pub fn subdataset(path: &str) -> Option<(&str, &str, &str)> {
     let (prefix, rest) = path.split_once(':')?;
     let known = SUBDATASETS.iter().find(|(name, _)| *name == prefix);
     let start = if let Some(quote) = rest.find('"') {

@@ -9,6 +9,7 @@ mod grid;
 mod inputs;
 mod outputs;
 mod params;
+mod places;
 mod survey;
 
 use super::{Loaded, Mistakes, spec};
@@ -20,6 +21,7 @@ use crate::worker::{self, Task, working_set};
 use block_cache::{Tiles, block_cache};
 use inputs::Opened;
 use outputs::Planned;
+use places::Places;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
@@ -34,6 +36,10 @@ pub struct Options {
     pub made: BTreeSet<String>,
     /// Compute threads on this machine.
     pub threads: usize,
+    /// The job file, if it is one.
+    pub job_file: Option<String>,
+    /// Where the run's report will be written, if anywhere.
+    pub report: Option<String>,
 }
 
 /// The limits that a spec sets; the rest is the sandbox's.
@@ -60,12 +66,14 @@ pub fn plan(
     let mut warnings = Vec::new();
     let params = params::check(loaded, description, &mut mistakes);
     let opened = inputs::open(loaded, survey, description, &mut mistakes, &mut warnings);
-    outputs::check(loaded, description, options, &mut mistakes);
+    let mut places = Places::new(loaded, survey, options, &mut mistakes);
+    outputs::check(loaded, description, &mut places, options, &mut mistakes);
     // Without all that there is no grid, and whatever is found then would only be a consequence.
     let placed =
         if mistakes.is_empty() { grid::place(loaded, survey, &opened, &mut mistakes, &mut warnings) } else { None };
     let Some(placed) = placed else { return Err(mistakes) };
-    let outputs = outputs::plan(loaded, description, &opened, &placed.grid, options, &mut mistakes, &mut warnings);
+    let place = outputs::Place::of(&placed.grid, loaded, survey, &opened);
+    let outputs = outputs::plan(loaded, description, &opened, place, options, &mut mistakes, &mut warnings);
     let halo = halo(description, &params, &mut mistakes, loaded);
     // One tile for now: how the grid is cut depends on what the rest of the task takes.
     let tiling = match Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols) {
@@ -99,13 +107,12 @@ pub fn plan(
     let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
-    mistakes.into_result(Plan {
-        job,
-        task: Arc::new(task),
-        outputs: outputs.collect(),
-        threads: options.threads,
-        warnings,
-    })
+    let mut plan = Plan { job, task: Arc::new(task), outputs: outputs.collect(), threads: options.threads, warnings };
+    // What is wrong with one of them may be a consequence of something else.
+    if mistakes.is_empty() {
+        outputs::rehearse(loaded, &opened, &mut plan, &mut places, options, &mut mistakes);
+    }
+    mistakes.into_result(plan)
 }
 
 /// A name in the job file that the function doesn't have.

@@ -13,6 +13,7 @@ mod faults;
 mod formats;
 mod inspection;
 mod preview;
+mod rehearsal;
 mod source;
 mod statistics;
 mod support;

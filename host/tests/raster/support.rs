@@ -128,6 +128,7 @@ pub fn target_spec(folder: &Path, name: &str, (rows, cols): (u32, u32), dtype: D
             cols,
             crs: Crs::default(),
         },
+        georeferenced: true,
         bands: 1,
         dtype,
         nodata: None,

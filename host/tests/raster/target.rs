@@ -4,7 +4,7 @@ use crate::support::{fill_target, folder, names, path, python, read_bytes, sourc
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tilefn::grid::{Crs, GeoTransform, Tiling, Window};
+use tilefn::grid::{Crs, GeoTransform, Grid, Tiling, Window};
 use tilefn::raster::{
     Error, Georeferencing, Nodata, Overviews, Source, SourceSpec, Target, TargetSpec, init, inspect, same_crs,
 };
@@ -278,10 +278,18 @@ fn the_crs_survives() {
         assert!(same_crs(&found.crs, &grid.crs), "{}", found.crs.0);
         assert_eq!(found.transform, grid.transform);
     }
-    // Without georeferencing there is none in the output either.
-    let mut spec = target_spec(dir.path(), "none.tif", (20, 30), DType::UInt8);
-    spec.grid.transform = GeoTransform::north_up(0.0, 0.0, 1.0, 1.0);
-    write(spec, |_, _, _| 1u8).unwrap();
+    // Without georeferencing there is none in the output either, whether it has a CRS or not.
+    let spec = target_spec(dir.path(), "none.tif", (20, 30), DType::UInt8);
+    write(TargetSpec { georeferenced: false, ..spec.clone() }, |_, _, _| 1u8).unwrap();
+    let crs = inspect(&path(dir.path(), "4326.tif")).unwrap().grid.crs;
+    let grid = Grid { crs, ..spec.grid };
+    let spec = target_spec(dir.path(), "crs.tif", (20, 30), DType::UInt8);
+    write(TargetSpec { georeferenced: false, grid, ..spec }, |_, _, _| 1u8).unwrap();
+    python(
+        dir.path(),
+        "for name in ('none.tif', 'crs.tif'): assert gdal.Open(name).GetGeoTransform(can_return_null=True) is None, name",
+    );
+    assert!(!inspect(&path(dir.path(), "crs.tif")).unwrap().grid.crs.is_none());
     let info = inspect(&path(dir.path(), "none.tif")).unwrap();
     assert!(info.georeferencing == Georeferencing::None && info.grid.crs.is_none());
 }

@@ -33,7 +33,7 @@ pub fn detach(arguments: &run::Arguments, console: &Console) -> Result<(), Fatal
         let kind = loaded.spec.workers.kind.name();
         return Err(Fatal::usage(format!("workers.kind is {kind:?}; tilefn submit --detach works with fargate")));
     }
-    let mut prepared = prepare::prepare(&arguments.job, loaded, console, false)?;
+    let mut prepared = prepare::prepare(&arguments.job, loaded, console, false, None)?;
     let plan = &prepared.plan;
     let inputs = plan.task.inputs.iter().flat_map(|i| i.rasters.iter().map(move |r| (&i.name, &r.path)));
     let outputs = plan.task.outputs.iter().zip(&plan.outputs);

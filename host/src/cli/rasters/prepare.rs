@@ -78,6 +78,7 @@ pub fn prepare(
     mut loaded: Loaded,
     console: &Console,
     start: bool,
+    report: Option<&Path>,
 ) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
@@ -102,11 +103,16 @@ pub fn prepare(
         function: function.description().name.clone(),
     };
     let journal = if start { open_journal(arguments, &mut loaded, &identity, &survey, console)? } else { None };
-    let overwrite = arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites);
-    let made = journal.as_ref().map(Journal::made).unwrap_or_default();
-    let options = job::Options { overwrite, made, threads };
+    let options = job::Options {
+        overwrite: arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites),
+        made: journal.as_ref().map(Journal::made).unwrap_or_default(),
+        threads,
+        job_file: (arguments.job != "-").then(|| arguments.job.clone()),
+        report: report.map(|path| path.display().to_string()),
+    };
     let mut plan = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes)?;
     crate::raster::init(plan.task.block_cache);
+    plan.warnings.extend(crate::raster::settings_warnings());
     plan.warnings.extend(sandbox.warnings().iter().cloned());
     let mut said = Vec::new();
     plan.warnings.retain(|warning| {

@@ -2,11 +2,11 @@
 
 use super::Fatal;
 use super::console::Console;
-use crate::raster::{ColorRamp, Thumbnail, View, thumbnail};
+use crate::raster::{ColorRamp, Thumbnail, View, destination, inspect, marks, thumbnail};
 use clap::Args;
 use serde_json::json;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -36,7 +36,12 @@ pub fn preview(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let view =
         View { size: arguments.size, bands: arguments.bands.clone(), ramp: arguments.ramp, range: arguments.range };
     let picture = thumbnail(&arguments.raster, &view).map_err(Fatal::usage)?;
-    let output = &arguments.output;
+    let shown = arguments.output.display();
+    let output = destination(&arguments.output.to_string_lossy()).map_err(|e| Fatal::usage(format!("{shown}: {e}")))?;
+    if is_read(&arguments.raster, &output) {
+        return Err(Fatal::usage(format!("{shown} is a file of {}, which is to stay", arguments.raster)));
+    }
+    let output = &output;
     write(output, &picture).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
     let (rows, cols) = (picture.rows, picture.cols);
     console.result(
@@ -45,6 +50,13 @@ pub fn preview(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         || json!({ "path": output, "rows": rows, "cols": cols }),
     );
     Ok(())
+}
+
+/// Whether the file is one of those that the raster is made of.
+fn is_read(raster: &str, file: &Path) -> bool {
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let (Some(own), Ok(info)) = (id(file), inspect(raster)) else { return false };
+    marks(raster, &info.files).iter().any(|mark| id(Path::new(&mark.file)) == Some(own))
 }
 
 /// Writes the picture beside its place and moves it there once it is complete.

@@ -169,7 +169,8 @@ fn attempt(
     // They load while the job is planned.
     let starts = kind == WorkerKind::Processes && !arguments.dry_run;
     let processes = starts.then(|| start_processes(&loaded)).transpose()?;
-    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run)?;
+    let report = arguments.report.as_deref();
+    let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
     let (text, json) = described(&prepared);
     if arguments.dry_run {
         console.result(&text, "plan", || json);

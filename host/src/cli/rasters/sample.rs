@@ -24,6 +24,7 @@ pub fn write(path: &Path) -> Result<(), Error> {
             // A PROJ without its database knows no CRS; the scene works without one, too.
             crs: crs_from_user("EPSG:31985").unwrap_or_default(),
         },
+        georeferenced: true,
         bands: 4,
         dtype: DType::UInt8,
         nodata: None,

@@ -2,7 +2,7 @@
 
 use super::{Survey, unknown};
 use crate::grid::Crs;
-use crate::job::spec::{Input, InputNodata, RasterInput};
+use crate::job::spec::{Input, InputNodata, RasterInput, Resampling};
 use crate::job::{Loaded, Mistakes};
 use crate::raster::{Info, Nodata, crs_from_user, crs_name, same_crs};
 use crate::sandbox::{Description, InputInfo};
@@ -143,6 +143,12 @@ fn open_input(
             return Vec::new();
         }
     };
+    if input.resampling != Resampling::Nearest {
+        warnings.push(format!(
+            "{key}.resampling = {:?} has no effect: this version of tilefn does not resample, and refuses a file on another grid",
+            input.resampling.name()
+        ));
+    }
     let mut files = Vec::new();
     for path in paths {
         let mut info = match survey.info(path) {
@@ -176,16 +182,23 @@ fn describe(
         None => (1..=info.bands.len()).collect(),
     };
     let bands_key = format!("{key}.bands");
-    let own = match info.dtype_of(&bands) {
-        Ok(own) => own,
+    // Bands of several types are one to a function that asks for a type.
+    let types = match wanted.dtype {
+        None => info.dtype_of(&bands).map(|dtype| vec![dtype]),
+        Some(_) => info.dtypes_of(&bands),
+    };
+    let types = match types {
+        Ok(types) => types,
         Err(problem) => {
             mistakes.add(loaded.position(&bands_key), bands_key, format!("{path}: {problem}"));
             return None;
         }
     };
-    let dtype = wanted.dtype.unwrap_or(own);
+    let Some(dtype) = wanted.dtype.or_else(|| types.first().copied()) else { return None };
     let nodata = nodata_of(loaded, key, input, &info, &bands, mistakes)?;
-    if own.is_float() && !dtype.is_float() && nodata.iter().any(Option::is_none) {
+    if let Some(own) = types.iter().find(|own| own.is_float() && !dtype.is_float())
+        && nodata.iter().any(Option::is_none)
+    {
         warnings.push(format!(
             "input {:?}: {path} has {}, the function asks for {}: fractions are rounded, and NaN becomes 0",
             wanted.name,

@@ -1,14 +1,17 @@
 //! The job's outputs: which files, of what type, with what nodata, and whether they may be written.
 
 use super::inputs::Opened;
-use super::{Options, unknown};
+use super::places::Places;
+use super::{Options, Survey, unknown};
+use crate::controller::Plan;
 use crate::grid::Grid;
 use crate::job::spec::{Output, OutputNodata};
 use crate::job::{Loaded, Mistakes};
-use crate::raster::{self, Nodata, Overviews, TargetSpec};
+use crate::raster::{self, Georeferencing, Nodata, Overviews, Rehearsal, TargetSpec};
 use crate::sandbox::{Description, Number, OutputInfo};
 use crate::worker;
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use tilefn_abi::DType;
 
@@ -20,8 +23,39 @@ pub struct Planned {
     pub targets: Vec<TargetSpec>,
 }
 
+/// Where on the map outputs are.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The working grid.
+    pub grid: &'a Grid,
+    /// Whether any file, or the job itself, says what its geotransform is.
+    pub georeferenced: bool,
+}
+
+impl<'a> Place<'a> {
+    /// That of a working grid.
+    pub fn of(grid: &'a Grid, loaded: &Loaded, survey: &Survey, inputs: &[Opened]) -> Self {
+        let spec = &loaded.spec.grid;
+        let own = spec.crs.is_some() || spec.resolution.is_some();
+        let reference = spec.reference.as_ref().filter(|name| !inputs.iter().any(|i| i.name == **name));
+        let reference = reference
+            .and_then(|path| survey.info(path).ok())
+            .is_some_and(|info| info.georeferencing == Georeferencing::Transform);
+        let georeferenced = own
+            || reference
+            || inputs.iter().flat_map(|i| &i.files).any(|f| f.info.georeferencing == Georeferencing::Transform);
+        Self { grid, georeferenced }
+    }
+}
+
 /// What is wrong with the outputs whatever the inputs are: names that the function doesn't have, paths that can't be.
-pub fn check(loaded: &Loaded, description: &Description, options: &Options, mistakes: &mut Mistakes) {
+pub fn check(
+    loaded: &Loaded,
+    description: &Description,
+    places: &mut Places,
+    options: &Options,
+    mistakes: &mut Mistakes,
+) {
     let given = &loaded.spec.outputs;
     let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
@@ -46,7 +80,7 @@ pub fn check(loaded: &Loaded, description: &Description, options: &Options, mist
             );
         }
     }
-    check_paths(loaded, options, mistakes);
+    check_paths(loaded, places, options, mistakes);
 }
 
 /// Plans all outputs in the description's order; those that the job leaves out have no files.
@@ -54,7 +88,7 @@ pub fn plan(
     loaded: &Loaded,
     description: &Description,
     inputs: &[Opened],
-    grid: &Grid,
+    placed: Place<'_>,
     options: &Options,
     mistakes: &mut Mistakes,
     warnings: &mut Vec<String>,
@@ -89,8 +123,12 @@ pub fn plan(
         };
         let mut targets = Vec::new();
         if let Some(output) = output {
-            targets =
-                output.files.as_slice().iter().map(|path| target(output, path, grid, dtype, nodata, options)).collect();
+            targets = output
+                .files
+                .as_slice()
+                .iter()
+                .map(|path| target(output, path, placed, dtype, nodata, options))
+                .collect();
             // A nodata value that doesn't fit has been said above.
             let errors =
                 targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
@@ -107,39 +145,90 @@ pub fn plan(
     planned
 }
 
-/// Files that exist, folders that don't, one file for two outputs.
-fn check_paths(loaded: &Loaded, options: &Options, mistakes: &mut Mistakes) {
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+/// Tries all outputs out, each with the number of bands that is likely: one for each name, or those of the first input if it doesn't
+/// work with one. Files that they have beside them are held against what the job reads and writes.
+pub fn rehearse(
+    loaded: &Loaded,
+    inputs: &[Opened],
+    plan: &mut Plan,
+    places: &mut Places,
+    options: &Options,
+    mistakes: &mut Mistakes,
+) {
+    let of_inputs = inputs.iter().flat_map(|i| &i.files).map(|f| u32::try_from(f.bands.len()).unwrap_or(1)).next();
+    for (output, targets) in plan.task.outputs.iter().zip(&mut plan.outputs) {
+        let key = format!("outputs.{}", output.name);
+        // Of many files in one format, one is enough, if no other has a longer name.
+        let mut tried: BTreeMap<(Option<OsString>, usize), (u32, Rehearsal)> = BTreeMap::new();
+        for target in targets {
+            let (extension, name) = (Path::new(&target.path).extension(), Path::new(&target.path).file_name());
+            let kind = (extension.map(OsStr::to_owned), name.map_or(0, OsStr::len));
+            if !tried.contains_key(&kind) {
+                match try_out(target, of_inputs) {
+                    Ok(found) => {
+                        let warnings = found.1.warnings.iter();
+                        let warnings = warnings.map(|w| format!("output {:?}: {}: {w}", output.name, target.path));
+                        plan.warnings.extend(warnings);
+                        tried.insert(kind.clone(), found);
+                    }
+                    Err(error) => {
+                        mistakes.add(loaded.position(&key), key.clone(), error.to_string());
+                        break;
+                    }
+                }
+            }
+            if let Some((bands, rehearsal)) = tried.get(&kind) {
+                target.bands = *bands;
+                let what = format!("written beside output {:?}", output.name);
+                for ending in &rehearsal.beside {
+                    places.writes_beside(loaded, &key, &target.path, ending, &what, options.overwrite, mistakes);
+                }
+            }
+        }
+    }
+}
+
+/// Tries an output with the numbers of bands that are likely; returns the first that works.
+fn try_out(target: &TargetSpec, of_inputs: Option<u32>) -> Result<(u32, Rehearsal), raster::Error> {
+    let refused = match target.rehearse() {
+        Ok(rehearsal) => return Ok((target.bands, rehearsal)),
+        Err(error) => error,
+    };
+    let others = of_inputs.into_iter().chain([3, 4]).filter(|bands| *bands > 1 && target.band_names.is_empty());
+    let works = |bands| Some((bands, TargetSpec { bands, ..target.clone() }.rehearse().ok()?));
+    others.into_iter().find_map(works).ok_or(refused)
+}
+
+/// Files that exist, folders that don't, files that are something else to the job.
+fn check_paths(loaded: &Loaded, places: &mut Places, options: &Options, mistakes: &mut Mistakes) {
     for (name, output) in &loaded.spec.outputs {
         let key = format!("outputs.{name}.{}", if output.files.is_list() { "paths" } else { "path" });
         for written in output.files.as_slice() {
-            let path = written.to_owned();
-            if let Some(other) = seen.insert(path.clone(), name.clone()) {
-                mistakes.add(
-                    loaded.position(&key),
-                    key.clone(),
-                    format!("{written} is written by output {other:?} as well"),
-                );
-            }
+            let mut wrong = |message: String| {
+                mistakes.add(loaded.position(&key), key.clone(), message);
+            };
             // What isn't a local path is for GDAL to judge.
-            let remote = path.contains("://") || path.starts_with("/vsi");
-            let path = Path::new(&path);
-            let made_before = options.made.contains(written);
-            if !options.overwrite && !made_before && if remote { raster::exists(written) } else { path.exists() } {
+            let remote = written.contains("://") || written.starts_with("/vsi");
+            let exists = match raster::destination(written) {
+                Err(problem) => {
+                    wrong(format!("{written} can't be written: {problem}"));
+                    continue;
+                }
+                Ok(_) if remote => raster::exists(written),
+                Ok(target) => {
+                    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                    if !folder.is_dir() {
+                        wrong(format!("the folder {} doesn't exist", folder.display()));
+                        continue;
+                    }
+                    target.exists()
+                }
+            };
+            let refused = places.writes(loaded, &key, written, &format!("written by output {name:?}"), mistakes);
+            if !refused && !options.overwrite && !options.made.contains(written) && exists {
                 mistakes
                     .add(loaded.position(&key), key.clone(), format!("{written} exists"))
                     .hint("add --overwrite to replace it once the job is complete");
-            }
-            if remote {
-                continue;
-            }
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            if !folder.is_dir() {
-                mistakes.add(
-                    loaded.position(&key),
-                    key.clone(),
-                    format!("the folder {} doesn't exist", folder.display()),
-                );
             }
         }
     }
@@ -165,7 +254,7 @@ fn first_any(description: &Description, inputs: &[Opened]) -> Option<DType> {
 fn target(
     output: &Output,
     path: &str,
-    grid: &Grid,
+    placed: Place<'_>,
     dtype: DType,
     nodata: Option<Nodata>,
     options: &Options,
@@ -175,15 +264,17 @@ fn target(
         None if output.overviews => Overviews::Automatic,
         None => Overviews::None,
     };
+    let names = output.band_names.clone().unwrap_or_default();
     TargetSpec {
         path: path.to_owned(),
         driver: output.driver.clone(),
         options: output.options.clone().unwrap_or_default(),
-        grid: grid.clone(),
-        bands: 1,
+        grid: placed.grid.clone(),
+        georeferenced: placed.georeferenced,
+        bands: u32::try_from(names.len()).unwrap_or(u32::MAX).max(1),
         dtype,
         nodata,
-        band_names: output.band_names.clone().unwrap_or_default(),
+        band_names: names,
         statistics: output.statistics,
         histogram: output.histogram,
         overviews,

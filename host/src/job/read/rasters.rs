@@ -144,10 +144,12 @@ pub fn output(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Output> {
     let mut s = Section::of(r, field)?;
     let files = files(r, &mut s, "path = \"result.tif\"");
     let driver = s.read(r, "driver", Reader::text);
-    let options = s.read(r, "options", |r, f| {
-        r.list(f, "a list of creation options", |r, f| {
+    let options = s.read(r, "options", |r, f| match &f.node.data {
+        // A script that fills it in may have none.
+        Data::List(none) if none.is_empty() => Some(Vec::new()),
+        _ => r.list(f, "a list of creation options", |r, f| {
             r.text_like(f, "an option as NAME=VALUE", |text| text.find('=').is_some_and(|at| at > 0))
-        })
+        }),
     });
     let nodata = s.read(r, "nodata", output_nodata);
     let band_names = s.read(r, "band_names", |r, f| r.list(f, "a list of band names", Reader::text));

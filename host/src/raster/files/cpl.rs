@@ -1,6 +1,6 @@
 //! GDAL's settings and messages: configured once, nothing on stderr, failures kept for the thread that caused them.
 
-use super::damage;
+use super::{damage, settings};
 use gdal::config;
 use gdal::errors::CplErrType;
 use gdal_sys::CPLErr;
@@ -102,8 +102,6 @@ pub(super) fn ready() {
     READY.call_once(|| {
         config::set_error_handler(receive);
         for (key, value) in [
-            // A damaged JPEG is an error, not grey pixels.
-            ("GDAL_ERROR_ON_LIBJPEG_WARNING", "YES"),
             // Object stores answer "slow down" now and then.
             ("GDAL_HTTP_MAX_RETRY", "4"),
             ("GDAL_HTTP_RETRY_DELAY", "1"),
@@ -123,6 +121,8 @@ pub(super) fn ready() {
             }
         }
         gdal::DriverManager::register_all();
+        // GDAL has read its configuration files now.
+        settings::apply();
     });
 }
 

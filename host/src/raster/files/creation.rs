@@ -6,6 +6,7 @@ use super::{cpl, dtype};
 use gdal::cpl::CslStringList;
 use gdal::{Driver, DriverManager, DriverType, Metadata};
 use std::ffi::CStr;
+use std::path::Path;
 use tilefn_abi::DType;
 
 /// Sides of GeoTIFF blocks to choose from, best first.
@@ -45,6 +46,12 @@ impl Creation {
         }
         options.extend(user);
         validate(&driver, &options)?;
+        if !direct && name != "COG" && !overview_levels(spec).is_empty() {
+            return Err(format!(
+                "{name} files have no overviews: leave `overviews` and `levels` out, or choose a format that has them, such as \
+                 GTiff or COG"
+            ));
+        }
         Ok(Self { driver: name, options, direct })
     }
 
@@ -73,6 +80,17 @@ impl Creation {
         DriverManager::get_driver_by_name(&self.driver).map_err(|e| e.to_string())
     }
 
+    /// Rows of the strips of a GeoTIFF that isn't tiled.
+    pub(super) fn strip(&self) -> Option<u32> {
+        let tiled = value(&self.options, "TILED").is_some_and(|value| value.eq_ignore_ascii_case("YES"));
+        value(&self.options, "BLOCKYSIZE").filter(|_| !tiled)?.parse().ok()
+    }
+
+    /// Bits of a pixel, if the user wants other than the type's.
+    pub(super) fn bits(&self) -> Option<u32> {
+        value(&self.options, "NBITS")?.parse().ok()
+    }
+
     /// The options as GDAL takes them.
     pub(super) fn list(&self) -> Result<CslStringList, String> {
         list(&self.options)
@@ -86,6 +104,10 @@ impl Creation {
 
 fn find_driver(spec: &TargetSpec) -> Result<Driver, String> {
     let Some(name) = &spec.driver else {
+        // Some drivers have an empty one.
+        if Path::new(&spec.path).extension().is_none_or(|extension| extension.is_empty()) {
+            return Err("it has no extension that says in which format: set `driver`".to_owned());
+        }
         return DriverManager::get_output_driver_for_dataset_name(&spec.path, DriverType::Raster)
             .ok_or_else(|| "its extension belongs to no raster format that GDAL writes: set `driver`".to_owned());
     };
@@ -168,6 +190,8 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
     let predicts = !spec.thematic
         && spec.color_table.is_none()
         && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD")
+        // There are predictors for whole bytes only.
+        && !given("NBITS")
         && !swaps_bytes(user);
     let mut all: Vec<(&str, String)> = Vec::new();
     match driver {
@@ -177,7 +201,9 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
                 all.push(("PREDICTOR", if spec.dtype.is_float() { "3" } else { "2" }.into()));
             }
             all.extend([("BIGTIFF", "IF_SAFER".into()), ("NUM_THREADS", threads), ("SPARSE_OK", "TRUE".into())]);
-            if spec.bands > 1 {
+            // In YCbCr the bands of a pixel are coded together.
+            let together = value(user, "PHOTOMETRIC").is_some_and(|value| value.eq_ignore_ascii_case("YCBCR"));
+            if spec.bands > 1 && !together {
                 all.push(("INTERLEAVE", "BAND".into()));
             }
             if given("BLOCKXSIZE") {

@@ -3,10 +3,8 @@
 
 use super::creation::Creation;
 use super::finishing::Progress;
-use super::staging::Staging;
 use super::target::TargetSpec;
 use super::{Nodata, cpl, dtype};
-use crate::grid::{GeoTransform, Grid};
 use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::ffi::{CString, c_int};
@@ -81,9 +79,7 @@ pub(super) fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Res
 }
 
 fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()> {
-    // The transform that stands for none; see `Info::grid`.
-    let none = GeoTransform([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]);
-    if !(spec.grid.crs.is_none() && spec.grid.transform == none) {
+    if spec.georeferenced {
         dataset.set_geo_transform(&spec.grid.transform.0)?;
     }
     if !spec.grid.crs.is_none() {
@@ -112,18 +108,23 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
     Ok(())
 }
 
-/// Lets the driver copy a tiny raster of the wanted type, bands and options, so that what it can't do shows before the
-/// work and not after.
-pub(super) fn probe(spec: &TargetSpec, creation: &Creation, staging: &Staging) -> Result<(), String> {
-    let tiny = TargetSpec {
-        grid: Grid { rows: spec.grid.rows.min(16), cols: spec.grid.cols.min(16), ..spec.grid.clone() },
-        ..spec.clone()
-    };
-    let temporary = create(&tiny, &Creation::temporary(&tiny)?, &staging.scratch("probe-pixels.tif")?)?;
-    let extension = Path::new(&spec.path).extension().unwrap_or_default().to_string_lossy().into_owned();
-    let file = staging.scratch(&format!("probe.{extension}"))?;
-    let mut go_on = |_| true;
-    close(copy(&temporary, creation, &file, &mut Progress::new(&mut go_on))?)
+/// The largest number in a pixel of a file that has fewer bits for it than the type (`NBITS`). GDAL would write that in place of a
+/// larger one.
+pub(super) fn most(dataset: &Dataset, dtype: DType) -> Option<u64> {
+    let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE")?.parse::<u32>().ok()?;
+    let unsigned = matches!(dtype, DType::UInt8 | DType::UInt16 | DType::UInt32);
+    let fewer = usize::try_from(bits).is_ok_and(|bits| bits < dtype.size() * 8);
+    1u64.checked_shl(bits).map(|n| n - 1).filter(|_| unsigned && fewer)
+}
+
+/// The first of these pixels that is larger.
+pub(super) fn above(data: &[u8], dtype: DType, most: u64) -> Option<u64> {
+    let mut numbers = data.chunks_exact(dtype.size()).map(|pixel| {
+        let mut bytes = [0; 8];
+        bytes.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+        u64::from_le_bytes(bytes)
+    });
+    numbers.find(|number| *number > most)
 }
 
 pub(super) fn copy(

@@ -1,16 +1,17 @@
 //! What is done to an output once all its pixels are there: statistics, colours, overviews.
 
 use super::colors::ColorRamp;
-use super::cpl;
 use super::creation::RESAMPLING;
-use super::statistics::{self, Wanted};
+use super::statistics;
 use super::target::{Overviews, TargetSpec};
+use super::{Nodata, cpl};
 use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
 use gdal::{Dataset, Metadata};
 use gdal_sys::{CPLErr, GDALProgressFunc};
 use std::ffi::{c_char, c_int, c_void};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr;
+use tilefn_abi::DType;
 
 /// An overview at most this large on both sides needs no further one.
 const SMALLEST_OVERVIEW: u32 = 256;
@@ -35,7 +36,8 @@ impl<'a> Progress<'a> {
         self.at(0.0);
     }
 
-    fn at(&mut self, part: f64) -> bool {
+    /// Says which part of the step is done, and asks whether to go on.
+    pub(super) fn at(&mut self, part: f64) -> bool {
         self.stopped |= !(self.report)((self.done + self.share * part).clamp(0.0, 1.0));
         !self.stopped
     }
@@ -71,7 +73,7 @@ pub(super) fn finish(
         let share = 1.0 / parts / f64::from(spec.bands);
         let largest = compute(dataset, file, spec, share, progress).map_err(|reason| ("statistics", reason))?;
         if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
-            color(dataset, ramp, largest).map_err(|reason| ("colour table", reason))?;
+            color(dataset, ramp, largest, spec.nodata).map_err(|reason| ("colour table", reason))?;
         }
     }
     if !levels.is_empty() {
@@ -90,49 +92,26 @@ fn compute(
     share: f64,
     progress: &mut Progress,
 ) -> Result<f64, String> {
-    let wanted =
-        Wanted { statistics: spec.statistics, histogram: spec.histogram, thematic: spec.thematic, dtype: spec.dtype };
-    let mut all_of = |dataset: &Dataset| -> Result<f64, String> {
-        let mut largest = 0.0f64;
-        for number in 1..=dataset.raster_count() {
-            progress.step(share);
-            let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
-            let range = statistics::compute(&mut band, wanted, progress)?;
-            largest = range.map_or(largest, |(_, max)| largest.max(max));
-        }
-        Ok(largest)
-    };
-    let Some(file) = file else {
-        return all_of(dataset);
-    };
-    let mut copied = || -> Result<_, String> {
+    let reader = file.map(|file| {
         let (opened, messages) = cpl::watch(|| Dataset::open(file));
-        let reader = opened.map_err(|e| messages.reason(&e.to_string()))?;
-        let largest = all_of(&reader)?;
-        Ok((statistics::items(&reader)?, largest))
-    };
-    let (items, largest) = if sidecar(file).exists() {
-        copied()?
-    } else {
-        // GDAL would begin such a file, to keep a copy of the histograms in.
-        cpl::with_setting("GDAL_PAM_ENABLED", "NO", copied)?
-    };
-    for (number, key, value) in items {
+        opened.map_err(|e| messages.reason(&e.to_string()))
+    });
+    let reader = reader.transpose()?;
+    let mut largest = 0.0f64;
+    for number in 1..=dataset.raster_count() {
+        progress.step(share);
+        let found = statistics::compute(reader.as_ref().unwrap_or(dataset), number, spec, progress)?;
+        largest = found.max.map_or(largest, |max| largest.max(max));
         let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
-        band.set_metadata_item(&key, &value, "").map_err(|e| format!("{key}: {e}"))?;
+        for (key, value) in found.items {
+            band.set_metadata_item(&key, &value, "").map_err(|e| format!("{key}: {e}"))?;
+        }
     }
     Ok(largest)
 }
 
-/// The file in which GDAL keeps what a format can't store.
-fn sidecar(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".aux.xml");
-    name.into()
-}
-
-/// Gives the values from 0 to `largest` the colours of the ramp.
-fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64) -> Result<(), String> {
+/// Gives the values from 0 to `largest` the colours of the ramp. What is nodata is transparent.
+fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64, nodata: Option<Nodata>) -> Result<(), String> {
     let mut table = ColorTable::new(PaletteInterpretation::Rgba);
     #[expect(
         clippy::cast_possible_truncation,
@@ -141,9 +120,12 @@ fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64) -> Result<(), String>
     )]
     let largest = largest as u16;
     let count = usize::from(largest) + 1;
-    for value in 0..=largest {
+    let nodata =
+        nodata.and_then(|value| value.as_bits_for(DType::UInt16).ok()).and_then(|bits| u16::try_from(bits).ok());
+    for value in (0..=largest).chain(nodata) {
         let [r, g, b] = ramp.color(value.into(), count).map(i16::from);
-        table.set_color_entry(value, &ColorEntry::rgba(r, g, b, 255));
+        let alpha = if nodata == Some(value) { 0 } else { 255 };
+        table.set_color_entry(value, &ColorEntry::rgba(r, g, b, alpha));
     }
     let (set, messages) = cpl::watch(|| dataset.rasterband(1).map(|mut band| band.set_color_table(&table)));
     set.map_err(|e| e.to_string())?;
@@ -178,8 +160,7 @@ fn build_overviews(
     levels: &[c_int],
     progress: &mut Progress,
 ) -> Result<(), String> {
-    let usual = if spec.thematic || spec.color_table.is_some() { "nearest" } else { "average" };
-    let name = spec.overview_resampling.as_deref().unwrap_or(usual).to_ascii_lowercase();
+    let name = spec.overview_resampling.as_deref().unwrap_or("nearest").to_ascii_lowercase();
     let (_, resampling) =
         RESAMPLING.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no resampling method \"{name}\""))?;
     let count = c_int::try_from(levels.len()).map_err(|e| e.to_string())?;

@@ -57,28 +57,35 @@ pub struct BandInfo {
 }
 
 impl Info {
+    /// The types of these bands (from 1).
+    ///
+    /// # Errors
+    /// When there is no such band, or none is chosen; the text doesn't name the file.
+    pub fn dtypes_of(&self, bands: &[usize]) -> Result<Vec<DType>, String> {
+        let dtype = |band: &usize| {
+            let info = band.checked_sub(1).and_then(|i| self.bands.get(i));
+            Ok(info.ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?.dtype)
+        };
+        let types: Vec<_> = bands.iter().map(dtype).collect::<Result<_, String>>()?;
+        if types.is_empty() { Err("no band is chosen".to_owned()) } else { Ok(types) }
+    }
+
     /// The type that all of these bands (from 1) have.
     ///
     /// # Errors
-    /// When there is no such band, or their types differ; the text names the bands, not the file.
+    /// As [`Info::dtypes_of`], and when their types differ; the text names the bands.
     pub fn dtype_of(&self, bands: &[usize]) -> Result<DType, String> {
-        let mut first: Option<(usize, DType)> = None;
-        for &band in bands {
-            let info = band.checked_sub(1).and_then(|i| self.bands.get(i));
-            let dtype = info.ok_or_else(|| format!("there is no band {band}: it has {}", self.bands.len()))?.dtype;
-            match first {
-                Some((other, other_dtype)) if other_dtype != dtype => {
-                    return Err(format!(
-                        "band {other} is {} and band {band} is {}; choose bands of one type, or let the function ask for a type",
-                        other_dtype.name(),
-                        dtype.name()
-                    ));
-                }
-                Some(_) => {}
-                None => first = Some((band, dtype)),
-            }
+        let types = self.dtypes_of(bands)?;
+        let mut all = bands.iter().zip(&types);
+        let Some((first, dtype)) = all.next() else { return Err("no band is chosen".to_owned()) };
+        match all.find(|(_, other)| *other != dtype) {
+            None => Ok(*dtype),
+            Some((band, other)) => Err(format!(
+                "band {first} is {} and band {band} is {}; choose bands of one type, or let the function ask for a type",
+                dtype.name(),
+                other.name()
+            )),
         }
-        first.map(|(_, dtype)| dtype).ok_or_else(|| "no band is chosen".to_owned())
     }
 }
 

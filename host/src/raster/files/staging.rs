@@ -3,8 +3,8 @@
 //! Every file keeps its final name there, as some formats refer to their own parts by name. An abandoned output goes
 //! away with the folder, whatever files GDAL put beside it.
 
-use super::cpl;
 use super::open::gdal_path;
+use super::{cpl, place};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::ffi::{CString, OsStr, OsString};
@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 /// Longest part of an output's name in the folder's, so that names stay below the usual limit of 255 bytes.
 const NAME_BYTES: usize = 100;
-/// Sidecar files that GDAL reads beside a raster: a new raster must not inherit an old one's.
-const SIDECARS: [&str; 3] = [".aux.xml", ".ovr", ".msk"];
 /// The folder that an output replaces, until that is in its place.
 const REPLACED: &str = ".replaced";
 
@@ -61,12 +59,11 @@ impl Drop for Staging {
 }
 
 impl Staging {
-    /// Makes the folder for a file that is to be `target`. That may be one of GDAL's `/vsi…` paths: then the folder is
-    /// among the temporary files.
+    /// Makes the folder for a file that is to be `target`, or what that leads to if it is a link. It may be one of GDAL's `/vsi…`
+    /// paths: then the folder is among the temporary files.
     pub(super) fn new(target: &str) -> Result<Self, String> {
-        let Place { parent, name, prefix } = Place::of(target)?;
-        let path = Path::new(target);
-        refuse_folder(path)?;
+        let Located { path, parent, name, prefix } = Located::of(target)?;
+        refuse_folder(&path)?;
         if !parent.is_dir() {
             return Err(format!("there is no folder {}", parent.display()));
         }
@@ -74,7 +71,7 @@ impl Staging {
             .prefix(&prefix)
             .tempdir_in(&parent)
             .map_err(|e| format!("can't make a temporary folder in {}: {e}", parent.display()))?;
-        Ok(Self { name, target: path.to_owned(), folder: folder.keep(), kept: false })
+        Ok(Self { name, target: path, folder: folder.keep(), kept: false })
     }
 
     /// Takes over the folder of this name that an earlier run kept for `target`; it stays when this is dropped.
@@ -82,7 +79,7 @@ impl Staging {
     /// The name comes from a file that anybody may have written, so only a folder that [`Staging::new`] makes for this very
     /// target is taken.
     pub(super) fn adopt(target: &str, folder: &str) -> Result<Self, String> {
-        let Place { parent, name, prefix } = Place::of(target)?;
+        let Located { path, parent, name, prefix } = Located::of(target)?;
         let random = folder.strip_prefix(&prefix);
         if !random.is_some_and(|r| !r.is_empty() && r.chars().all(|c| c.is_ascii_alphanumeric())) {
             return Err(format!("{folder:?} is not a folder of this output; run without --resume to start afresh"));
@@ -95,7 +92,7 @@ impl Staging {
                 folder.display()
             ));
         }
-        Ok(Self { name, target: target.into(), folder, kept: true })
+        Ok(Self { name, target: path, folder, kept: true })
     }
 
     /// The folder itself.
@@ -183,12 +180,8 @@ impl Staging {
     }
 
     fn rename_all(&self, entries: &[OsString], sync: bool) -> io::Result<()> {
-        for suffix in SIDECARS {
-            let mut sidecar = self.name.clone();
-            sidecar.push(suffix);
-            if !entries.contains(&sidecar) {
-                remove_if_there(&self.target.with_file_name(sidecar))?;
-            }
+        for sidecar in place::stale(&self.target, entries) {
+            remove_if_there(&sidecar)?;
         }
         if self.target.is_dir() {
             // A folder can't be replaced in one step; this one goes when the staging folder does.
@@ -220,32 +213,34 @@ pub fn discard_unfinished(path: &str, folder: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the file at `path` is the one with this stamp.
+/// Whether the file at `path`, or what that leads to if it is a link, is the one with this stamp.
 pub fn is_stamped(path: &Path, stamp: Stamp) -> bool {
-    Stamp::of(path).is_ok_and(|found| found == stamp)
+    let path = place::destination(&path.to_string_lossy());
+    path.is_ok_and(|path| Stamp::of(&path).is_ok_and(|found| found == stamp))
 }
 
-/// Where the folder of an output is, and what its name begins with.
-struct Place {
+/// Where an output and its folder are, and what the folder's name begins with.
+struct Located {
+    path: PathBuf,
     parent: PathBuf,
     name: OsString,
     prefix: String,
 }
 
-impl Place {
+impl Located {
     fn of(target: &str) -> Result<Self, String> {
-        let path = Path::new(target);
+        let path = place::destination(target)?;
         let name = path.file_name().ok_or("it is not the name of a file")?.to_owned();
         let parent = match path.parent() {
-            _ if is_virtual(path) => std::env::temp_dir(),
+            _ if is_virtual(&path) => std::env::temp_dir(),
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
         };
         let shown: String = name.to_string_lossy().chars().take(NAME_BYTES / 4).collect();
         // Names that begin alike, and objects of one name in several buckets, have folders of their own.
-        let digest = hex::encode(Sha256::digest(target));
+        let digest = hex::encode(Sha256::digest(path.as_os_str().as_encoded_bytes()));
         let prefix = format!(".{shown}.tilefn-{}-", digest.get(..8).unwrap_or_default());
-        Ok(Self { parent, name, prefix })
+        Ok(Self { path, parent, name, prefix })
     }
 }
 

@@ -37,7 +37,9 @@ pub struct TargetSpec {
     pub options: Vec<String>,
     /// CRS, geotransform and size.
     pub grid: Grid,
-    /// Number of bands, at least 1.
+    /// Whether the file gets the geotransform. Without, it has no place on the map.
+    pub georeferenced: bool,
+    /// Number of bands, at least 1. In a plan, the number that is likely.
     pub bands: u32,
     /// Element type of all bands.
     pub dtype: DType,
@@ -49,9 +51,9 @@ pub struct TargetSpec {
     pub statistics: bool,
     /// Whether to store a histogram, and with statistics median and mode.
     pub histogram: bool,
-    /// Which overviews to build. Formats that GDAL can't create step by step, such as PNG, get none; COG does.
+    /// Which overviews to build. Formats that GDAL can't create step by step, such as PNG, have none; COG has.
     pub overviews: Overviews,
-    /// How: one of GDAL's methods in lower case; default `"average"`, for classes `"nearest"`.
+    /// How: one of GDAL's methods in lower case; default `"nearest"`.
     pub overview_resampling: Option<String>,
     /// The name of a [`ColorRamp`] for a colour table over the values from 0 to the largest.
     pub color_table: Option<String>,
@@ -66,13 +68,12 @@ pub struct TargetSpec {
 }
 
 impl TargetSpec {
-    /// Refuses what can't work, before anything is written. How many bands there will be is not known yet.
+    /// Refuses what is wrong in itself, before anything is tried.
     ///
     /// # Errors
     /// As [`Target::create`].
     pub fn check(&self) -> Result<()> {
-        let bands = u32::try_from(self.band_names.len()).unwrap_or(u32::MAX).max(1);
-        let spec = check(Self { bands, ..self.clone() })?;
+        let spec = check(self.clone())?;
         Creation::plan(&spec).map(drop).map_err(|reason| Error::Create { path: spec.path, reason })
     }
 }
@@ -123,6 +124,8 @@ pub struct Target {
     geotiff: bool,
     /// Writes to `dataset`.
     blocks: BlockWriter,
+    /// The largest number that a pixel has room for, where that is less than its type has.
+    most: Option<u64>,
 }
 
 impl Target {
@@ -132,18 +135,14 @@ impl Target {
     /// # Errors
     /// [`Error::Create`] or [`Error::Nodata`], also for everything in `spec` that can't work.
     pub fn create(spec: TargetSpec) -> Result<Self> {
-        let mut spec = check(spec)?;
+        let spec = check(spec)?;
         let path = spec.path.clone();
         let failed = |reason: String| Error::Create { path: path.clone(), reason };
         let creation = Creation::plan(&spec).map_err(failed)?;
-        if !creation.direct && creation.driver_name() != "COG" {
-            spec.overviews = Overviews::None;
-        }
         let staging = Staging::new(&open::gdal_path(&spec.path)).map_err(failed)?;
         let (written_by, file, copy_to) = if creation.direct {
             (creation, staging.file(), None)
         } else {
-            dataset::probe(&spec, &creation, &staging).map_err(failed)?;
             (
                 Creation::temporary(&spec).map_err(failed)?,
                 staging.scratch("pixels.tif").map_err(failed)?,
@@ -166,7 +165,9 @@ impl Target {
         let blank = if geotiff { Some(nodata_bits(&spec)?) } else { None };
         let blocks = BlockWriter::new(&dataset, spec.dtype, spec.tile.0, blank)
             .map_err(|reason| Error::Create { path: spec.path.clone(), reason })?;
-        Ok(Self { spec, dataset: Some(dataset), broken: None, sealed: None, file, staging, copy_to, geotiff, blocks })
+        let most = dataset::most(&dataset, spec.dtype);
+        let (broken, sealed) = (None, None);
+        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks, most })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -185,6 +186,12 @@ impl Target {
         }
         if self.len_of(&window) != Some(data.len()) {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.spec.bands)));
+        }
+        if let Some((value, most)) =
+            self.most.and_then(|most| Some((dataset::above(data, self.spec.dtype, most)?, most)))
+        {
+            let reason = format!("the value {value} has no room in NBITS, which holds numbers from 0 to {most}");
+            return Err(Error::Write { path: self.spec.path.clone(), window, reason });
         }
         let written = match &self.dataset {
             Some(dataset) => self.blocks.write(dataset, &window, data),
@@ -415,13 +422,13 @@ fn abandon(dataset: Dataset) {
 }
 
 /// What a pixel that was never written reads as.
-fn nodata_bits(spec: &TargetSpec) -> Result<u64> {
+pub(super) fn nodata_bits(spec: &TargetSpec) -> Result<u64> {
     let nodata = spec.nodata.unwrap_or(Nodata::Int(0));
     nodata.as_bits_for(spec.dtype).map_err(|source| Error::Nodata { path: spec.path.clone(), source })
 }
 
 /// Refuses what can't work, and takes the nodata value as the type holds it.
-fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
+pub(super) fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
     let failed = |spec: &TargetSpec, reason: String| Error::Create { path: spec.path.clone(), reason };
     if spec.bands == 0 {
         return Err(failed(&spec, "it has no bands".into()));
