@@ -16,10 +16,7 @@ pub fn of(lease: Lease, outcome: Outcome, slots: Option<&Slots>) -> Report {
         return Report::Finished { lease, outcome: Box::new(outcome) };
     };
     match slots.and_then(|slots| drafted(lease, &mut done, slots)) {
-        Some((result, payload)) => {
-            done.release();
-            Report::Drafted { result: Box::new(result), payload }
-        }
+        Some((result, payload)) => Report::Drafted { result: Box::new(result), payload },
         None => Report::Finished { lease, outcome: Box::new(Outcome::Done(done)) },
     }
 }
@@ -85,9 +82,7 @@ async fn send_failure(
 /// Sends a tile's pixels straight from the memory of the instance that made them.
 async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
     let (result, parts) = described(lease, &mut done)?;
-    let sent = writer.send(&result, &parts).await;
-    done.release();
-    sent
+    writer.send(&result, &parts).await
 }
 
 /// The message about a tile's result, and the parts of its payload.
