@@ -17,7 +17,6 @@ const TYPES: u64 = 10_000;
 const TYPE_VALUES: u64 = 100_000;
 const IMPORTS: u64 = 1_000;
 const FUNCTIONS: u64 = 100_000;
-const TABLES: u64 = 1;
 const GLOBALS: u64 = 10_000;
 const EXPORTS: u64 = 10_000;
 const ELEMENT_SEGMENTS: u64 = 10_000;
@@ -33,7 +32,7 @@ const BRANCHES: u64 = 60_000;
 /// Parameters and other locals of one function.
 const LOCALS: u64 = 10_000;
 /// The compiler notes for each local and branch which value is the current one: 4 bytes.
-const LOCALS_BY_BRANCHES: u64 = 20_000_000;
+const LOCALS_BY_BRANCHES: u64 = 10_000_000;
 /// It also notes which values are needed after each branch: some bits.
 const INSTRUCTIONS_BY_BRANCHES: u64 = 4_000_000_000;
 
@@ -90,7 +89,6 @@ impl Check<'_> {
                         self.functions.push(ty.map_err(invalid)?);
                     }
                 }
-                Payload::TableSection(tables) => within("tables", tables.count().into(), TABLES)?,
                 Payload::GlobalSection(globals) => {
                     within("globals", globals.count().into(), GLOBALS)?;
                     for global in globals {

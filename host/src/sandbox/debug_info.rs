@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use gimli::{
-    AttributeValue, ColumnType, DebugInfoOffset, DebuggingInformationEntry, Dwarf, EndianSlice, LineRow, LittleEndian, Reader as _,
-    SectionId, Unit, UnitOffset, constants,
+    AttributeValue, ColumnType, DebugInfoOffset, DebuggingInformationEntry, Dwarf, EndianSlice, LineRow, LittleEndian,
+    Section as _, SectionId, Unit, UnitOffset, constants,
 };
 
 use super::parts::custom_section;
@@ -142,7 +142,7 @@ impl<'a> Search<'a> {
     fn entries(&self, unit: &Unit<Bytes<'a>>, probes: &mut [Probe]) -> Option<()> {
         let Ok(mut entries) = unit.entries_raw(None) else { return Some(()) };
         let known: Vec<_> = probes.iter().map(|probe| !probe.found.is_empty()).collect();
-        let mut entry = DebuggingInformationEntry::null(UnitOffset(0));
+        let mut entry = DebuggingInformationEntry::null();
         while !entries.is_empty() {
             self.may_go_on()?;
             let depth = entries.next_depth();
