@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::debug_info::{DebugInfo, Lines, SourceCall};
-use super::text::sanitise;
+use super::debug_info::{DebugInfo, SourceCall};
+use super::text::{function_name, sanitise};
 
 /// Longest function or file name shown, in bytes: both come from the module.
 const NAME_BYTES: usize = 300;
@@ -36,8 +36,9 @@ impl GuestBacktrace {
         let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
             return Self::default();
         };
-        let lines = debug_info.lines();
-        let frames = backtrace.frames().iter().flat_map(|info| frames_of(info, lines.as_ref()));
+        let infos = backtrace.frames();
+        let offsets: Vec<_> = infos.iter().map(wasmtime::FrameInfo::module_offset).collect();
+        let frames = infos.iter().zip(debug_info.calls(&offsets)).flat_map(|(info, calls)| frames_of(info, calls));
         let mut frames: Vec<_> = frames.take(MAX_FRAMES).collect();
         // Rust's own way from a panic to the trap says nothing about the function.
         let panic = frames.iter().rposition(|frame| frame.function.starts_with("core::panicking::"));
@@ -47,12 +48,11 @@ impl GuestBacktrace {
 }
 
 /// A frame and the calls inlined in it; only debug information knows the latter.
-fn frames_of(info: &wasmtime::FrameInfo, lines: Option<&Lines<'_>>) -> Vec<Frame> {
+fn frames_of(info: &wasmtime::FrameInfo, calls: Vec<SourceCall>) -> Vec<Frame> {
     let fallback = || match info.func_name() {
         Some(name) => function_name(name),
         None => format!("<wasm function {}>", info.func_index()),
     };
-    let calls = lines.zip(info.module_offset()).map(|(lines, offset)| lines.calls(offset)).unwrap_or_default();
     if calls.is_empty() {
         return vec![Frame { function: fallback(), place: None }];
     }
@@ -63,12 +63,7 @@ fn frames_of(info: &wasmtime::FrameInfo, lines: Option<&Lines<'_>>) -> Vec<Frame
     calls.into_iter().map(frame).collect()
 }
 
-fn function_name(name: &str) -> String {
-    // `{:#}` leaves out the hash. Names that aren't mangled stay as they are.
-    sanitise(format!("{:#}", rustc_demangle::demangle(name)).as_bytes(), NAME_BYTES)
-}
-
-fn place(file: &str, line: Option<u32>, column: Option<u32>) -> String {
+fn place(file: &str, line: Option<u64>, column: Option<u64>) -> String {
     let mut place = sanitise(file.as_bytes(), NAME_BYTES);
     for number in [line, column].into_iter().map_while(|n| n) {
         place.push_str(&format!(":{number}"));

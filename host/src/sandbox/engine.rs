@@ -12,15 +12,11 @@ use super::cache;
 use super::error::{Error, Result};
 use super::limits::Limits;
 use super::module::Module;
-use super::written::PageMap;
 
 /// How often running code is asked whether it may go on.
 const TICK: Duration = Duration::from_millis(10);
 /// Instances beside those of the compute threads: a description, a merge, a finish, and one that is being written out.
 const SPARE_INSTANCES: u32 = 4;
-
-/// Room for more than most tiles need, and an address space that every machine has.
-const MAX_ROOM: u64 = 64 << 20;
 
 /// Parts of WebAssembly that a module can't use.
 const REFUSED_FEATURES: WasmFeatures = WasmFeatures::RELAXED_SIMD
@@ -41,10 +37,6 @@ pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) limits: Arc<Limits>,
     pub(super) interrupt: Interrupt,
-    /// Tells what an instance has written, where the system can.
-    pub(super) page_map: Option<Arc<PageMap>>,
-    /// Bytes of memory that a module may begin with beyond what it asks for.
-    pub(super) room: u64,
     warnings: Vec<String>,
 }
 
@@ -94,19 +86,18 @@ impl Sandbox {
         }
         let instances = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(SPARE_INSTANCES);
         let pooled = Engine::new(config.clone().allocation_strategy(pool(&limits, instances, tile_bytes)));
-        let (engine, room) = match pooled {
-            Ok(engine) => (engine, room_for(tile_bytes)),
+        let engine = match pooled {
+            Ok(engine) => engine,
             Err(reason) => {
                 warnings.push(format!(
                     "address space for {instances} function instances can't be reserved, so each tile's memory comes \
                      from the system anew, which is slower: {reason:#}"
                 ));
-                (Engine::new(&config).map_err(engine_error)?, 0)
+                Engine::new(&config).map_err(engine_error)?
             }
         };
         start_ticks(&engine)?;
-        let page_map = PageMap::open().map(Arc::new);
-        Ok(Self { engine, limits, interrupt: Interrupt::default(), page_map, room, warnings })
+        Ok(Self { engine, limits, interrupt: Interrupt::default(), warnings })
     }
 
     /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.
@@ -164,15 +155,11 @@ fn pool(limits: &Limits, instances: u32, tile_bytes: u64) -> PoolingAllocationCo
         .max_tables_per_module(1)
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(bytes(tile_bytes.min(limits.memory)))
-        .pagemap_scan(Enabled::Auto)
+        // Never: the kernel doesn't count a page as written while it is in swap or being moved, and what a tile left there
+        // would survive (docs/decisions/0022).
+        .pagemap_scan(Enabled::No)
         .table_keep_resident(64 << 10);
     pool
-}
-
-/// How much memory a module may begin with so that it needn't grow it for a tile: none where all of it would be cleared
-/// after each tile, whether it was used or not.
-fn room_for(tile_bytes: u64) -> u64 {
-    if PoolingAllocationConfig::is_pagemap_scan_available() { tile_bytes.min(MAX_ROOM) } else { 0 }
 }
 
 /// Starts the clock that running code is interrupted by; it stops when the engine is gone.

@@ -73,6 +73,19 @@ pub enum Error {
         limit: u64,
     },
 
+    /// Compiling it could take gigabytes of memory.
+    #[error("{whose} has {found} {what}, the limit is {limit}: compile it with optimisation, or split it up")]
+    TooComplex {
+        /// The module, or a function with its index and name.
+        whose: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+
     /// Compiling took too long. It goes on in the background: let the process end.
     #[error("compiling the module takes longer than {limit:?}")]
     CompileTime {

@@ -6,18 +6,19 @@ use tilefn_abi::{FINISH_PREFIX, MERGE_PREFIX};
 
 use super::description::Description;
 use super::error::{Error, Result};
-use super::idle::Idle;
 use super::instance::{GuestRange, Instance};
 use super::log::LogLine;
 use super::module::Inner;
 use super::running::Running;
+
+/// What inputs hold in debug builds until they are filled: bytes that nobody takes for pixels.
+const UNFILLED: u8 = 0xa5;
 
 /// A function, ready to run from any number of threads. Cheap to clone.
 #[derive(Clone)]
 pub struct Function {
     module: Arc<Inner>,
     description: Arc<Description>,
-    idle: Arc<Idle>,
 }
 
 /// A result of `merge` or `finish`, and what the function logged on the way.
@@ -31,8 +32,7 @@ pub struct Reduced<T> {
 
 impl Function {
     pub(super) fn new(module: Arc<Inner>, description: Arc<Description>) -> Self {
-        let idle = Idle::new(module.sandbox.page_map.as_ref());
-        Self { module, description, idle }
+        Self { module, description }
     }
 
     /// What the function says of itself.
@@ -46,25 +46,23 @@ impl Function {
     /// All that running code can do: a module may run some before it is asked to. [`Error::Engine`] when there are more
     /// instances at a time than the sandbox was made for.
     pub fn instance(&self) -> Result<Instance> {
-        Ok(Instance::new(Arc::clone(&self.description), self.start()?, None))
+        Ok(Instance::new(Arc::clone(&self.description), self.start()?))
     }
 
-    /// An instance with memory for inputs of these lengths, each at a multiple of `align`, a power of two. Unless they are filled
-    /// completely before it runs, what it finds there may be from inputs of another tile; all else is as in a fresh instance.
+    /// A fresh instance with memory for inputs of these lengths, each at a multiple of `align`, a power of two. The caller
+    /// fills them, completely, before it runs the function; debug builds put garbage there, so that a gap shows.
     ///
     /// # Errors
     /// As [`instance`](Self::instance) and [`Instance::alloc`].
     pub fn instance_for(&self, lens: &[usize], align: usize) -> Result<(Instance, Vec<GuestRange>)> {
-        let (running, inputs, again) = match self.idle.take(lens, align) {
-            Some((running, again)) => (running, again.inputs().to_vec(), Some(again)),
-            None => {
-                let mut running = self.start()?;
-                let inputs = running.alloc_all(lens, align)?;
-                let again = self.idle.again(&mut running, lens, align, &inputs);
-                (running, inputs, again)
+        let mut running = self.start()?;
+        let inputs = running.alloc_all(lens, align)?;
+        if cfg!(debug_assertions) {
+            for input in &inputs {
+                running.memory_mut().get_mut(input.bounds()).into_iter().for_each(|input| input.fill(UNFILLED));
             }
-        };
-        Ok((Instance::new(Arc::clone(&self.description), running, again), inputs))
+        }
+        Ok((Instance::new(Arc::clone(&self.description), running), inputs))
     }
 
     /// Joins the states of two parts of the grid, `a` from the earlier tiles.

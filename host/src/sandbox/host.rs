@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tilefn_abi::{IMPORT_MODULE, REPORT_IMPORT, Report};
-use wasmtime::{Caller, Extern, Linker, ResourceLimiter};
+use wasmtime::{Caller, Extern, Linker, ResourceLimiter, Trap};
 
 use super::engine::Interrupt;
 use super::limits::Limits;
 use super::log::{Log, LogLevel};
 use super::text::sanitise;
+
+/// Fuel that a call of the host costs beside what it moves: about its time in instructions.
+const CALL_FUEL: u64 = 100;
 
 /// What belongs to one instance.
 pub(super) struct Host {
@@ -26,12 +29,6 @@ pub(super) struct Host {
     pub peak_memory: usize,
     /// State of the random numbers that WASI gives out: the same for every instance.
     pub random: u64,
-}
-
-/// What the host knows of an instance that has said nothing yet.
-pub(super) struct Record {
-    peak_memory: usize,
-    random: u64,
 }
 
 /// Why the host stopped a module; travels through wasmtime as an error.
@@ -65,20 +62,7 @@ impl Host {
         }
     }
 
-    /// What has to be put back for the instance to be as it is; `None` once it has said something.
-    pub fn record(&self) -> Option<Record> {
-        let silent = self.log.is_empty() && self.error.is_none() && self.panic.is_none();
-        silent.then_some(Record { peak_memory: self.peak_memory, random: self.random })
-    }
-
-    /// Goes back to a record of this instance.
-    pub fn put_back(&mut self, record: &Record) {
-        let Record { peak_memory, random } = *record;
-        let (limits, interrupt) = (Arc::clone(&self.limits), self.interrupt.clone());
-        *self = Self { peak_memory, random, ..Self::new(&limits, &interrupt) };
-    }
-
-    /// Asked at every tick while code runs.
+    /// Asked at every tick while code runs, and by every call of the host.
     pub fn may_go_on(&self) -> Result<(), Stop> {
         if self.interrupt.is_stopped() {
             return Err(Stop::Interrupted);
@@ -107,6 +91,7 @@ impl Host {
 impl ResourceLimiter for Host {
     /// An error instead of a refusal: the module traps where it wanted too much, with a backtrace.
     fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.may_go_on()?;
         let wanted = desired as u64;
         if wanted > self.limits.memory {
             return Err(Stop::Memory { wanted }.into());
@@ -119,6 +104,7 @@ impl ResourceLimiter for Host {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.may_go_on()?;
         if desired > self.limits.table_elements {
             return Err(Stop::Table { wanted: desired }.into());
         }
@@ -144,15 +130,33 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         IMPORT_MODULE,
         REPORT_IMPORT,
         |mut caller: Caller<'_, Host>, kind: u32, text: u32, len: u32| {
+            enter(&mut caller)?;
             let (memory, host) = memory_and_host(&mut caller)?;
             let text = slice(memory, text, len).ok_or_else(|| {
                 Stop::Abi(format!("`report` was called with a text outside its memory (pointer {text}, {len} bytes)"))
             })?;
             host.report(kind, text)?;
-            Ok(())
+            spend(&mut caller, len.into())
         },
     )?;
     Ok(())
+}
+
+/// What every call of the host begins with: compiled code looks at the time in loops and at function entries only, so a
+/// straight line of calls would outlast the limit.
+pub(super) fn enter(caller: &mut Caller<'_, Host>) -> wasmtime::Result<()> {
+    caller.data().may_go_on()?;
+    spend(caller, CALL_FUEL)
+}
+
+/// Takes fuel for a call of the host, if fuel is limited: one for each byte that it moves.
+pub(super) fn spend(caller: &mut Caller<'_, Host>, fuel: u64) -> wasmtime::Result<()> {
+    if caller.data().limits.fuel.is_none() {
+        return Ok(());
+    }
+    let left = caller.get_fuel()?.checked_sub(fuel);
+    caller.set_fuel(left.unwrap_or_default())?;
+    left.map(|_| ()).ok_or_else(|| Trap::OutOfFuel.into())
 }
 
 /// The calling instance's memory and the host's data.

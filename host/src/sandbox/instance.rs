@@ -7,7 +7,6 @@ use tilefn_abi::PROCESS_PREFIX;
 
 use super::description::Description;
 use super::error::{Error, Result};
-use super::idle::Again;
 use super::log::LogLine;
 use super::outcome::Outcome;
 use super::running::Running;
@@ -66,13 +65,11 @@ pub struct Instance {
     function: Arc<Description>,
     running: Running,
     processed: bool,
-    again: Option<Again>,
 }
 
 impl Instance {
-    /// One that can be used `again`, if so.
-    pub(super) fn new(function: Arc<Description>, running: Running, again: Option<Again>) -> Self {
-        Self { function, running, processed: false, again }
+    pub(super) fn new(function: Arc<Description>, running: Running) -> Self {
+        Self { function, running, processed: false }
     }
 
     /// `len` bytes for the host to fill, at a multiple of `align`, a power of two. They are zero or hold what the module put there.
@@ -127,13 +124,6 @@ impl Instance {
     /// The log lines since the last call of this, after an error too.
     pub fn take_log(&mut self) -> Vec<LogLine> {
         self.running.take_log()
-    }
-
-    /// Lets go of it, for another tile: quicker than to drop it.
-    pub fn release(self) {
-        if let Some(again) = self.again {
-            again.wait(self.running);
-        }
     }
 }
 

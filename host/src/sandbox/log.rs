@@ -53,11 +53,6 @@ impl Log {
         Self { lines, stdout, stderr, stderr_tail, left: limit, limit, cut: false }
     }
 
-    /// Whether nothing was ever written.
-    pub fn is_empty(&self) -> bool {
-        self.left == self.limit && !self.cut && self.stdout.is_empty() && self.stderr_tail.is_empty()
-    }
-
     /// Adds a text as one line for each of its lines.
     pub fn push(&mut self, level: LogLevel, text: &[u8]) {
         let text = self.what_fits(text);

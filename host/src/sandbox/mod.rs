@@ -5,21 +5,20 @@
 //! against its memory and the limits; whether it is what the job wants is for the caller to check.
 //!
 //! ```text
-//! Sandbox::new → compile(wasm) → function(name) → instance_for(lens) → bytes_mut … process(call) → bytes → release
+//! Sandbox::new → compile(wasm) → function(name) → instance_for(lens) → bytes_mut … process(call) → bytes
 //! ```
 //!
 //! All calls block; run them on threads with [`Limits::thread_stack`] bytes of stack.
 
 mod backtrace;
+mod bounds;
 mod cache;
-mod changes;
 mod debug_info;
 mod description;
 mod engine;
 mod error;
 mod function;
 mod host;
-mod idle;
 mod instance;
 mod limits;
 mod log;
@@ -27,11 +26,9 @@ mod module;
 mod outcome;
 mod parts;
 mod running;
-mod start;
 mod text;
 mod value;
 mod wasi;
-mod written;
 
 pub use backtrace::{Frame, GuestBacktrace};
 pub use cache::user_cache_dir;

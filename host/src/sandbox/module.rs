@@ -1,5 +1,7 @@
 //! A compiled module: checked against the ABI, its functions known.
 
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -10,20 +12,22 @@ use tilefn_abi::{
 };
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ValType};
 
-use super::changes::Changes;
+use super::bounds;
 use super::debug_info::DebugInfo;
 use super::description::{self, Description, is_name};
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::function::Function;
 use super::host::{self, Host};
-use super::parts::{self, GLOBAL_PREFIX, Parts, Room};
+use super::parts::{self, Parts};
 use super::running::{GUEST_INIT, Running};
 use super::text::sanitise;
 use super::wasi;
 
 /// Most functions in a module.
 const MAX_FUNCTIONS: usize = 256;
+/// Functions that are compiled at the same time.
+const MAX_COMPILERS: usize = 4;
 /// Longest import or export name shown, in bytes.
 const NAME_BYTES: usize = 200;
 /// Longest message of the compiler shown, in bytes: it may quote the module.
@@ -53,8 +57,6 @@ pub(super) struct Program {
     pub has_init: bool,
     /// Whether there is [`MEMORY_USED_EXPORT`].
     pub tells_memory_used: bool,
-    /// What its code can change in an instance, if that can be put back.
-    pub changes: Option<Changes>,
 }
 
 impl Module {
@@ -65,10 +67,10 @@ impl Module {
             return Err(Error::TooBig { what: "the module".to_owned(), bytes, limit });
         }
         check_header(wasm)?;
-        let room = Room { bytes: sandbox.room, limit: limits.memory };
-        let (lean, debug_info, changes) = match parts::take_apart(wasm, room) {
-            Some(Parts { lean, debug, code_start, changes }) => (lean, DebugInfo::new(debug, code_start), changes),
-            None => (wasm.to_vec(), DebugInfo::default(), None),
+        bounds::check(wasm)?;
+        let (lean, debug_info) = match parts::take_apart(wasm) {
+            Some(Parts { lean, debug, code_start }) => (lean, DebugInfo::new(debug, code_start)),
+            None => (wasm.to_vec(), DebugInfo::default()),
         };
         let module = compile(&sandbox.engine, lean, limits.compile_time)?;
         check_version(&module)?;
@@ -76,20 +78,14 @@ impl Module {
         let names = check_exports(&module)?;
         let exports = |name: &str| module.get_export(name).is_some();
         let (has_init, tells_memory_used) = (exports(GUEST_INIT), exports(MEMORY_USED_EXPORT));
-        let ours = changes.is_some();
-        let program = Arc::new(Program { pre, debug_info, has_init, tells_memory_used, changes });
+        let program = Arc::new(Program { pre, debug_info, has_init, tells_memory_used });
         let functions = describe(sandbox, &program, &names)?;
         let inner = Inner {
             sandbox: sandbox.clone(),
             program,
             functions,
             imports: module.imports().map(|i| shown(&format!("{}.{}", i.module(), i.name()))).collect(),
-            exports: module
-                .exports()
-                .map(|e| e.name())
-                .filter(|n| !(ours && n.starts_with(GLOBAL_PREFIX)))
-                .map(shown)
-                .collect(),
+            exports: module.exports().map(|e| shown(e.name())).collect(),
             size: wasm.len(),
             sha256: Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect(),
         };
@@ -157,17 +153,22 @@ fn check_header(wasm: &[u8]) -> Result<()> {
     }
 }
 
-/// Compiles on another thread: Cranelift can't be interrupted, only left behind.
+/// Compiles on threads of its own: Cranelift can't be interrupted, only left behind. As few that even the largest functions that
+/// `bounds` lets pass don't take gigabytes together; those that there would be otherwise panic where none can be started.
 fn compile(engine: &Engine, wasm: Vec<u8>, limit: Duration) -> Result<wasmtime::Module> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let engine = engine.clone();
-    let work = move || {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(cores.min(MAX_COMPILERS))
+        .thread_name(|_| "tilefn-compile".to_owned())
+        .build()
+        .map_err(|reason| Error::Engine(format!("can't start a thread: {reason}")))?;
+    pool.spawn(move || {
+        let module = catch_unwind(AssertUnwindSafe(|| wasmtime::Module::from_binary(&engine, &wasm)));
         // Nobody listens any more after the time limit.
-        let _ = sender.send(wasmtime::Module::from_binary(&engine, &wasm));
-    };
-    if let Err(reason) = std::thread::Builder::new().name("tilefn-compile".to_owned()).spawn(work) {
-        return Err(Error::Engine(format!("can't start a thread: {reason}")));
-    }
+        _ = module.map(|module| sender.send(module));
+    });
     match receiver.recv_timeout(limit) {
         Ok(Ok(module)) => Ok(module),
         Ok(Err(error)) => Err(Error::Invalid(sanitise(format!("{error:#}").as_bytes(), COMPILER_TEXT_BYTES))),

@@ -1,22 +1,20 @@
 //! A store with an instance in it: its calls, their time, and what ended them.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tilefn_abi::{ALLOC_EXPORT, MEMORY_USED_EXPORT};
-use wasmtime::{Global, Memory, Store, Trap, UpdateDeadline, Val, WasmParams, WasmResults};
+use wasmtime::{Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
 
 use super::backtrace::GuestBacktrace;
 use super::debug_info::DebugInfo;
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
-use super::host::{Host, Record, Stop, slice};
+use super::host::{Host, Stop, slice};
 use super::instance::{GuestRange, Stats, foreign_range};
 use super::log::LogLine;
 use super::module::Program;
 use super::outcome::Reader;
-use super::parts::GLOBAL_PREFIX;
 
 /// Called first when a module exports it: constructors of a WASI reactor.
 pub(super) const GUEST_INIT: &str = "_initialize";
@@ -172,46 +170,6 @@ impl Running {
     pub fn take_log(&mut self) -> Vec<LogLine> {
         self.store.data_mut().log.take()
     }
-
-    /// The part of its memory in which the module's data segments are; `None` if that isn't known.
-    pub fn image(&self) -> Option<Range<usize>> {
-        let image = &self.program.changes.as_ref()?.image;
-        Some(usize::try_from(image.start).ok()?..usize::try_from(image.end).ok()?)
-    }
-
-    /// All that is to be put back beside its memory. `None` after an error, and where that isn't known or can't be done.
-    pub fn registers(&mut self) -> Option<Registers> {
-        let Self { program, store, instance, time_left, failed, .. } = self;
-        let globals = program.changes.as_ref().filter(|_| !*failed)?.globals.iter().map(|index| {
-            let global = instance.get_global(&mut *store, &format!("{GLOBAL_PREFIX}{index}"))?;
-            Some((global, global.get(&mut *store)))
-        });
-        let globals = globals.collect::<Option<_>>()?;
-        Some(Registers { globals, host: store.data().record()?, fuel: store.get_fuel().ok(), time_left: *time_left })
-    }
-
-    /// Puts it back; `None` if that can't be done.
-    pub fn set_registers(&mut self, registers: &Registers) -> Option<()> {
-        let Registers { globals, host, fuel, time_left } = registers;
-        let Self { store, failed: false, .. } = self else { return None };
-        store.data_mut().put_back(host);
-        for (global, value) in globals {
-            global.set(&mut *store, *value).ok()?;
-        }
-        if let Some(fuel) = fuel {
-            store.set_fuel(*fuel).ok()?;
-        }
-        self.time_left = *time_left;
-        Some(())
-    }
-}
-
-/// The state of an instance beside its memory.
-pub(super) struct Registers {
-    globals: Vec<(Global, Val)>,
-    host: Record,
-    fuel: Option<u64>,
-    time_left: Duration,
 }
 
 /// Runs code with a deadline, and takes the time it took off what is left.

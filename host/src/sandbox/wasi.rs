@@ -7,7 +7,7 @@
 
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
-use super::host::{Host, Stop, memory_and_host, slice};
+use super::host::{Host, Stop, enter, memory_and_host, slice, spend};
 use super::log::Stream;
 
 /// The name of the imports' module.
@@ -23,9 +23,12 @@ mod errno {
     pub const SPIPE: i32 = 70;
 }
 
-/// Calls that only ever fail, with their parameters (`i`: i32, `I`: i64): there is no file and no socket but the three
+/// Calls that do nothing, with their parameters (`i`: i32, `I`: i64) and result: there is no argument, no file and no socket but the three
 /// standard streams, nothing to wait for, and nobody to signal.
-const REFUSED: [(&str, &str, i32); 33] = [
+const NOTHING: [(&str, &str, i32); 36] = [
+    ("args_get", "ii", errno::SUCCESS),
+    ("environ_get", "ii", errno::SUCCESS),
+    ("sched_yield", "", errno::SUCCESS),
     ("fd_advise", "iIIi", errno::BADF),
     ("fd_allocate", "iII", errno::BADF),
     ("fd_datasync", "i", errno::BADF),
@@ -63,42 +66,50 @@ const REFUSED: [(&str, &str, i32); 33] = [
 
 /// Defines every function of WASI preview 1.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    for (name, params, errno) in REFUSED {
+    for (name, params, errno) in NOTHING {
         let params = params.chars().map(|c| if c == 'I' { ValType::I64 } else { ValType::I32 });
         let ty = FuncType::new(linker.engine(), params, [ValType::I32]);
-        linker.func_new(MODULE, name, ty, move |_, _, results| {
+        linker.func_new(MODULE, name, ty, move |mut caller, _, results| {
+            enter(&mut caller)?;
             results.fill(Val::I32(errno));
             Ok(())
         })?;
     }
-    linker.func_wrap(MODULE, "args_get", |_: i32, _: i32| errno::SUCCESS)?;
     linker.func_wrap(MODULE, "args_sizes_get", no_strings)?;
-    linker.func_wrap(MODULE, "environ_get", |_: i32, _: i32| errno::SUCCESS)?;
     linker.func_wrap(MODULE, "environ_sizes_get", no_strings)?;
-    linker.func_wrap(MODULE, "clock_res_get", |caller: Caller<'_, Host>, _clock: i32, resolution: u32| {
-        put(caller, resolution, &1u64.to_le_bytes())
+    linker.func_wrap(MODULE, "clock_res_get", |mut caller: Caller<'_, Host>, _clock: i32, resolution: u32| {
+        enter(&mut caller)?;
+        put(&mut caller, resolution, &1u64.to_le_bytes())
     })?;
     linker.func_wrap(
         MODULE,
         "clock_time_get",
-        |caller: Caller<'_, Host>, _clock: i32, _precision: i64, time: u32| put(caller, time, &0u64.to_le_bytes()),
+        |mut caller: Caller<'_, Host>, _clock: i32, _precision: i64, time: u32| {
+            enter(&mut caller)?;
+            put(&mut caller, time, &0u64.to_le_bytes())
+        },
     )?;
-    linker.func_wrap(MODULE, "fd_close", |fd: u32| if fd <= 2 { errno::SUCCESS } else { errno::BADF })?;
+    linker.func_wrap(MODULE, "fd_close", |mut caller: Caller<'_, Host>, fd: u32| {
+        enter(&mut caller)?;
+        Ok(if fd <= 2 { errno::SUCCESS } else { errno::BADF })
+    })?;
     linker.func_wrap(MODULE, "fd_fdstat_get", fd_fdstat_get)?;
-    linker.func_wrap(MODULE, "fd_read", |caller: Caller<'_, Host>, fd: u32, _: i32, _: i32, read: u32| match fd {
-        0 => put(caller, read, &0u32.to_le_bytes()),
-        _ => Ok(errno::BADF),
+    linker.func_wrap(MODULE, "fd_read", |mut caller: Caller<'_, Host>, fd: u32, _: i32, _: i32, read: u32| {
+        enter(&mut caller)?;
+        match fd {
+            0 => put(&mut caller, read, &0u32.to_le_bytes()),
+            _ => Ok(errno::BADF),
+        }
     })?;
     linker.func_wrap(MODULE, "fd_write", fd_write)?;
     linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
     linker.func_wrap(MODULE, "random_get", random_get)?;
-    linker.func_wrap(MODULE, "sched_yield", || errno::SUCCESS)?;
     Ok(())
 }
 
 /// Writes `value` at pointer `at`.
-fn put(mut caller: Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<i32> {
-    let (memory, _) = memory_and_host(&mut caller)?;
+fn put(caller: &mut Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<i32> {
+    let (memory, _) = memory_and_host(caller)?;
     Ok(
         match usize::try_from(at).ok().and_then(|at| memory.get_mut(at..)).and_then(|rest| rest.get_mut(..value.len()))
         {
@@ -113,6 +124,7 @@ fn put(mut caller: Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<
 
 /// Number and total size of arguments or environment variables: none.
 fn no_strings(mut caller: Caller<'_, Host>, count: u32, bytes: u32) -> wasmtime::Result<i32> {
+    enter(&mut caller)?;
     for pointer in [count, bytes] {
         let (memory, _) = memory_and_host(&mut caller)?;
         let place =
@@ -126,22 +138,24 @@ fn no_strings(mut caller: Caller<'_, Host>, count: u32, bytes: u32) -> wasmtime:
 }
 
 /// The standard streams look like a terminal, so that C's stdio hands lines over as they end: nothing flushes later.
-fn fd_fdstat_get(caller: Caller<'_, Host>, fd: u32, stat: u32) -> wasmtime::Result<i32> {
+fn fd_fdstat_get(mut caller: Caller<'_, Host>, fd: u32, stat: u32) -> wasmtime::Result<i32> {
     const CHARACTER_DEVICE: u8 = 2;
     const RIGHT_READ: u8 = 1 << 1;
     const RIGHT_WRITE: u8 = 1 << 6;
+    enter(&mut caller)?;
     let rights = match fd {
         0 => RIGHT_READ,
         1 | 2 => RIGHT_WRITE,
         _ => return Ok(errno::BADF),
     };
     // Type, padding, flags (16 bits), padding, rights (64 bits), inherited rights (64 bits).
-    put(caller, stat, &[CHARACTER_DEVICE, 0, 0, 0, 0, 0, 0, 0, rights, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    put(&mut caller, stat, &[CHARACTER_DEVICE, 0, 0, 0, 0, 0, 0, 0, rights, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 fn fd_write(mut caller: Caller<'_, Host>, fd: u32, vectors: u32, count: u32, written: u32) -> wasmtime::Result<i32> {
     /// More than any libc passes; what a call may cost is bounded by it.
     const MAX_VECTORS: u32 = 1024;
+    enter(&mut caller)?;
     let stream = match fd {
         1 => Stream::Stdout,
         2 => Stream::Stderr,
@@ -166,13 +180,15 @@ fn fd_write(mut caller: Caller<'_, Host>, fd: u32, vectors: u32, count: u32, wri
         total = sum;
         host.log.write(stream, bytes);
     }
-    put(caller, written, &total.to_le_bytes())
+    spend(&mut caller, total.into())?;
+    put(&mut caller, written, &total.to_le_bytes())
 }
 
 /// The same sequence in every instance (SplitMix64 from a fixed seed).
 fn random_get(mut caller: Caller<'_, Host>, buffer: u32, len: u32) -> wasmtime::Result<i32> {
     /// Seeds need tens of bytes; what a call may cost is bounded by it.
     const MAX_LEN: u32 = 1 << 16;
+    enter(&mut caller)?;
     if len > MAX_LEN {
         return Ok(errno::INVAL);
     }
@@ -191,5 +207,6 @@ fn random_get(mut caller: Caller<'_, Host>, buffer: u32, len: u32) -> wasmtime::
             *byte = random;
         }
     }
+    spend(&mut caller, len.into())?;
     Ok(errno::SUCCESS)
 }

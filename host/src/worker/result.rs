@@ -56,9 +56,7 @@ async fn send_failure(
 /// Sends a tile's pixels straight from the memory of the instance that made them.
 async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
     let (result, parts) = described(lease, &mut done)?;
-    let sent = writer.send(&result, &parts).await;
-    done.release();
-    sent
+    writer.send(&result, &parts).await
 }
 
 /// The message about a tile's result, and the parts of its payload.

@@ -121,11 +121,6 @@ impl Done {
         self.state.map_or(Ok(&[]), |s| self.instance.bytes(s))
     }
 
-    /// Lets go of the instance, for another tile: quicker than to drop it.
-    pub fn release(self) {
-        self.instance.release();
-    }
-
     /// The most memory the function has used, bytes.
     pub fn peak_memory(&self) -> u64 {
         self.instance.stats().peak_memory as u64
@@ -182,7 +177,6 @@ impl Runner {
             }
         }
         if !valid {
-            instance.release();
             return Ok(Outcome::Skipped { read });
         }
         let running = Instant::now();

@@ -59,6 +59,24 @@ fn all_calls_of_a_tile_share_its_time() {
 }
 
 #[test]
+fn a_straight_line_of_host_calls_or_large_instructions() {
+    // No loop and no function's entry, at which the time would be looked at.
+    let time = Duration::from_millis(20);
+    let sandbox = Sandbox::new(&Limits { time, describe_time: Duration::from_secs(10), ..limits() }, 1, 0).unwrap();
+    let imports = r#"(import "tilefn" "report" (func $report (param i32 i32 i32)))"#;
+    for (line, count) in [
+        ("(call $report (i32.const 3) (i32.const 65536) (i32.const 8192))", 4000),
+        ("(memory.fill (i32.const 131072) (i32.const 1) (i32.const 16000000))", 1000),
+    ] {
+        let body = format!("(drop (memory.grow (i32.const 253))) {} (i32.const 0)", line.repeat(count));
+        let module = sandbox.compile(&Wat { imports, ..processes(&body) }.build()).unwrap();
+        // What comes before the line may take all of the time as well.
+        let error = only(&module).unwrap().instance().and_then(|mut instance| process(&mut instance, &[1.0])).unwrap_err();
+        assert!(matches!(error, Error::Deadline { .. }), "{line}: {error}");
+    }
+}
+
+#[test]
 fn interrupting_stops_what_runs_and_what_comes() {
     let sandbox = Sandbox::new(&Limits { time: Duration::from_secs(3600), ..limits() }, 1, 0).unwrap();
     let module = sandbox.compile(&processes(&format!("{SPIN} (unreachable)")).build()).unwrap();

@@ -7,6 +7,8 @@
 
 mod abi;
 mod again;
+mod compiler;
+mod debug;
 mod describe;
 mod fixture;
 mod good;

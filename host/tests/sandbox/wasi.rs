@@ -1,6 +1,6 @@
 //! WASI preview 1: runtimes start, and find nothing.
 
-use tilefn::sandbox::{Instance, LogLine};
+use tilefn::sandbox::{Error, Instance, Limits, LogLine, Sandbox};
 
 use super::fixture::*;
 
@@ -142,9 +142,8 @@ fn clocks_and_random_numbers_are_the_same_in_every_run() {
     assert_eq!(first[8..], 0xe220_a839_7b1d_cdafu64.to_le_bytes());
 }
 
-#[test]
-fn all_of_preview_1_can_be_imported() {
-    let imports = r#"
+/// All of preview 1.
+const ALL: &str = r#"
         (import "wasi_snapshot_preview1" "args_get" (func (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "args_sizes_get" (func (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "clock_res_get" (func (param i32 i32) (result i32)))
@@ -193,6 +192,60 @@ fn all_of_preview_1_can_be_imported() {
         (import "wasi_snapshot_preview1" "sock_recv" (func (param i32 i32 i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "sock_send" (func (param i32 i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32)))"#;
-    let module = sandbox().compile(&Wat { imports, ..Wat::default() }.build()).unwrap();
+
+#[test]
+fn all_of_preview_1_can_be_imported() {
+    let module = sandbox().compile(&Wat { imports: ALL, ..Wat::default() }.build()).unwrap();
     assert_eq!(module.imports().len(), 46);
+}
+
+#[test]
+fn every_call_of_the_host_takes_fuel() {
+    let sandbox = Sandbox::new(&Limits { fuel: Some(5000), ..limits() }, 1, 0).unwrap();
+    let report = r#"(import "tilefn" "report" (func (param i32 i32 i32)))"#;
+    let mut tried = 0;
+    for import in ALL.split("(import").skip(1).map(|rest| format!("(import{rest}")).chain([report.to_owned()]) {
+        // It ends the function.
+        if import.contains("proc_exit") {
+            continue;
+        }
+        let params = import.split("(param").nth(1).map_or("", |rest| rest.split(')').next().unwrap());
+        let mut args: Vec<_> = params.split_whitespace().map(|ty| format!("({ty}.const 0)")).collect();
+        if import.contains("report") {
+            args[0] = "(i32.const 1)".to_owned();
+        }
+        let call = format!("(call 0 {})", args.concat());
+        let call = if import.contains("(result") { format!("(drop {call})") } else { call };
+        let imports: &'static str = import.clone().leak();
+        let wat = Wat { imports, ..processes(&format!("{} (i32.const 0)", call.repeat(60))) };
+        let error = run(&sandbox, &wat).unwrap_err();
+        assert!(matches!(error, Error::Fuel { .. }), "{import}: {error}");
+        tried += 1;
+    }
+    assert_eq!(tried, 46);
+}
+
+#[test]
+fn bytes_that_the_host_moves_take_fuel() {
+    let sandbox = Sandbox::new(&Limits { fuel: Some(1_000_000), ..limits() }, 1, 0).unwrap();
+    let imports = r#"
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (import "tilefn" "report" (func $report (param i32 i32 i32)))"#;
+    let used = |body: &str| {
+        let module = sandbox.compile(&Wat { imports, ..processes(&format!("{body} (i32.const 0)")) }.build()).unwrap();
+        let mut instance = only(&module).unwrap().instance().unwrap();
+        process(&mut instance, &[1.0]).unwrap_err();
+        instance.stats().fuel.unwrap()
+    };
+    let calls = [
+        "(call $report (i32.const 1) (i32.const 0) (i32.const LEN))",
+        "(drop (call $random (i32.const 0) (i32.const LEN)))",
+        "(i32.store (i32.const 500) (i32.const LEN))
+         (drop (call $write (i32.const 1) (i32.const 496) (i32.const 1) (i32.const 520)))",
+    ];
+    for call in calls {
+        let of = |len: &str| used(&call.replace("LEN", len));
+        assert_eq!(of("9000") - of("1000"), 8000, "{call}");
+    }
 }
