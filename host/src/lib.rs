@@ -19,5 +19,6 @@ pub mod job;
 pub mod memory;
 pub mod raster;
 pub mod sandbox;
+pub mod tally;
 pub mod wire;
 pub mod worker;

@@ -12,6 +12,7 @@ use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::{WriteError, Writer};
 use crate::grid::Tile;
 use crate::raster;
+use crate::tally::Tally;
 use crate::worker::ResultRaster;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -27,6 +28,8 @@ pub struct Book {
     changes: watch::Sender<()>,
     control: Arc<Control>,
     warnings: Mutex<Vec<String>>,
+    /// Pixels of all tiles that are done which were changed or lost. Locked within the schedule's lock.
+    tally: Mutex<Tally>,
     /// None when the outputs can't be gone on with after a crash.
     journal: Mutex<Option<Journal>>,
     tile: [u32; 2],
@@ -59,6 +62,7 @@ impl Book {
             changes: watch::Sender::new(()),
             control,
             warnings: Mutex::default(),
+            tally: Mutex::default(),
         }
     }
 
@@ -129,6 +133,7 @@ impl Book {
         tile: &Tile,
         rasters: impl IntoIterator<Item = ResultRaster<'a>>,
         state: &[u8],
+        tally: &Tally,
     ) -> Result<bool, Failure> {
         if !self.schedule().claim(tile.index, Instant::now()) {
             return Ok(false);
@@ -140,7 +145,10 @@ impl Book {
         }
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
-        self.complete(tile.index);
+        self.change(|schedule| {
+            self.tally().merge(tally);
+            schedule.complete(tile.index);
+        });
         if let Some(watch) = self.control.watch() {
             watch.map.done(tile.index);
         }
@@ -224,7 +232,10 @@ impl Book {
         let Some(journal) = slot else { return Ok(()) };
         let started = Instant::now();
         // In this order: a tile that is done was written and added up before, so what follows has it.
-        let done = self.schedule().done().clone();
+        let (done, tally) = {
+            let schedule = self.schedule();
+            (schedule.done().clone(), self.tally().clone())
+        };
         let Some(files) = self.writer.checkpoint()? else {
             slot.take().into_iter().for_each(Journal::remove);
             return Ok(());
@@ -232,7 +243,15 @@ impl Book {
         let reduction =
             self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
         let progress =
-            journal::Progress { done, files, reduction, publishing, tile: self.tile, ..journal::Progress::default() };
+            journal::Progress {
+            done,
+            files,
+            reduction,
+            tally,
+            publishing,
+            tile: self.tile,
+            ..journal::Progress::default()
+        };
         journal.write(progress, started).map_err(Failure::Journal)
     }
 
@@ -319,6 +338,11 @@ impl Book {
         let Some(reducer) = &self.reducer else { return Ok(()) };
         let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
         reducer.add(tile, state.to_vec()).map_err(Failure::Reduce)
+    }
+
+    /// Pixels that were changed or lost so far.
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {

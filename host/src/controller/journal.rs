@@ -6,6 +6,7 @@
 
 use super::ranges::Ranges;
 use super::reduce::Reduction;
+use crate::tally::Tally;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -37,6 +38,9 @@ pub struct Progress {
     pub files: Vec<Vec<Unfinished>>,
     /// What an accumulating function has so far.
     pub reduction: Option<Reduction>,
+    /// Pixels of these tiles that were changed or lost.
+    #[serde(default)]
+    pub tally: Tally,
     /// Whether all tiles are done and files may have got their final names.
     pub publishing: bool,
 }

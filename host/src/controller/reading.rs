@@ -2,14 +2,16 @@
 
 use crate::grid::Tile;
 use crate::raster::Error;
+use crate::tally::Tally;
 use crate::wire::{Draft, Slots};
-use crate::worker::{FilePixels, Pixels, Task, any_valid};
+use crate::worker::{FilePixels, Pixels, Task, any_valid, marks, note_changes};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// A tile's input pixels: one part or buffer for each file, `[bands, rows, cols]`, inputs one after the other.
+/// A tile's input pixels: one part or buffer for each file, `[bands, rows, cols]`, inputs one after the other, and one for
+/// [`marks`] if there are any.
 pub enum Place {
     /// Where the worker will find them.
     Draft(Draft),
@@ -40,8 +42,12 @@ impl Place {
 pub struct Read {
     /// The pixels.
     pub pixels: Place,
+    /// Bytes of its last part, the marks.
+    pub marks_len: u64,
     /// Whether any input has a valid pixel, or it doesn't matter.
     pub valid: bool,
+    /// Pixels that were changed.
+    pub tally: Tally,
     /// Time it took.
     pub time: Duration,
 }
@@ -111,12 +117,22 @@ fn read(task: &Task, files: &mut FilePixels, tile: &Tile, slots: Option<&Slots>)
         })
     });
     let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
-    let mut pixels = Place::new(&sizes.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>(), slots);
+    let marks_len = marks::len(task);
+    let parts = sizes.iter().map(|(_, bytes)| *bytes).chain((marks_len > 0).then_some(marks_len));
+    let mut pixels = Place::new(&parts.collect::<Vec<_>>(), slots);
     let mut valid = !task.skip_empty || rasters.is_empty();
+    let mut tally = Tally::default();
+    let mut all_found = Vec::with_capacity(sizes.len());
     for (n, ((i, input, (r, raster)), (window, _))) in rasters.into_iter().zip(sizes).enumerate() {
         let buffer = pixels.part_mut(n);
-        files.read(i, r, window, buffer).map_err(|source| ReadError { input: input.name.clone(), source })?;
-        valid = valid || any_valid(raster, buffer);
+        let found = files.read(i, r, window, buffer);
+        let found = found.map_err(|source| ReadError { input: input.name.clone(), source })?;
+        valid = valid || any_valid(raster, &found, buffer);
+        note_changes(&mut tally, (i, r), &found);
+        all_found.push(found);
     }
-    Ok(Read { pixels, valid, time: started.elapsed() })
+    if marks_len > 0 {
+        marks::write(task, &all_found, pixels.part_mut(all_found.len()));
+    }
+    Ok(Read { pixels, marks_len: marks_len as u64, valid, tally, time: started.elapsed() })
 }

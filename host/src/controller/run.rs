@@ -1,6 +1,7 @@
 //! A whole run: threads over all tiles, then the outputs' finish, then the report.
 
 use super::book::Book;
+use super::changes;
 use super::control::Control;
 use super::failure::Failure;
 use super::journal::Journal;
@@ -100,9 +101,11 @@ pub fn open_book(
         watch.resume(&before.done);
     }
     let reducer = task.reduce.then(|| Reducer::new(function, before.reduction.unwrap_or_default()));
+    let tally = before.tally;
     let schedule = Schedule::new(count, before.done, policy);
     let (rows, cols) = task.tiling.tile_size();
     let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
+    book.tally().merge(&tally);
     book.begin().map_err(|failure| end_early(&book, failure))?;
     if let Some(watch) = control.watch() {
         watch.begin(&book);
@@ -137,6 +140,8 @@ pub fn complete(
     }
     let result = book.reduced()?;
     let outputs = book.publish()?;
+    let changes = changes::warnings(task, &book.tally());
+    changes.iter().for_each(|text| tracing::warn!("{text}"));
     let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
     Ok(Report {
         tilefn: env!("CARGO_PKG_VERSION"),
@@ -167,6 +172,6 @@ pub fn complete(
         aws: None,
         outputs,
         result,
-        warnings: plan.warnings.iter().cloned().chain(book.warnings()).collect(),
+        warnings: plan.warnings.iter().cloned().chain(book.warnings()).chain(changes).collect(),
     })
 }

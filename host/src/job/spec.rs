@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::units::{Size, Time};
 
 pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, Named, NetworkMode, OverviewResampling, Reads, Resampling, Spot,
+    CpuArchitecture, DataType, Edge, Footprint, Named, NetworkMode, MaskUse, OverviewResampling, Reads, Resampling, Spot,
     WorkerKind,
 };
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};

@@ -10,20 +10,62 @@ use tilefn_abi::DType;
 pub struct SourceSpec {
     /// The file, as the user named it.
     pub path: String,
-    /// Bands, from 1, in the order wanted; one may come twice.
-    pub bands: Vec<usize>,
-    /// The type to read as. GDAL converts: rounds, clamps to the type's range, and makes NaN 0 in an integer.
+    /// The bands in the order wanted; one may come twice.
+    pub bands: Vec<SourceBand>,
+    /// The type to read as. Numbers that it doesn't have are rounded to the nearest, half away from zero, and clamped to
+    /// its range.
     #[serde(with = "crate::dtype_name")]
     pub dtype: DType,
-    /// For each of `bands`, the ABI bits of the pixel to show outside the file; see [`super::Nodata::as_bits_for`].
-    pub fill: Vec<Option<u64>>,
     /// Where the file's upper-left pixel lies in the working grid.
     pub offset: Offset,
     /// Rows and columns of the file; checked when it is opened, as it may have changed since it was inspected.
     pub file_size: (u32, u32),
     /// Rows and columns of the working grid.
     pub grid_size: (u32, u32),
+    /// Pixels on each side of every window read that belong to the windows beside it, too: changes of them are not counted.
+    pub halo: u32,
     /// What a halo shows beyond the data. The data is the rectangle that spans the grid and the file: within it, pixels
     /// that the file lacks are nodata whatever tile they are seen from.
     pub edge: Edge,
+}
+
+/// A band of a raster file: what its pixels are, which are valid, and what the others become.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceBand {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its type in the file.
+    #[serde(with = "crate::dtype_name")]
+    pub dtype: DType,
+    /// The ABI bits, for that type, of its nodata value; see [`super::Nodata::as_bits_for`].
+    pub nodata: Option<u64>,
+    /// Whether GDAL's mask band says which pixels are valid: a mask, alpha, or nodata of all bands together.
+    pub mask: bool,
+    /// Factor and summand for each pixel; only to floats.
+    pub scale: Option<(f64, f64)>,
+    /// The ABI bits, for the type to read as, of invalid pixels and those outside the file. None where there can't be
+    /// any. A valid pixel that would have this value gets another mark into its window, see [`Found::marks`].
+    pub mark: Option<u64>,
+}
+
+/// What reading a window has found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Bands, counted from 0, in which other than [`SourceBand::mark`] marks invalid pixels; none where all are valid.
+    pub marks: Vec<(usize, Option<u64>)>,
+    /// Valid pixels, without the halo, beyond the range of the type that they were read as: clamped.
+    pub clamped: u64,
+    /// Valid pixels, without the halo, that this type had to round.
+    pub rounded: u64,
+    /// Valid pixels, without the halo, that were changed by 1 since their value marks invalid pixels and the window has
+    /// all values of its type.
+    pub moved: u64,
+}
+
+impl SourceSpec {
+    /// Whether the mark of invalid pixels may be another one from window to window.
+    pub fn marks_vary(&self) -> bool {
+        !self.dtype.is_float()
+            && self.bands.iter().any(|b| b.mark.is_some() && (b.mask || !super::holds_all(self.dtype, b.dtype)))
+    }
 }

@@ -3,7 +3,7 @@
 use super::runner::Pixels;
 use super::task::Task;
 use crate::grid::Window;
-use crate::raster::{Error, Source};
+use crate::raster::{Error, Found, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
@@ -21,7 +21,7 @@ impl FilePixels {
 }
 
 impl Pixels for FilePixels {
-    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<(), Error> {
+    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<Found, Error> {
         let spec = self.task.inputs.get(input).and_then(|i| i.rasters.get(raster));
         let slot = self.sources.get_mut(input).and_then(|i| i.get_mut(raster));
         let (Some(spec), Some(slot)) = (spec, slot) else {

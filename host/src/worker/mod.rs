@@ -4,6 +4,7 @@ mod call;
 mod compiled;
 mod compute;
 mod files;
+pub mod marks;
 mod nodata;
 pub mod remote;
 mod result;
@@ -12,5 +13,7 @@ mod task;
 
 pub use compiled::Expected;
 pub use files::FilePixels;
-pub use runner::{Done, Error, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
+pub use runner::{
+    Done, Error, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, note_changes, working_set,
+};
 pub use task::{Band, Input, Output, Raster, Task};

@@ -7,6 +7,7 @@ use super::staging::Staging;
 use super::target::TargetSpec;
 use super::{Nodata, cpl, dtype};
 use crate::grid::{GeoTransform, Grid};
+use gdal::raster::RasterBand;
 use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::ffi::{CString, c_int};
@@ -105,9 +106,29 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
         if let Some(name) = spec.band_names.get(number - 1) {
             band.set_description(name)?;
         }
+        if let Some(scale) = spec.scale {
+            band.set_scale(scale)?;
+        }
+        if let Some(offset) = spec.offset {
+            band.set_offset(offset)?;
+        }
+        if let Some(unit) = &spec.unit {
+            set_unit(&band, unit)?;
+        }
         if spec.thematic {
             band.set_metadata_item("LAYER_TYPE", "thematic", "")?;
         }
+    }
+    Ok(())
+}
+
+fn set_unit(band: &RasterBand, unit: &str) -> gdal::errors::Result<()> {
+    let unit = CString::new(unit)?;
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: the band's handle is valid as long as `band` is, the text until the call returns. A failure is reported as
+    // a message, which the caller looks at.
+    unsafe {
+        gdal_sys::GDALSetRasterUnitType(band.c_rasterband(), unit.as_ptr());
     }
     Ok(())
 }

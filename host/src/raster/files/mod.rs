@@ -5,6 +5,7 @@
 
 mod blocks;
 mod colors;
+mod convert;
 mod cpl;
 mod creation;
 mod crs;
@@ -16,8 +17,8 @@ mod geokeys;
 mod halo;
 mod hdf5;
 mod inspect;
-mod int8;
 mod io;
+mod lossy;
 mod open;
 mod source;
 mod staging;
@@ -28,10 +29,10 @@ mod thumbnail;
 pub use colors::ColorRamp;
 pub use cpl::init;
 pub use crs::{crs_from_user, same_crs};
-pub use inspect::{BandInfo, Info, Inspector, inspect};
+pub use inspect::{BandInfo, Info, Inspector, Mask, inspect};
 pub use open::{exists, gdal_path, is_remote};
 pub use source::Source;
 pub use target::{Checkpoint, Complete, Overviews, Target, TargetSpec, Written};
 pub use thumbnail::{Thumbnail, View, thumbnail};
 
-use super::{Edge, Error, Nodata, Result, SourceSpec, nodata};
+use super::{Edge, Error, Found, Nodata, Result, SourceBand, SourceSpec, holds_all, pixel};

@@ -59,6 +59,12 @@ pub struct TargetSpec {
     pub color_table: Option<String>,
     /// Whether the values are classes.
     pub thematic: bool,
+    /// Factor from the stored to the meant values, for readers of the file.
+    pub scale: Option<f64>,
+    /// What is added after that.
+    pub offset: Option<f64>,
+    /// Unit of the meant values.
+    pub unit: Option<String>,
     /// Metadata items of the file.
     pub metadata: Vec<(String, String)>,
     /// Rows and columns of the tiles that will be written, for the choice of blocks.
