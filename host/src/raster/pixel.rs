@@ -148,11 +148,12 @@ macro_rules! floats {
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
-            /// GDAL's `ARE_REAL_EQUAL`, operation by operation: near the type's largest value the sum overflows, so that
-            /// -3.4e38 matches every very large negative pixel. That is how files with a shortened nodata tag are read.
+            /// GDAL's `ARE_REAL_EQUAL`, operation by operation. It takes float32's precision for float64, too; and near the
+            /// type's largest value the sum overflows, so that -3.4e38 matches every very large negative float32. That is
+            /// how files with a shortened nodata tag are read.
             fn is_nodata(self, nodata: Self) -> bool {
                 self == nodata
-                    || (self - nodata).abs() < Self::EPSILON * (self + nodata).abs() * 2.0
+                    || (self - nodata).abs() < Self::from(f32::EPSILON) * (self + nodata).abs() * 2.0
                     || (self.is_nan() && nodata.is_nan())
             }
             #[allow(clippy::useless_conversion, reason = "one of the two types is f64")]

@@ -1,6 +1,6 @@
 //! What to read of a raster file.
 
-use super::Edge;
+use super::{Edge, Nodata, Pixel, for_dtype, holds_all};
 use crate::grid::Offset;
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
@@ -48,6 +48,32 @@ pub struct SourceBand {
     pub mark: Option<u64>,
 }
 
+impl SourceBand {
+    /// Chooses what marks its invalid pixels for a reader that wants this type, and says with which nodata value they are
+    /// told from the others; none where NaN says it all.
+    #[must_use]
+    pub fn marked(self, wanted: DType) -> (Self, Option<u64>) {
+        // Where no number changes, nodata can't become equal to another one.
+        let kept = !self.mask && self.scale.is_none() && holds_all(wanted, self.dtype);
+        let nodata = self.nodata.map(|bits| Nodata::from_bits(bits, self.dtype));
+        let nodata = nodata.and_then(|value| value.as_bits_for(wanted).ok());
+        if wanted.is_float() {
+            let declared = nodata.filter(|_| kept);
+            return (Self { mark: declared.or(Some(f64::NAN.to_bits())), ..self }, declared);
+        }
+        let can_be_invalid = self.nodata.is_some() || self.mask || self.dtype.is_float();
+        let mark = nodata.or_else(|| (can_be_invalid && !kept).then(|| first_mark(wanted)));
+        (Self { mark, ..self }, mark)
+    }
+}
+
+fn first_mark(dtype: DType) -> u64 {
+    fn bits<T: Pixel>() -> u64 {
+        T::marker(0).map_or(0, T::to_bits)
+    }
+    for_dtype!(dtype, bits())
+}
+
 /// What reading a window has found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -66,6 +92,41 @@ impl SourceSpec {
     /// Whether the mark of invalid pixels may be another one from window to window.
     pub fn marks_vary(&self) -> bool {
         !self.dtype.is_float()
-            && self.bands.iter().any(|b| b.mark.is_some() && (b.mask || !super::holds_all(self.dtype, b.dtype)))
+            && self.bands.iter().any(|b| b.mark.is_some() && (b.mask || !holds_all(self.dtype, b.dtype)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(dtype: DType, nodata: Option<Nodata>, mask: bool, wanted: DType) -> (Option<u64>, Option<u64>) {
+        let nodata = nodata.map(|value| value.as_bits_for(dtype).unwrap());
+        let source = SourceBand { number: 1, dtype, nodata, mask, scale: None, mark: None };
+        let (source, declared) = source.marked(wanted);
+        (source.mark, declared)
+    }
+
+    #[test]
+    fn a_mark_is_nodata_where_that_is_enough() {
+        let (int, nan) = (|v: i64| Some(v.cast_unsigned()), Some(f64::NAN.to_bits()));
+        let nodata = Some(Nodata::Int(-9));
+        assert_eq!(of(DType::Int16, nodata, false, DType::Int16), (int(-9), int(-9)));
+        assert_eq!(of(DType::Int16, None, false, DType::Int16), (None, None));
+        let float = Some((-9f64).to_bits());
+        assert_eq!(of(DType::Int16, nodata, false, DType::Float32), (float, float));
+        // Two integers may become one float.
+        assert_eq!(of(DType::Int32, nodata, false, DType::Float32), (nan, None));
+        assert_eq!(of(DType::UInt8, None, false, DType::Float32), (nan, None));
+        assert_eq!(of(DType::UInt8, None, true, DType::Float32), (nan, None));
+    }
+
+    #[test]
+    fn an_integer_gets_a_mark_where_a_pixel_can_be_invalid() {
+        assert_eq!(of(DType::UInt8, None, true, DType::UInt8), (Some(255), Some(255)));
+        assert_eq!(of(DType::Float32, None, false, DType::UInt8), (Some(255), Some(255)));
+        assert_eq!(of(DType::Int16, Some(Nodata::Int(-9)), false, DType::UInt8), (Some(255), Some(255)));
+        assert_eq!(of(DType::Int16, Some(Nodata::Int(9)), false, DType::UInt8), (Some(9), Some(9)));
+        assert_eq!(of(DType::Int16, None, false, DType::UInt8), (None, None));
     }
 }

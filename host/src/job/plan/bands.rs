@@ -3,7 +3,7 @@
 use crate::job::Loaded;
 use crate::job::spec::{InputNodata, MaskUse, RasterInput};
 use crate::job::{self, Mistakes};
-use crate::raster::{BandInfo, Info, Mask, Nodata, Pixel, SourceBand, for_dtype, holds_all};
+use crate::raster::{BandInfo, Info, Mask, Nodata, SourceBand};
 use tilefn_abi::DType;
 
 /// A band as it is read, and the nodata value that the function is told; none where NaN says it all.
@@ -63,7 +63,8 @@ pub fn plan(
         };
         let nodata = nodata.and_then(|value| value.as_bits_for(info.dtype).ok());
         let source = SourceBand { number: *number, dtype: info.dtype, nodata, mask, scale, mark: None };
-        planned.push(marked(source, wanted));
+        let (source, declared) = source.marked(wanted);
+        planned.push(Planned { source, declared });
     }
     Some(planned)
 }
@@ -74,28 +75,6 @@ fn own_nodata(info: &BandInfo, mask: MaskUse) -> Option<Nodata> {
         (MaskUse::None, _) | (MaskUse::Auto, Mask::Band) | (_, Mask::Nodata) => None,
         (MaskUse::Nodata, _) | (MaskUse::Auto, Mask::None) => info.nodata,
     }
-}
-
-/// Chooses what marks a band's invalid pixels.
-fn marked(source: SourceBand, wanted: DType) -> Planned {
-    // Where no number changes, nodata can't become equal to another one.
-    let kept = !source.mask && source.scale.is_none() && holds_all(wanted, source.dtype);
-    let nodata = source.nodata.map(|bits| Nodata::from_bits(bits, source.dtype));
-    let nodata = nodata.and_then(|value| value.as_bits_for(wanted).ok());
-    if wanted.is_float() {
-        let declared = nodata.filter(|_| kept);
-        return Planned { source: SourceBand { mark: declared.or(Some(f64::NAN.to_bits())), ..source }, declared };
-    }
-    let can_be_invalid = source.nodata.is_some() || source.mask || source.dtype.is_float();
-    let mark = nodata.or_else(|| (can_be_invalid && !kept).then(|| first_mark(wanted)));
-    Planned { source: SourceBand { mark, ..source }, declared: mark }
-}
-
-fn first_mark(dtype: DType) -> u64 {
-    fn bits<T: Pixel>() -> u64 {
-        T::marker(0).map_or(0, T::to_bits)
-    }
-    for_dtype!(dtype, bits())
 }
 
 /// The job's nodata for each band.
@@ -116,40 +95,5 @@ fn given(
             mistakes.add(loaded.position(&key), key, message).hint("give one value, or one for each band that is read");
             None
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(dtype: DType, nodata: Option<Nodata>, mask: bool, wanted: DType) -> (Option<u64>, Option<u64>) {
-        let nodata = nodata.map(|value| value.as_bits_for(dtype).unwrap());
-        let source = SourceBand { number: 1, dtype, nodata, mask, scale: None, mark: None };
-        let planned = marked(source, wanted);
-        (planned.source.mark, planned.declared)
-    }
-
-    #[test]
-    fn a_mark_is_nodata_where_that_is_enough() {
-        let (int, nan) = (|v: i64| Some(v.cast_unsigned()), Some(f64::NAN.to_bits()));
-        let nodata = Some(Nodata::Int(-9));
-        assert_eq!(of(DType::Int16, nodata, false, DType::Int16), (int(-9), int(-9)));
-        assert_eq!(of(DType::Int16, None, false, DType::Int16), (None, None));
-        let float = Some((-9f64).to_bits());
-        assert_eq!(of(DType::Int16, nodata, false, DType::Float32), (float, float));
-        // Two integers may become one float.
-        assert_eq!(of(DType::Int32, nodata, false, DType::Float32), (nan, None));
-        assert_eq!(of(DType::UInt8, None, false, DType::Float32), (nan, None));
-        assert_eq!(of(DType::UInt8, None, true, DType::Float32), (nan, None));
-    }
-
-    #[test]
-    fn an_integer_gets_a_mark_where_a_pixel_can_be_invalid() {
-        assert_eq!(of(DType::UInt8, None, true, DType::UInt8), (Some(255), Some(255)));
-        assert_eq!(of(DType::Float32, None, false, DType::UInt8), (Some(255), Some(255)));
-        assert_eq!(of(DType::Int16, Some(Nodata::Int(-9)), false, DType::UInt8), (Some(255), Some(255)));
-        assert_eq!(of(DType::Int16, Some(Nodata::Int(9)), false, DType::UInt8), (Some(9), Some(9)));
-        assert_eq!(of(DType::Int16, None, false, DType::UInt8), (None, None));
     }
 }

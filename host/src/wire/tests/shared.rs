@@ -206,7 +206,7 @@ async fn only_the_slots_number_is_in_the_stream() {
     let mut bytes = Vec::new();
     b.read_to_end(&mut bytes).await.unwrap();
     let expected = "01 74696c65666e0a
-        01 02 01 00 15000000 0010000000000000
-        04 07 fc 70110100 00 01 01 01 01 40 40 00 00 00 00 00 00 00";
+        01 02 01 00 16000000 0010000000000000
+        04 07 fc 70110100 00 01 01 01 01 40 40 00 00 00 00 00 00 00 00";
     assert_eq!(hex::encode(bytes), expected.replace([' ', '\n'], ""));
 }
