@@ -14,3 +14,4 @@ mod outputs;
 mod pixels;
 mod report;
 mod support;
+mod validity;

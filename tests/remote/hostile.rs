@@ -134,7 +134,13 @@ async fn with_a_tile(ticket: &Ticket, last: u8, name: &str) -> (Joined, Lease, P
 
 fn result(lease: Lease, outputs: Vec<Vec<RasterHead>>) -> FromWorker {
     let outcome = Outcome::Done { outputs, state_len: 0 };
-    FromWorker::Result(TileResult { lease, outcome, cost: Cost::default(), log: Log::default(), tally: Tally::default() })
+    FromWorker::Result(TileResult {
+        lease,
+        outcome,
+        cost: Cost::default(),
+        log: Log::default(),
+        tally: Tally::default(),
+    })
 }
 
 /// What the copy of a tile looks like.

@@ -90,7 +90,13 @@ async fn work(mut joined: Joined, outcome: Outcome, parts: &[&[u8]], done: Arc<A
         };
         match message {
             FromController::Tile { lease, .. } => {
-                let result = TileResult { lease, outcome: outcome.clone(), cost: Cost::default(), log: Log::default(), tally: Tally::default() };
+                let result = TileResult {
+                    lease,
+                    outcome: outcome.clone(),
+                    cost: Cost::default(),
+                    log: Log::default(),
+                    tally: Tally::default(),
+                };
                 joined.writer.send(&FromWorker::Result(result), parts).await.unwrap();
                 joined.writer.send(&FromWorker::Want { tiles: 1 }, &[]).await.unwrap();
                 done.fetch_add(1, Ordering::Relaxed);

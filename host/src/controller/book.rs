@@ -242,8 +242,7 @@ impl Book {
         };
         let reduction =
             self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).so_far().clone());
-        let progress =
-            journal::Progress {
+        let progress = journal::Progress {
             done,
             files,
             reduction,

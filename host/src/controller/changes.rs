@@ -8,7 +8,10 @@ use tilefn_abi::DType;
 pub fn warnings(task: &Task, tally: &Tally) -> Vec<String> {
     let mut counts = tally.counts().to_vec();
     counts.sort_unstable_by_key(|c| (!c.what.of_inputs(), c.place, c.what));
-    counts.iter().filter_map(|count| if count.what.of_inputs() { input(task, count) } else { output(task, count) }).collect()
+    counts
+        .iter()
+        .filter_map(|count| if count.what.of_inputs() { input(task, count) } else { output(task, count) })
+        .collect()
 }
 
 fn input(task: &Task, count: &Count) -> Option<String> {
@@ -20,7 +23,9 @@ fn input(task: &Task, count: &Count) -> Option<String> {
         What::Clamped if dtype.is_float() => format!("beyond the range of {}: infinite now", dtype.name()),
         What::Clamped => format!("beyond the range of {}: clamped to it", dtype.name()),
         What::Rounded => format!("rounded, since {} does not have their values", dtype.name()),
-        What::Moved => format!("changed by 1, since their tiles have all values of {} and invalid pixels", dtype.name()),
+        What::Moved => {
+            format!("changed by 1, since their tiles have all values of {} and invalid pixels", dtype.name())
+        }
         What::Nodata | What::Bits => return None,
     };
     Some(format!("input {:?}: {} ({files}) {what}", input.name, pixels(count.pixels)))
@@ -38,7 +43,10 @@ fn output(task: &Task, count: &Count) -> Option<String> {
             format!("output {:?}: {} {valid} {equal} the nodata value {value}{near}", output.name, count.pixels)
         }
         What::Bits => {
-            format!("output {:?}: {} {valid} above {}, the most that NBITS leaves", output.name, count.pixels, output.most?)
+            format!(
+                "output {:?}: {} {valid} above {}, the most that NBITS leaves",
+                output.name, count.pixels, output.most?
+            )
         }
         _ => return None,
     })

@@ -271,7 +271,8 @@ impl Talk<'_> {
                 held.sent = Some(self.sent);
                 self.sent += 1;
                 // A closed channel shows as the end of the conversation.
-                let _gone = self.out.send(Out::Message(FromController::Tile { lease, inputs: Vec::new(), marks_len: 0 }));
+                let _gone =
+                    self.out.send(Out::Message(FromController::Tile { lease, inputs: Vec::new(), marks_len: 0 }));
             } else {
                 let (out, tell) = (self.out.clone(), self.tell.clone());
                 let place = (self.room.clone(), self.slots.clone());
@@ -364,7 +365,8 @@ impl Talk<'_> {
         let task = &self.server.task;
         let places = |what: What| if what.of_inputs() { task.inputs.len() } else { task.outputs.len() };
         if tally.counts().iter().any(|count| count.place as usize >= places(count.what)) {
-            let what = format!("the result of tile {}: pixels of an input or output that the job doesn't have", tile.index);
+            let what =
+                format!("the result of tile {}: pixels of an input or output that the job doesn't have", tile.index);
             return Err(WireError::Malformed(what));
         }
         if let Some(held) = self.leases.remove(&lease.tile) {

@@ -12,7 +12,8 @@ use tilefn_abi::DType;
 
 use super::codec::Compression;
 use super::limits::{
-    MAX_BANDS, MAX_COUNTS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits, clip,
+    MAX_BANDS, MAX_COUNTS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits,
+    clip,
 };
 use super::{Secret, WireError};
 use crate::tally::Tally;

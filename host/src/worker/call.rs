@@ -106,8 +106,7 @@ impl CallTemplate {
         for (((at, raster, bands), address), marks) in self.rasters.iter().zip(addresses).zip(marks) {
             for (index, mark) in marks {
                 let Some(band) = bands.get(*index) else { continue };
-                let band =
-                    abi::Band { nodata: mark.unwrap_or(0), has_nodata: u32::from(mark.is_some()), ..*band };
+                let band = abi::Band { nodata: mark.unwrap_or(0), has_nodata: u32::from(mark.is_some()), ..*band };
                 put(&mut block, raster.band_info.offset as usize + index * size_of::<abi::Band>(), &band);
             }
             let raster = abi::Raster {

@@ -3,8 +3,8 @@
 //! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
 
 use super::files::FilePixels;
-use super::{marks, result};
 use super::runner::{self, Outcome, Pixels, Runner};
+use super::{marks, result};
 use crate::grid::{Tile, Window};
 use crate::raster::{self, Found};
 use crate::sandbox::{self, LogLine};

@@ -133,8 +133,14 @@ mod tests {
         settle(DType::Float64, &mut pixels, Some((-1.0_f64).to_bits()), Some((-9999.0_f64).to_bits()), None).unwrap();
         assert_eq!(pixels, bytes(&[-9999.0, -9999.0, 5.0]));
         let mut pixels = bytes(&[i16::MIN, 7]);
-        settle(DType::Int16, &mut pixels, Some(i64::from(i16::MIN).cast_unsigned()), Some((-1_i64).cast_unsigned()), None)
-            .unwrap();
+        settle(
+            DType::Int16,
+            &mut pixels,
+            Some(i64::from(i16::MIN).cast_unsigned()),
+            Some((-1_i64).cast_unsigned()),
+            None,
+        )
+        .unwrap();
         assert_eq!(pixels, bytes(&[-1_i16, 7]));
     }
 

@@ -264,8 +264,7 @@ impl Runner {
 
 /// Notes which pixels of an input's file were changed.
 pub fn note_changes(tally: &mut Tally, (input, file): (usize, usize), found: &Found) {
-    let changes =
-        [(What::Clamped, found.clamped), (What::Rounded, found.rounded), (What::Moved, found.moved)];
+    let changes = [(What::Clamped, found.clamped), (What::Rounded, found.rounded), (What::Moved, found.moved)];
     for (what, pixels) in changes {
         tally.add(Count { what, place: number(input), file: number(file), pixels });
     }

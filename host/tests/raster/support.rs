@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tilefn::grid::{Crs, GeoTransform, Grid, Offset, Tiling, Window};
-use tilefn::raster::{BandInfo, Edge, Error, Info, Overviews, Source, SourceBand, SourceSpec, Target, TargetSpec, Written};
+use tilefn::raster::{
+    BandInfo, Edge, Error, Info, Overviews, Source, SourceBand, SourceSpec, Target, TargetSpec, Written,
+};
 use tilefn_abi::DType;
 
 /// A folder that goes away with the test.

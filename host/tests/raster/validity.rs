@@ -178,8 +178,11 @@ make('f.tif', np.array([[255, 255.4, 254, 1e9]], 'f4'))",
 #[test]
 fn changes_are_counted_once_whatever_the_halo() {
     let dir = folder();
-    python(dir.path(), "make('a.tif', np.random.default_rng(5).integers(0, 600, (2, 40, 50)).astype('u2'))
-print(int((read('a.tif') > 255).sum()))");
+    python(
+        dir.path(),
+        "make('a.tif', np.random.default_rng(5).integers(0, 600, (2, 40, 50)).astype('u2'))
+print(int((read('a.tif') > 255).sum()))",
+    );
     let expected: u64 = python(dir.path(), "print(int((read('a.tif') > 255).sum()))").trim().parse().unwrap();
     let file = path(dir.path(), "a.tif");
     let info = inspect(&file).unwrap();

@@ -135,7 +135,11 @@ fn describe(
 fn warn_of_scale(name: &str, files: &[OpenedFile], warnings: &mut Vec<String>) {
     let scaled = |file: &&OpenedFile| {
         let read = |band: &usize| band.checked_sub(1).and_then(|index| file.info.bands.get(index));
-        file.bands.iter().filter_map(read).find(|band| (band.scale, band.offset) != (1.0, 0.0)).map(|b| (b.scale, b.offset))
+        file.bands
+            .iter()
+            .filter_map(read)
+            .find(|band| (band.scale, band.offset) != (1.0, 0.0))
+            .map(|b| (b.scale, b.offset))
     };
     let mut all = files.iter().filter_map(|file| Some((file, scaled(&file)?)));
     let Some((file, (scale, offset))) = all.next() else { return };

@@ -60,7 +60,11 @@ pub fn plan(
     warnings: &mut Vec<String>,
 ) -> Vec<Planned> {
     let given = &loaded.spec.outputs;
-    let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| f.planned.iter().any(|band| band.source.mark.is_some() && !f.dtype.is_float() || band.source.mask || band.source.nodata.is_some()));
+    let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| {
+        f.planned.iter().any(|band| {
+            band.source.mark.is_some() && !f.dtype.is_float() || band.source.mask || band.source.nodata.is_some()
+        })
+    });
     let mut planned = Vec::new();
     for wanted in &description.outputs {
         let key = format!("outputs.{}", wanted.name);

@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 
 use super::{Field, Reader, Section, nodata};
 use crate::job::spec::{
-    Absent, DataType, Files, Input, InputNodata, Layer, MaskUse, Output, OutputNodata, RasterInput, Resampling, VectorInput,
+    Absent, DataType, Files, Input, InputNodata, Layer, MaskUse, Output, OutputNodata, RasterInput, Resampling,
+    VectorInput,
 };
 use crate::job::tree::{Data, Node, item, join};
 use crate::job::units::Nodata;

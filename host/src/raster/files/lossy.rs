@@ -69,7 +69,12 @@ mod tests {
             path: path.into(),
             driver: None,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
-            grid: Grid { transform: GeoTransform([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]), rows: 64, cols: 64, crs: Crs::default() },
+            grid: Grid {
+                transform: GeoTransform([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]),
+                rows: 64,
+                cols: 64,
+                crs: Crs::default(),
+            },
             bands: 1,
             dtype,
             nodata: None,
@@ -106,9 +111,13 @@ mod tests {
         let lossy = |path, dtype, options: &[&str]| spec(path, dtype, options).changes_pixels();
         assert_eq!(lossy("a.tif", DType::UInt8, &["COMPRESS=JPEG"]).as_deref(), Some("COMPRESS=JPEG"));
         assert_eq!(lossy("a.jpg", DType::UInt8, &[]).as_deref(), Some("the format JPEG"));
-        assert_eq!(lossy("a.tif", DType::Float32, &["COMPRESS=LERC", "MAX_Z_ERROR=0.1"]).as_deref(), Some("COMPRESS=LERC"));
+        assert_eq!(
+            lossy("a.tif", DType::Float32, &["COMPRESS=LERC", "MAX_Z_ERROR=0.1"]).as_deref(),
+            Some("COMPRESS=LERC")
+        );
         assert_eq!(lossy("a.tif", DType::Float32, &["NBITS=16"]).as_deref(), Some("NBITS=16"));
-        for (path, options) in [("a.tif", &[][..]), ("a.tif", &["COMPRESS=LERC"]), ("a.tif", &["COMPRESS=ZSTD"]), ("a.img", &[])]
+        for (path, options) in
+            [("a.tif", &[][..]), ("a.tif", &["COMPRESS=LERC"]), ("a.tif", &["COMPRESS=ZSTD"]), ("a.img", &[])]
         {
             assert_eq!(lossy(path, DType::Float32, options), None, "{path} {options:?}");
         }

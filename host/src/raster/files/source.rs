@@ -204,7 +204,11 @@ impl Source {
             let (all, mut counts) = convert(&how, plane);
             if all.marked > 0 {
                 // A valid pixel has the value that marks invalid ones.
-                let mark = if all.invalid { unused_mark(self.spec.dtype, plane.get(..layout.band).unwrap_or(plane)) } else { None };
+                let mark = if all.invalid {
+                    unused_mark(self.spec.dtype, plane.get(..layout.band).unwrap_or(plane))
+                } else {
+                    None
+                };
                 match mark {
                     Some(mark) => {
                         how.mark = Some(mark);
@@ -301,7 +305,9 @@ fn runs(spec: &SourceSpec) -> Vec<Run> {
     for (index, band) in spec.bands.iter().enumerate() {
         let direct = band.is_direct(spec.dtype, dtype::has_int8());
         match runs.last_mut() {
-            Some((run, last)) if run.direct == direct && (direct || last.dtype == band.dtype) => run.bands.end = index + 1,
+            Some((run, last)) if run.direct == direct && (direct || last.dtype == band.dtype) => {
+                run.bands.end = index + 1
+            }
             _ => runs.push((Run { bands: index..index + 1, direct }, *band)),
         }
     }

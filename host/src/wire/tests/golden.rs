@@ -3,8 +3,8 @@
 //! variant's number and the fields. A change here is a change of the protocol.
 use super::*;
 use crate::tally::{Count, What};
-use crate::wire::limits::MAX_COUNTS;
 use crate::wire::frame::{Coding, HEAD, Head, decode, encode};
+use crate::wire::limits::MAX_COUNTS;
 
 fn same<M: Message + std::fmt::Debug>(message: &M, expected: &str) {
     let expected = hex::decode(expected.replace([' ', '\n'], "")).unwrap();
