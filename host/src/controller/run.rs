@@ -141,7 +141,6 @@ pub fn complete(
     let result = book.reduced()?;
     let outputs = book.publish()?;
     let changes = changes::warnings(task, &book.tally());
-    changes.iter().for_each(|text| tracing::warn!("{text}"));
     let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
     Ok(Report {
         tilefn: env!("CARGO_PKG_VERSION"),
@@ -172,6 +171,7 @@ pub fn complete(
         aws: None,
         outputs,
         result,
-        warnings: plan.warnings.iter().cloned().chain(book.warnings()).chain(changes).collect(),
+        warnings: plan.warnings.iter().chain(&book.warnings()).chain(&changes).cloned().collect(),
+        changes,
     })
 }

@@ -143,6 +143,7 @@ fn start(
             Fatal::failed(format!("the job is done, but its report can't be written to {}: {e}", path.display()))
         })?;
     }
+    finished.changes.iter().for_each(|change| console.warn(change));
     console.result(&report::text(&finished), "report", || json!({ "report": finished }));
     Ok(())
 }

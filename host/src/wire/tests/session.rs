@@ -59,7 +59,7 @@ async fn a_wrong_secret_gets_no_answer() {
 /// A greeting of a later version: the fixed beginning, then what this version cannot know.
 async fn later_greeting(stream: &mut DuplexStream, secret: Secret) {
     let mut message = Vec::new();
-    encode(&(0_u32, Protocols { min: 2, max: 3 }, secret), &mut message).unwrap();
+    encode(&(0_u32, Protocols { min: 3, max: 4 }, secret), &mut message).unwrap();
     message.extend([0xff; 100]);
     let head = Head { coding: Coding::Plain, header: u32::try_from(message.len()).unwrap(), payload: 0 };
     stream.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
