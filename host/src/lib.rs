@@ -21,6 +21,7 @@ mod open_files;
 pub mod raster;
 mod runtime;
 pub mod sandbox;
+pub mod tally;
 mod text;
 pub mod wire;
 pub mod worker;

@@ -19,3 +19,4 @@ mod places;
 mod report;
 mod support;
 mod terminal;
+mod validity;

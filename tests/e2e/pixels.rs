@@ -140,16 +140,11 @@ fn types_and_nodata_of_inputs() {
     f.python("same('copy.tif', np.array([[np.nan, 0, 5, 300]], 'f8'), nodata=np.nan)");
     f.run("--overwrite --set outputs.copy_f64.nodata=-9999 --set inputs.image.nodata=5").ok();
     f.python("same('copy.tif', np.array([[-1, 0, -9999, 300]], 'f8'), nodata=-9999)");
-    // A nodata value that the function's type can't hold would make valid pixels of invalid ones.
-    f.job("copy_u8", "[inputs.image]\npath = 'a.tif'\n[outputs.copy_u8]\npath = 'copy.tif'\n");
-    let run = f.run("--overwrite");
-    assert_message(
-        &f,
-        run.error(2),
-        "job.toml:4:9: inputs.image: ~/a.tif: nodata value -1 does not fit uint8, the type that the function asks for
-  hint: set nodata of this input to a value of that type, or let the function take a larger type
-1 mistake in the job",
-    );
+    // A nodata value that the function's type can't hold: another one marks the invalid pixel, and 300 is clamped beside it.
+    f.job("copy_u8", "[inputs.image]\npath = 'a.tif'\n[outputs.copy_u8]\npath = 'copy.tif'\nnodata = 9\n");
+    let report = f.report("--overwrite");
+    f.python("same('copy.tif', np.array([[9, 0, 5, 255]], 'u1'), nodata=9)");
+    assert!(report["warnings"].to_string().contains("a.tif) beyond the range of uint8: clamped to it"), "{report}");
 }
 
 /// Bands are chosen by number, in any order, also several times.

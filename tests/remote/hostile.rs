@@ -4,6 +4,7 @@ use crate::labour::worker;
 use crate::peer::{about, join, tcp, ticket, tls};
 use crate::running::{Running, assert_tidy};
 use crate::support::{Folder, Run};
+use tilefn::tally::Tally;
 use tilefn::wire::{
     self, Cost, FailureKind, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead,
     Secret, Ticket, TileFailure, TileResult, WireError,
@@ -133,7 +134,13 @@ async fn with_a_tile(ticket: &Ticket, last: u8, name: &str) -> (Joined, Lease, P
 
 fn result(lease: Lease, outputs: Vec<Vec<RasterHead>>) -> FromWorker {
     let outcome = Outcome::Done { outputs, state_len: 0 };
-    FromWorker::Result(TileResult { lease, outcome, cost: Cost::default(), log: Log::default() })
+    FromWorker::Result(TileResult {
+        lease,
+        outcome,
+        cost: Cost::default(),
+        log: Log::default(),
+        tally: Tally::default(),
+    })
 }
 
 /// What the copy of a tile looks like.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tilefn::tally::Tally;
 use tilefn::wire::{
     self, Cost, FromController, FromWorker, Joined, Log, Outcome, Pool, RasterHead, Ticket, TileResult,
 };
@@ -89,7 +90,13 @@ async fn work(mut joined: Joined, outcome: Outcome, parts: &[&[u8]], done: Arc<A
         };
         match message {
             FromController::Tile { lease, .. } => {
-                let result = TileResult { lease, outcome: outcome.clone(), cost: Cost::default(), log: Log::default() };
+                let result = TileResult {
+                    lease,
+                    outcome: outcome.clone(),
+                    cost: Cost::default(),
+                    log: Log::default(),
+                    tally: Tally::default(),
+                };
                 joined.writer.send(&FromWorker::Result(result), parts).await.unwrap();
                 joined.writer.send(&FromWorker::Want { tiles: 1 }, &[]).await.unwrap();
                 done.fetch_add(1, Ordering::Relaxed);

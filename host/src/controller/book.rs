@@ -14,6 +14,7 @@ use super::writer::{WriteError, Writer};
 use crate::grid::Tile;
 use crate::raster;
 use crate::sandbox;
+use crate::tally::Tally;
 use crate::text;
 use crate::worker::ResultRaster;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,8 @@ pub struct Book {
     control: Arc<Control>,
     /// Those that are kept, and how many are not.
     warnings: Mutex<(Vec<String>, u64)>,
+    /// Pixels of all tiles that are done which were changed or lost. Locked within the schedule's lock.
+    tally: Mutex<Tally>,
     /// None when the job can't be gone on with after a crash.
     journal: Mutex<Option<Journal>>,
     /// Whether it has been said that the journal can't be written.
@@ -70,6 +73,7 @@ impl Book {
             changes: watch::Sender::new(()),
             control,
             warnings: Mutex::default(),
+            tally: Mutex::default(),
         }
     }
 
@@ -140,6 +144,7 @@ impl Book {
         tile: &Tile,
         rasters: impl IntoIterator<Item = ResultRaster<'a>>,
         state: &[u8],
+        tally: &Tally,
     ) -> Result<bool, Failure> {
         if !self.schedule().claim(tile.index, Instant::now()) {
             return Ok(false);
@@ -151,7 +156,10 @@ impl Book {
         }
         self.reduce(tile.index, state)?;
         self.control.tile_done(bytes);
-        self.complete(tile.index);
+        self.change(|schedule| {
+            self.tally().merge(tally);
+            schedule.complete(tile.index);
+        });
         if let Some(watch) = self.control.watch() {
             watch.map.done(tile.index);
         }
@@ -246,10 +254,10 @@ impl Book {
     fn checkpoint(&self, journal: &mut Journal) -> Result<(), Failure> {
         let started = Instant::now();
         // In this order: a tile that is done was written and added up before, so what follows has it.
-        let done = self.schedule().done().clone();
+        let so_far = self.so_far();
         let files = self.writer.checkpoint(false, true)?;
         let written = match files {
-            Some(files) => journal.write(self.progress(done, files), started),
+            Some(files) => journal.write(self.progress(so_far, files), started),
             // Of a format that can't be resumed before it is complete.
             None => {
                 journal.postpone(started);
@@ -265,15 +273,21 @@ impl Book {
         let mut journal = self.journal();
         let Some(journal) = &mut *journal else { return Ok(()) };
         if let Some(files) = self.writer.checkpoint(true, sync)? {
-            let progress = self.progress(self.schedule().done().clone(), files);
+            let progress = self.progress(self.so_far(), files);
             self.said(journal.note(progress, sync));
         }
         Ok(())
     }
 
-    fn progress(&self, done: Ranges, files: Vec<Vec<FileState>>) -> Progress {
+    /// The tiles that are done, and the pixels that were changed or lost in these.
+    fn so_far(&self) -> (Ranges, Tally) {
+        let schedule = self.schedule();
+        (schedule.done().clone(), self.tally().clone())
+    }
+
+    fn progress(&self, (done, tally): (Ranges, Tally), files: Vec<Vec<FileState>>) -> Progress {
         let reducer = self.reducer.as_ref().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner));
-        Progress { done, files, reduction: reducer.map(|r| r.so_far().clone()) }
+        Progress { done, files, reduction: reducer.map(|r| r.so_far().clone()), tally }
     }
 
     /// What is in the journal now outlives this process, whatever ends it.
@@ -352,7 +366,7 @@ impl Book {
         let done = self.schedule().done().len();
         if let Some(journal) = journal.as_mut().filter(|_| done > 0 && !broken) {
             let saved = if self.tiles_left() == 0 {
-                let progress = |files| self.progress(self.schedule().done().clone(), files);
+                let progress = |files| self.progress(self.so_far(), files);
                 let files = self.writer.checkpoint(true, true).map_err(Failure::Write);
                 files.map(|files| files.into_iter().for_each(|files| self.said(journal.note(progress(files), true))))
             } else {
@@ -410,6 +424,11 @@ impl Book {
         let room = reducer.room();
         self.change(|schedule| schedule.limit_flight(room));
         Ok(())
+    }
+
+    /// Pixels that were changed or lost so far.
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {

@@ -8,6 +8,7 @@ use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
 use crate::grid::Tile;
+use crate::tally::{Tally, What};
 use crate::text;
 use crate::wire::{
     self, About, FromController, FromWorker, Lease, Payload, RasterHead, Reader, TileFailure, TileResult, WireError,
@@ -98,8 +99,8 @@ enum Out {
 enum Event {
     /// A tile was read and has no valid pixel.
     Empty(Tile, Duration),
-    /// A tile was read and is on its way.
-    Sent(Tile, Duration),
+    /// A tile was read and is on its way; these of its pixels were changed.
+    Sent(Tile, Duration, Tally),
     /// A tile was not read, since another worker has done it in the meantime.
     Done(Tile),
 }
@@ -109,6 +110,8 @@ struct Held {
     lease: u64,
     /// How many tiles were sent to it before; `None` while this one isn't sent. Workers run them in this order.
     sent: Option<u64>,
+    /// Pixels that were changed when it was read here.
+    tally: Tally,
 }
 
 /// The next message, and the reader back. Kept from one `select!` to the next: dropping it would give up the place
@@ -277,12 +280,12 @@ impl Talk<'_> {
             let Some(tile) = self.server.task.tiling.tile(index) else { return };
             self.wanted -= 1;
             let lease = Lease { tile: index, lease: self.server.next_lease() };
-            let mut held = Held { lease: lease.lease, sent: None };
+            let mut held = Held { lease: lease.lease, sent: None, tally: Tally::default() };
             if self.server.readers.is_none() {
                 held.sent = Some(self.sent);
                 self.sent += 1;
                 // A closed channel shows as the end of the conversation.
-                self.say(FromController::Tile { lease, inputs: Vec::new() });
+                self.say(FromController::Tile { lease, inputs: Vec::new(), marks_len: 0 });
             } else {
                 let (out, tell) = (self.out.clone(), self.tell.clone());
                 let room = self.room.clone();
@@ -394,7 +397,11 @@ impl Talk<'_> {
 
     /// Takes a result, if it is one that this worker was asked for.
     fn result(&mut self, result: TileResult, payload: Payload) -> Result<(), WireError> {
-        let TileResult { lease, outcome, cost, log } = result;
+        // What was found when the tile was read came before its result, maybe just now.
+        while let Ok(event) = self.events.try_recv() {
+            self.note(event);
+        }
+        let TileResult { lease, outcome, cost, log, mut tally } = result;
         let asked = self.leases.get(&lease.tile).is_some_and(|held| held.lease == lease.lease);
         let Some(tile) = self.server.task.tiling.tile(lease.tile).filter(|_| asked) else {
             return self.stray("sent a result for", lease.tile);
@@ -402,7 +409,16 @@ impl Talk<'_> {
         if let wire::Outcome::Done { outputs, .. } = &outcome {
             self.check(&tile, outputs)?;
         }
-        self.take_back(lease);
+        let task = &self.server.task;
+        let places = |what: What| if what.of_inputs() { task.inputs.len() } else { task.outputs.len() };
+        if tally.counts().iter().any(|count| count.place as usize >= places(count.what)) {
+            let what =
+                format!("the result of tile {}: pixels of an input or output that the job doesn't have", tile.index);
+            return Err(WireError::Malformed(what));
+        }
+        if let Some(held) = self.leases.remove(&lease.tile) {
+            tally.merge(&held.tally);
+        }
         self.failures = 0;
         for line in log.lines() {
             if line.warning {
@@ -422,7 +438,7 @@ impl Talk<'_> {
             let started = Instant::now();
             let (skipped, first) = match outcome {
                 wire::Outcome::Skipped => (true, book.skipped(&tile)),
-                wire::Outcome::Done { outputs, .. } => (false, hand_in(&book, &tile, &outputs, &payload)),
+                wire::Outcome::Done { outputs, .. } => (false, hand_in(&book, &tile, &outputs, &payload, &tally)),
             };
             Written { tile, skipped, first, time: started.elapsed() }
         });
@@ -479,9 +495,10 @@ impl Talk<'_> {
 
     fn note(&mut self, event: Event) {
         match event {
-            Event::Sent(tile, time) => {
+            Event::Sent(tile, time, tally) => {
                 self.work.spent.read += time;
                 if let Some(held) = self.leases.get_mut(&tile.index) {
+                    held.tally = tally;
                     held.sent = Some(self.sent);
                     self.sent += 1;
                 }
@@ -560,14 +577,20 @@ async fn ended(ending: &mut watch::Receiver<Ending>) -> Ending {
     }
 }
 
-fn hand_in(book: &Book, tile: &Tile, outputs: &[Vec<RasterHead>], payload: &Payload) -> Result<bool, Failure> {
+fn hand_in(
+    book: &Book,
+    tile: &Tile,
+    outputs: &[Vec<RasterHead>],
+    payload: &Payload,
+    tally: &Tally,
+) -> Result<bool, Failure> {
     let heads = outputs
         .iter()
         .enumerate()
         .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
     let rasters = heads.zip(payload.parts()).map(|((o, r, bands), pixels)| (o, r, bands, pixels));
     let state = payload.len().checked_sub(1).and_then(|last| payload.part(last)).unwrap_or_default();
-    book.done(tile, rasters, state)
+    book.done(tile, rasters, state, tally)
 }
 
 /// Reads a tile as soon as there is room for it, and sends it unless it is empty.
@@ -595,7 +618,7 @@ async fn read_and_send(
             let _gone = tell.send(Event::Empty(tile, read.time));
         }
         Ok(read) => {
-            let _gone = tell.send(Event::Sent(tile, read.time));
+            let _gone = tell.send(Event::Sent(tile, read.time, read.tally.clone()));
             let _gone = out.send(Out::Tile { lease, read, _room: (place, memory) }).await;
         }
         Err(error) => {
@@ -624,7 +647,7 @@ async fn send(
                 }
                 Some(Out::Tile { lease, read, _room }) => {
                     let inputs = server.heads(lease.tile);
-                    let message = FromController::Tile { lease, inputs };
+                    let message = FromController::Tile { lease, inputs, marks_len: read.marks_len };
                     let parts: Vec<&[u8]> = read.pixels.iter().map(Vec::as_slice).collect();
                     writer.send(&message, &parts).await?;
                 }

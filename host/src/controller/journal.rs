@@ -9,6 +9,7 @@ use super::locks::{Lock, LockError};
 use super::ranges::Ranges;
 use super::reduce::{Lengths, Reduction};
 use crate::raster::{Saved, Unfinished, discard_unfinished, is_stamped};
+use crate::tally::Tally;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub struct Progress {
     pub files: Vec<Vec<FileState>>,
     /// What an accumulating function has so far.
     pub reduction: Option<Reduction>,
+    /// Pixels of these tiles that were changed or lost.
+    pub tally: Tally,
 }
 
 /// How far an output file is.
@@ -113,6 +116,9 @@ struct Head {
     done: Ranges,
     files: Vec<Vec<FileState>>,
     reduction: Option<Lengths>,
+    /// Pixels of these tiles that were changed or lost.
+    #[serde(default)]
+    tally: Tally,
     grounds: Vec<Ground>,
 }
 
@@ -204,7 +210,7 @@ impl Journal {
         journal.grounds = head.grounds;
         journal.overwrite |= head.overwrite;
         journal.tile = head.tile;
-        journal.progress = Progress { done: head.done, files: head.files, reduction };
+        journal.progress = Progress { done: head.done, files: head.files, reduction, tally: head.tally };
         Ok(journal)
     }
 
@@ -252,7 +258,7 @@ impl Journal {
     /// Refuses what isn't of a job with so many tiles, with these output files, that accumulates or not.
     pub fn check(&self, tiles: u64, outputs: &[Vec<&str>], accumulates: bool) -> Result<(), JournalError> {
         let unusable = |reason: &str| JournalError::Unusable { path: self.path.clone(), reason: reason.into() };
-        let Progress { done, files, reduction } = &self.progress;
+        let Progress { done, files, reduction, .. } = &self.progress;
         if !self.has_checkpoint() {
             return Ok(());
         }
@@ -326,6 +332,7 @@ impl Journal {
             done: progress.done.clone(),
             files: progress.files.clone(),
             reduction: lengths,
+            tally: progress.tally.clone(),
             grounds: self.grounds.clone(),
         };
         let mut line = serde_json::to_vec(&head).map_err(|e| unusable(e.to_string()))?;

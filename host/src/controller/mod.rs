@@ -1,6 +1,7 @@
 //! The controller: holds the plan, hands tiles out to workers, and writes what comes back.
 
 mod book;
+mod changes;
 mod control;
 mod conversation;
 mod external;

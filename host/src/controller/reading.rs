@@ -3,7 +3,8 @@
 use crate::grid::Tile;
 use crate::open_files;
 use crate::raster::Error;
-use crate::worker::{FilePixels, Pixels, Task, any_valid};
+use crate::tally::Tally;
+use crate::worker::{FilePixels, Pixels, Task, any_valid, marks, note_changes};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,10 +12,14 @@ use tokio::sync::oneshot;
 
 /// A tile that was read.
 pub struct Read {
-    /// The pixels: a buffer for each file, `[bands, rows, cols]`, inputs one after the other.
+    /// The pixels: a buffer for each file, `[bands, rows, cols]`, inputs one after the other, and one for [`marks`] if there are any.
     pub pixels: Vec<Vec<u8>>,
+    /// Bytes of its last part, the marks.
+    pub marks_len: u64,
     /// Whether any input has a valid pixel, or it doesn't matter.
     pub valid: bool,
+    /// Pixels that were changed.
+    pub tally: Tally,
     /// Time it took.
     pub time: Duration,
 }
@@ -87,9 +92,20 @@ fn read(task: &Task, files: &mut FilePixels, tile: &Tile) -> Result<Read, ReadEr
     let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
     let mut pixels: Vec<_> = sizes.iter().map(|(_, bytes)| vec![0; *bytes]).collect();
     let mut valid = !task.skip_empty || rasters.is_empty();
+    let mut tally = Tally::default();
+    let mut all_found = Vec::with_capacity(sizes.len());
     for (((i, input, (r, raster)), (window, _)), buffer) in rasters.into_iter().zip(sizes).zip(&mut pixels) {
-        files.read(i, r, window, buffer).map_err(|source| ReadError { input: input.name.clone(), source })?;
-        valid = valid || any_valid(raster, buffer);
+        let found = files.read(i, r, window, buffer);
+        let found = found.map_err(|source| ReadError { input: input.name.clone(), source })?;
+        valid = valid || any_valid(raster, &found, buffer);
+        note_changes(&mut tally, (i, r), &found);
+        all_found.push(found);
     }
-    Ok(Read { pixels, valid, time: started.elapsed() })
+    let marks_len = marks::len(task);
+    if marks_len > 0 {
+        let mut part = vec![0; marks_len];
+        marks::write(task, &all_found, &mut part);
+        pixels.push(part);
+    }
+    Ok(Read { pixels, marks_len: marks_len as u64, valid, tally, time: started.elapsed() })
 }

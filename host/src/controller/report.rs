@@ -45,6 +45,9 @@ pub struct Report {
     pub result: Option<serde_json::Value>,
     /// What the user should know of.
     pub warnings: Vec<String>,
+    /// The last of them: pixels that were changed or lost, known only now.
+    #[serde(skip)]
+    pub changes: Vec<String>,
 }
 
 /// The job's identity.

@@ -1,6 +1,7 @@
 //! A whole run: threads over all tiles, then the outputs' finish, then the report.
 
 use super::book::Book;
+use super::changes;
 use super::control::Control;
 use super::failure::Failure;
 use super::journal::Journal;
@@ -149,6 +150,7 @@ pub fn open_book(
         watch.resume(&before.done);
     }
     let reducer = task.reduce.then(|| Reducer::new(function, before.reduction.unwrap_or_default()));
+    let tally = before.tally;
     let schedule = Schedule::new(count, before.done, policy);
     let (rows, cols) = task.tiling.tile_size();
     let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
@@ -157,6 +159,7 @@ pub fn open_book(
             "an unfinished run has left {folder}, which is not of an output of this job; remove it if you don't need it"
         ));
     }
+    book.tally().merge(&tally);
     book.begin().map_err(|failure| end_early(&book, failure))?;
     if let Some(watch) = control.watch() {
         watch.begin(&book);
@@ -193,6 +196,7 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
     });
     let task = &plan.task;
     let Account { totals, workers, aws, prepared, started } = account;
+    let changes = changes::warnings(task, &book.tally());
     let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
     let progress = book.control().progress();
     let report = Report {
@@ -226,7 +230,14 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
         aws,
         outputs: book.named(),
         result: None,
-        warnings: plan.warnings.iter().map(|w| crate::text::lines(w).into_owned()).chain(book.warnings()).collect(),
+        warnings: plan
+            .warnings
+            .iter()
+            .map(|w| crate::text::lines(w).into_owned())
+            .chain(book.warnings())
+            .chain(changes.clone())
+            .collect(),
+        changes,
     };
     match finished {
         Ok((result, outputs)) => {

@@ -245,6 +245,7 @@ mod tests {
     use crate::controller::writer::Writer;
     use crate::controller::{Control, ranges::Ranges};
     use crate::grid::Tiling;
+    use crate::tally::Tally;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -266,7 +267,7 @@ mod tests {
             for n in 0..4 {
                 let Grant::Tile(tile) = book.take(WorkerId(id)) else { panic!("a tile") };
                 match n {
-                    0 => assert!(book.done(&tiling.tile(tile).unwrap(), [], &[]).unwrap()),
+                    0 => assert!(book.done(&tiling.tile(tile).unwrap(), [], &[], &Tally::default()).unwrap()),
                     1 => assert!(book.skipped(&tiling.tile(tile).unwrap()).unwrap()),
                     _ => {}
                 }

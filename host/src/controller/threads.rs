@@ -139,7 +139,7 @@ fn run_tile(
 fn hand_in(book: &Book, tile: &Tile, done: &Done) -> Result<(), Failure> {
     let rasters = done.rasters().map_err(Failure::Sandbox)?;
     // There is no other worker that could have done it before.
-    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?).map(|_first| ())
+    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?, &done.tally).map(|_first| ())
 }
 
 /// Passes on what the function said about a tile.

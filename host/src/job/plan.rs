@@ -3,6 +3,7 @@
 //! Like the reader of the job file, the planner collects all mistakes and names their places.
 
 mod advice;
+mod bands;
 mod block_cache;
 mod bounds;
 mod grid;
@@ -25,7 +26,6 @@ use places::Places;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
-use tilefn_abi::DType;
 
 /// What the caller decides beyond the job file.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub fn plan(
         function: description.name.clone(),
         module_sha256: job.module_sha256.clone(),
         params,
-        inputs: task_inputs(&opened, &placed, spec),
+        inputs: task_inputs(&opened, &placed, halo, spec),
         outputs: outputs.iter().map(|o| o.task.clone()).collect(),
         reduce: description.reduce,
         tiling,
@@ -158,16 +158,15 @@ fn halo(description: &Description, params: &[Value], mistakes: &mut Mistakes, lo
 /// Widest halo: beyond it a tile would be nearly all halo.
 const MAX_HALO: u32 = 16_384;
 
-fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> Vec<worker::Input> {
+fn task_inputs(opened: &[Opened], placed: &grid::Placed, halo: u32, spec: &spec::Spec) -> Vec<worker::Input> {
     let edge = match spec.grid.edge {
         spec::Edge::Nodata => Edge::Nodata,
         spec::Edge::Reflect => Edge::Reflect,
         spec::Edge::Nearest => Edge::Nearest,
     };
-    // What stands for pixels beyond a file without nodata; `check_fill` sees to the integers.
-    let nan = |dtype: DType| dtype.is_float().then(|| f64::NAN.to_bits());
     let of_input = |(input, placements): (&Opened, &Vec<crate::grid::Placement>)| worker::Input {
         name: input.name.clone(),
+        lossy: input.files.iter().any(|file| file.lossy),
         rasters: input
             .files
             .iter()
@@ -178,24 +177,24 @@ fn task_inputs(opened: &[Opened], placed: &grid::Placed, spec: &spec::Spec) -> V
                 bands: file
                     .bands
                     .iter()
-                    .zip(&file.nodata_bits)
-                    .map(|(band, nodata)| worker::Band {
+                    .zip(&file.planned)
+                    .map(|(band, planned)| worker::Band {
                         name: band
                             .checked_sub(1)
                             .and_then(|b| file.info.bands.get(b))
                             .map_or_else(String::new, |b| b.name.clone()),
-                        nodata: *nodata,
+                        nodata: planned.declared,
                     })
                     .collect(),
                 source: SourceSpec {
                     path: file.path.clone(),
-                    bands: file.bands.clone(),
+                    bands: file.planned.iter().map(|band| band.source).collect(),
                     dtype: file.dtype,
-                    fill: file.nodata_bits.iter().map(|bits| bits.or_else(|| nan(file.dtype))).collect(),
                     offset: placement.offset,
                     turn: placement.turn,
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),
+                    halo,
                     edge,
                 },
             })
@@ -213,7 +212,7 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
         for (raster, file) in input.rasters.iter().zip(&files.files) {
             let (rows, cols) = raster.source.file_size;
             let covered = raster.source.offset.window(rows, cols);
-            if raster.dtype.is_float() || raster.bands.iter().all(|b| b.nodata.is_some()) || covered.contains(&needed) {
+            if raster.source.bands.iter().all(|band| band.mark.is_some()) || covered.contains(&needed) {
                 continue;
             }
             let key = format!("inputs.{}", input.name);

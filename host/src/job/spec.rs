@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::units::{Size, Time};
 
 pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, Named, NetworkMode, OverviewResampling, Reads, Resampling, Spot,
-    WorkerKind,
+    CpuArchitecture, DataType, Edge, Footprint, MaskUse, Named, NetworkMode, OverviewResampling, Reads, Resampling,
+    Spot, WorkerKind,
 };
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};

@@ -7,6 +7,7 @@ mod error;
 #[cfg(feature = "gdal")]
 mod files;
 mod nodata;
+mod pixel;
 mod source_spec;
 #[cfg(not(feature = "gdal"))]
 mod without_gdal;
@@ -16,7 +17,9 @@ pub use error::Error;
 #[cfg(feature = "gdal")]
 pub use files::*;
 pub use nodata::{Nodata, NotRepresentable};
-pub use source_spec::SourceSpec;
+pub(crate) use pixel::for_dtype;
+pub use pixel::{Pixel, holds_all};
+pub use source_spec::{Found, SourceBand, SourceSpec};
 #[cfg(not(feature = "gdal"))]
 pub use without_gdal::{Source, init};
 

@@ -57,10 +57,7 @@ impl Nodata {
         let refused = NotRepresentable { value: self, dtype };
         if dtype.is_float() {
             // Both roundings are those that pixels get.
-            let value = match self {
-                Self::Int(value) => value as f64,
-                Self::Float(value) => value,
-            };
+            let value = self.as_f64();
             #[expect(clippy::cast_possible_truncation, reason = "pixels are rounded in the same way")]
             let rounded = if dtype == DType::Float32 { f64::from(value as f32) } else { value };
             return Ok(rounded.to_bits());
@@ -76,6 +73,44 @@ impl Nodata {
         // The low 64 bits of a two's complement number are the number in 64 bits.
         let [low @ .., _, _, _, _, _, _, _, _] = value.to_le_bytes();
         Ok(u64::from_le_bytes(low))
+    }
+
+    /// The value as a float; large integers are rounded.
+    pub const fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+
+    /// The value as pixels of this type can have it; none if they can't. As GDAL brings a nodata value to a band's type:
+    /// in an integer the fraction is dropped, and a number beyond the type's range, or NaN in an integer, is no nodata.
+    pub fn held_by(self, dtype: DType) -> Option<Self> {
+        let value = match self {
+            Self::Int(value) if !dtype.is_float() => {
+                let (min, max) = int_range(dtype);
+                return (min..=max).contains(&value).then_some(self);
+            }
+            _ => self.as_f64(),
+        };
+        if dtype == DType::Float64 {
+            return Some(Self::Float(value));
+        }
+        if dtype == DType::Float32 {
+            return (!value.is_finite() || value.abs() <= f64::from(f32::MAX)).then_some(Self::Float(value));
+        }
+        let (min, max) = int_range(dtype);
+        // GDAL 3.6 holds 16 bits against the range of 32 before it drops the fraction.
+        let (low, high) = match dtype {
+            DType::UInt16 => int_range(DType::UInt32),
+            DType::Int16 => int_range(DType::Int32),
+            _ => (min, max),
+        };
+        if !(low as f64..=high as f64).contains(&value) {
+            return None;
+        }
+        // The largest of 64 bits are rounded up to a power of two above them.
+        whole(value.trunc()).filter(|value| (min..=max).contains(value)).map(Self::Int)
     }
 
     /// The value that these bits stand for in a raster of this type; the inverse of [`Nodata::as_bits_for`].
@@ -147,6 +182,27 @@ mod tests {
         assert_eq!(value(Nodata::Float(-f64::MAX)), f64::NEG_INFINITY);
         assert_eq!(value(Nodata::Int(16_777_217)), 16_777_216.0);
         assert!(value(Nodata::Float(f64::NAN)).is_nan());
+    }
+
+    /// As GDAL 3.6's mask bands have it, tried with its Python bindings.
+    #[test]
+    fn held_as_gdal_does() {
+        let held = |v: f64, d| Nodata::Float(v).held_by(d);
+        assert_eq!(held(254.5, DType::UInt8), Some(Nodata::Int(254)));
+        assert_eq!(held(-5.5, DType::Int16), Some(Nodata::Int(-5)));
+        for value in [255.5, -9999.0, -0.5, f64::NAN, f64::INFINITY] {
+            assert_eq!(held(value, DType::UInt8), None, "{value}");
+        }
+        assert_eq!(held(40_000.0, DType::Int16), None);
+        assert_eq!(held(65_535.5, DType::UInt16), Some(Nodata::Int(65_535)));
+        assert_eq!(held(-0.5, DType::UInt16), None);
+        assert_eq!(held(2_147_483_647.5, DType::Int32), None);
+        assert_eq!(held(2f64.powi(63), DType::Int64), None);
+        assert_eq!(held(1e300, DType::Float32), None);
+        assert_eq!(held(f64::NEG_INFINITY, DType::Float32), Some(Nodata::Float(f64::NEG_INFINITY)));
+        assert_eq!(held(f64::NAN, DType::Float32), Some(Nodata::Float(f64::NAN)));
+        assert_eq!(Nodata::Int((1 << 60) + 1).held_by(DType::UInt64), Some(Nodata::Int((1 << 60) + 1)));
+        assert_eq!(Nodata::Int(-1).held_by(DType::UInt64), None);
     }
 
     #[test]

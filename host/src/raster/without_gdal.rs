@@ -1,6 +1,6 @@
 //! What a build without GDAL has in the place of raster files.
 
-use super::{Error, Result, SourceSpec};
+use super::{Error, Found, Result, SourceSpec};
 use crate::grid::Window;
 
 /// A raster file that can't be opened.
@@ -20,7 +20,7 @@ impl Source {
     ///
     /// # Errors
     /// None.
-    pub fn read(&mut self, _: Window, _: &mut [u8]) -> Result<()> {
+    pub fn read(&mut self, _: Window, _: &mut [u8]) -> Result<Found> {
         match *self {}
     }
 }

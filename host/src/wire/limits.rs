@@ -20,6 +20,8 @@ pub const MAX_LOG_LINES: usize = 256;
 pub const MAX_LOG_BYTES: usize = 16 << 10;
 /// Rasters in one payload. The planner refuses longer lists; those in use have some thousands of files.
 pub const MAX_RASTERS: u32 = 1 << 18;
+/// Kinds of changed pixels that a result counts: five of each input and output, of which there are few.
+pub const MAX_COUNTS: usize = 512;
 /// Bands of a raster: GDAL's own limit.
 pub const MAX_BANDS: usize = 65_536;
 /// Tiles given back in one message; a worker holds only a few.

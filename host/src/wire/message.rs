@@ -12,12 +12,14 @@ use tilefn_abi::DType;
 
 use super::codec::Compression;
 use super::limits::{
-    MAX_BANDS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits, clip,
+    MAX_BANDS, MAX_COUNTS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits,
+    clip,
 };
 use super::{Secret, WireError};
+use crate::tally::Tally;
 
 /// The protocol version that this program speaks.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// Protocol versions that a program can speak, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,12 +131,14 @@ pub enum FromController {
         /// Bytes of the module.
         len: u64,
     },
-    /// A tile to run. Payload: its input rasters, when the controller reads.
+    /// A tile to run. Payload: its input rasters and marks, when the controller reads.
     Tile {
         /// Which tile, under which lease.
         lease: Lease,
         /// The rasters of each input; empty when the worker reads.
         inputs: Vec<Vec<RasterHead>>,
+        /// Bytes of what marks invalid pixels in this tile; 0 when the task says it.
+        marks_len: u64,
     },
     /// The tile is no longer wanted; a result for it may still come and is ignored.
     Cancel(Lease),
@@ -262,6 +266,8 @@ pub struct TileResult {
     pub cost: Cost,
     /// What the function said.
     pub log: Log,
+    /// Pixels that were changed or lost.
+    pub tally: Tally,
 }
 
 /// What came of a tile.
@@ -404,6 +410,7 @@ impl Message for FromWorker {
                 if let Outcome::Done { outputs, .. } = &r.outcome {
                     check_rasters(outputs)?;
                 }
+                at_most("counts", r.tally.counts().len(), MAX_COUNTS)?;
                 r.log.check()
             }
             Self::Failed(f) => {
@@ -472,7 +479,11 @@ impl Message for FromController {
         match self {
             Self::Welcome(w) => Ok(vec![w.task_len]),
             Self::Module { len } => Ok(vec![*len]),
-            Self::Tile { inputs, .. } => raster_parts(inputs),
+            Self::Tile { inputs, marks_len, .. } => {
+                let mut parts = raster_parts(inputs)?;
+                parts.extend((*marks_len > 0).then_some(*marks_len));
+                Ok(parts)
+            }
             _ => Ok(Vec::new()),
         }
     }

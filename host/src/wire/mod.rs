@@ -31,7 +31,7 @@
 //!     while let (FromController::Tile { lease, .. }, _pixels) = joined.reader.recv().await? {
 //!         let raster = RasterHead { dtype: tilefn_abi::DType::UInt8, bands: 1, rows: 2, cols: 3, nodata: None };
 //!         let outcome = Outcome::Done { outputs: vec![vec![raster]], state_len: 0 };
-//!         let result = TileResult { lease, outcome, cost: Cost::default(), log: Log::default() };
+//!         let result = TileResult { lease, outcome, cost: Cost::default(), log: Log::default(), tally: Default::default() };
 //!         joined.writer.send(&FromWorker::Result(result), &[&[1, 2, 3, 4, 5, 6], &[]]).await?;
 //!     }
 //!     joined.writer.send(&FromWorker::Bye { why: "finished".into() }, &[]).await
@@ -47,7 +47,7 @@
 //!     match reader.recv().await? {
 //!         (FromWorker::Want { .. }, _) => {
 //!             let lease = Lease { tile: 0, lease: 1 };
-//!             writer.send(&FromController::Tile { lease, inputs: vec![] }, &[]).await?;
+//!             writer.send(&FromController::Tile { lease, inputs: vec![], marks_len: 0 }, &[]).await?;
 //!         }
 //!         (FromWorker::Result(result), pixels) => {
 //!             assert_eq!(result.lease.tile, 0);

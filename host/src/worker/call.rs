@@ -13,8 +13,8 @@ use tilefn_abi as abi;
 pub struct CallTemplate {
     head: abi::Call,
     block: Vec<u8>,
-    /// Where each raster's descriptor starts, inputs one after the other.
-    rasters: Vec<(usize, abi::Raster)>,
+    /// Where each raster's descriptor starts, inputs one after the other, and its bands.
+    rasters: Vec<(usize, abi::Raster, Vec<abi::Band>)>,
 }
 
 /// A task whose description doesn't fit the ABI's 32-bit offsets.
@@ -39,6 +39,7 @@ impl CallTemplate {
         let mut places = Vec::new();
         for input in &task.inputs {
             let mut rasters = Vec::with_capacity(input.rasters.len());
+            let mut all_bands = Vec::with_capacity(input.rasters.len());
             for raster in &input.rasters {
                 let mut bands = Vec::with_capacity(raster.bands.len());
                 for band in &raster.bands {
@@ -56,10 +57,12 @@ impl CallTemplate {
                     band_info: b.append(&bands)?,
                     ..Default::default()
                 });
+                all_bands.push(bands);
             }
             let slice = b.append(&rasters)?;
             let start = slice.offset as usize;
-            places.extend(rasters.iter().enumerate().map(|(i, r)| (start + i * size_of::<abi::Raster>(), *r)));
+            let descriptors = rasters.iter().zip(all_bands).enumerate();
+            places.extend(descriptors.map(|(i, (r, bands))| (start + i * size_of::<abi::Raster>(), *r, bands)));
             inputs.push(abi::Input { name: b.text(&input.name)?, rasters: slice });
         }
         let inputs = b.append(&inputs)?;
@@ -87,8 +90,9 @@ impl CallTemplate {
         Ok(Self { head, block: b.0, rasters: places })
     }
 
-    /// The block for `tile`, with its rasters at these guest addresses (inputs one after the other).
-    pub fn for_tile(&self, tile: &Tile, addresses: &[u32]) -> Vec<u8> {
+    /// The block for `tile`, with its rasters at these guest addresses (inputs one after the other), and the marks of
+    /// their bands where these are other ones in this tile.
+    pub fn for_tile(&self, tile: &Tile, addresses: &[u32], marks: &[Vec<(usize, Option<u64>)>]) -> Vec<u8> {
         let mut block = self.block.clone();
         let mut head = self.head;
         head.tile_index = tile.index;
@@ -99,7 +103,12 @@ impl CallTemplate {
         head.rows = tile.window.rows;
         head.cols = tile.window.cols;
         put(&mut block, 0, &head);
-        for ((at, raster), address) in self.rasters.iter().zip(addresses) {
+        for (((at, raster, bands), address), marks) in self.rasters.iter().zip(addresses).zip(marks) {
+            for (index, mark) in marks {
+                let Some(band) = bands.get(*index) else { continue };
+                let band = abi::Band { nodata: mark.unwrap_or(0), has_nodata: u32::from(mark.is_some()), ..*band };
+                put(&mut block, raster.band_info.offset as usize + index * size_of::<abi::Band>(), &band);
+            }
             let raster = abi::Raster {
                 rows: head.rows.saturating_add(2 * head.halo),
                 cols: head.cols.saturating_add(2 * head.halo),

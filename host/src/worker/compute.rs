@@ -3,10 +3,11 @@
 //! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
 
 use super::files::FilePixels;
+use super::marks;
 use super::runner::{self, Failed, Outcome, Pixels, Runner};
 use crate::grid::{Tile, Window};
 use crate::open_files;
-use crate::raster;
+use crate::raster::{self, Found};
 use crate::sandbox::{self, LogLine};
 use crate::wire::{Lease, Payload};
 use std::collections::VecDeque;
@@ -174,18 +175,25 @@ struct Sent<'a> {
 }
 
 impl Pixels for Sent<'_> {
-    fn read(&mut self, input: usize, raster: usize, _window: Window, out: &mut [u8]) -> Result<(), raster::Error> {
+    fn read(&mut self, input: usize, raster: usize, _window: Window, out: &mut [u8]) -> Result<Found, raster::Error> {
         let inputs = &self.runner.task().inputs;
         let before: usize = inputs.iter().take(input).map(|i| i.rasters.len()).sum();
-        match self.payload.part(before.saturating_add(raster)) {
+        let shape = |reason: String| {
+            let path = inputs.get(input).and_then(|i| i.rasters.get(raster)).map_or("", |r| r.path.as_str());
+            raster::Error::Shape { path: path.to_owned(), reason }
+        };
+        let number = before.saturating_add(raster);
+        match self.payload.part(number) {
             Some(part) if part.len() == out.len() => out.copy_from_slice(part),
             part => {
-                let path = inputs.get(input).and_then(|i| i.rasters.get(raster)).map_or("", |r| r.path.as_str());
                 let found = part.map_or(0, <[u8]>::len);
-                let reason = format!("the controller sent {found} bytes for a tile that has {}", out.len());
-                return Err(raster::Error::Shape { path: path.to_owned(), reason });
+                return Err(shape(format!("the controller sent {found} bytes for a tile that has {}", out.len())));
             }
         }
-        Ok(())
+        // Their part follows the last raster's. Changes were counted where the file was read.
+        let part = self.payload.part(inputs.iter().map(|i| i.rasters.len()).sum()).unwrap_or_default();
+        let marks = marks::read(self.runner.task(), number, part)
+            .ok_or_else(|| shape("the controller did not send what marks its invalid pixels".into()))?;
+        Ok(Found { marks, ..Found::default() })
     }
 }

@@ -3,7 +3,7 @@
 use super::runner::Pixels;
 use super::task::Task;
 use crate::grid::Window;
-use crate::raster::{Error, Source};
+use crate::raster::{Error, Found, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
@@ -26,7 +26,7 @@ impl FilePixels {
 }
 
 impl Pixels for FilePixels {
-    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<(), Error> {
+    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<Found, Error> {
         let spec = self.task.inputs.get(input).and_then(|i| i.rasters.get(raster));
         let slot = self.sources.get_mut(input).and_then(|i| i.get_mut(raster));
         let (Some(spec), Some(slot)) = (spec, slot) else {
@@ -36,11 +36,11 @@ impl Pixels for FilePixels {
             return source.read(window, out);
         }
         let mut source = Source::open(&spec.source)?;
-        source.read(window, out)?;
+        let found = source.read(window, out)?;
         if self.room > 0 {
             self.room -= 1;
             *slot = Some(source);
         }
-        Ok(())
+        Ok(found)
     }
 }

@@ -3,6 +3,7 @@
 mod call;
 mod compute;
 mod files;
+pub mod marks;
 mod nodata;
 pub mod remote;
 mod result;
@@ -10,5 +11,7 @@ mod runner;
 mod task;
 
 pub use files::FilePixels;
-pub use runner::{Done, Error, Failed, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, working_set};
+pub use runner::{
+    Done, Error, Failed, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, note_changes, working_set,
+};
 pub use task::{Band, Input, Output, Raster, Task};

@@ -3,6 +3,7 @@
 use super::compute::Report;
 use super::runner::{self, Done, Outcome};
 use crate::sandbox::{self, LogLevel, LogLine};
+use crate::tally::Tally;
 use crate::wire::{
     self, Cost, FailureKind, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, WireError, Writer, clip,
 };
@@ -15,7 +16,8 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(),
             let sent = match *outcome {
                 Outcome::Skipped { read } => {
                     let cost = Cost { read_ns: nanos(read), ..Cost::default() };
-                    let result = TileResult { lease, outcome: wire::Outcome::Skipped, cost, log: wire::Log::default() };
+                    let (outcome, log, tally) = (wire::Outcome::Skipped, wire::Log::default(), Tally::default());
+                    let result = TileResult { lease, outcome, cost, log, tally };
                     writer.send(&FromWorker::Result(result), &[]).await
                 }
                 Outcome::Done(done) => send_done(writer, lease, done).await,
@@ -62,6 +64,7 @@ async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done
 /// The message about a tile's result, and the parts of its payload.
 fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), WireError> {
     let log = wire_log(done.take_log());
+    let tally = done.tally.clone();
     let heads = done.outputs().iter().map(|rasters| {
         let head = |r: &sandbox::OutRaster| RasterHead {
             dtype: r.dtype,
@@ -77,7 +80,7 @@ fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), 
     let state_len = parts.last().map_or(0, |state| state.len() as u64);
     let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
     let outcome = wire::Outcome::Done { outputs: heads, state_len };
-    Ok((FromWorker::Result(TileResult { lease, outcome, cost, log }), parts))
+    Ok((FromWorker::Result(TileResult { lease, outcome, cost, log, tally }), parts))
 }
 
 /// A result's payload: its rasters in order, then the state.

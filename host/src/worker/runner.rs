@@ -1,10 +1,12 @@
 //! Runs the job's function on one tile: reads its inputs into a fresh instance, calls it, checks what comes back.
 
 use super::call::{CallTemplate, TooLong};
-use super::nodata;
+use super::nodata::{self, Unmarkable};
 use super::task::{Raster, Task};
 use crate::grid::{Tile, Window};
+use crate::raster::Found;
 use crate::sandbox::{self, Function, GuestRange, Instance, LogLine, OutRaster};
+use crate::tally::{Count, Tally, What};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tilefn_abi::DType;
@@ -20,8 +22,13 @@ pub trait Pixels {
     /// Fills `out`, `[bands, rows, cols]` of the raster's dtype, with the pixels of `window`, which may reach outside the grid.
     ///
     /// `input` and `raster` count as in [`Task::inputs`].
-    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8])
-    -> Result<(), crate::raster::Error>;
+    fn read(
+        &mut self,
+        input: usize,
+        raster: usize,
+        window: Window,
+        out: &mut [u8],
+    ) -> Result<Found, crate::raster::Error>;
 }
 
 /// Why a tile has no result.
@@ -89,6 +96,8 @@ pub struct Done {
     instance: Instance,
     outputs: Vec<Vec<OutRaster>>,
     state: Option<GuestRange>,
+    /// Pixels that were changed or lost.
+    pub tally: Tally,
     /// Time spent on reading the inputs.
     pub read: Duration,
     /// Time spent in the sandbox.
@@ -162,6 +171,8 @@ impl Runner {
         let set_up = started.elapsed();
         let mut ranges = ranges.into_iter();
         let mut addresses = Vec::new();
+        let mut marks = Vec::new();
+        let mut tally = Tally::default();
         let mut valid = !self.task.skip_empty || self.task.inputs.iter().all(|i| i.rasters.is_empty());
         let mut read = Duration::ZERO;
         for (i, input) in self.task.inputs.iter().enumerate() {
@@ -169,10 +180,12 @@ impl Runner {
                 addresses.push(range.pointer());
                 let reading = Instant::now();
                 let buffer = instance.bytes_mut(range)?;
-                pixels
+                let found = pixels
                     .read(i, r, window, buffer)
                     .map_err(|source| Error::Read { input: input.name.clone(), source })?;
-                valid = valid || any_valid(raster, buffer);
+                valid = valid || any_valid(raster, &found, buffer);
+                note_changes(&mut tally, (i, r), &found);
+                marks.push(found.marks);
                 read += reading.elapsed();
             }
         }
@@ -180,14 +193,23 @@ impl Runner {
             return Ok(Outcome::Skipped { read });
         }
         let running = Instant::now();
-        let result = self.process(&mut instance, tile, &addresses).inspect_err(|_| *log = instance.take_log())?;
+        let result = self
+            .process(&mut instance, tile, &addresses, &marks, &mut tally)
+            .inspect_err(|_| *log = instance.take_log())?;
         let run = set_up + running.elapsed();
-        Ok(Outcome::Done(Done { instance, outputs: result.outputs, state: result.state, read, run }))
+        Ok(Outcome::Done(Done { instance, outputs: result.outputs, state: result.state, tally, read, run }))
     }
 
     /// Calls the function, and looks at what it returns.
-    fn process(&self, instance: &mut Instance, tile: &Tile, addresses: &[u32]) -> Result<sandbox::Outcome, Error> {
-        let mut result = instance.process(&self.template.for_tile(tile, addresses))?;
+    fn process(
+        &self,
+        instance: &mut Instance,
+        tile: &Tile,
+        addresses: &[u32],
+        marks: &[Vec<(usize, Option<u64>)>],
+        tally: &mut Tally,
+    ) -> Result<sandbox::Outcome, Error> {
+        let mut result = instance.process(&self.template.for_tile(tile, addresses, marks))?;
         for (output, rasters) in self.task.outputs.iter().zip(&mut result.outputs) {
             if output.rasters == 0 {
                 // The job leaves it out, so it needn't travel.
@@ -195,7 +217,7 @@ impl Runner {
             }
         }
         self.check(tile, &result)?;
-        self.settle(instance, &result)?;
+        self.settle(instance, &result, tally)?;
         Ok(result)
     }
 
@@ -240,34 +262,52 @@ impl Runner {
     }
 
     /// Makes the outputs' pixels ready to be written.
-    fn settle(&self, instance: &mut Instance, result: &sandbox::Outcome) -> Result<(), Error> {
-        for (output, rasters) in self.task.outputs.iter().zip(&result.outputs) {
+    fn settle(&self, instance: &mut Instance, result: &sandbox::Outcome, tally: &mut Tally) -> Result<(), Error> {
+        for (place, (output, rasters)) in self.task.outputs.iter().zip(&result.outputs).enumerate() {
             if output.rasters == 0 {
                 continue;
             }
-            for raster in rasters {
-                nodata::settle(raster.dtype, instance.bytes_mut(raster.range)?, raster.nodata, output.nodata).map_err(
-                    |nodata::Unmarkable| Error::Output {
-                        output: output.name.clone(),
-                        what: format!(
-                            "the function marked pixels as having no value, but this {} output has no nodata value to write for \
-                             them; set outputs.{}.nodata in the job file, or nodata = … in the function",
-                            raster.dtype.name(),
-                            output.name
-                        ),
-                    },
-                )?;
+            for (file, raster) in rasters.iter().enumerate() {
+                let pixels = instance.bytes_mut(raster.range)?;
+                let settled = nodata::settle(raster.dtype, pixels, raster.nodata, output.nodata, output.most);
+                let lost = settled.map_err(|Unmarkable| Error::Output {
+                    output: output.name.clone(),
+                    what: format!(
+                        "the function marked pixels as having no value, but this {} output has no nodata value to write for \
+                         them; set outputs.{}.nodata in the job file, or nodata = … in the function",
+                        raster.dtype.name(),
+                        output.name
+                    ),
+                })?;
+                for (what, pixels) in [(What::Nodata, lost.nodata), (What::Bits, lost.clamped)] {
+                    tally.add(Count { what, place: number(place), file: number(file), pixels });
+                }
             }
         }
         Ok(())
     }
 }
 
+/// Notes which pixels of an input's file were changed.
+pub fn note_changes(tally: &mut Tally, (input, file): (usize, usize), found: &Found) {
+    let changes = [(What::Clamped, found.clamped), (What::Rounded, found.rounded), (What::Moved, found.moved)];
+    for (what, pixels) in changes {
+        tally.add(Count { what, place: number(input), file: number(file), pixels });
+    }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// Whether any pixel of these, `[bands, rows, cols]`, has a value.
-pub fn any_valid(raster: &Raster, pixels: &[u8]) -> bool {
+pub fn any_valid(raster: &Raster, found: &Found, pixels: &[u8]) -> bool {
     let band_len = (pixels.len() / raster.bands.len().max(1)).max(1);
-    let mut bands = raster.bands.iter().zip(pixels.chunks_exact(band_len));
-    bands.any(|(band, pixels)| nodata::any_valid(raster.dtype, pixels, band.nodata))
+    let mut bands = raster.bands.iter().zip(pixels.chunks_exact(band_len)).enumerate();
+    bands.any(|(index, (band, pixels))| {
+        let other = found.marks.iter().find(|(band, _)| *band == index);
+        nodata::any_valid(raster.dtype, pixels, other.map_or(band.nodata, |(_, mark)| *mark))
+    })
 }
 
 /// Bytes that a tile's inputs and outputs take in a module's memory, for sizing tiles; the inputs with this halo.

@@ -61,6 +61,8 @@ pub struct Input {
     pub name: String,
     /// Its files, in order; none when the input is optional and absent.
     pub rasters: Vec<Raster>,
+    /// Whether its numbers may change without a warning where the function's type doesn't hold them.
+    pub lossy: bool,
 }
 
 /// One file of an input.
@@ -93,7 +95,7 @@ impl Raster {
 pub struct Band {
     /// The band's description in the file.
     pub name: String,
-    /// Its nodata value as the ABI encodes it for the raster's dtype.
+    /// Its nodata value as the ABI encodes it for the raster's dtype; where marks vary, that of most tiles.
     pub nodata: Option<u64>,
 }
 
@@ -109,4 +111,8 @@ pub struct Output {
     pub rasters: u32,
     /// What marks a pixel without a value in the file, as the ABI encodes it for `dtype`.
     pub nodata: Option<u64>,
+    /// The largest number that the file's bits hold, where these are fewer than the type's.
+    pub most: Option<f64>,
+    /// Whether pixels may be lost without a warning: valid ones that equal nodata, and those above `most`.
+    pub lossy: bool,
 }

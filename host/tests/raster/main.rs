@@ -18,3 +18,4 @@ mod source;
 mod statistics;
 mod support;
 mod target;
+mod validity;

@@ -2,7 +2,7 @@
 
 use crate::support::{folder, path, python, read, read_bytes, source_spec, values};
 use tilefn::grid::{Crs, Offset, Tiling, Window, relate};
-use tilefn::raster::{Edge, Nodata, Source, inspect, same_crs};
+use tilefn::raster::{Edge, Found, Nodata, Source, inspect, same_crs};
 use tilefn_abi::DType;
 
 /// `array[band, row, col]` of the test rasters: `band * 10000 + row * 100 + col`, here of 30 × 40 pixels.
@@ -35,7 +35,7 @@ fn every_interleaving_and_block_shape_reads_the_same() {
         for window in [Window::new(0, 0, 30, 40), Window::new(13, 7, 9, 21), Window::new(29, 39, 1, 1)] {
             assert_eq!(read::<i32>(&spec, window), counting(&[1, 2, 3], window), "{options} {window}");
         }
-        spec.bands = vec![3, 1, 3];
+        spec.bands = [3, 1, 3].map(|number| spec.bands[number - 1]).into();
         let window = Window::new(2, 3, 5, 7);
         assert_eq!(read::<i32>(&spec, window), counting(&[3, 1, 3], window), "{options}");
     }
@@ -50,7 +50,9 @@ fn windows_may_reach_outside() {
     // The file lies at row 10, column -5 of a grid of 50 × 50 pixels.
     spec.offset = Offset { row: 10, col: -5 };
     spec.grid_size = (50, 50);
-    spec.fill = vec![Some(Nodata::Int(-1).as_bits_for(DType::Int32).unwrap()); 3];
+    for band in &mut spec.bands {
+        band.mark = Some(Nodata::Int(-1).as_bits_for(DType::Int32).unwrap());
+    }
     for window in [
         Window::new(0, 0, 50, 50),
         Window::new(-8, -8, 30, 30),
@@ -70,7 +72,7 @@ fn windows_may_reach_outside() {
         }
         assert_eq!(read::<i32>(&spec, window), expected, "{window}");
     }
-    spec.fill = vec![None; 3];
+    spec.bands.iter_mut().for_each(|band| band.mark = None);
     assert_eq!(
         read_bytes(&spec, Window::new(38, 33, 5, 5)).unwrap_err().to_string(),
         format!(
@@ -155,7 +157,7 @@ fn a_halo_does_not_depend_on_the_tile_it_belongs_to() {
 }
 
 #[test]
-fn gdal_converts_types() {
+fn types_are_converted_and_changes_counted() {
     let dir = folder();
     python(
         dir.path(),
@@ -166,12 +168,16 @@ make('i.tif', np.array([[-5, 300, 70000, 2**31 - 1]], np.int32))",
     let mut spec = source_spec(&file, &inspect(&file).unwrap());
     let window = Window::new(0, 0, 1, 7);
     spec.dtype = DType::UInt8;
-    assert_eq!(read::<u8>(&spec, window), [0, 1, 255, 0, 0, 0, 0]);
+    spec.bands[0].mark = Some(200);
+    let mut bytes = [0; 7];
+    let found = Source::open(&spec).unwrap().read(window, &mut bytes).unwrap();
+    assert_eq!(bytes, [0, 1, 255, 0, 200, 0, 0]);
+    assert_eq!(found, Found { clamped: 3, rounded: 3, ..Found::default() });
     spec.dtype = DType::Float32;
+    spec.bands[0].mark = Some(f64::NAN.to_bits());
     let found = read::<f32>(&spec, window);
     assert_eq!(found[..4], [0.4, 0.5, 300.7, -5.0]);
     assert!(found[4].is_nan());
-    // As `Nodata::as_bits_for` converts them, so that a nodata value still matches its pixels.
     assert_eq!(found[5..], [f32::NEG_INFINITY, 0.1]);
     let file = path(dir.path(), "i.tif");
     let mut spec = source_spec(&file, &inspect(&file).unwrap());
@@ -206,12 +212,13 @@ make('i.tif', np.array([[-300, -129, -128, -1, 0, 127, 128, 70000]], np.int32), 
     spec.dtype = DType::Int16;
     assert_eq!(read::<i16>(&spec, window), expected);
     spec.dtype = DType::Float32;
-    spec.fill = vec![Some((-128f64).to_bits()); 2];
+    spec.bands.iter_mut().for_each(|band| band.mark = Some((-128f64).to_bits()));
     assert_eq!(read::<f32>(&spec, window), expected.iter().map(|v| f32::from(*v)).collect::<Vec<_>>());
 
     let file = path(dir.path(), "i.tif");
     let mut spec = source_spec(&file, &inspect(&file).unwrap());
     spec.dtype = DType::Int8;
+    // -1 is nodata, and marks what is outside.
     assert_eq!(read::<i8>(&spec, Window::new(0, 0, 1, 9)), [-128, -128, -128, -1, 0, 127, 127, 127, -1]);
 }
 
@@ -297,8 +304,8 @@ fn what_is_asked_for_must_fit() {
         change(&mut changed);
         Source::open(&changed).unwrap_err().to_string()
     };
-    assert_eq!(open(|s| s.bands[1] = 4), format!("{file}: there is no band 4: it has 3"));
-    assert_eq!(open(|s| s.bands[1] = 0), format!("{file}: there is no band 0: it has 3"));
+    assert_eq!(open(|s| s.bands[1].number = 4), format!("{file}: there is no band 4: it has 3"));
+    assert_eq!(open(|s| s.bands[1].number = 0), format!("{file}: there is no band 0: it has 3"));
     assert_eq!(
         open(|s| s.file_size = (30, 41)),
         format!("{file}: it has 30 rows × 40 columns now, not 30 × 41: it has changed")

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tilefn::grid::{Crs, GeoTransform, Grid, Offset, Tiling, Turn, Window};
-use tilefn::raster::{Edge, Error, Info, Overviews, Source, SourceSpec, Target, TargetSpec, Written};
+use tilefn::raster::{
+    BandInfo, Edge, Error, Info, Overviews, Source, SourceBand, SourceSpec, Target, TargetSpec, Written,
+};
 use tilefn_abi::DType;
 
 /// A folder that goes away with the test.
@@ -88,15 +90,21 @@ pub fn source_spec(path: &str, info: &Info) -> SourceSpec {
     let dtype = info.bands[0].dtype;
     SourceSpec {
         path: path.to_owned(),
-        bands: (1..=info.bands.len()).collect(),
+        bands: (1..).zip(&info.bands).map(|(number, band)| source_band(number, band)).collect(),
         dtype,
-        fill: info.bands.iter().map(|b| b.nodata.map(|v| v.as_bits_for(dtype).unwrap())).collect(),
         offset: Offset { row: 0, col: 0 },
         turn: Turn::default(),
         file_size: size,
         grid_size: size,
+        halo: 0,
         edge: Edge::Nodata,
     }
+}
+
+/// A band as it is, with its nodata value and without its mask.
+pub fn source_band(number: usize, info: &BandInfo) -> SourceBand {
+    let nodata = info.nodata.map(|v| v.as_bits_for(info.dtype).unwrap());
+    SourceBand { number, dtype: info.dtype, nodata, mask: false, scale: None, mark: nodata }
 }
 
 /// Reads a window's bytes.
@@ -139,6 +147,9 @@ pub fn target_spec(folder: &Path, name: &str, (rows, cols): (u32, u32), dtype: D
         overview_resampling: None,
         color_table: None,
         thematic: false,
+        scale: None,
+        offset: None,
+        unit: None,
         metadata: vec![],
         tile: (128, 128),
         threads: 2,

@@ -72,7 +72,7 @@ pub fn plan_json(plan: &Plan) -> serde_json::Value {
         "tile_bytes": crate::worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
-            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands, "dtype": r.dtype.name() })).collect::<Vec<_>>(),
+            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands.iter().map(|band| band.number).collect::<Vec<_>>(), "dtype": r.dtype.name() })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
             "name": o.name,

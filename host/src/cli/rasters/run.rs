@@ -98,6 +98,7 @@ fn start(
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
             let written = arguments.report.as_deref().map_or(Ok(()), |path| report::write(path, &report));
+            report.changes.iter().for_each(|change| console.warn(change));
             console.result(&report::text(&report), "report", || json!({ "report": report }));
             if let Err(e) = written {
                 let again = if journal.is_some() { "; --resume writes it again" } else { "" };

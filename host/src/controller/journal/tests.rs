@@ -31,7 +31,12 @@ fn progress(path: &str, folder: &str) -> Progress {
         done.insert(tile);
     }
     let at = Unfinished { folder: folder.into(), head: [7; 16] };
-    Progress { done, files: vec![vec![FileState::Unfinished { path: path.into(), bands: 3, at }]], reduction: None }
+    Progress {
+        done,
+        files: vec![vec![FileState::Unfinished { path: path.into(), bands: 3, at }]],
+        reduction: None,
+        tally: Tally::default(),
+    }
 }
 
 #[test]

@@ -68,12 +68,22 @@ fn bytes(band: &BandInfo, (rows, cols): (u32, u32)) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raster::Mask;
 
     /// A focal mean over 8192 columns of uint16: four rows of blocks, and four times four blocks for each thread.
     #[test]
     fn a_row_of_tiles_or_one_for_each_thread() {
         let (dtype, block) = (tilefn_abi::DType::UInt16, (256, 256));
-        let band = BandInfo { dtype, nodata: None, name: String::new(), block, color: String::new() };
+        let band = BandInfo {
+            dtype,
+            nodata: None,
+            mask: Mask::None,
+            scale: 1.0,
+            offset: 0.0,
+            name: String::new(),
+            block,
+            color: String::new(),
+        };
         let tiles = Tiles { size: (512, 512), halo: 2, cols: 8192, threads: 2, in_turns: false };
         assert_eq!(in_a_row(&band, tiles), Some(20 << 20));
         assert_eq!(in_a_row(&band, Tiles { in_turns: true, ..tiles }), Some(36 << 20));

@@ -1,10 +1,10 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
-use super::{Survey, unknown};
+use super::{Survey, bands, unknown};
 use crate::grid::Crs;
-use crate::job::spec::{Input, InputNodata, RasterInput, Resampling};
+use crate::job::spec::{Input, RasterInput, Resampling};
 use crate::job::{Loaded, Mistakes};
-use crate::raster::{Info, Nodata, crs_from_user, crs_name, same_crs};
+use crate::raster::{Info, crs_from_user, crs_name, same_crs};
 use crate::sandbox::{Description, InputInfo};
 use indexmap::IndexMap;
 use tilefn_abi::DType;
@@ -29,10 +29,10 @@ pub struct OpenedFile {
     pub bands: Vec<usize>,
     /// Element type in which the function gets them.
     pub dtype: DType,
-    /// Nodata of each band read.
-    pub nodata: Vec<Option<Nodata>>,
-    /// The same, as the ABI encodes it for `dtype`.
-    pub nodata_bits: Vec<Option<u64>>,
+    /// How each of them is read, and what the function is told of it.
+    pub planned: Vec<bands::Planned>,
+    /// Whether numbers may change without a warning.
+    pub lossy: bool,
 }
 
 /// Every input that the function wants, in its order.
@@ -165,6 +165,9 @@ fn open_input(
             files.push(file);
         }
     }
+    if input.unscale.is_none() {
+        warn_of_scale(&wanted.name, &files, warnings);
+    }
     files
 }
 
@@ -194,53 +197,32 @@ fn describe(
             return None;
         }
     };
-    let Some(dtype) = wanted.dtype.or_else(|| types.first().copied()) else { return None };
-    let nodata = nodata_of(loaded, key, input, &info, &bands, mistakes)?;
-    if let Some(own) = types.iter().find(|own| own.is_float() && !dtype.is_float())
-        && nodata.iter().any(Option::is_none)
-    {
-        warnings.push(format!(
-            "input {:?}: {path} has {}, the function asks for {}: fractions are rounded, and NaN becomes 0",
-            wanted.name,
-            own.name(),
-            dtype.name()
-        ));
-    }
-    let mut nodata_bits = Vec::new();
-    for value in &nodata {
-        match value.map(|v| v.as_bits_for(dtype)).transpose() {
-            Ok(bits) => nodata_bits.push(bits),
-            Err(problem) => {
-                mistakes
-                    .add(loaded.position(key), key, format!("{path}: {problem}, the type that the function asks for"))
-                    .hint("set nodata of this input to a value of that type, or let the function take a larger type");
-                return None;
-            }
-        }
-    }
-    Some(OpenedFile { path: path.to_owned(), info, bands, dtype, nodata, nodata_bits })
+    // A function that takes a file's own type gets the scaled numbers as floats.
+    let own = if input.unscale == Some(true) { Some(DType::Float64) } else { types.first().copied() };
+    let dtype = wanted.dtype.or(own)?;
+    let planned = bands::plan(loaded, key, (path, input), (&info, &bands), dtype, mistakes, warnings)?;
+    Some(OpenedFile { path: path.to_owned(), info, bands, dtype, planned, lossy: input.lossy })
 }
 
-/// Nodata of each band read: the job file's, else the file's own.
-fn nodata_of(
-    loaded: &Loaded,
-    key: &str,
-    input: &RasterInput,
-    info: &Info,
-    bands: &[usize],
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Option<Nodata>>> {
-    match &input.nodata {
-        Some(InputNodata::All(value)) => Some(vec![Some(Nodata::Float(value.0)); bands.len()]),
-        Some(InputNodata::PerBand(values)) if values.len() == bands.len() => {
-            Some(values.iter().map(|v| Some(Nodata::Float(v.0))).collect())
-        }
-        Some(InputNodata::PerBand(values)) => {
-            let key = format!("{key}.nodata");
-            let message = format!("{} values for {} bands", values.len(), bands.len());
-            mistakes.add(loaded.position(&key), key, message).hint("give one value, or one for each band that is read");
-            None
-        }
-        None => Some(bands.iter().map(|b| info.bands.get(b.checked_sub(1)?).and_then(|b| b.nodata)).collect()),
-    }
+/// Says that numbers have a scale which isn't applied, once for an input.
+fn warn_of_scale(name: &str, files: &[OpenedFile], warnings: &mut Vec<String>) {
+    let scaled = |file: &&OpenedFile| {
+        let read = |band: &usize| band.checked_sub(1).and_then(|index| file.info.bands.get(index));
+        file.bands
+            .iter()
+            .filter_map(read)
+            .find(|band| (band.scale, band.offset) != (1.0, 0.0))
+            .map(|b| (b.scale, b.offset))
+    };
+    let mut all = files.iter().filter_map(|file| Some((file, scaled(&file)?)));
+    let Some((file, (scale, offset))) = all.next() else { return };
+    let others = match all.count() {
+        0 => String::new(),
+        n => format!(" (and {n} other files too)"),
+    };
+    warnings.push(format!(
+        "input {name:?}: {} has scale {scale} and offset {offset}{others}, which are not applied: set inputs.{name}.unscale = true, \
+         or false to say that raw numbers are wanted",
+        file.path
+    ));
 }

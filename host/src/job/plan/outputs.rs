@@ -94,7 +94,11 @@ pub fn plan(
     warnings: &mut Vec<String>,
 ) -> Vec<Planned> {
     let given = &loaded.spec.outputs;
-    let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| f.nodata.iter().any(Option::is_some));
+    let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| {
+        f.planned.iter().any(|band| {
+            band.source.mark.is_some() && !f.dtype.is_float() || band.source.mask || band.source.nodata.is_some()
+        })
+    });
     let mut planned = Vec::new();
     for wanted in &description.outputs {
         let key = format!("outputs.{}", wanted.name);
@@ -135,14 +139,39 @@ pub fn plan(
             for error in errors {
                 mistakes.add(loaded.position(&key), key.clone(), error.to_string());
             }
+            check_nodata(loaded, &key, output, &targets, mistakes);
         }
         let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         planned.push(Planned {
-            task: worker::Output { name: wanted.name.clone(), dtype, rasters, nodata: bits },
+            task: worker::Output {
+                name: wanted.name.clone(),
+                dtype,
+                rasters,
+                nodata: bits,
+                most: targets.first().and_then(TargetSpec::most),
+                lossy: output.is_some_and(|output| output.lossy),
+            },
             targets,
         });
     }
     planned
+}
+
+/// A nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
+fn check_nodata(loaded: &Loaded, key: &str, output: &Output, targets: &[TargetSpec], mistakes: &mut Mistakes) {
+    let Some(target) = targets.iter().find(|t| t.nodata.is_some()) else { return };
+    let Some(nodata) = target.nodata.filter(|value| *value != Nodata::Float(f64::NAN)) else { return };
+    let key = format!("{key}.nodata");
+    if let Some(most) = target.most().filter(|most| nodata.as_f64().abs() > *most) {
+        let message = format!("{nodata} does not fit the file's NBITS, which leave at most {most}");
+        mistakes.add(loaded.position(&key), key, message).hint("take a smaller nodata value, or leave NBITS out");
+    } else if let Some(what) = target.changes_pixels().filter(|_| !output.lossy) {
+        let message = format!("{what} changes pixels, so {nodata} would not mark the same ones any more");
+        let name = key.split('.').nth(1).unwrap_or_default();
+        mistakes
+            .add(loaded.position(&key), key.clone(), message)
+            .hint(format!("set it to \"none\", take a lossless compression, or set outputs.{name}.lossy = true"));
+    }
 }
 
 /// Tries all outputs out, each with the number of bands that is likely: one for each name, or those of the first input if it doesn't
@@ -281,6 +310,9 @@ fn target(
         overview_resampling: output.overview_resampling.map(|r| r.name().to_owned()),
         color_table: output.color_table.clone(),
         thematic: output.thematic,
+        scale: output.scale,
+        offset: output.offset,
+        unit: output.unit.clone(),
         metadata: Vec::new(),
         tile: (0, 0),
         threads: u32::try_from(options.threads).unwrap_or(u32::MAX),

@@ -7,12 +7,13 @@ use indexmap::IndexMap;
 use super::grid::crs;
 use super::{Field, Reader, Section, nodata};
 use crate::job::spec::{
-    Absent, DataType, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, Resampling, VectorInput,
+    Absent, DataType, Files, Input, InputNodata, Layer, MaskUse, Output, OutputNodata, RasterInput, Resampling,
+    VectorInput,
 };
 use crate::job::tree::{Data, Node, item, join};
 use crate::job::units::Nodata;
 
-const RASTER_KEYS: [&str; 5] = ["paths", "path", "bands", "crs", "resampling"];
+const RASTER_KEYS: [&str; 8] = ["paths", "path", "bands", "crs", "resampling", "mask", "unscale", "lossy"];
 const VECTOR_KEYS: [&str; 6] = ["layer", "where", "burn", "burn_attribute", "dtype", "all_touched"];
 
 /// One input, raster or vector.
@@ -36,13 +37,30 @@ fn raster(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<RasterInput> {
         );
     }
     let crs = s.read(r, "crs", crs);
+    let mask = s.read(r, "mask", Reader::name);
+    if mask == Some(MaskUse::None)
+        && let Some(f) = s.get("nodata")
+    {
+        r.wrong(&f, "contradicts `mask = \"none\"`, which makes every pixel valid");
+    }
+    let unscale = s.read(r, "unscale", Reader::bool);
+    let lossy = s.read(r, "lossy", Reader::bool);
     let resampling = s.read(r, "resampling", Reader::name);
     for key in VECTOR_KEYS {
         s.refuse(r, key, "only for a vector input, and there is no `vector`");
     }
     s.known.push("vector");
     s.finish(r);
-    Some(RasterInput { files: files?, bands, nodata, crs, resampling: resampling.unwrap_or(Resampling::Nearest) })
+    Some(RasterInput {
+        files: files?,
+        bands,
+        nodata,
+        crs,
+        mask: mask.unwrap_or(MaskUse::Auto),
+        unscale,
+        lossy: lossy.unwrap_or(false),
+        resampling: resampling.unwrap_or(Resampling::Nearest),
+    })
 }
 
 /// `path` or `paths`, not both, not neither.
@@ -175,6 +193,13 @@ pub fn output(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Output> {
     }
     let color_table = s.read(r, "color_table", Reader::text);
     let thematic = s.read(r, "thematic", Reader::bool);
+    let scale = s.read(r, "scale", Reader::number);
+    if let (Some(0.0), Some(f)) = (scale, s.get("scale")) {
+        r.wrong(&f, "is 0: no value could be told from another");
+    }
+    let offset = s.read(r, "offset", Reader::number);
+    let unit = s.read(r, "unit", Reader::text);
+    let lossy = s.read(r, "lossy", Reader::bool);
     s.finish(r);
     Some(Output {
         files: files?,
@@ -189,6 +214,10 @@ pub fn output(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Output> {
         overview_resampling,
         color_table,
         thematic: thematic.unwrap_or(false),
+        scale,
+        offset,
+        unit,
+        lossy: lossy.unwrap_or(false),
     })
 }
 

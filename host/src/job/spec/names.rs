@@ -70,6 +70,16 @@ names! {
         Sum = "sum",
     }
 
+    /// What, beside NaN, makes a pixel of an input invalid.
+    MaskUse {
+        /// What GDAL's mask band says: a mask, an alpha band, or nodata.
+        Auto = "auto",
+        /// Only nodata values.
+        Nodata = "nodata",
+        /// Nothing: every pixel is valid.
+        None = "none",
+    }
+
     /// How overviews are made: gdaladdo's methods.
     OverviewResampling {
         /// Nearest neighbour.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::names::{DataType, OverviewResampling, Resampling};
+use super::names::{DataType, MaskUse, OverviewResampling, Resampling};
 use crate::job::units::Nodata;
 
 /// One input of the function.
@@ -60,9 +60,23 @@ pub struct RasterInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = "EPSG:28355")]
     pub crs: Option<String>,
+    /// What, beside NaN, makes a pixel invalid.
+    #[serde(default = "auto")]
+    pub mask: MaskUse,
+    /// Apply the bands' scale and offset: the function gets value × scale + offset. Default: no, with a warning where
+    /// there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscale: Option<bool>,
+    /// No warning where numbers change since the function's type doesn't hold them.
+    #[serde(default)]
+    pub lossy: bool,
     /// How to resample when the file's grid or CRS differs from the working grid.
     #[serde(default = "nearest")]
     pub resampling: Resampling,
+}
+
+fn auto() -> MaskUse {
+    MaskUse::Auto
 }
 
 fn nearest() -> Resampling {
@@ -193,6 +207,19 @@ pub struct Output {
     /// The values are classes, not quantities (LAYER_TYPE=thematic).
     #[serde(default)]
     pub thematic: bool,
+    /// Factor from the stored to the meant values, noted in the file. Pixels stay as the function returns them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// What is added after `scale`, noted in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// Unit of the values, noted in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"m")]
+    pub unit: Option<String>,
+    /// No warning where valid pixels get lost in the file, and nodata in a format that changes pixels.
+    #[serde(default)]
+    pub lossy: bool,
 }
 
 /// Nodata of an output file.

@@ -164,7 +164,7 @@ impl TargetSpec {
     }
 }
 
-fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
+pub(super) fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
     options
         .iter()
         .map(|option| match option.split_once('=') {
@@ -177,7 +177,7 @@ fn user_options(options: &[String]) -> Result<Vec<(String, String)>, String> {
 }
 
 /// What an option is set to.
-fn value<'a>(options: &'a [(String, String)], key: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(options: &'a [(String, String)], key: &str) -> Option<&'a str> {
     options.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
 }
 

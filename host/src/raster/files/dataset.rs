@@ -5,6 +5,7 @@ use super::creation::Creation;
 use super::finishing::Progress;
 use super::target::TargetSpec;
 use super::{Nodata, cpl, dtype};
+use gdal::raster::RasterBand;
 use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::ffi::{CString, c_int};
@@ -101,6 +102,15 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
         if let Some(name) = spec.band_names.get(number - 1) {
             band.set_description(name)?;
         }
+        if let Some(scale) = spec.scale {
+            band.set_scale(scale)?;
+        }
+        if let Some(offset) = spec.offset {
+            band.set_offset(offset)?;
+        }
+        if let Some(unit) = &spec.unit {
+            set_unit(&band, unit)?;
+        }
         if spec.thematic {
             band.set_metadata_item("LAYER_TYPE", "thematic", "")?;
         }
@@ -108,23 +118,15 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
     Ok(())
 }
 
-/// The largest number in a pixel of a file that has fewer bits for it than the type (`NBITS`). GDAL would write that in place of a
-/// larger one.
-pub(super) fn most(dataset: &Dataset, dtype: DType) -> Option<u64> {
-    let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE")?.parse::<u32>().ok()?;
-    let unsigned = matches!(dtype, DType::UInt8 | DType::UInt16 | DType::UInt32);
-    let fewer = usize::try_from(bits).is_ok_and(|bits| bits < dtype.size() * 8);
-    1u64.checked_shl(bits).map(|n| n - 1).filter(|_| unsigned && fewer)
-}
-
-/// The first of these pixels that is larger.
-pub(super) fn above(data: &[u8], dtype: DType, most: u64) -> Option<u64> {
-    let mut numbers = data.chunks_exact(dtype.size()).map(|pixel| {
-        let mut bytes = [0; 8];
-        bytes.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
-        u64::from_le_bytes(bytes)
-    });
-    numbers.find(|number| *number > most)
+fn set_unit(band: &RasterBand, unit: &str) -> gdal::errors::Result<()> {
+    let unit = CString::new(unit)?;
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: the band's handle is valid as long as `band` is, the text until the call returns. A failure is reported as
+    // a message, which the caller looks at.
+    unsafe {
+        gdal_sys::GDALSetRasterUnitType(band.c_rasterband(), unit.as_ptr());
+    }
+    Ok(())
 }
 
 pub(super) fn copy(

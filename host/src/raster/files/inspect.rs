@@ -1,7 +1,6 @@
 //! What a raster file is, without reading its pixels.
 
 use super::geokeys::GeoKeys;
-use super::nodata::{int_range, whole};
 use super::{Error, Nodata, Result, cpl, damage, dtype, open};
 use crate::grid::{Crs, GeoTransform, Grid};
 use gdal::raster::RasterBand;
@@ -48,12 +47,29 @@ pub struct BandInfo {
     pub dtype: DType,
     /// The nodata value; always one that the type can hold.
     pub nodata: Option<Nodata>,
+    /// What else says which pixels are valid.
+    pub mask: Mask,
+    /// Factor from stored to meant values; 1 when there is none.
+    pub scale: f64,
+    /// What is added after that; 0 when there is none.
+    pub offset: f64,
     /// The band's description; may be empty.
     pub name: String,
     /// Rows and columns of the blocks that the file stores.
     pub block: (u32, u32),
     /// GDAL's name of what the band means: `"Gray"`, `"Red"`, `"Palette"`, `"Alpha"`, …
     pub color: String,
+}
+
+/// What, beside a nodata value of its own, says which pixels of a band are valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// Nothing.
+    None,
+    /// A mask in the file or beside it, or an alpha band. GDAL doesn't look at nodata then.
+    Band,
+    /// Nodata of all bands together (`NODATA_VALUES`): a pixel that has it in each of them.
+    Nodata,
 }
 
 impl Info {
@@ -177,6 +193,9 @@ fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
     Ok(BandInfo {
         dtype,
         nodata: nodata(&band, dtype),
+        mask: mask(&band),
+        scale: band.scale().unwrap_or(1.0),
+        offset: band.offset().unwrap_or(0.0),
         name: band.description().unwrap_or_default(),
         block: (side(block_rows), side(block_cols)),
         color: band.color_interpretation().name(),
@@ -194,18 +213,27 @@ fn nodata(band: &RasterBand, dtype: DType) -> Option<Nodata> {
     let value = match dtype {
         DType::Int64 => Nodata::Int(band.no_data_value_i64()?.into()),
         DType::UInt64 => Nodata::Int(band.no_data_value_u64()?.into()),
-        DType::Float32 | DType::Float64 => Nodata::Float(band.no_data_value()?),
-        _ => {
-            let value = band.no_data_value()?;
-            let (min, max) = int_range(dtype);
-            let Some(int) = whole(value).filter(|v| (min..=max).contains(v)) else {
-                tracing::debug!("a {} band has the nodata value {value}, which no pixel can have", dtype.name());
-                return None;
-            };
-            Nodata::Int(int)
-        }
+        _ => Nodata::Float(band.no_data_value()?),
     };
-    Some(value)
+    let held = value.held_by(dtype);
+    if held.is_none() {
+        tracing::debug!("a {} band has the nodata value {value}, which no pixel can have", dtype.name());
+    }
+    held
+}
+
+fn mask(band: &RasterBand) -> Mask {
+    #[expect(unsafe_code, reason = "the gdal crate takes an error for flags")]
+    // SAFETY: the handle is valid as long as `band` is.
+    let flags = unsafe { gdal_sys::GDALGetMaskFlags(band.c_rasterband()) };
+    // GDAL's GMF_ALL_VALID, GMF_PER_DATASET and GMF_NODATA.
+    let (all_valid, per_dataset, nodata) = (flags & 1 != 0, flags & 2 != 0, flags & 8 != 0);
+    match (nodata, per_dataset) {
+        _ if all_valid => Mask::None,
+        (true, true) => Mask::Nodata,
+        (true, false) => Mask::None,
+        (false, _) => Mask::Band,
+    }
 }
 
 fn has_gcps(dataset: &Dataset) -> bool {

@@ -42,8 +42,7 @@ pub(super) fn buffer_len(bands: usize, window: &Window, pixel: usize) -> Option<
     Layout::packed(window.rows, window.cols, pixel)?.band.checked_mul(bands)
 }
 
-/// Reads a window of the dataset's own pixels. GDAL converts to `dtype`: rounded, clamped to the type's range, and NaN
-/// becomes 0 in an integer.
+/// Reads a window of the dataset's own pixels. GDAL converts to `dtype`.
 pub(super) fn read(
     dataset: &Dataset,
     bands: &[c_int],
@@ -53,6 +52,62 @@ pub(super) fn read(
     layout: &Layout,
 ) -> Result<(), String> {
     transfer(dataset, GDALRWFlag::GF_Read, bands, window, dtype, out.as_mut_ptr(), out.len(), layout)
+}
+
+/// Masks of a window; the last one is kept, since the bands of a file often share it.
+#[derive(Default)]
+pub(super) struct Masks {
+    handle: usize,
+    pixels: Vec<u8>,
+}
+
+impl Masks {
+    /// What GDAL's mask band says of a band's window, packed: 0 where a pixel is invalid.
+    pub(super) fn read(&mut self, dataset: &Dataset, band: usize, window: &Window) -> Result<&[u8], String> {
+        let band = dataset.rasterband(band).map_err(|e| e.to_string())?;
+        let too_large = || format!("a window of {window} is too large");
+        let int = |n: i64| c_int::try_from(n).map_err(|_| too_large());
+        let (col, row) = (int(window.col)?, int(window.row)?);
+        let (cols, rows) = (int(window.cols.into())?, int(window.rows.into())?);
+        let len = buffer_len(1, window, 1).ok_or_else(too_large)?;
+        let mut handle = self.handle;
+        let pixels = &mut self.pixels;
+        let (result, messages) = cpl::watch(|| {
+            #[expect(unsafe_code, reason = "the gdal crate's mask band can't be told from another one")]
+            // SAFETY: the band's handle is valid as long as `dataset` is borrowed, and so is its mask's, which is only
+            // compared with after that; GDAL writes `cols` × `rows` packed bytes, which `pixels` has room for.
+            unsafe {
+                let mask = gdal_sys::GDALGetMaskBand(band.c_rasterband());
+                if mask.is_null() {
+                    return gdal_sys::CPLErr::CE_Failure;
+                }
+                if mask.addr() == handle && pixels.len() == len {
+                    return gdal_sys::CPLErr::CE_None;
+                }
+                handle = mask.addr();
+                pixels.clear();
+                pixels.resize(len, 0);
+                gdal_sys::GDALRasterIOEx(
+                    mask,
+                    GDALRWFlag::GF_Read,
+                    col,
+                    row,
+                    cols,
+                    rows,
+                    pixels.as_mut_ptr().cast::<c_void>(),
+                    cols,
+                    rows,
+                    GDALDataType::GDT_Byte,
+                    1,
+                    i64::from(cols),
+                    ptr::null_mut(),
+                )
+            }
+        });
+        messages.outcome(result).map_err(|reason| format!("its mask: {reason}"))?;
+        self.handle = handle;
+        Ok(&self.pixels)
+    }
 }
 
 /// Writes a window of the dataset's pixels from packed `[bands, rows, cols]`.

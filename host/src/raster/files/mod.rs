@@ -5,6 +5,7 @@
 
 mod blocks;
 mod colors;
+mod convert;
 mod cpl;
 mod creation;
 mod crs;
@@ -17,8 +18,8 @@ mod geokeys;
 mod halo;
 mod hdf5;
 mod inspect;
-mod int8;
 mod io;
+mod lossy;
 mod marks;
 mod netcdf3;
 mod open;
@@ -38,7 +39,7 @@ mod vsi;
 pub use colors::ColorRamp;
 pub use cpl::init;
 pub use crs::{crs_argument, crs_from_user, crs_name, same_crs};
-pub use inspect::{BandInfo, Georeferencing, Info, Inspector, inspect};
+pub use inspect::{BandInfo, Georeferencing, Info, Inspector, Mask, inspect};
 pub use marks::{Mark, marks};
 pub use open::{gdal_path, is_remote};
 pub use place::{destination, stale};
@@ -52,4 +53,4 @@ pub use thumbnail::{Thumbnail, View, thumbnail};
 pub use unfinished::{Checkpoint, Complete, Saved, Unfinished};
 pub use vsi::exists;
 
-use super::{Edge, Error, Nodata, Result, SourceSpec, nodata};
+use super::{Edge, Error, Found, Nodata, Result, SourceBand, SourceSpec, holds_all, pixel};

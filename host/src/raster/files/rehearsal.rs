@@ -4,8 +4,8 @@
 use super::creation::Creation;
 use super::fill::{fill, pixel_bytes};
 use super::finishing::overview_levels;
+use super::holds_all;
 use super::io::{self, Layout};
-use super::nodata::int_range;
 use super::target::{Overviews, Target, TargetSpec, check, nodata_bits};
 use super::{Error, Nodata, Result, cpl, dtype, inspect, open, place};
 use crate::grid::{Grid, Window};
@@ -160,7 +160,7 @@ fn compare(spec: &TargetSpec, driver: &str, path: &Path, written: &[u8]) -> Resu
     if found != Some(spec.dtype) {
         let stores =
             format!("{driver} stores {} pixels as {}", spec.dtype.name(), found.map_or("another type", DType::name));
-        if !found.is_some_and(|found| holds(found, spec.dtype)) {
+        if !found.is_some_and(|found| holds_all(found, spec.dtype)) {
             return Err(format!("{stores}: choose a format that has the type"));
         }
         warnings.push(stores);
@@ -177,19 +177,6 @@ fn compare(spec: &TargetSpec, driver: &str, path: &Path, written: &[u8]) -> Resu
         warnings.push(format!("{driver} doesn't keep the CRS"));
     }
     Ok(warnings)
-}
-
-/// Whether a type has every value of another one.
-fn holds(dtype: DType, other: DType) -> bool {
-    match (dtype.is_float(), other.is_float()) {
-        (true, true) => dtype.size() >= other.size(),
-        (true, false) => dtype.size() > other.size(),
-        (false, true) => false,
-        (false, false) => {
-            let ((min, max), (other_min, other_max)) = (int_range(dtype), int_range(other));
-            min <= other_min && max >= other_max
-        }
-    }
 }
 
 /// The nodata value that GDAL finds in the band.

@@ -59,6 +59,12 @@ pub struct TargetSpec {
     pub color_table: Option<String>,
     /// Whether the values are classes.
     pub thematic: bool,
+    /// Factor from the stored to the meant values, for readers of the file.
+    pub scale: Option<f64>,
+    /// What is added after that.
+    pub offset: Option<f64>,
+    /// Unit of the meant values.
+    pub unit: Option<String>,
     /// Metadata items of the file.
     pub metadata: Vec<(String, String)>,
     /// Rows and columns of the tiles that will be written, for the choice of blocks.
@@ -124,8 +130,6 @@ pub struct Target {
     geotiff: bool,
     /// Writes to `dataset`.
     blocks: BlockWriter,
-    /// The largest number that a pixel has room for, where that is less than its type has.
-    most: Option<u64>,
 }
 
 impl Target {
@@ -165,9 +169,8 @@ impl Target {
         let blank = if geotiff { Some(nodata_bits(&spec)?) } else { None };
         let blocks = BlockWriter::new(&dataset, spec.dtype, spec.tile.0, blank)
             .map_err(|reason| Error::Create { path: spec.path.clone(), reason })?;
-        let most = dataset::most(&dataset, spec.dtype);
         let (broken, sealed) = (None, None);
-        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks, most })
+        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -186,12 +189,6 @@ impl Target {
         }
         if self.len_of(&window) != Some(data.len()) {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.spec.bands)));
-        }
-        if let Some((value, most)) =
-            self.most.and_then(|most| Some((dataset::above(data, self.spec.dtype, most)?, most)))
-        {
-            let reason = format!("the value {value} has no room in NBITS, which holds numbers from 0 to {most}");
-            return Err(Error::Write { path: self.spec.path.clone(), window, reason });
         }
         let written = match &self.dataset {
             Some(dataset) => self.blocks.write(dataset, &window, data),

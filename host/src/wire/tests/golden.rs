@@ -2,7 +2,9 @@
 //! and a u32, 253 and a u64; a text or list is its length and its items; an option 0, or 1 and the value; an enum its
 //! variant's number and the fields. A change here is a change of the protocol.
 use super::*;
+use crate::tally::{Count, What};
 use crate::wire::frame::{Coding, HEAD, Head, decode, encode};
+use crate::wire::limits::MAX_COUNTS;
 
 fn same<M: Message + std::fmt::Debug>(message: &M, expected: &str) {
     let expected = hex::decode(expected.replace([' ', '\n'], "")).unwrap();
@@ -40,9 +42,9 @@ fn from_worker() {
     ];
     let outcome = Outcome::Done { outputs: rasters, state_len: 9 };
     same(
-        &FromWorker::Result(TileResult { lease: LEASE, outcome, cost: COST, log: log() }),
+        &FromWorker::Result(TileResult { lease: LEASE, outcome, cost: COST, log: log(), tally: tally(1) }),
         "04 07 fc 70110100 00 02 01 09 02 fb 0002 fa 01 fd ffffffffffffffff 00 09
-         01 fb 0001 fc 00000100 01 01 02 686d 00",
+         01 fb 0001 fc 00000100 01 01 02 686d 00 01 03 01 01 5a",
     );
     same(
         &FromWorker::Result(TileResult {
@@ -50,8 +52,9 @@ fn from_worker() {
             outcome: Outcome::Skipped,
             cost: Cost::default(),
             log: Log::default(),
+            tally: Tally::default(),
         }),
-        "04 07 fc 70110100 01 00 00 00 00 00",
+        "04 07 fc 70110100 01 00 00 00 00 00 00",
     );
     same(
         &FromWorker::Failed(TileFailure {
@@ -84,8 +87,8 @@ fn from_controller() {
     );
     same(&FromController::Module { len: 65_536 }, "02 fc 00000100");
     same(
-        &FromController::Tile { lease: LEASE, inputs: vec![vec![raster(DType::UInt8, 1, 2)]] },
-        "03 07 fc 70110100 01 01 01 01 01 02 00",
+        &FromController::Tile { lease: LEASE, inputs: vec![vec![raster(DType::UInt8, 1, 2)]], marks_len: 16 },
+        "03 07 fc 70110100 01 01 01 01 01 02 00 10",
     );
     same(&FromController::Cancel(LEASE), "04 07 fc 70110100");
     same(&FromController::Finish, "05");
@@ -116,8 +119,8 @@ async fn a_whole_stream() {
     let mut bytes = Vec::new();
     b.read_to_end(&mut bytes).await.unwrap();
     let expected = "01 74696c65666e0a
-        01 00 00 00 15000000 1200000000000000
-        04 07 fc 70110100 00 01 01 01 01 01 03 00 02 00 00 00 00 00
+        01 00 00 00 16000000 1200000000000000
+        04 07 fc 70110100 00 01 01 01 01 01 03 00 02 00 00 00 00 00 00
         010203 00000000000000000000000000 0809
         01 00 00 00 01000000 0000000000000000
         02";
@@ -153,6 +156,10 @@ fn the_largest_messages_fit_their_limits() {
         arch: long(MAX_NAME),
         ..about()
     };
+    let mut tally = Tally::default();
+    for place in 0..u32::try_from(MAX_COUNTS).unwrap() {
+        tally.add(Count { what: What::Bits, place: u32::MAX - place, file: u32::MAX, pixels: u64::MAX });
+    }
     let failure =
         TileFailure { lease, kind: FailureKind::Worker, text: long(MAX_TEXT), retryable: true, cost, log: log.clone() };
     let from_worker = [
@@ -160,7 +167,7 @@ fn the_largest_messages_fit_their_limits() {
             FromWorker::Hello(Hello { protocols: Protocols { min: 9_999, max: 9_999 }, secret: secret(), about }),
             MAX_HELLO,
         ),
-        (FromWorker::Result(TileResult { lease, outcome, cost, log }), MAX_HEADER),
+        (FromWorker::Result(TileResult { lease, outcome, cost, log, tally }), MAX_HEADER),
         (FromWorker::Failed(failure), PLAIN_HEADER),
         (FromWorker::Returned { tiles: vec![lease; MAX_LEASES], why: long(MAX_TEXT) }, PLAIN_HEADER),
         (FromWorker::Bye { why: long(MAX_TEXT) }, PLAIN_HEADER),
@@ -171,7 +178,7 @@ fn the_largest_messages_fit_their_limits() {
         encode(&message, &mut bytes).unwrap();
         assert!(bytes.len() <= usize::try_from(limit).unwrap(), "{}: {}", message.name(), bytes.len());
     }
-    let tile = FromController::Tile { lease, inputs: outputs };
+    let tile = FromController::Tile { lease, inputs: outputs, marks_len: u64::MAX };
     tile.check().unwrap();
     encode(&tile, &mut Vec::new()).unwrap();
 }
@@ -180,7 +187,12 @@ fn the_largest_messages_fit_their_limits() {
 fn one_more_than_a_bound_is_refused() {
     let long = |n| "x".repeat(n);
     let one = raster(DType::UInt8, 1, 1);
-    let cases: [(FromWorker, &str); 8] = [
+    let FromWorker::Result(mut counts) = result(Vec::new(), 0) else { panic!("a result") };
+    for place in 0..513 {
+        counts.tally.merge(&tally(place));
+    }
+    let cases: [(FromWorker, &str); 9] = [
+        (FromWorker::Result(counts), "513 counts, the limit is 512"),
         (
             FromWorker::Hello(Hello {
                 protocols: Protocols::OURS,
@@ -216,7 +228,7 @@ fn one_more_than_a_bound_is_refused() {
 fn unknown_numbers_are_refused() {
     assert!(decode::<FromWorker>(&[9]).is_err());
     assert!(decode::<FromController>(&[8]).is_err());
-    let dtype = hex::decode("0307fc70110100010163010102 00".replace(' ', "")).unwrap();
+    let dtype = hex::decode("0307fc70110100010163010102 00 00".replace(' ', "")).unwrap();
     let error = decode::<FromController>(&dtype).unwrap_err().to_string();
     assert!(error.contains("no element type has the number 99"), "{error}");
     assert_eq!(decode::<FromController>(&[5, 0]).unwrap_err().to_string(), "malformed message: 1 bytes left over");
@@ -227,4 +239,10 @@ fn clip_keeps_characters_whole() {
     assert_eq!(clip("naïve", 3), "na");
     assert_eq!(clip("naïve", 4), "naï");
     assert_eq!(clip("ok", 10), "ok");
+}
+
+fn tally(place: u32) -> Tally {
+    let mut tally = Tally::default();
+    tally.add(Count { what: What::Nodata, place, file: 1, pixels: 90 });
+    tally
 }

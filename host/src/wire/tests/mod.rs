@@ -5,6 +5,7 @@ use tilefn_abi::DType;
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;
+use crate::tally::Tally;
 
 mod golden;
 mod hostile;
@@ -44,7 +45,13 @@ fn raster(dtype: DType, rows: u32, cols: u32) -> RasterHead {
 
 fn result(outputs: Vec<Vec<RasterHead>>, state_len: u64) -> FromWorker {
     let outcome = Outcome::Done { outputs, state_len };
-    FromWorker::Result(TileResult { lease: LEASE, outcome, cost: Cost::default(), log: Log::default() })
+    FromWorker::Result(TileResult {
+        lease: LEASE,
+        outcome,
+        cost: Cost::default(),
+        log: Log::default(),
+        tally: Tally::default(),
+    })
 }
 
 /// Two ends that agreed on terms over an in-memory pipe of `pipe` bytes.
