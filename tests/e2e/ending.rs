@@ -82,13 +82,13 @@ fn refused_uploads() {
         ("tile.tif", Answer::Refuse(503, "SlowDown")),
         ("tile.tif", Answer::Refuse(400, "ExpiredToken")),
     ] {
-        let (s3, f) = (S3::start(), labour("/vsis3/bucket/added.tif", "/vsis3/bucket/tile.tif", ""));
+        let (s3, f) = (S3::start(), labour("/vsis3/refused-uploads/added.tif", "/vsis3/refused-uploads/tile.tif", ""));
         let run =
             |arguments: &[&str]| Run::of(s3.command(&f).args(["run", "job.toml"]).args(arguments).output().unwrap());
         s3.rule(end, refusal);
         let failed = run(&[]);
         let message = failed.error(1);
-        assert!(message.contains(&format!("/vsis3/bucket/{end}: giving it its name: ")), "{message}");
+        assert!(message.contains(&format!("/vsis3/refused-uploads/{end}: giving it its name: ")), "{message}");
         assert!(message.ends_with("64 of 64 tiles are kept: --resume goes on from there"), "{message}");
         // It goes on from there, however often.
         run(&["--resume"]).error(1);
@@ -99,7 +99,7 @@ fn refused_uploads() {
         let first = uploads.iter().filter(|key| key.ends_with("added.tif")).count();
         assert_eq!(first, if end == "added.tif" { 3 } else { 1 }, "{uploads:?}");
         assert_eq!(f.files(), ["a.tif", "job.toml"]);
-        assert_eq!(s3.save(&f), ["bucket/added.tif", "bucket/tile.tif"]);
+        assert_eq!(s3.save(&f), ["refused-uploads/added.tif", "refused-uploads/tile.tif"]);
         is_right(&f);
     }
 }
@@ -123,7 +123,10 @@ fn a_store_that_takes_nothing() {
 #[test]
 fn ended_while_uploading() {
     for signal in ["KILL", "TERM"] {
-        let (s3, f) = (S3::start(), labour("/vsis3/bucket/added.tif", "/vsis3/bucket/tile.tif", ""));
+        let (s3, f) = (
+            S3::start(),
+            labour("/vsis3/ended-while-uploading/added.tif", "/vsis3/ended-while-uploading/tile.tif", ""),
+        );
         s3.rule("added.tif", Answer::Wait);
         let mut running = Running::of({
             let mut command = s3.command(&f);
@@ -146,14 +149,14 @@ fn ended_while_uploading() {
             // The file under way is completed, the other one not begun.
             let message = run.error(130);
             assert!(
-                message.starts_with("interrupted; /vsis3/bucket/added.tif is complete; 64 of 64 tiles"),
+                message.starts_with("interrupted; /vsis3/ended-while-uploading/added.tif is complete; 64 of 64 tiles"),
                 "{message}"
             );
-            assert_eq!(s3.uploads(), ["bucket/added.tif"]);
+            assert_eq!(s3.uploads(), ["ended-while-uploading/added.tif"]);
         }
         Run::of(s3.command(&f).args(["run", "job.toml", "--resume"]).output().unwrap()).ok();
         assert_eq!(f.files(), ["a.tif", "job.toml"]);
-        assert_eq!(s3.save(&f), ["bucket/added.tif", "bucket/tile.tif"]);
+        assert_eq!(s3.save(&f), ["ended-while-uploading/added.tif", "ended-while-uploading/tile.tif"]);
         is_right(&f);
     }
 }
@@ -207,7 +210,7 @@ fn ended_while_finishing() {
 /// An unfinished output that somebody has removed is an error, not a success without a file.
 #[test]
 fn a_folder_that_is_gone() {
-    let f = labour("/vsis3/bucket/added.tif", "/vsis3/bucket/tile.tif", "");
+    let f = labour("/vsis3/a-folder-that-is-gone/added.tif", "/vsis3/a-folder-that-is-gone/tile.tif", "");
     let s3 = S3::start();
     let run = |arguments: &[&str]| Run::of(s3.command(&f).args(["run", "job.toml"]).args(arguments).output().unwrap());
     s3.rule("tile.tif", Answer::Refuse(403, "AccessDenied"));
@@ -230,13 +233,13 @@ fn a_folder_that_is_gone() {
 /// A run that is planned in vain takes nothing away from the one before it.
 #[test]
 fn a_mistake_in_between() {
-    let f = labour("/vsis3/bucket/added.tif", "/vsis3/bucket/tile.tif", "");
+    let f = labour("/vsis3/a-mistake-in-between/added.tif", "/vsis3/a-mistake-in-between/tile.tif", "");
     let s3 = S3::start();
     let run = |arguments: &[&str]| Run::of(s3.command(&f).args(["run", "job.toml"]).args(arguments).output().unwrap());
     s3.rule("tile.tif", Answer::Refuse(403, "AccessDenied"));
     run(&[]).error(1);
     // Without --resume, the first output is in the way.
-    assert!(run(&[]).error(2).contains("/vsis3/bucket/added.tif exists"));
+    assert!(run(&[]).error(2).contains("/vsis3/a-mistake-in-between/added.tif exists"));
     s3.rule("tile.tif", Answer::Accept);
     run(&["--resume"]).ok();
     s3.save(&f);

@@ -118,7 +118,7 @@ fn two_jobs_with_one_output_in_common() {
     let f = Folder::new();
     f.python("write('a.tif', ramp().astype('u2'))");
     let job = "[params]\nsteps = 15000000\n[inputs.image]\npath = 'a.tif'\n[outputs.added]\npath = '1.tif'\n[outputs.tile]\npath = 'both.tif'\n\
-               [grid]\ntile = [50, 50]\n";
+               [grid]\ntile = [50, 50]\nedge = 'nearest'\n";
     f.job("labour", job);
     let mut running = Running::start(&f, "");
     running.wait_for(" %");

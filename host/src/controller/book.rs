@@ -293,7 +293,10 @@ impl Book {
     /// What is in the journal now outlives this process, whatever ends it.
     fn said(&self, written: Result<(), JournalError>) {
         match written {
-            Ok(()) => self.writer.keep(true),
+            Ok(()) => {
+                self.writer.keep(true);
+                self.writer.sweep();
+            }
             Err(error) if !self.silent.swap(true, Ordering::Relaxed) => {
                 self.warn(format!(
                     "what is done can't be noted; an interrupted run goes on from where it could last: {error}"
@@ -330,7 +333,6 @@ impl Book {
             if self.journal().as_ref().is_some_and(Journal::is_old) {
                 // What is sealed already can't fail to be.
                 let _noted = self.note(sync);
-                self.writer.sweep();
             }
         };
         self.note(sync)?;
@@ -338,6 +340,7 @@ impl Book {
         self.note(sync)?;
         self.writer.publish(sync, &mut go_on, &mut note_if_old).map_err(stopped)?;
         self.note(sync)?;
+        // Where there is no journal, too.
         self.writer.sweep();
         Ok(self.writer.named())
     }

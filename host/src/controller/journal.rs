@@ -78,16 +78,17 @@ pub enum FileState {
         path: String,
         /// Its size.
         bytes: u64,
+        /// The name of the folder that it was in.
+        folder: Option<String>,
     },
 }
 
 impl FileState {
     fn place(&self) -> (&str, Option<&str>) {
         match self {
-            Self::Empty { path, folder } => (path, folder.as_deref()),
+            Self::Empty { path, folder } | Self::Named { path, folder, .. } => (path, folder.as_deref()),
             Self::Unfinished { path, at, .. } => (path, Some(&at.folder)),
             Self::Complete { path, at } => (path, Some(&at.folder)),
-            Self::Named { path, .. } => (path, None),
         }
     }
 }
@@ -206,6 +207,9 @@ impl Journal {
         let changes = changes(&head.grounds, &journal.grounds);
         if !changes.is_empty() {
             return Err(JournalError::Changed { path, changes });
+        }
+        if head.tile.contains(&0) {
+            return Err(unusable("it is damaged: tiles without pixels".into()));
         }
         journal.grounds = head.grounds;
         journal.overwrite |= head.overwrite;

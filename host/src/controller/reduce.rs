@@ -188,9 +188,7 @@ mod tests {
     fn has_the_states_of_all_tiles_that_are_done() {
         let done = |tiles: &[u64]| {
             let mut done = Ranges::default();
-            for tile in tiles {
-                done.insert(*tile);
-            }
+            assert!(tiles.iter().all(|tile| done.insert(*tile)));
             done
         };
         assert!(some().has(&done(&[0, 1, 2, 3, 5, 6, 9]), 10));

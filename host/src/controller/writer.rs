@@ -39,7 +39,10 @@ impl Slot {
             Self::Complete(complete) => {
                 Some(FileState::Complete { path: complete.path().to_owned(), at: complete.saved() })
             }
-            Self::Named { file, .. } => Some(FileState::Named { path: file.path.clone(), bytes: file.bytes }),
+            Self::Named { file, folder } => {
+                let folder = folder.as_ref().map(Complete::folder);
+                Some(FileState::Named { path: file.path.clone(), bytes: file.bytes, folder })
+            }
             Self::Open { .. } | Self::Closed => None,
         }
     }
@@ -120,7 +123,8 @@ impl Writer {
                         let reason = "an earlier run has completed it, and it is gone".into();
                         return Err(fail(Error::Create { path: path.clone(), reason }));
                     }
-                    FileState::Named { path, bytes } => {
+                    FileState::Named { path, bytes, folder } => {
+                        folder.iter().for_each(|folder| drop(raster::discard_unfinished(path, folder)));
                         let file = Written { path: path.clone(), bytes: *bytes };
                         *slot = Slot::Named { file, folder: None };
                     }

@@ -151,7 +151,22 @@ impl S3 {
                 (204, Vec::new())
             }
             _ if query.contains("prefix=") || query.contains("delimiter=") => {
-                (200, b"<ListBucketResult></ListBucketResult>".to_vec())
+                let wanted = query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
+                let wanted = wanted.replace("%2F", "/");
+                let mut list = String::from("<ListBucketResult>");
+                for (name, object) in &state.objects {
+                    let Some(name) = name.strip_prefix(key.trim_end_matches('/')).map(|n| n.trim_start_matches('/'))
+                    else {
+                        continue;
+                    };
+                    if name.starts_with(&wanted) {
+                        let (size, when) = (object.len(), "2026-01-05T00:00:00.000Z");
+                        list += &format!(
+                            "<Contents><Key>{name}</Key><LastModified>{when}</LastModified><ETag>e</ETag><Size>{size}</Size></Contents>"
+                        );
+                    }
+                }
+                (200, (list + "</ListBucketResult>").into())
             }
             _ => match state.objects.get(key) {
                 Some(object) => (200, object.clone()),

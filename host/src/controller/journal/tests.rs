@@ -65,6 +65,7 @@ fn what_was_written_is_gone_on_with() {
 fn what_has_changed_is_named() {
     let folder = folder();
     let mut journal = open(&folder, false).unwrap();
+    journal.begin([1, 1], Vec::new()).unwrap();
     journal.write(progress("x", "y"), Instant::now()).unwrap();
     drop(journal);
     let since = "since the run that is to be resumed";
@@ -122,6 +123,7 @@ fn nonsense_is_an_error_that_names_it() {
     let folder = folder();
     let path = folder.path().join("journal");
     let mut journal = open(&folder, false).unwrap();
+    journal.begin([1, 1], Vec::new()).unwrap();
     journal.write(progress("x", "y"), Instant::now()).unwrap();
     drop(journal);
     let good = std::fs::read_to_string(&path).unwrap();
@@ -132,7 +134,7 @@ fn nonsense_is_an_error_that_names_it() {
         good.replace("\"len\":3", "\"len\":4"),
         good.replace("\"5\":6", "\"5\":18446744073709551615"),
         good.replace("\"is\":\"unfinished\"", "\"is\":\"lost\""),
-        good.replace("\"tile\":[0,0]", "\"tile\":[0,7]"),
+        good.replace("\"tile\":[1,1]", "\"tile\":[0,7]"),
         format!("{good}more"),
         good.replace("\"reduction\":null", "\"reduction\":{\"next\":1,\"state\":18446744073709551615,\"waiting\":[]}"),
     ];

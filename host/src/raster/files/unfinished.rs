@@ -107,6 +107,11 @@ impl Complete {
         &self.path
     }
 
+    /// The name of the folder that holds it, as long as it has no name of its own.
+    pub fn folder(&self) -> String {
+        self.staging.folder_name()
+    }
+
     /// What [`Complete::resume`] takes.
     pub fn saved(&self) -> Saved {
         Saved {
