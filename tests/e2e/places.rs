@@ -65,10 +65,18 @@ fn an_output_is_no_input() {
         ("NETCDF:\"c.nc\":Band1", "c.nc"),
         (&*format!("/vsizip/{folder}/z.zip/a.tif"), "z.zip"),
     ] {
-        refused(&f, &format!("--set inputs.image.path={path} --set outputs.copy.path={output} --set outputs.copy.driver=GTiff"), input);
+        refused(
+            &f,
+            &format!("--set inputs.image.path={path} --set outputs.copy.path={output} --set outputs.copy.driver=GTiff"),
+            input,
+        );
     }
     refused(&f, "--set grid.reference=b.tif --set outputs.copy.path=b.tif", "is read as grid.reference as well");
-    refused(&f, "--set grid.extent_from=['b.tif'] --set outputs.copy.path=b.tif", "is read for grid.extent_from as well");
+    refused(
+        &f,
+        "--set grid.extent_from=['b.tif'] --set outputs.copy.path=b.tif",
+        "is read for grid.extent_from as well",
+    );
     f.python("same('a.tif', ramp(20, 30)); same('b.tif', ramp(20, 30))");
 }
 
@@ -76,7 +84,11 @@ fn an_output_is_no_input() {
 fn an_output_is_nothing_else_of_the_job() {
     let f = copying();
     let driver = "--set outputs.copy.driver=GTiff";
-    refused(&f, &format!("--set outputs.copy.path=job.toml {driver}"), "outputs.copy.path: ~/job.toml is the job file as well");
+    refused(
+        &f,
+        &format!("--set outputs.copy.path=job.toml {driver}"),
+        "outputs.copy.path: ~/job.toml is the job file as well",
+    );
     fs::copy(crate::support::probe(), f.path().join("f.wasm")).unwrap();
     let module = format!("--set function.module=f.wasm --set outputs.copy.path=f.wasm {driver}");
     refused(&f, &module, "~/f.wasm is the module as well");
@@ -105,7 +117,11 @@ fn an_output_goes_with_no_other() {
     refused(&f, "", "y.tif is written by output \"doubled\" as well");
     fs::remove_file(f.path().join("y.tif")).unwrap();
     // Two files with one header, and a file that is the header of another.
-    refused(&f, "--set outputs.doubled.paths=['x.bil','x.img'] --set outputs.doubled.driver=ENVI", "has a file x.hdr beside it");
+    refused(
+        &f,
+        "--set outputs.doubled.paths=['x.bil','x.img'] --set outputs.doubled.driver=ENVI",
+        "has a file x.hdr beside it",
+    );
     refused(&f, "--set outputs.doubled.paths=['x.hdr','x.bil'] --set outputs.doubled.driver=ENVI", "x.hdr");
     // A header that is there belongs to something else.
     fs::remove_file(f.path().join("x.tif")).unwrap();
@@ -131,7 +147,9 @@ fn links_are_followed() {
     assert!(is_link());
     f.python("same('scratch/real.tif', ramp(20, 30)); assert sorted(os.listdir('scratch')) == ['real.tif']");
     assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif", "scratch"]);
-    for (name, problem) in [("/dev/null", "is a device, a pipe or a socket, not a file"), ("round.tif", "a link that leads in a circle")] {
+    for (name, problem) in
+        [("/dev/null", "is a device, a pipe or a socket, not a file"), ("round.tif", "a link that leads in a circle")]
+    {
         fs::remove_file(f.path().join("out.tif")).unwrap();
         symlink(name, f.path().join("out.tif")).unwrap();
         if name == "round.tif" {
@@ -199,7 +217,9 @@ fn settings_of_gdal_in_the_environment() {
         ("GDAL_NUM_THREADS", "2", false),
         ("GDAL_TIFF_ENDIANNESS", "LITTLE", true),
     ] {
-        let run = crate::support::Run::of(f.command().args(["run", "job.toml", "--overwrite"]).env(key, value).output().unwrap());
+        let run = crate::support::Run::of(
+            f.command().args(["run", "job.toml", "--overwrite"]).env(key, value).output().unwrap(),
+        );
         run.ok();
         assert_eq!(run.stderr.contains(&format!("{key}={value}")), said, "{}", run.stderr);
         f.python("assert (read('out.tif') == read('a.tif')).all()");

@@ -100,8 +100,7 @@ pub fn plan(
     let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
-    let mut plan =
-        Plan { job, task: Arc::new(task), outputs: outputs.collect(), threads: options.threads, warnings };
+    let mut plan = Plan { job, task: Arc::new(task), outputs: outputs.collect(), threads: options.threads, warnings };
     // What is wrong with one of them may be a consequence of something else.
     if mistakes.is_empty() {
         outputs::rehearse(loaded, &opened, &mut plan, &mut places, options, &mut mistakes);

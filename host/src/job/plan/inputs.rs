@@ -1,7 +1,7 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
 use super::{Survey, unknown};
-use crate::job::spec::{Input, InputNodata, Named, RasterInput, Resampling};
+use crate::job::spec::{Input, InputNodata, RasterInput, Resampling};
 use crate::job::{Loaded, Mistakes};
 use crate::raster::{Info, Nodata};
 use crate::sandbox::{Description, InputInfo};

@@ -119,8 +119,12 @@ pub fn plan(
         };
         let mut targets = Vec::new();
         if let Some(output) = output {
-            targets =
-                output.files.as_slice().iter().map(|path| target(output, path, placed, dtype, nodata, options)).collect();
+            targets = output
+                .files
+                .as_slice()
+                .iter()
+                .map(|path| target(output, path, placed, dtype, nodata, options))
+                .collect();
             // A nodata value that doesn't fit has been said above.
             let errors =
                 targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));

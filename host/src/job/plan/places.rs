@@ -52,7 +52,8 @@ impl Spot {
             return Self { key: Key::Inode(meta.dev(), meta.ino()), path, is_dir: meta.is_dir() };
         }
         let folder = place.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
-        let (Ok(meta), Ok(real), Some(name)) = (fs::metadata(folder), fs::canonicalize(folder), place.file_name()) else {
+        let (Ok(meta), Ok(real), Some(name)) = (fs::metadata(folder), fs::canonicalize(folder), place.file_name())
+        else {
             return elsewhere(path);
         };
         let name = if ignores_case(&real) { name.to_string_lossy().to_lowercase().into() } else { name.to_owned() };
@@ -244,7 +245,8 @@ impl Places {
         mistakes: &mut Mistakes,
     ) {
         let remote = path.contains("://") || path.starts_with("/vsi");
-        let target = if remote { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
+        let target =
+            if remote { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
         let name = format!("{}{ending}", target.file_stem().unwrap_or_default().to_string_lossy());
         let file = target.with_file_name(&name).to_string_lossy().into_owned();
         let spot = Spot::of(&file);

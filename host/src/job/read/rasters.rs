@@ -147,7 +147,7 @@ pub fn output(r: &mut Reader<'_>, field: &Field<'_>) -> Option<Output> {
         Data::List(none) if none.is_empty() => Some(Vec::new()),
         _ => r.list(f, "a list of creation options", |r, f| {
             r.text_like(f, "an option as NAME=VALUE", |text| text.find('=').is_some_and(|at| at > 0))
-        })
+        }),
     });
     let nodata = s.read(r, "nodata", output_nodata);
     let band_names = s.read(r, "band_names", |r, f| r.list(f, "a list of band names", Reader::text));

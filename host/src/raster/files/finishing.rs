@@ -1,10 +1,10 @@
 //! What is done to an output once all its pixels are there: statistics, colours, overviews.
 
 use super::colors::ColorRamp;
-use super::{Nodata, cpl};
 use super::creation::RESAMPLING;
 use super::statistics;
 use super::target::{Overviews, TargetSpec};
+use super::{Nodata, cpl};
 use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
 use gdal::{Dataset, Metadata};
 use gdal_sys::{CPLErr, GDALProgressFunc};
@@ -120,7 +120,8 @@ fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64, nodata: Option<Nodata
     )]
     let largest = largest as u16;
     let count = usize::from(largest) + 1;
-    let nodata = nodata.and_then(|value| value.as_bits_for(DType::UInt16).ok()).and_then(|bits| u16::try_from(bits).ok());
+    let nodata =
+        nodata.and_then(|value| value.as_bits_for(DType::UInt16).ok()).and_then(|bits| u16::try_from(bits).ok());
     for value in (0..=largest).chain(nodata) {
         let [r, g, b] = ramp.color(value.into(), count).map(i16::from);
         let alpha = if nodata == Some(value) { 0 } else { 255 };

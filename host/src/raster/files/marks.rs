@@ -1,7 +1,7 @@
 //! Marks of files, which tell later whether any of the files that a raster's pixels depend on has changed since.
 
-use super::open::{self, gdal_path, is_remote};
 use super::cpl;
+use super::open::{self, gdal_path, is_remote};
 use gdal::Dataset;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
@@ -238,7 +238,9 @@ mod tests {
     fn all_files_that_a_raster_depends_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-        let vrt = |source: &str| format!("<VRTDataset><SourceFilename relativeToVRT=\"1\">{source}</SourceFilename></VRTDataset>");
+        let vrt = |source: &str| {
+            format!("<VRTDataset><SourceFilename relativeToVRT=\"1\">{source}</SourceFilename></VRTDataset>")
+        };
         fs::write(path("outer.vrt"), vrt("inner.xml")).unwrap();
         fs::write(path("inner.xml"), vrt("a.tif")).unwrap();
         fs::write(path("a.tif"), "pixels").unwrap();

@@ -129,17 +129,30 @@ mod tests {
             files.iter().for_each(|name| fs::write(folder.path().join(name), "x").unwrap());
             let written: Vec<_> = written.iter().map(OsString::from).collect();
             let found = stale(&folder.path().join(target), &written);
-            let mut names: Vec<_> =
-                found.iter().map(|p| p.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+            let mut names: Vec<_> = found.iter().map(|p| p.file_name().unwrap().to_str().unwrap().to_owned()).collect();
             names.sort();
             names
         };
-        let all = ["x.tif", "x.tif.aux.xml", "x.tif.ovr", "x.tif.msk", "x.tfw", "x.tifw", "x.wld", "x.prj", "y.tfw", "x.txt.aux.xml"];
+        let all = [
+            "x.tif",
+            "x.tif.aux.xml",
+            "x.tif.ovr",
+            "x.tif.msk",
+            "x.tfw",
+            "x.tifw",
+            "x.wld",
+            "x.prj",
+            "y.tfw",
+            "x.txt.aux.xml",
+        ];
         assert_eq!(
             stale_of(&all, "x.tif", &[]),
             ["x.prj", "x.tfw", "x.tif.aux.xml", "x.tif.msk", "x.tif.ovr", "x.tifw", "x.wld"]
         );
-        assert_eq!(stale_of(&all, "x.tif", &["x.tif.aux.xml", "x.tfw", "x.prj"]), ["x.tif.msk", "x.tif.ovr", "x.tifw", "x.wld"]);
+        assert_eq!(
+            stale_of(&all, "x.tif", &["x.tif.aux.xml", "x.tfw", "x.prj"]),
+            ["x.tif.msk", "x.tif.ovr", "x.tifw", "x.wld"]
+        );
         // A shapefile's projection and another raster's world file are theirs.
         assert_eq!(stale_of(&["x.tif", "x.tfw", "x.shp", "x.prj", "x.wld"], "x.tif", &[]), ["x.tfw"]);
         assert_eq!(stale_of(&["x.tif", "x.tiff", "x.tfw"], "x.tiff", &[]), [""; 0]);

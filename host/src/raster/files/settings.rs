@@ -129,7 +129,11 @@ mod tests {
         assert_eq!(with(&[("GDAL_TIFF_ENDIANNESS", "native"), ("GTIFF_DIRECT_IO", "FALSE")]), [""; 0]);
         assert_eq!(with(&[("GDAL_DISABLE_READDIR_ON_OPEN", "TRUE"), ("GDAL_CACHEMAX", "100")]), [""; 0]);
         assert_eq!(
-            with(&[("COMPRESS_OVERVIEW", "JPEG"), ("GDAL_TIFF_ENDIANNESS", "BIG"), ("GDAL_DISABLE_READDIR_ON_OPEN", "empty_dir")]),
+            with(&[
+                ("COMPRESS_OVERVIEW", "JPEG"),
+                ("GDAL_TIFF_ENDIANNESS", "BIG"),
+                ("GDAL_DISABLE_READDIR_ON_OPEN", "empty_dir")
+            ]),
             [
                 "GDAL settings that tilefn doesn't use, as pixels could be wrong with them: GDAL_TIFF_ENDIANNESS=BIG; what outputs \
                  are to have belongs into their `options`",

@@ -212,7 +212,9 @@ impl Target {
         if self.len_of(&window) != Some(data.len()) {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.spec.bands)));
         }
-        if let Some((value, most)) = self.most.and_then(|most| Some((dataset::above(data, self.spec.dtype, most)?, most))) {
+        if let Some((value, most)) =
+            self.most.and_then(|most| Some((dataset::above(data, self.spec.dtype, most)?, most)))
+        {
             let reason = format!("the value {value} has no room in NBITS, which holds numbers from 0 to {most}");
             return Err(Error::Write { path: self.spec.path.clone(), window, reason });
         }
