@@ -251,11 +251,51 @@ for name in ('nodata', 'nan', 'nan-none', 'int'):
     assert open_band(name + '.tif').GetMetadata() == {{'STATISTICS_VALID_PERCENT': '0'}}, (name, open_band(name + '.tif').GetMetadata())
 check('some-nan.tif', np.tile(np.arange(100.0), 50))
 assert check('one.tif', np.full(5000, 2.5))[1:] == (1, 2.5, 3)
-assert 'STATISTICS_HISTOBINVALUES' not in open_band('inf.tif').GetMetadata()"
+# Infinite values are left out.
+check('inf.tif', np.tile(np.arange(100.0), 99))
+assert open_band('inf.tif').GetMetadataItem('STATISTICS_VALID_PERCENT') == '99'"
         ),
     );
     let left: Vec<_> = names(dir.path()).into_iter().filter(|n| !n.ends_with(".tif")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// GDAL compares integers of 32 and 64 bits with the nodata value as float32.
+#[test]
+fn valid_pixels_near_the_nodata_value_count() {
+    let dir = folder();
+    for (dtype, nodata) in
+        [(DType::Int32, 16_777_217), (DType::UInt32, 4_294_967_295), (DType::Int64, -9_007_199_254_740_993)]
+    {
+        let spec = TargetSpec {
+            statistics: true,
+            histogram: true,
+            nodata: Some(Nodata::Int(nodata)),
+            ..target_spec(dir.path(), &format!("{}.tif", dtype.name()), (10, 10), dtype)
+        };
+        // One row of nodata, and numbers just below it.
+        let value = |r: i64| nodata as i64 - r;
+        match dtype {
+            DType::Int32 => write(spec, |_, r, _| value(r) as i32),
+            DType::UInt32 => write(spec, |_, r, _| value(r) as u32),
+            _ => write(spec, |_, r, _| value(r)),
+        }
+        .unwrap();
+    }
+    python(
+        dir.path(),
+        &format!(
+            "{CHECK}
+for name, nodata in (('int32', 16777217), ('uint32', 4294967295)):
+    check(name + '.tif', nodata - np.repeat(np.arange(1, 10), 10))
+for name in ('int32', 'uint32', 'int64'):
+    band = open_band(name + '.tif')
+    counts = band.GetMetadataItem('STATISTICS_HISTOBINVALUES').rstrip('|').split('|')
+    assert sum(int(n) for n in counts) == 90, (name, counts)
+    assert band.GetMetadataItem('STATISTICS_VALID_PERCENT') == '90', name
+assert open_band('uint32.tif').GetMetadataItem('STATISTICS_MAXIMUM') == '4294967294'"
+        ),
+    );
 }
 
 #[test]

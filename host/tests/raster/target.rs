@@ -248,6 +248,13 @@ assert (read('out.tif')[1:] == np.add.outer(np.arange(1, 100), np.arange(100)) %
 ",
     );
     assert_eq!(names(dir.path()), ["out.tif"]);
+    // What is nodata is transparent, also among the values.
+    for name in ["zero.tif", "zero.img"] {
+        let spec = TargetSpec { nodata: Some(Nodata::Int(0)), ..spec.clone() };
+        write(TargetSpec { path: path(dir.path(), name), ..spec }, |_, r, c| ((r + c) % 4) as u8).unwrap();
+        let script = "table = open_band('NAME').GetColorTable(); assert [table.GetColorEntry(i)[3] for i in range(4)] == [0, 255, 255, 255]";
+        python(dir.path(), &script.replace("NAME", name));
+    }
     let error = |spec: TargetSpec| Target::create(spec).unwrap_err().to_string();
     let file = path(dir.path(), "out.tif");
     assert_eq!(

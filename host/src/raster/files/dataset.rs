@@ -69,7 +69,8 @@ pub(super) fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Res
             (!handle.is_null()).then(|| Dataset::from_c_dataset(handle))
         }
     });
-    let mut dataset = dataset.ok_or_else(|| messages.reason("GDAL gives no reason"))?;
+    // Some drivers say what they can't do and go on, to lose all pixels.
+    let mut dataset = check_call(dataset.ok_or("GDAL gives no reason"), &messages)?;
     let (described, messages) = cpl::watch(|| {
         describe(&mut dataset, spec)?;
         // What a GeoTIFF's head takes, PROJ's database above all, is loaded by this thread, not by whichever writes first.

@@ -103,7 +103,7 @@ pub(super) fn texts(list: *mut *mut c_char) -> Vec<String> {
 }
 
 /// The names of the rasters in a container, in its order.
-fn subdatasets(dataset: &Dataset) -> Vec<String> {
+pub(super) fn subdatasets(dataset: &Dataset) -> Vec<String> {
     let items = dataset.metadata_domain("SUBDATASETS").unwrap_or_default();
     items
         .iter()

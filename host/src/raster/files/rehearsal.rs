@@ -15,8 +15,9 @@ use std::path::Path;
 use tilefn_abi::DType;
 use tracing::subscriber::{NoSubscriber, with_default};
 
-/// Rows and columns of the raster that is tried.
-const SIDE: u32 = 16;
+/// Rows and columns of the raster that is tried: not the same number, as some formats take bands for rows.
+const ROWS: u32 = 16;
+const COLS: u32 = 20;
 /// Strips are tried with one row more than they have, up to this.
 const MOST_ROWS: u32 = 4096;
 /// Some drivers have sizes that they can't be larger than: sides from here on are tried.
@@ -50,7 +51,7 @@ impl TargetSpec {
         let creation = Creation::plan(&spec).map_err(failed)?;
         let (rows, cols) = (spec.grid.rows, spec.grid.cols);
         let strip = creation.strip().map_or(0, |rows| rows.saturating_add(1)).min(MOST_ROWS);
-        let tiny = (rows.min(SIDE.max(strip)), cols.min(SIDE));
+        let tiny = (rows.min(ROWS.max(strip)), cols.min(COLS));
         let whole = u64::from(rows) * u64::from(cols) <= MOST_PIXELS;
         let rehearsal = match run(&spec, &creation, tiny) {
             Err(refused) if !creation.direct && whole && tiny != (rows, cols) => {
@@ -60,7 +61,7 @@ impl TargetSpec {
         };
         let rehearsal = rehearsal.map_err(failed)?;
         if !creation.direct && creation.driver_name() != "COG" {
-            for size in [(rows.min(SIDE), cols), (rows, cols.min(SIDE))] {
+            for size in [(rows.min(ROWS), cols), (rows, cols.min(COLS))] {
                 if size.0.max(size.1) > LONG {
                     run(&spec, &creation, size).map_err(failed)?;
                 }
@@ -88,6 +89,7 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
     };
     let pixels = pattern(&tiny, creation.bits())?;
     let window = Window::new(0, 0, rows, cols);
+    let driver = creation.driver_name();
     let in_words = |error: Error| match error {
         Error::Create { reason, .. } => reason,
         Error::Write { reason, .. } => format!("writing pixels: {reason}"),
@@ -96,17 +98,34 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
                 "{reason}; leave `overviews` and `levels` out, or choose a format that has them, such as GTiff or COG"
             )
         }
+        Error::Finish { step: "giving it its name", .. } => format!("{driver} writes no file of this name"),
         Error::Finish { step, reason, .. } => format!("{step}: {reason}"),
         other => other.to_string(),
     };
-    let mut target = Target::create(tiny.clone()).map_err(in_words)?;
-    target.write(window, &pixels).map_err(in_words)?;
-    target.finish(&mut |_| true).map_err(in_words)?;
-    let warnings = compare(&tiny, creation.driver_name(), &path, &pixels)?;
+    let written = || {
+        let mut target = Target::create(tiny.clone())?;
+        target.write(window, &pixels)?;
+        target.finish(&mut |_| true)
+    };
+    written().map_err(|error| without_folder(&in_words(error), folder.path()))?;
+    let warnings = compare(&tiny, driver, &path, &pixels)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let names = names(folder.path()).into_iter().filter(|name| Some(name.as_ref()) != path.file_name());
     let beside = names.filter_map(|name| name.strip_prefix(&*stem).map(str::to_owned)).collect();
     Ok(Rehearsal { beside, warnings })
+}
+
+/// A text of GDAL's in which files of the folder have only their names.
+fn without_folder(text: &str, folder: &Path) -> String {
+    let folder = format!("{}/", folder.display());
+    let mut parts = text.split(&folder);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let word = part.find(char::is_whitespace).unwrap_or(part.len());
+        let name = part.get(..word).and_then(|path| path.rfind('/')).map_or(0, |slash| slash + 1);
+        clean.push_str(part.get(name..).unwrap_or_default());
+    }
+    clean
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -121,6 +140,13 @@ fn pattern(spec: &TargetSpec, bits: Option<u32>) -> Result<Vec<u8>, String> {
     let count = count.iter().try_fold(1usize, |all, n| all.checked_mul(*n)).ok_or("it has too many bands")?;
     let mut data = vec![0; count.checked_mul(size).ok_or("it has too many bands")?];
     let nodata = nodata_bits(spec).map_err(|e| e.to_string())?;
+    if let (Some(value), Some(bits)) = (spec.nodata, bits.filter(|_| !spec.dtype.is_float()))
+        && nodata.checked_shr(bits).is_some_and(|rest| rest > 0)
+    {
+        return Err(format!(
+            "the nodata value {value} has no room in NBITS={bits}: set nodata = \"none\", or another value"
+        ));
+    }
     let values = 2u32.checked_pow(bits.unwrap_or(8)).unwrap_or(u32::MAX).min(101);
     let mut number = 0u32;
     for (at, pixel) in data.chunks_exact_mut(size).enumerate() {
@@ -147,6 +173,10 @@ fn compare(spec: &TargetSpec, driver: &str, path: &Path, written: &[u8]) -> Resu
     let (opened, messages) = cpl::watch(|| Dataset::open(path));
     let dataset =
         opened.map_err(|e| format!("{driver} files can't be read again: {}", messages.reason(&e.to_string())))?;
+    let parts = open::subdatasets(&dataset);
+    if dataset.raster_count() == 0 && u32::try_from(parts.len()) == Ok(spec.bands) {
+        return compare_parts(spec, driver, &parts, written);
+    }
     if u32::try_from(dataset.raster_count()) != Ok(spec.bands) {
         return Err(format!("{driver} keeps {} of {} bands", dataset.raster_count(), spec.bands));
     }
@@ -179,6 +209,20 @@ fn compare(spec: &TargetSpec, driver: &str, path: &Path, written: &[u8]) -> Resu
     Ok(warnings)
 }
 
+/// As [`compare`], for a format that makes a raster of each band.
+fn compare_parts(spec: &TargetSpec, driver: &str, parts: &[String], written: &[u8]) -> Result<Vec<String>, String> {
+    let one = TargetSpec { bands: 1, band_names: Vec::new(), ..spec.clone() };
+    let plane = written.len().checked_div(parts.len()).unwrap_or_default().max(1);
+    let mut warnings = Vec::new();
+    for (name, pixels) in parts.iter().zip(written.chunks(plane)) {
+        warnings = compare(&one, driver, Path::new(name), pixels)?;
+    }
+    if !spec.band_names.is_empty() {
+        warnings.push(format!("{driver} doesn't keep the names of bands"));
+    }
+    Ok(warnings)
+}
+
 /// The nodata value that GDAL finds in the band.
 fn nodata_of(band: &RasterBand, dtype: DType) -> Option<Nodata> {
     match dtype {
@@ -200,11 +244,12 @@ fn check_nodata(spec: &TargetSpec, driver: &str, band: &RasterBand, warnings: &m
         (Some(wanted), None) => Err(format!(
             "{driver} doesn't keep the nodata value {wanted}: set nodata = \"none\", or choose another format"
         )),
-        (None, Some(found)) => {
+        // Of other values no pixel can be.
+        (None, Some(found)) if bits(found).is_some() => {
             warnings.push(format!("in {driver} files, pixels of the value {found} are nodata"));
             Ok(())
         }
-        (None, None) => Ok(()),
+        (None, _) => Ok(()),
     }
 }
 

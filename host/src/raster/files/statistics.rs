@@ -22,7 +22,7 @@ const READ: usize = 4 << 20;
 const CHUNK: usize = 4096;
 
 /// What was computed of a band.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Computed {
     /// Keys and values to be stored.
     pub(super) items: Vec<(String, String)>,
@@ -47,10 +47,10 @@ pub(super) fn compute(
             sums.infinite
         );
     }
-    if sums.count == 0 {
-        return Ok(Computed::default());
-    }
     let mut items = if spec.statistics { sums.items(spec) } else { Vec::new() };
+    if sums.count == 0 {
+        return Ok(Computed { items, max: None });
+    }
     if spec.histogram {
         let bins = Bins::choose(sums.min, sums.max, spec);
         let mut counts = vec![0u64; usize::try_from(bins.count).unwrap_or_default()];
@@ -120,15 +120,20 @@ impl Sums {
         // Integers in full, everything else as in GDAL.
         let value = |value: f64| if spec.dtype.is_float() { general(value, 14) } else { value.to_string() };
         let percent = if self.count == self.pixels { 100.0 } else { 100.0 * self.count as f64 / self.pixels as f64 };
-        [
+        let percent = ("STATISTICS_VALID_PERCENT".to_owned(), general(percent, 4));
+        if self.count == 0 {
+            return vec![percent];
+        }
+        let mut items: Vec<_> = [
             ("STATISTICS_MINIMUM", value(self.min)),
             ("STATISTICS_MAXIMUM", value(self.max)),
             ("STATISTICS_MEAN", general(self.mean, 14)),
             ("STATISTICS_STDDEV", general((self.squares / self.count as f64).sqrt(), 14)),
-            ("STATISTICS_VALID_PERCENT", general(percent, 4)),
         ]
         .map(|(key, value)| (key.to_owned(), value))
-        .into()
+        .into();
+        items.push(percent);
+        items
     }
 }
 
