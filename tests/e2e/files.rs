@@ -48,6 +48,57 @@ fn truncated_file() {
     f.python("same('copy.tif', ramp(5, 5))");
 }
 
+/// Damage that GDAL only warns of ends the job, whoever reads; a file with less than its pixels is refused before anything runs.
+#[test]
+fn damaged_files() {
+    let f = Folder::new();
+    f.python(
+        "
+        a = np.random.default_rng(2).integers(1, 255, (256, 256)).astype('u1')
+        write('a.tif', a, options=['COMPRESS=JPEG', 'TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64'])
+        data = bytearray(open('a.tif', 'rb').read())
+        data[len(data) // 2:len(data) // 2 + 900] = bytes(900)
+        open('a.tif', 'wb').write(data)
+        write('short.img', a, driver='ENVI')
+        os.truncate('short.img', 65535)
+        ",
+    );
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [64, 64]\n");
+    for workers in ["threads:2", "processes:1", "processes:1 --set workers.reads=worker"] {
+        let run = f.run(&format!("--workers {workers}"));
+        assert!(run.error(1).contains("a.tif at rows 128..192, columns "), "{workers}: {}", run.stderr);
+        assert!(!f.path().join("copy.tif").exists());
+    }
+    assert_message(
+        &f,
+        f.run("--set inputs.image.path=short.img").error(2),
+        "--set inputs.image.path=short.img: inputs.image.path: ~/short.img: ~/short.img is too short: its pixels take 65536 bytes, \
+         and it has 65535. It is damaged, or still being copied\n1 mistake in the job",
+    );
+}
+
+/// What GDAL finds odd about a file, and reads it all the same, is said once and stands in the report.
+#[test]
+fn oddities_of_a_file_are_in_the_report() {
+    let f = Folder::new();
+    f.python(
+        "
+        for name in ('a.tif', 'b.tif', 'c.tif'):
+            write(name, ramp(10, 10), names=['a name'])
+            data = open(name, 'rb').read()
+            assert data.count(b'a name') == 1
+            open(name, 'wb').write(data.replace(b'a name', b'a\\0name'))
+        ",
+    );
+    f.job("mean", "[inputs.images]\npaths = ['a.tif', 'b.tif', 'c.tif']\n[outputs.mean]\npath = 'mean.tif'\n");
+    let report = f.report("");
+    let warnings = report["warnings"].as_array().unwrap();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    let (path, text) = warning.as_str().unwrap().split_once(" and 2 other files: ").unwrap();
+    assert!(path.ends_with("a.tif") && text.contains("GDALMetadata"), "{warning}");
+    f.python("same('mean.tif', ramp(10, 10))");
+}
+
 #[test]
 fn an_output_that_exists() {
     let f = Folder::new();
