@@ -66,7 +66,11 @@ fn damaged_files() {
     f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [64, 64]\n");
     for workers in ["threads:2", "processes:1", "processes:1 --set workers.reads=worker"] {
         let run = f.run(&format!("--workers {workers}"));
-        assert!(run.error(1).contains("a.tif at rows 128..192, columns "), "{workers}: {}", run.stderr);
+        let message = run.error(1);
+        assert!(
+            message.contains("can't read band 1 of ") && message.contains("of the file: JPEGLib:"),
+            "{workers}: {message}"
+        );
         assert!(!f.path().join("copy.tif").exists());
     }
     assert_message(
@@ -92,10 +96,9 @@ fn oddities_of_a_file_are_in_the_report() {
     );
     f.job("mean", "[inputs.images]\npaths = ['a.tif', 'b.tif', 'c.tif']\n[outputs.mean]\npath = 'mean.tif'\n");
     let report = f.report("");
-    let warnings = report["warnings"].as_array().unwrap();
-    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
-    let (path, text) = warning.as_str().unwrap().split_once(" and 2 other files: ").unwrap();
-    assert!(path.ends_with("a.tif") && text.contains("GDALMetadata"), "{warning}");
+    let warnings: Vec<_> = report["warnings"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+    assert!(warnings.iter().all(|w| w.contains("/a.tif and 2 other files: ")), "{warnings:?}");
+    assert_eq!(warnings.iter().filter(|w| w.contains("\"GDALMetadata\"")).count(), 1, "{warnings:?}");
     f.python("same('mean.tif', ramp(10, 10))");
 }
 
