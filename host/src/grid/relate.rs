@@ -205,11 +205,11 @@ mod tests {
         assert_eq!(refused(&grid(0.0, 0.0, 30.0, 500, 500)), ("its pixels are 30 × 30, not 10 × 10".into(), None));
         assert_eq!(
             refused(&grid(0.0, 0.0, 10.002, 500, 500)),
-            ("its pixels are 10.002 × 10.002, not 10 × 10, which moves a corner by 0.1 pixels".into(), Some(0.11))
+            ("its pixels are 10.002 × 10.002, not 10 × 10, which moves a corner by 0.1 pixels".into(), Some(0.1))
         );
         assert_eq!(
             refused(&grid(-104.0, 2.5, 10.0, 500, 500)),
-            ("its pixels are shifted by -0.4 columns and -0.25 rows".into(), Some(0.41))
+            ("its pixels are shifted by -0.4 columns and -0.25 rows".into(), Some(0.4))
         );
         assert_eq!(refused(&grid(0.0, 5.0, 10.0, 500, 500)).1, None);
         let mut other = grid(0.0, 0.0, 10.0, 5, 5);

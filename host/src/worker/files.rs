@@ -31,6 +31,12 @@ impl Pixels for FilePixels {
             Some(source) => source,
             None => slot.insert(Source::open(&spec.source)?),
         };
-        source.read(window, out)
+        let read = source.read(window, out);
+        if read.is_err() {
+            // GDAL keeps what it made of a damaged block, and would give it the next time without a word. All files are closed,
+            // as VRTs share those below them.
+            self.sources.iter_mut().flatten().for_each(|slot| *slot = None);
+        }
+        read
     }
 }
