@@ -48,6 +48,64 @@ fn truncated_file() {
     f.python("same('copy.tif', ramp(5, 5))");
 }
 
+/// Damage that GDAL only warns of ends the job, whoever reads; a file with less than its pixels is refused before anything runs.
+#[test]
+fn damaged_files() {
+    let f = Folder::new();
+    f.python(
+        "
+        a = np.random.default_rng(2).integers(1, 255, (256, 256)).astype('u1')
+        write('a.tif', a, options=['COMPRESS=JPEG', 'TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64'])
+        item = lambda name: int(band('a.tif').GetMetadataItem(f'BLOCK_{name}_2_1', 'TIFF'))
+        start = item('OFFSET') + item('SIZE') // 2
+        data = bytearray(open('a.tif', 'rb').read())
+        data[start:start + 200] = bytes(200)
+        open('a.tif', 'wb').write(data)
+        # To GDAL this is no error.
+        assert (gdal.Open('a.tif').ReadAsArray() != a).any()
+        write('short.img', a, driver='ENVI')
+        os.truncate('short.img', 65535)
+        ",
+    );
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [64, 64]\n");
+    for workers in ["threads:2", "processes:1", "processes:1 --set workers.reads=worker"] {
+        let run = f.run(&format!("--workers {workers}"));
+        let message = run.error(1);
+        assert!(
+            message.contains("a.tif at rows 64..128, columns 128..192 of the file: JPEGLib:"),
+            "{workers}: {message}"
+        );
+        assert!(!f.path().join("copy.tif").exists());
+    }
+    assert_message(
+        &f,
+        f.run("--set inputs.image.path=short.img").error(2),
+        "--set inputs.image.path=short.img: inputs.image.path: ~/short.img: ~/short.img is too short: its pixels take 65536 bytes, \
+         and it has 65535. It is damaged, or still being copied\n1 mistake in the job",
+    );
+}
+
+/// What GDAL finds odd about a file, and reads it all the same, is said once and stands in the report.
+#[test]
+fn oddities_of_a_file_are_in_the_report() {
+    let f = Folder::new();
+    f.python(
+        "
+        for name in ('a.tif', 'b.tif', 'c.tif'):
+            write(name, ramp(10, 10), names=['a name'])
+            data = open(name, 'rb').read()
+            assert data.count(b'a name') == 1
+            open(name, 'wb').write(data.replace(b'a name', b'a\\0name'))
+        ",
+    );
+    f.job("mean", "[inputs.images]\npaths = ['a.tif', 'b.tif', 'c.tif']\n[outputs.mean]\npath = 'mean.tif'\n");
+    let report = f.report("");
+    let warnings: Vec<_> = report["warnings"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+    assert!(warnings.iter().all(|w| w.contains("/a.tif and 2 other files: ")), "{warnings:?}");
+    assert_eq!(warnings.iter().filter(|w| w.contains("\"GDALMetadata\"")).count(), 1, "{warnings:?}");
+    f.python("same('mean.tif', ramp(10, 10))");
+}
+
 #[test]
 fn an_output_that_exists() {
     let f = Folder::new();

@@ -77,7 +77,7 @@ fn a_file_on_another_grid_comes_with_the_gdalwarp_line() {
             on("28355", "~/rotated.tif", "~/rotated-warped.tif"),
         ),
     ] {
-        let run = f.tilefn(["run", "job.toml", "--set", &format!("inputs.other.path={name}")]);
+        let run = f.tilefn(["run", "job.toml", "--overwrite", "--set", &format!("inputs.other.path={name}")]);
         let expected = format!(
             "job.toml:6:9: inputs.other: ~/{name} does not fit ~/a.tif: {problem}~/a.tif has {reference}\n  \
              hint: {hint}\n1 mistake in the job"
@@ -85,7 +85,7 @@ fn a_file_on_another_grid_comes_with_the_gdalwarp_line() {
         assert_message(&f, run.error(2), &expected);
         follow(&f, run.error(2), &name.replace(".tif", "-warped.tif"));
     }
-    let run = f.run("--set inputs.other.path=points.tif");
+    let run = f.run("--overwrite --set inputs.other.path=points.tif");
     assert!(run.error(2).contains("points.tif has ground control points instead of a geotransform"), "{}", run.stderr);
     follow(&f, run.error(2), "points-warped.tif");
     f.python("same('points-warped.tif', ramp(10, 10))");
@@ -139,7 +139,7 @@ fn turned_files_are_read() {
         write('south.tif', a[:, ::-1], gt=(500000, 10, 0, 6999300, 0, 10))
         write('west.tif', a[:, :, ::-1], gt=(500500, -10, 0, 7000000, 0, -10))
         write('both.tif', a[:, ::-1, ::-1], gt=(500500, -10, 0, 6999300, 0, 10), options=['TILED=YES', 'BLOCKXSIZE=16', 'BLOCKYSIZE=16'])
-        write('part.tif', a[:, 10:60, 5:45], nodata=0)
+        write('part.tif', a[:, 10:60, 5:45], gt=(500050, 10, 0, 6999900, 0, -10))
         write('frame.tif', rng.integers(0, 256, (1, 80, 60), 'u1'), gt=(499950, 10, 0, 7000050, 0, -10))
         ",
     );
@@ -159,7 +159,7 @@ fn turned_files_are_read() {
     // On a larger and on a smaller grid than its own.
     f.job(
         "copy",
-        "[inputs.image]\npath = 'up.tif'\nnodata = 0\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [16, 16]\n",
+        "[inputs.image]\npath = 'up.tif'\nnodata = 0\n[outputs.copy]\npath = 'copy.tif'\nnodata = 0\n[grid]\ntile = [16, 16]\n",
     );
     for reference in ["frame.tif", "part.tif"] {
         let run = |name: &str| {
@@ -175,7 +175,7 @@ fn turned_files_are_read() {
             f.python("same('copy.tif', read('expected.tif'))");
         }
     }
-    f.python("same('expected.tif', read('part.tif'))");
+    f.python("same('expected.tif', read('part.tif'), nodata=0)");
 }
 
 /// Spellings of one CRS, and heights, make no other grid; the output's CRS is the reference's.
@@ -258,12 +258,12 @@ fn the_crs_of_a_file_that_has_none() {
     .ok();
     assert_message(
         &f,
-        f.run("--set inputs.other.path=c.tif --set inputs.other.crs=EPSG:28355").error(2),
+        f.run("--overwrite --set inputs.other.path=c.tif --set inputs.other.crs=EPSG:28355").error(2),
         "--set inputs.other.crs=EPSG:28355: inputs.other.crs: ~/c.tif has a CRS of its own, EPSG:28356, which is not EPSG:28355
   hint: leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with gdal_edit.py -a_srs
 1 mistake in the job",
     );
-    let run = f.run("--set inputs.other.crs=EPSG:1");
+    let run = f.run("--overwrite --set inputs.other.crs=EPSG:1");
     assert!(run.error(2).contains("inputs.other.crs: \"EPSG:1\" is no CRS"), "{}", run.stderr);
 }
 
@@ -279,14 +279,14 @@ fn files_without_a_geotransform() {
     );
     f.run("").ok();
     f.python("same('add.tif', ramp(9, 9).astype('f4') * 2)");
-    let run = f.run("--set inputs.image.path=c.tif");
+    let run = f.run("--overwrite --set inputs.image.path=c.tif");
     let message = run.error(2).replace(f.path().to_str().unwrap(), "~");
     assert!(message.contains("~/b.tif does not fit ~/c.tif: it has no geotransform. "), "{message}");
     assert_eq!(
         advice(&message),
         "if it covers the same area: gdal_edit.py -a_srs EPSG:28355 -a_ullr 500000 7000000 500090 6999910 ~/b.tif"
     );
-    let run = f.run("--set inputs.other.path=c.tif");
+    let run = f.run("--overwrite --set inputs.other.path=c.tif");
     assert_eq!(advice(run.error(2)), "set grid.reference to an input that has one");
 }
 

@@ -32,15 +32,24 @@ impl Pixels for FilePixels {
         let (Some(spec), Some(slot)) = (spec, slot) else {
             unreachable!("inputs are counted by the same task");
         };
-        if let Some(source) = slot {
-            return source.read(window, out);
+        let read = match slot {
+            Some(source) => source.read(window, out),
+            None => {
+                let mut source = Source::open(&spec.source)?;
+                let read = source.read(window, out);
+                if self.room > 0 {
+                    self.room -= 1;
+                    *slot = Some(source);
+                }
+                read
+            }
+        };
+        if read.is_err() {
+            // GDAL keeps what it made of a damaged block, and would give it the next time without a word. All files are closed,
+            // as VRTs share those below them.
+            let closed = self.sources.iter_mut().flatten().filter_map(Option::take).count();
+            self.room = self.room.saturating_add(closed);
         }
-        let mut source = Source::open(&spec.source)?;
-        let found = source.read(window, out)?;
-        if self.room > 0 {
-            self.room -= 1;
-            *slot = Some(source);
-        }
-        Ok(found)
+        read
     }
 }

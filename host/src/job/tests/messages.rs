@@ -91,6 +91,15 @@ fn inputs() {
             "5:14: inputs.a.resampling: expected one of \"nearest\", \"bilinear\", \"cubic\", \"cubicspline\", \"lanczos\", \"average\", \"rms\", \
              \"mode\", \"max\", \"min\", \"med\", \"q1\", \"q3\", \"sum\", found \"near\"\n  hint: did you mean \"nearest\"?",
         ),
+        (
+            "path = 'x'\ncrs = 32633",
+            "5:7: inputs.a.crs: expected a CRS such as \"EPSG:28355\", WKT or a PROJ string, found 32633\n  \
+             hint: write \"EPSG:32633\"",
+        ),
+        (
+            "vector = 'v'\ncrs = 'EPSG:4326'",
+            "5:1: inputs.a.crs: only for a raster input, and `vector` makes this a vector input",
+        ),
         ("path = 'x'\nwhere = 'a = 1'", "5:1: inputs.a.where: only for a vector input, and there is no `vector`"),
         (
             "vector = 'v'\npath = 'x'",
@@ -181,6 +190,15 @@ fn grid_limits_and_params() {
             "4:10: grid.bounds: the order is [xmin, ymin, xmax, ymax], each minimum below its maximum\n  \
              hint: if these are [xmin, xmax, ymin, ymax], write [0, -20, 10, 20]",
         ),
+        (
+            "[grid]\ntolerance = 0.5",
+            "4:13: grid.tolerance: expected a part of a pixel: at least 0 and less than 0.5, found 0.5",
+        ),
+        (
+            "[grid]\ntolerance = -0.01",
+            "4:13: grid.tolerance: expected a part of a pixel: at least 0 and less than 0.5, found -0.01",
+        ),
+        ("[grid]\ntolerance = 'nan'", "4:13: grid.tolerance: expected a number, found \"nan\""),
         ("[grid]\ntile = 512", "4:8: grid.tile: expected the tile's size as [cols, rows], found 512"),
         ("[grid]\ntile = [0, 512]", "4:9: grid.tile[0]: expected a number of pixels from 1 to 65536, found 0"),
         (

@@ -57,6 +57,8 @@ fn every_key() {
     assert_eq!(red.bands, Some(vec![3, 1]));
     assert_eq!(red.nodata, Some(InputNodata::PerBand(vec![Nodata(0.0), Nodata(f64::NAN)])));
     assert_eq!(red.resampling, Resampling::Cubic);
+    let Input::Raster(red) = &spec.inputs["red"] else { panic!() };
+    assert_eq!(red.crs.as_deref(), Some("EPSG:28355"));
     let Input::Raster(dates) = &spec.inputs["dates"] else { panic!() };
     assert_eq!(dates.files, Files::List(vec!["/jobs/2024-01.tif".into(), "s3://bucket/2024-02.tif".into()]));
     assert!(dates.files.is_list());
@@ -81,6 +83,7 @@ fn every_key() {
 
     assert_eq!(spec.grid.crs.as_deref(), Some("EPSG:28355"));
     assert_eq!((spec.grid.resolution, spec.grid.tile), (Some([10.0, 10.0]), Some([512, 256])));
+    assert_eq!(spec.grid.tolerance, 0.25);
     assert_eq!(spec.grid.bounds, Some([500_000.0, 6_995_000.0, 505_000.0, 7_000_000.0]));
     assert_eq!(spec.limits, Limits { memory: Size(512 << 20), time: Time::seconds(90), fuel: 1_000_000 });
 

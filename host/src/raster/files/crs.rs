@@ -22,7 +22,7 @@ pub fn same_crs(a: &Crs, b: &Crs) -> bool {
     }
     let (same, _) = cpl::watch(|| {
         let (Some(a), Some(b)) = (horizontal(a), horizontal(b)) else { return false };
-        is_same(&a, &b) || same_code(&a, &b) || same_but_for_unknown_datum(&a, &b)
+        is_same(&a, &b) || same_but_for_axes(&a, &b)
     });
     same
 }
@@ -88,11 +88,6 @@ fn is_same(a: &SpatialRef, b: &SpatialRef) -> bool {
     }
 }
 
-/// Whether PROJ takes both for the same entry of its database, as it does when only the axes are in another order.
-fn same_code(a: &SpatialRef, b: &SpatialRef) -> bool {
-    recognised(a).is_some_and(|a| recognised(b) == Some(a))
-}
-
 /// `EPSG:32633`: what the CRS says itself, else what PROJ takes it for.
 fn code(crs: &SpatialRef) -> Option<String> {
     crs.authority().ok().or_else(|| recognised(crs))
@@ -116,17 +111,24 @@ fn recognised(crs: &SpatialRef) -> Option<String> {
     }
 }
 
-/// Whether one of them lacks a known datum and all else is the same: then they are two spellings of one CRS, as a PROJ string
-/// that has only the ellipsoid is.
-fn same_but_for_unknown_datum(a: &SpatialRef, b: &SpatialRef) -> bool {
+/// Whether projection, ellipsoid and units are the same, and so is the datum, or one of them doesn't know it: a PROJ string that
+/// has only the ellipsoid is a spelling, too. PROJ itself takes another order of the axes, as ESRI writes it, for another CRS.
+fn same_but_for_axes(a: &SpatialRef, b: &SpatialRef) -> bool {
     let unknown = |crs: &SpatialRef| {
         let datum = crs.get_attr_value("DATUM", 0).ok().flatten().unwrap_or_default().to_lowercase();
         ["unknown", "d_unknown", "not_specified", "not specified"].iter().any(|start| datum.starts_with(start))
     };
-    (unknown(a) || unknown(b)) && without_datum(a).is_some_and(|a| without_datum(b) == Some(a))
+    let same_datum = || {
+        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+        // SAFETY: both handles are valid; the call only reads them.
+        unsafe {
+            gdal_sys::OSRIsSameGeogCS(a.to_c_hsrs(), b.to_c_hsrs()) != 0
+        }
+    };
+    without_datum(a).is_some_and(|a| without_datum(b) == Some(a)) && (unknown(a) || unknown(b) || same_datum())
 }
 
-/// The PROJ string's parts but for the datum, of which the ellipsoid remains.
+/// The PROJ string's parts but for the datum, of which the ellipsoid remains. A projection that PROJ strings don't have has none.
 fn without_datum(crs: &SpatialRef) -> Option<Vec<String>> {
     let text = crs.to_proj4().ok()?;
     let mut parts: Vec<String> = text
@@ -140,5 +142,5 @@ fn without_datum(crs: &SpatialRef) -> Option<Vec<String>> {
         })
         .collect();
     parts.sort();
-    Some(parts)
+    (!parts.is_empty()).then_some(parts)
 }
