@@ -53,7 +53,7 @@ fn a_part_takes_no_more_memory_than_a_small_raster() {
 fn states_that_wait_for_a_slow_tile_take_no_more_than_their_memory() {
     let f = Folder::new();
     f.python("write('a.tif', np.zeros((16, 8), 'u1'))");
-    f.job("bulk", "[inputs.image]\npath = 'a.tif'\n[params]\nsize = 1048576\nsteps = 3000000000\n[grid]\ntile = [1, 1]\n");
+    f.job("bulk", "[inputs.image]\npath = 'a.tif'\n[params]\nsize = 1048576\nsteps = 300000000\n[grid]\ntile = [1, 1]\n");
     for kind in ["threads:2", "processes:2"] {
         let report = f.report(&format!("--workers {kind}"));
         assert_eq!(report["result"], json!([128, 1_048_576]));

@@ -145,3 +145,28 @@ fn a_limit_for_the_size_of_files_is_an_error() {
         assert!(!f.path().join("o.tif").exists());
     }
 }
+
+/// As a user who may not have more threads: with the system's own user for nobody, since limits don't hold for root.
+#[test]
+fn too_few_threads_is_an_error_before_anything_is_begun() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(10, 10).astype('u1')); os.chmod('.', 0o777)");
+    let module = crate::support::probe();
+    std::fs::copy(module, f.path().join("probe.wasm")).unwrap();
+    f.write("job.toml", "[function]\nmodule = 'probe.wasm'\nname = 'copy'\n[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'o.tif'\n");
+    if !rustix_is_root() {
+        return;
+    }
+    for kind in ["threads:4", "processes:2"] {
+        for most in [2, 4, 8, 11] {
+            let mut command = std::process::Command::new("setpriv");
+            command.args(["--reuid=64999", "--regid=64999", "--clear-groups", "prlimit"]);
+            command.arg(format!("--nproc={most}:{most}")).args([TILEFN, "run", "job.toml", "--workers", kind]);
+            let cache = f.path().join(".cache");
+            let output = command.current_dir(f.path()).env("XDG_CACHE_HOME", cache).stdin(Stdio::null()).output().unwrap();
+            let run = Run::of(output);
+            assert_eq!((run.code, run.stderr.contains("panicked")), (3, false), "{most} {kind}: {}", run.stderr);
+            assert!(!f.path().join("o.tif").exists());
+        }
+    }
+}

@@ -17,7 +17,7 @@ mod schema;
 mod signals;
 
 use super::console::Console;
-use super::{Fatal, console, cores, exit_code, spawn, worker};
+use super::{Fatal, check_threads, console, cores, exit_code, spawn, worker};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
