@@ -3,16 +3,16 @@
 use crate::support::{Folder, Run, TILEFN};
 use std::process::{Command, Stdio};
 
-const KINDS: [&str; 3] = [
-    "--workers threads:2",
-    "--workers processes:2",
-    "--workers processes:2 --set workers.reads=worker",
-];
+const KINDS: [&str; 3] =
+    ["--workers threads:2", "--workers processes:2", "--workers processes:2 --set workers.reads=worker"];
 
 /// `tilefn run job.toml` where so many files may be open, and no more be asked for.
 fn run_with(f: &Folder, files: u32, arguments: &str) -> Run {
     let mut command = Command::new("prlimit");
-    command.arg(format!("--nofile={files}:{files}")).args([TILEFN, "run", "job.toml"]).args(arguments.split_whitespace());
+    command
+        .arg(format!("--nofile={files}:{files}"))
+        .args([TILEFN, "run", "job.toml"])
+        .args(arguments.split_whitespace());
     let like = f.command();
     command.current_dir(f.path()).stdin(Stdio::null()).envs(like.get_envs().filter_map(|(k, v)| Some((k, v?))));
     Run::of(command.output().unwrap())
@@ -75,5 +75,8 @@ fn what_can_not_be_open_or_told_is_refused_before_anything_is_begun() {
     f.job("mean", &format!("[inputs.images]\npaths = [{inputs}]\n[outputs.mean]\npath = 'mean.tif'\n"));
     let run = f.run("--dry-run --workers processes:1");
     let error = run.error(2);
-    assert!(error.contains(": inputs: 262145 files, workers can be told of 262144\n  hint: make several jobs of it"), "{error}");
+    assert!(
+        error.contains(": inputs: 262145 files, workers can be told of 262144\n  hint: make several jobs of it"),
+        "{error}"
+    );
 }

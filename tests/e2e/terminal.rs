@@ -3,6 +3,7 @@
 use crate::support::{Folder, Run, TILEFN};
 use serde_json::Value;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
 /// One of each kind, as TOML and Python spell it: an escape sequence, DEL, the C1 form of one, bidi marks, overrides, isolates, a mark of
@@ -36,7 +37,10 @@ fn assert_run(run: &Run, code: i32) {
 fn job() -> Folder {
     let f = Folder::new();
     f.python(&format!("write('a{SPELT}.tif', ramp(20, 20).astype('u1'), names=['b{SPELT}'])"));
-    f.job("context", &format!("[inputs.image]\npath = \"a{SPELT}.tif\"\n[inputs.others]\npaths = [\"a{SPELT}.tif\"]\n"));
+    f.job(
+        "context",
+        &format!("[inputs.image]\npath = \"a{SPELT}.tif\"\n[inputs.others]\npaths = [\"a{SPELT}.tif\"]\n"),
+    );
     f
 }
 
@@ -54,7 +58,8 @@ fn names_of_files_and_bands_and_what_a_function_finds() {
         let report = f.read("report.json");
         assert_harmless(&report);
         let report: Value = serde_json::from_str(&report).unwrap();
-        let band = "b\u{1b}[2J\u{7f}\u{9b}2J\u{200e}\u{202e}\u{2066}\u{feff}\u{200b}";
+        // GDAL's own file beside the raster can't hold an escape.
+        let band = "b[2J\u{7f}\u{9b}2J\u{200e}\u{202e}\u{2066}\u{feff}\u{200b}";
         for result in [&report["result"], &last["report"]["result"]] {
             assert_eq!(result[0]["inputs"][0]["bands"][0][0], band);
         }
@@ -99,9 +104,13 @@ fn a_full_standard_output_is_an_error_and_a_closed_one_is_not() {
     f.job("sum_count", "[inputs.image]\npath = 'a.tif'\n");
     let module = crate::support::probe();
     let module = module.to_str().unwrap();
-    for arguments in
-        [&["schema"][..], &["inspect", module], &["inspect", module, "--json"], &["run", "job.toml"], &["run", "job.toml", "--json"]]
-    {
+    for arguments in [
+        &["schema"][..],
+        &["inspect", module],
+        &["inspect", module, "--json"],
+        &["run", "job.toml"],
+        &["run", "job.toml", "--json"],
+    ] {
         let full = printing_to(&f, File::create("/dev/full").unwrap(), arguments);
         if arguments.contains(&"--json") {
             assert_eq!((full.code, full.stderr.contains("panicked")), (1, false), "{}", full.stderr);
@@ -120,10 +129,15 @@ fn a_full_standard_error_is_none() {
     let f = Folder::new();
     f.python("write('a.tif', ramp(10, 10).astype('u1'))");
     f.job("talkative", "[inputs.image]\npath = 'a.tif'\n[outputs.talkative]\npath = 'o.tif'\n");
-    for arguments in [&["run", "job.toml", "--overwrite", "-vv"][..], &["run", "gone.toml"], &["preview", "gone.tif", "-o", "x"]] {
+    for arguments in
+        [&["run", "job.toml", "--overwrite", "-vv"][..], &["run", "gone.toml"], &["preview", "gone.tif", "-o", "x"]]
+    {
         let status = f.command().args(arguments).stderr(File::create("/dev/full").unwrap()).output().unwrap().status;
         let expected = if arguments[1] == "job.toml" { 0 } else { 2 };
-        assert!(status.code() == Some(expected) || status.code() == Some(1) && expected == 2, "{arguments:?}: {status}");
+        assert!(
+            status.code() == Some(expected) || status.code() == Some(1) && expected == 2,
+            "{arguments:?}: {status}"
+        );
     }
 }
 
@@ -146,27 +160,26 @@ fn a_limit_for_the_size_of_files_is_an_error() {
     }
 }
 
-/// As a user who may not have more threads: with the system's own user for nobody, since limits don't hold for root.
+/// As a user who may not have more threads, but may read all files: limits don't hold for root.
 #[test]
 fn too_few_threads_is_an_error_before_anything_is_begun() {
-    let f = Folder::new();
-    f.python("write('a.tif', ramp(10, 10).astype('u1')); os.chmod('.', 0o777)");
-    let module = crate::support::probe();
-    std::fs::copy(module, f.path().join("probe.wasm")).unwrap();
-    f.write("job.toml", "[function]\nmodule = 'probe.wasm'\nname = 'copy'\n[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'o.tif'\n");
-    if !rustix_is_root() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         return;
     }
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(10, 10).astype('u1'))");
+    f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'o.tif'\n");
     for kind in ["threads:4", "processes:2"] {
-        for most in [2, 4, 8, 11] {
+        for most in [1, 2, 4, 8] {
             let mut command = std::process::Command::new("setpriv");
-            command.args(["--reuid=64999", "--regid=64999", "--clear-groups", "prlimit"]);
+            command.args(["--reuid=64999", "--regid=64999", "--clear-groups"]);
+            command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "prlimit"]);
             command.arg(format!("--nproc={most}:{most}")).args([TILEFN, "run", "job.toml", "--workers", kind]);
-            let cache = f.path().join(".cache");
-            let output = command.current_dir(f.path()).env("XDG_CACHE_HOME", cache).stdin(Stdio::null()).output().unwrap();
-            let run = Run::of(output);
+            let like = f.command();
+            command.current_dir(f.path()).stdin(Stdio::null()).envs(like.get_envs().filter_map(|(k, v)| Some((k, v?))));
+            let run = Run::of(command.output().unwrap());
             assert_eq!((run.code, run.stderr.contains("panicked")), (3, false), "{most} {kind}: {}", run.stderr);
-            assert!(!f.path().join("o.tif").exists());
+            assert_eq!(f.files(), ["a.tif", "job.toml"]);
         }
     }
 }

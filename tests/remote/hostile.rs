@@ -325,7 +325,9 @@ async fn a_hoarder_keeps_nothing_from_the_others() {
         let mut peak = 0;
         let mut controller = controller;
         while !controller.ended() {
-            let kib = |text: String| text.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+            let kib = |text: String| {
+                text.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
+            };
             peak = kib(status()).unwrap_or(peak);
             std::thread::sleep(std::time::Duration::from_millis(50));
         }

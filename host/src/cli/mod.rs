@@ -15,8 +15,8 @@ use clap::{Args, Parser, Subcommand};
 use console::Console;
 #[cfg(feature = "gdal")]
 use rasters::RasterCommand;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 #[cfg(not(feature = "gdal"))]
 use without_gdal::RasterCommand;
