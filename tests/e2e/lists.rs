@@ -45,16 +45,15 @@ fn more_files_than_may_be_open() {
     }
 }
 
+/// So many that what is said of a tile is more than 64 KiB.
 #[test]
-fn twenty_thousand_files() {
+fn ten_thousand_files() {
     let f = Folder::new();
     f.python("write('a.tif', np.arange(12, dtype='u1').reshape(3, 4))");
-    let paths = "'a.tif', ".repeat(20_000);
+    let paths = "'a.tif', ".repeat(10_000);
     f.job("mean", &format!("[inputs.images]\npaths = [{paths}]\n[outputs.mean]\npath = 'mean.tif'\n"));
-    for kind in KINDS {
-        f.run(&format!("--overwrite {kind}")).ok();
-        f.python("same('mean.tif', read('a.tif')[0]); os.remove('mean.tif')");
-    }
+    f.run("--workers processes:1").ok();
+    f.python("same('mean.tif', read('a.tif')[0])");
 }
 
 #[test]

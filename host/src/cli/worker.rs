@@ -1,6 +1,6 @@
 //! `tilefn worker`: the generic worker, which knows no job until its controller sends one.
 
-use super::{Fatal, cores, spawn};
+use super::{Fatal, check_threads, cores, spawn};
 use crate::sandbox::user_cache_dir;
 use crate::wire::{About, Socket, Ticket, WorkerKind};
 use crate::worker::remote::{self, Controller, Settings};
@@ -79,6 +79,7 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
             }
         }
     })?;
+    check_threads(usize::try_from(threads).unwrap_or(usize::MAX))?;
     let controller = find()?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let pid = std::process::id();

@@ -57,8 +57,10 @@ impl Reduction {
     }
 }
 
-/// Memory for states that wait for an earlier tile's, bytes.
-const BUDGET: u64 = 256 << 20;
+/// Memory for states that wait for an earlier tile's, bytes. When it's full, only the oldest tile is begun.
+const WAITING: u64 = 256 << 20;
+/// What tiles under way may leave, bytes: more than waits, since with many workers the states of most are joined as they come.
+const UNDER_WAY: u64 = 1 << 30;
 
 /// The accumulated state, and the function that joins more to it.
 pub struct Reducer {
@@ -88,7 +90,8 @@ impl Wait {
     fn room(&self) -> u64 {
         let (tiles, sum) = self.seen;
         match sum.checked_div(tiles) {
-            Some(each) if each > 0 => BUDGET.saturating_sub(self.bytes) / each,
+            Some(_) if self.bytes >= WAITING => 0,
+            Some(each) if each > 0 => UNDER_WAY / each,
             _ => u64::MAX,
         }
     }
@@ -152,17 +155,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_and_what_is_under_way_share_a_budget() {
+    fn what_waits_and_what_is_under_way_are_bounded() {
         let mut wait = Wait::default();
         wait.see(&[]);
         assert_eq!(wait.room(), u64::MAX, "nothing is known of states yet");
         let state = vec![0; 16 << 20];
         wait.see(&state);
-        assert_eq!(wait.room(), 15);
-        (0..20).for_each(|_| wait.see(&state));
-        assert_eq!(wait.room(), 0);
+        assert_eq!(wait.room(), 64);
+        (0..14).for_each(|_| wait.see(&state));
+        assert_eq!((wait.bytes, wait.room()), (240 << 20, 64));
+        wait.see(&state);
+        assert_eq!((wait.bytes, wait.room()), (256 << 20, 0));
         wait.bytes = 0;
-        assert_eq!(wait.room(), 16, "all are joined");
+        assert_eq!(wait.room(), 64, "all are joined");
     }
 
     fn some() -> Reduction {

@@ -17,7 +17,7 @@ mod schema;
 mod signals;
 
 use super::console::Console;
-use super::{Fatal, console, cores, spawn};
+use super::{Fatal, check_threads, console, cores, spawn};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! From a job's path to a plan that can run: reads the job file and the module, compiles, plans.
 
 use super::console::Console;
-use super::{Fatal, cores};
+use super::{Fatal, check_threads, cores};
 use crate::controller::{Job, Journal, JournalError, Plan, beside, digest, lock_file};
 use crate::job::{self, Loaded, Survey};
 use crate::raster::{gdal_path, is_remote};
@@ -82,6 +82,7 @@ pub fn prepare(
 ) -> Result<Prepared, Fatal> {
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
+    check_threads(threads)?;
     // Two things that don't need each other, and take most of the time until the first pixel.
     let (survey, compiled) = std::thread::scope(|scope| {
         let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
@@ -290,7 +291,11 @@ fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
 }
 
 fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
-    Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module))
+    match error {
+        // It's the system that has no memory or threads for it.
+        sandbox::Error::Engine(_) => Fatal::infrastructure(error),
+        error => Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module)),
+    }
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::job::spec::{Input, Spec};
 use crate::raster::{self, Info, Inspector, gdal_path, is_remote};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
 const AT_ONCE: usize = 16;
@@ -20,7 +20,8 @@ impl Survey {
         });
         // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
         // itself, which takes longer than all else.
-        let (remote, local): (Vec<_>, Vec<_>) = paths.partition(|path| is_remote(&gdal_path(path)));
+        let paths: BTreeSet<_> = paths.collect();
+        let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(&gdal_path(path)));
         let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
         Self(found)
     }
