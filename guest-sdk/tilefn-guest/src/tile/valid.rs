@@ -25,7 +25,11 @@ impl<T: Element> Tile<T> {
 
     /// The values of the valid pixels without the halo, band by band, row by row.
     pub fn valid(&self) -> impl Iterator<Item = T> {
-        self.valid_indexed().map(|(_, value)| value)
+        (0..self.bands()).flat_map(move |band| {
+            let check = self.check(band);
+            let lines = self.plane(band).inset(self.halo()).lines();
+            lines.flat_map(move |line| line.iter().copied().filter(move |value| check.is_valid(*value)))
+        })
     }
 
     /// The valid pixels without the halo, as `((band, row, col), value)`; rows and columns count the halo, as in
@@ -34,10 +38,11 @@ impl<T: Element> Tile<T> {
         let halo = self.halo();
         (0..self.bands()).flat_map(move |band| {
             let check = self.check(band);
-            let lines = self.plane(band).inset(halo).lines().enumerate();
-            lines.flat_map(move |(row, line)| {
-                let pixels = line.iter().enumerate().filter(move |(_, value)| check.is_valid(**value));
-                pixels.map(move |(col, value)| ((band, row + halo, col + halo), *value))
+            // Not `enumerate` or an open range, which look for an overflow at each step where the function's crate does.
+            let lines = self.plane(band).inset(halo).lines().zip(halo..usize::MAX);
+            lines.flat_map(move |(line, row)| {
+                let pixels = line.iter().zip(halo..usize::MAX).filter(move |(value, _)| check.is_valid(**value));
+                pixels.map(move |(value, col)| ((band, row, col), *value))
             })
         })
     }
