@@ -285,8 +285,8 @@ impl<T: Element> FocalWindow<'_, T> {
         if row.unsigned_abs() > self.radius || col.unsigned_abs() > self.radius {
             return None;
         }
-        let row = (self.row + self.radius).wrapping_add_signed(row);
-        let col = (self.col + self.radius).wrapping_add_signed(col);
+        let row = self.row.wrapping_add(self.radius).wrapping_add_signed(row);
+        let col = self.col.wrapping_add(self.radius).wrapping_add_signed(col);
         self.plane.pixel(row, col).filter(|value| self.check.is_valid(*value))
     }
 

@@ -25,7 +25,7 @@ pub(super) fn marked<V: Element>(
     let is_mark = |pixel: &V| *pixel == mark;
     let mut nodata = Nodata::None;
     if !mark.is_nan() && pixels.iter().fold(false, |any, pixel| any | is_mark(pixel)) {
-        let (marks, invalid) = (count(pixels.iter().map(is_mark)), invalid());
+        let (marks, invalid) = (count(&pixels, is_mark), invalid());
         if marks != invalid && invalid > 0 {
             mark = replace_mark(&mut pixels, &valid());
         }
@@ -36,9 +36,11 @@ pub(super) fn marked<V: Element>(
     Tile::made(pixels, shape, frame.halo, nodata)
 }
 
-/// How many are true.
-fn count(are: impl Iterator<Item = bool>) -> usize {
-    are.fold(0usize, |count, is| count.wrapping_add(usize::from(is)))
+/// How many of the items are so.
+fn count<T>(items: &[T], is: impl Fn(&T) -> bool) -> usize {
+    // In bytes for as long as they suffice: more of them go into a vector.
+    let chunks = items.chunks(255).map(|chunk| chunk.iter().fold(0u8, |n, item| n.wrapping_add(u8::from(is(item)))));
+    chunks.fold(0, |n, chunk| n.wrapping_add(chunk.into()))
 }
 
 /// Marks the invalid pixels with a value that no valid one has, and returns it.
@@ -124,9 +126,9 @@ impl<V: Element> Optional<V> {
     #[track_caller]
     pub(super) fn finish(self, pixels: Vec<V>, frame: Frame) -> Tile<V> {
         let invalid = if self.valid.is_empty() {
-            count(pixels.iter().map(|pixel| *pixel == V::MARKER))
+            count(&pixels, |pixel| *pixel == V::MARKER)
         } else {
-            count(self.valid.iter().map(|valid| !valid))
+            count(&self.valid, |valid| !valid)
         };
         marked(pixels, frame, V::MARKER, || invalid, || self.valid)
     }

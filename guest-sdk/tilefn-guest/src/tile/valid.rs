@@ -25,11 +25,7 @@ impl<T: Element> Tile<T> {
 
     /// The values of the valid pixels without the halo, band by band, row by row.
     pub fn valid(&self) -> impl Iterator<Item = T> {
-        (0..self.bands()).flat_map(move |band| {
-            let check = self.check(band);
-            let lines = self.plane(band).inset(self.halo()).lines();
-            lines.flat_map(move |line| line.iter().copied().filter(move |value| check.is_valid(*value)))
-        })
+        self.valid_indexed().map(|(_, value)| value)
     }
 
     /// The valid pixels without the halo, as `((band, row, col), value)`; rows and columns count the halo, as in

@@ -24,7 +24,7 @@ fn fail(
         "deep" => Ok(Tile::filled(image.shape(), deep(image[[0, 0, 0]]))),
         "bands" => Ok(Tile::filled([bands + 1, rows, cols], 0)),
         "size" => Ok(Tile::filled([bands, rows, cols + 1], 0)),
-        "mark" => Ok(image.map_valid_or(254, |_| 254)),
+        "mark" => Ok(image.map_valid(|_| 254).with_nodata(254)),
         how => Err(format!("no way to fail called {how:?}").into()),
     }
 }
