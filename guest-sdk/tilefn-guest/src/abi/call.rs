@@ -1,6 +1,6 @@
 //! The call block: one tile, its inputs and parameters as the host wrote them.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use bytemuck::Pod;
 use tilefn_abi::{self as abi, DType, Slice};
@@ -176,12 +176,11 @@ fn check_output(
     for tile in &tiles {
         let [_, its_rows, its_cols] = tile.shape();
         if (its_rows, its_cols) != (rows, cols) {
-            let with_halo = halo > 0
-                && (its_rows.checked_sub(2 * halo), its_cols.checked_sub(2 * halo)) == (Some(rows), Some(cols));
-            let hint = if with_halo {
-                "; these have the halo: say so with with_halo, as in Tile::from_array(…).with_halo(ctx.halo())"
+            let inside = |side: usize| side.checked_sub(2 * halo);
+            let hint = if halo > 0 && (inside(its_rows), inside(its_cols)) == (Some(rows), Some(cols)) {
+                alloc::format!("; that is with the halo, which an array doesn't tell: add .with_halo({halo})")
             } else {
-                ""
+                String::new()
             };
             return Err(alloc::format!(
                 "output {name:?}: the function returned {its_rows} × {its_cols} pixels, the tile has {rows} × {cols}{hint}"

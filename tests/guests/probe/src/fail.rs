@@ -19,6 +19,7 @@ fn fail(
         "panic" => panic!("gain must be positive"),
         "index" => Ok(Tile::filled(image.shape(), image[[bands, 0, 0]])),
         "trap" => trap(),
+        "overflow" => Ok(image.map_valid(|v| v - 255)),
         "endless" => endless(),
         "greedy" => Ok(Tile::filled([1 << 12, rows, cols], vec![1u8; 1 << 30][rows])),
         "deep" => Ok(Tile::filled(image.shape(), deep(image[[0, 0, 0]]))),
