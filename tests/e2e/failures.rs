@@ -62,6 +62,17 @@ fn a_panic() {
     assert!(text.contains("[1, 0, 0] is outside the tile's 1 × 50 × 50 pixels"), "{text}");
 }
 
+/// Integers don't wrap: the place is the function's, though its manifest says nothing of overflows.
+#[test]
+fn an_overflow() {
+    let f = failing();
+    let text = message(&f, "overflow", "");
+    let (head, own) = split(&text);
+    let place = format!("src/fail.rs:{}", line_of("\"overflow\" =>"));
+    assert!(head.contains("`process:fail` panicked: attempt to subtract with overflow, at "), "{text}");
+    assert!(head.contains(&place) && own.contains(&place), "{text}");
+}
+
 #[test]
 fn a_trap() {
     let f = failing();

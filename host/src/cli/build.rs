@@ -10,6 +10,9 @@ use std::process::{Command, Stdio};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// cargo's variable for that setting of the release profile.
+const OVERFLOW_CHECKS: &str = "CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The crate's folder
@@ -86,6 +89,9 @@ fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<Pa
         TARGET,
         "--message-format=json-render-diagnostics",
     ]);
+    if std::env::var_os(OVERFLOW_CHECKS).is_none() && !sets_overflow_checks(folder) {
+        cargo.env(OVERFLOW_CHECKS, "true");
+    }
     if let Toolchain::BuildStd = toolchain {
         cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
     }
@@ -109,6 +115,22 @@ fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<Pa
             "{} makes no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]",
             folder.display()
         ))
+    })
+}
+
+/// Whether the manifest of the crate, or of the workspace around it, says itself if integers may wrap in a release.
+///
+/// They may by cargo's default: a module would go on with wrong pixels where the function's tests panic.
+fn sets_overflow_checks(folder: &Path) -> bool {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(folder).args(["locate-project", "--workspace", "--message-format=plain"]);
+    // What can't be read here, cargo complains of next.
+    let manifest = cargo.output().ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    let manifest = manifest.and_then(|path| std::fs::read_to_string(path.trim()).ok());
+    let manifest = manifest.and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    manifest.is_some_and(|manifest| {
+        let release = manifest.get("profile").and_then(|profile| profile.get("release"));
+        release.is_some_and(|release| release.get("overflow-checks").is_some())
     })
 }
 

@@ -1,6 +1,6 @@
 //! The call block: one tile, its inputs and parameters as the host wrote them.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use bytemuck::Pod;
 use tilefn_abi::{self as abi, DType, Slice};
@@ -143,13 +143,14 @@ impl Call {
     /// When the number or the size of the tiles is wrong.
     pub fn check(&self, result: TileResult) -> Result<TileResult, Error> {
         let wanted: &[abi::Output] = self.items(self.header.outputs)?;
-        let (rows, cols) = (self.header.rows as usize, self.header.cols as usize);
+        let size = (self.header.rows as usize, self.header.cols as usize);
+        let halo = self.header.halo as usize;
         let mut outputs = Vec::with_capacity(wanted.len());
         for (output, tiles) in wanted.iter().zip(result.outputs) {
             let name = self.text(output.name)?;
             outputs.push(match output.rasters as usize {
                 0 => Vec::new(),
-                files => check_output(name, tiles, files, rows, cols)?,
+                files => check_output(name, tiles, files, size, halo)?,
             });
         }
         Ok(TileResult { outputs, state: result.state })
@@ -161,8 +162,8 @@ fn check_output(
     name: &str,
     tiles: Vec<AnyTile>,
     files: usize,
-    rows: usize,
-    cols: usize,
+    (rows, cols): (usize, usize),
+    halo: usize,
 ) -> Result<Vec<AnyTile>, Error> {
     if tiles.len() != files {
         return Err(alloc::format!(
@@ -175,8 +176,14 @@ fn check_output(
     for tile in &tiles {
         let [_, its_rows, its_cols] = tile.shape();
         if (its_rows, its_cols) != (rows, cols) {
+            let inside = |side: usize| side.checked_sub(2 * halo);
+            let hint = if halo > 0 && (inside(its_rows), inside(its_cols)) == (Some(rows), Some(cols)) {
+                alloc::format!("; that is with the halo, which an array doesn't tell: add .with_halo({halo})")
+            } else {
+                String::new()
+            };
             return Err(alloc::format!(
-                "output {name:?}: the function returned {its_rows} × {its_cols} pixels, the tile has {rows} × {cols}"
+                "output {name:?}: the function returned {its_rows} × {its_cols} pixels, the tile has {rows} × {cols}{hint}"
             )
             .into());
         }

@@ -83,23 +83,49 @@ impl<T: Element> Tile<T> {
         Self::from_array(Array3::from_elem((bands, rows, cols), value))
     }
 
-    /// The same pixels; those equal to `nodata` are invalid, in every band.
+    /// The same pixels; those equal to `nodata` are invalid, in every band, and those that were invalid before.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let mask = Tile::from_rows([[0u8, 1, 255]]).with_nodata(255).with_nodata(0);
+    /// assert_eq!([0, 1, 2].map(|col| mask.is_valid(0, 0, col)), [false, true, false]);
+    /// ```
     #[must_use]
-    pub fn with_nodata(mut self, nodata: T) -> Self {
-        self.nodata = Nodata::all(nodata);
-        self
+    pub fn with_nodata(self, nodata: T) -> Self {
+        let bands = self.bands();
+        self.marking(alloc::vec![Some(nodata); bands])
     }
 
-    /// The same pixels; each band has its own nodata value or none.
+    /// The same pixels; each band has its own nodata value or none. Pixels that were invalid before stay so.
     ///
     /// # Panics
     ///
     /// When the number of values isn't that of the bands.
     #[must_use]
     #[track_caller]
-    pub fn with_band_nodata(mut self, nodata: impl IntoIterator<Item = Option<T>>) -> Self {
+    pub fn with_band_nodata(self, nodata: impl IntoIterator<Item = Option<T>>) -> Self {
         let nodata: Vec<_> = nodata.into_iter().collect();
         assert!(nodata.len() == self.bands(), "{} nodata values for {} bands", nodata.len(), self.bands());
+        self.marking(nodata)
+    }
+
+    /// The bands with these nodata values, besides those that they have; where a band has another, its invalid pixels
+    /// are rewritten.
+    fn marking(mut self, mut nodata: Vec<Option<T>>) -> Self {
+        let mut rewrite = false;
+        for (band, nodata) in nodata.iter_mut().enumerate() {
+            let before = self.nodata(band);
+            rewrite |= before.is_some() && nodata.is_some() && before != *nodata;
+            *nodata = nodata.or(before);
+        }
+        if rewrite {
+            let mut pixels = Vec::with_capacity(self.shape().iter().product());
+            for (band, nodata) in nodata.iter().enumerate() {
+                self.append_band_or(band, nodata.unwrap_or(T::MARKER), &mut pixels);
+            }
+            self = Self::made(pixels, self.shape(), self.halo, Nodata::None);
+        }
         self.nodata = Nodata::bands(nodata);
         self
     }
@@ -161,6 +187,21 @@ impl<T: Element> Tile<T> {
         to.reserve(self.shape().iter().product());
         for band in 0..self.bands() {
             self.plane(band).lines().for_each(|line| to.extend_from_slice(line));
+        }
+    }
+
+    /// The pixels in order, the invalid ones as `fill`.
+    pub(super) fn pixels_or(&self, fill: T) -> Vec<T> {
+        let mut pixels = Vec::with_capacity(self.shape().iter().product());
+        (0..self.bands()).for_each(|band| self.append_band_or(band, fill, &mut pixels));
+        pixels
+    }
+
+    /// Appends a band's pixels, the invalid ones as `fill`.
+    fn append_band_or(&self, band: usize, fill: T, to: &mut Vec<T>) {
+        let check = self.check(band);
+        for line in self.plane(band).lines() {
+            to.extend(line.iter().map(|value| if check.is_valid(*value) { *value } else { fill }));
         }
     }
 

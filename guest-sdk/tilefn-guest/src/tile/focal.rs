@@ -8,7 +8,7 @@ use super::{
     Nodata, Tile,
     operands::{Check, Frame},
     plane::Plane,
-    result::Marker,
+    result::Optional,
     samples::Samples,
     separable::Steps,
     sort::Medians,
@@ -98,7 +98,7 @@ impl<T: Element> Focal<'_, T> {
     pub fn median(self) -> Tile<T::Float> {
         let mut medians = Medians::new(self.window_len());
         let (frame, pixels) = self.line_by_line(|samples, out| medians.append(samples, out));
-        Marker::new().finish(pixels, frame)
+        Tile::of_floats(pixels, frame)
     }
 
     /// Folds the valid pixels, row by row. `finish` gets what was gathered and the number of valid pixels, which may be
@@ -129,10 +129,10 @@ impl<T: Element> Focal<'_, T> {
         mut step: impl FnMut(A, T) -> A,
         mut finish: impl FnMut(A, usize) -> Option<V>,
     ) -> Tile<V> {
-        let mut marker = Marker::new();
+        let mut results = Optional::new();
         let (frame, pixels) =
-            self.line_by_line(|samples, out| samples.fold(init, &mut step, &mut finish, &mut marker, out));
-        marker.finish(pixels, frame)
+            self.line_by_line(|samples, out| samples.fold(init, &mut step, &mut finish, &mut results, out));
+        results.finish(pixels, frame)
     }
 
     /// The sum of the pixels times their weights, row by row from the top left; invalid where a pixel with a weight other
@@ -174,7 +174,7 @@ impl<T: Element> Focal<'_, T> {
                 out.extend(sums.iter().map(|sum| T::Float::from_f64(*sum)));
             }
         }
-        Marker::new().finish(out, frame)
+        Tile::of_floats(out, frame)
     }
 
     /// `f` of the window around each pixel; none makes the pixel invalid.
@@ -195,17 +195,17 @@ impl<T: Element> Focal<'_, T> {
     #[must_use]
     #[track_caller]
     pub fn map<V: Element>(self, mut f: impl FnMut(FocalWindow<'_, T>) -> Option<V>) -> Tile<V> {
-        let mut marker = Marker::new();
+        let mut results = Optional::new();
         let frame = self.frame();
         let mut out = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
         for band in 0..frame.bands {
             let (plane, check) = (self.tile.plane(band), self.tile.check(band));
             for row in 0..frame.rows {
                 let window = |col| FocalWindow { plane, check, radius: self.radius, row, col };
-                out.extend((0..frame.cols).map(|col| marker.pixel(f(window(col)))));
+                results.append((0..frame.cols).map(|col| f(window(col))), &mut out);
             }
         }
-        marker.finish(out, frame)
+        results.finish(out, frame)
     }
 
     fn window_len(self) -> usize {
@@ -285,8 +285,8 @@ impl<T: Element> FocalWindow<'_, T> {
         if row.unsigned_abs() > self.radius || col.unsigned_abs() > self.radius {
             return None;
         }
-        let row = (self.row + self.radius).wrapping_add_signed(row);
-        let col = (self.col + self.radius).wrapping_add_signed(col);
+        let row = self.row.wrapping_add(self.radius).wrapping_add_signed(row);
+        let col = self.col.wrapping_add(self.radius).wrapping_add_signed(col);
         self.plane.pixel(row, col).filter(|value| self.check.is_valid(*value))
     }
 

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::{
-    Nodata, Tile,
+    Tile,
     operands::{Frame, Indexed, Operands},
-    result::Marker,
+    result::marked,
 };
 use crate::Element;
 
@@ -19,23 +19,37 @@ impl<T: Element> Tile<T> {
     /// assert_eq!(celsius, Tile::from_rows([[1.0, f32::NAN, f32::NAN]]));
     /// ```
     ///
-    /// Invalid pixels of the result are NaN. An integer result has no NaN; there they get the type's largest value
-    /// (unsigned) or smallest (signed), and that is the result's nodata value.
+    /// Invalid pixels of the result are NaN. An integer result has no NaN: there the type's largest value (unsigned) or
+    /// smallest (signed) marks them, as the result's nodata value. Where `f` gives a valid pixel that value, another one
+    /// marks them.
     ///
     /// # Panics
     ///
-    /// When an integer result has invalid pixels and `f` gives a valid one the same value: use a wider type, or
-    /// [`map_valid_or`](Self::map_valid_or) with a value that `f` doesn't give.
+    /// When an integer result has invalid pixels and the valid ones take all values of the type: use a wider one.
     #[must_use]
     #[track_caller]
     pub fn map_valid<V: Element>(&self, mut f: impl FnMut(T) -> V) -> Tile<V> {
         combine((self,), |(a,)| f(a))
     }
 
-    /// `f` of each valid pixel; the result's invalid pixels are `fill`, its nodata value.
+    /// `f` of each valid pixel; `fill` marks the result's invalid pixels, as its nodata value.
     ///
-    /// Where `f` itself gives `fill`, the pixel becomes invalid.
+    /// Where `f` gives a valid pixel that value, the pixel keeps it, and another value marks the invalid ones. To make
+    /// all pixels with a value invalid: [`with_nodata`](Self::with_nodata).
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let classes = Tile::from_rows([[0u8, 1, 7]]).with_nodata(7);
+    /// let marked = classes.map_valid_or(0, |v| v);
+    /// assert_eq!([0, 1, 2].map(|col| marked.get(0, 0, col)), [Some(0), Some(1), None]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`map_valid`](Self::map_valid).
     #[must_use]
+    #[track_caller]
     pub fn map_valid_or<V: Element>(&self, fill: V, mut f: impl FnMut(T) -> V) -> Tile<V> {
         combine_or((self,), fill, |(a,)| f(a))
     }
@@ -77,7 +91,7 @@ impl<T: Element> Tile<T> {
     ///
     /// # Panics
     ///
-    /// When the tiles differ in size.
+    /// When the tiles differ in size, and as [`map_valid`](Self::map_valid).
     #[must_use]
     #[track_caller]
     pub fn zip_valid_or<U: Element, V: Element>(
@@ -109,7 +123,7 @@ impl<T: Element> Tile<T> {
     ///
     /// # Panics
     ///
-    /// When the tiles differ in size.
+    /// When the tiles differ in size, and as [`map_valid`](Self::map_valid).
     #[must_use]
     #[track_caller]
     pub fn zip3_valid_or<B: Element, C: Element, V: Element>(
@@ -145,7 +159,7 @@ impl<T: Element> Tile<T> {
     ///
     /// # Panics
     ///
-    /// When the tiles differ in size.
+    /// When the tiles differ in size, and as [`map_valid`](Self::map_valid).
     #[must_use]
     #[track_caller]
     pub fn zip_all_or<const N: usize, V: Element>(tiles: [&Self; N], fill: V, f: impl FnMut([T; N]) -> V) -> Tile<V> {
@@ -190,7 +204,7 @@ impl<T: Element> Tile<T> {
     ///
     /// # Panics
     ///
-    /// When a valid pixel gets the value that marks invalid ones, see [`map_valid`](Self::map_valid).
+    /// As [`map_valid`](Self::map_valid).
     #[must_use]
     #[track_caller]
     pub fn cast<U: Element>(&self) -> Tile<U> {
@@ -209,27 +223,30 @@ fn convert<T: Element, U: Element>(value: T) -> U {
     }
 }
 
-/// The result of `f` where all operands are valid, the type's marker elsewhere.
+/// The result of `f` where all operands are valid; the others get the type's marker.
 #[inline]
 #[track_caller]
-fn combine<O: Operands, V: Element>(tiles: O, mut f: impl FnMut(O::Pixels) -> V) -> Tile<V> {
-    let mut marker = Marker::new();
-    let (frame, pixels) = append(tiles, |valid, values| marker.pixel(if valid { Some(f(values)) } else { None }));
-    marker.finish(pixels, frame)
+fn combine<O: Operands, V: Element>(tiles: O, f: impl FnMut(O::Pixels) -> V) -> Tile<V> {
+    combine_or(tiles, V::MARKER, f)
 }
 
-/// The result of `f` where all operands are valid, `fill` elsewhere.
+/// The result of `f` where all operands are valid; the others get `fill`.
 #[inline]
 #[track_caller]
 fn combine_or<O: Operands, V: Element>(tiles: O, fill: V, mut f: impl FnMut(O::Pixels) -> V) -> Tile<V> {
     let (frame, pixels) = append(tiles, |valid, values| if valid { f(values) } else { fill });
-    Tile::made(pixels, [frame.bands, frame.rows, frame.cols], frame.halo, Nodata::all(fill))
+    let invalid = || {
+        let mut invalid = 0usize;
+        append(tiles, |valid, _| invalid = invalid.wrapping_add(usize::from(!valid)));
+        invalid
+    };
+    marked(pixels, frame, fill, invalid, || append(tiles, |valid, _| valid).1)
 }
 
 /// The results of `f` for all pixels.
 #[inline]
 #[track_caller]
-fn append<O: Operands, V: Element>(tiles: O, mut f: impl FnMut(bool, O::Pixels) -> V) -> (Frame, Vec<V>) {
+fn append<O: Operands, V>(tiles: O, mut f: impl FnMut(bool, O::Pixels) -> V) -> (Frame, Vec<V>) {
     let frame = tiles.frame();
     let mut pixels = Vec::with_capacity(frame.bands * frame.rows * frame.cols);
     for band in 0..frame.bands {

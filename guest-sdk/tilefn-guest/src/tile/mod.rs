@@ -137,7 +137,8 @@ impl<T: Element> Tile<T> {
         self.nodata.of(band)
     }
 
-    /// The pixels as an `ndarray` view, invalid ones and halo included.
+    /// The pixels as they are stored, halo included: the invalid ones with whatever marks them. To calculate with whole
+    /// arrays, take [`to_array`](Self::to_array).
     pub fn view(&self) -> ArrayView3<'_, T> {
         let Layout { offset, bands, rows, cols, band_stride, row_stride } = self.layout;
         let pixels = self.pixels().get(offset..).unwrap_or_default();
@@ -146,9 +147,39 @@ impl<T: Element> Tile<T> {
         view.unwrap_or_else(|_| unreachable!("a tile's layout lies within its pixels"))
     }
 
-    /// The pixels as an owned `ndarray` array.
+    /// The pixels as an `ndarray` array, halo included; the invalid ones are NaN.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let tile = Tile::from_rows([[1.0f32, -9999.0]]).with_nodata(-9999.0);
+    /// assert_eq!(Tile::from_array(tile.to_array() * 2.0), Tile::from_rows([[2.0, f32::NAN]]));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the tile holds integers, which have no NaN, and any pixel is invalid: use
+    /// [`to_array_or`](Self::to_array_or), or [`cast`](Self::cast) to floats first.
+    #[track_caller]
     pub fn to_array(&self) -> Array3<T> {
-        self.view().to_owned()
+        if !T::DTYPE.is_float() && self.declares_nodata() {
+            let planes = (0..self.bands()).map(|band| (self.plane(band), self.check(band)));
+            assert!(
+                planes.into_iter().all(|(plane, check)| plane.is_all_valid(check)),
+                "the tile has invalid pixels, and an array of {} can't say so: give them a value with to_array_or, or \
+                 take floats, whose invalid pixels are NaN",
+                T::DTYPE.name()
+            );
+        }
+        self.to_array_or(T::MARKER)
+    }
+
+    /// The pixels as an `ndarray` array, halo included; the invalid ones are `fill`.
+    ///
+    /// The way back, where no valid pixel has that value: `Tile::from_array(array).with_nodata(fill)`.
+    pub fn to_array_or(&self, fill: T) -> Array3<T> {
+        let pixels = self.pixels_or(fill);
+        Array3::from_shape_vec(self.shape(), pixels).unwrap_or_else(|_| unreachable!("one pixel for each place"))
     }
 
     /// One band as a tile of its own.

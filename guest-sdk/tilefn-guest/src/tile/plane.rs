@@ -48,7 +48,7 @@ impl<'a, T: Element> Plane<'a, T> {
     /// One pixel, if it is in the plane's memory; the caller knows that it is in the plane.
     #[inline]
     pub(crate) fn pixel(&self, row: usize, col: usize) -> Option<T> {
-        self.pixels.get(row * self.stride + col).copied()
+        self.pixels.get(row.wrapping_mul(self.stride).wrapping_add(col)).copied()
     }
 
     /// Whether every pixel is valid.

@@ -4,7 +4,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{operands::Check, result::Marker};
+use super::{operands::Check, result::Optional};
 use crate::Element;
 
 /// For each pixel of a line the values that belong to it: one from each of these lines, all of the same length.
@@ -59,7 +59,7 @@ impl<'a, T: Element> Samples<'a, T> {
         init: A,
         mut step: impl FnMut(A, T) -> A,
         mut finish: impl FnMut(A, usize) -> Option<V>,
-        marker: &mut Marker,
+        results: &mut Optional<V>,
         out: &mut Vec<V>,
     ) {
         let mut sums = vec![init; self.len];
@@ -70,7 +70,7 @@ impl<'a, T: Element> Samples<'a, T> {
                 }
             }
             let count = self.lines.len();
-            out.extend(sums.into_iter().map(|sum| marker.pixel(finish(sum, count))));
+            results.append(sums.into_iter().map(|sum| finish(sum, count)), out);
             return;
         }
         let mut counts = vec![0u32; self.len];
@@ -78,7 +78,7 @@ impl<'a, T: Element> Samples<'a, T> {
             let places = sums.iter_mut().zip(&mut counts).zip(line);
             let mut take = |sum: &mut A, count: &mut u32, value: T, valid: bool| {
                 *sum = if valid { step(*sum, value) } else { *sum };
-                *count += u32::from(valid);
+                *count = count.wrapping_add(u32::from(valid));
             };
             match kept {
                 None => places.for_each(|((sum, count), v)| take(sum, count, *v, check.is_valid(*v))),
@@ -87,7 +87,7 @@ impl<'a, T: Element> Samples<'a, T> {
                     .for_each(|(((sum, count), v), kept)| take(sum, count, *v, check.is_valid(*v) & (*kept != 0))),
             }
         }
-        out.extend(sums.into_iter().zip(counts).map(|(sum, count)| marker.pixel(finish(sum, count as usize))));
+        results.append(sums.into_iter().zip(counts).map(|(sum, count)| finish(sum, count as usize)), out);
     }
 
     /// `f` of each pixel's valid values, in order, in memory that it may change.
@@ -95,7 +95,7 @@ impl<'a, T: Element> Samples<'a, T> {
     pub(super) fn map<V: Element>(
         &self,
         mut f: impl FnMut(&mut [T]) -> Option<V>,
-        marker: &mut Marker,
+        results: &mut Optional<V>,
         out: &mut Vec<V>,
     ) {
         let room = self.lines.len();
@@ -116,7 +116,7 @@ impl<'a, T: Element> Samples<'a, T> {
                 counts[at] = count;
             }
             let places = values.chunks_exact_mut(room).zip(counts).take(chunk);
-            out.extend(places.map(|(values, count)| marker.pixel(f(&mut values[..count]))));
+            results.append(places.map(|(values, count)| f(&mut values[..count])), out);
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Each line is made ready once, and kept for as long as windows reach it.
 
 use alloc::{vec, vec::Vec};
-use core::ops::Add;
+
+use num_traits::WrappingAdd;
 
 use super::{operands::Check, plane::Plane};
 use crate::Element;
@@ -53,7 +54,7 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
         radius: usize,
         out: &mut Vec<V>,
     ) where
-        C: Copy + Add<Output = C> + From<bool> + Into<u32>,
+        C: Copy + WrappingAdd + From<bool> + Into<u32>,
         L: Fn(T) -> A,
         J: Fn(A, A) -> A,
         F: Fn(A, u32) -> V,
@@ -92,8 +93,8 @@ impl<T: Element, L, J, F> Steps<T, L, J, F> {
             let counts = if complete.iter().all(|complete| *complete) {
                 None
             } else {
-                join_lines(&mut column_counts, &line_counts, &starts, none, |a, b| a + b);
-                join_lines(&mut counts, &column_counts, &shifts, none, |a, b| a + b);
+                join_lines(&mut column_counts, &line_counts, &starts, none, |a, b| a.wrapping_add(&b));
+                join_lines(&mut counts, &column_counts, &shifts, none, |a, b| a.wrapping_add(&b));
                 Some(&*counts)
             };
             // Joined and finished in one loop where the windows are small.

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use super::{Tile, operands::Frame, result::Marker, samples::Samples, sort::Medians};
+use super::{Tile, operands::Frame, result::Optional, samples::Samples, sort::Medians};
 use crate::Element;
 
 /// The same pixel of several tiles, such as the dates of a scene; made by [`Tile::series`].
@@ -102,9 +102,9 @@ impl<'a, T: Element> Series<'a, T> {
     #[must_use]
     #[track_caller]
     pub fn map<V: Element>(self, mut f: impl FnMut(&mut [T]) -> Option<V>) -> Tile<V> {
-        let mut marker = Marker::new();
-        let (frame, pixels) = self.line_by_line(|samples, out| samples.map(&mut f, &mut marker, out));
-        marker.finish(pixels, frame)
+        let mut results = Optional::new();
+        let (frame, pixels) = self.line_by_line(|samples, out| samples.map(&mut f, &mut results, out));
+        results.finish(pixels, frame)
     }
 
     /// Folds each pixel's values, in the order of the tiles. `finish` gets what was gathered and the number of values,
@@ -131,10 +131,10 @@ impl<'a, T: Element> Series<'a, T> {
         mut step: impl FnMut(A, T) -> A,
         mut finish: impl FnMut(A, usize) -> Option<V>,
     ) -> Tile<V> {
-        let mut marker = Marker::new();
+        let mut results = Optional::new();
         let (frame, pixels) =
-            self.line_by_line(|samples, out| samples.fold(init, &mut step, &mut finish, &mut marker, out));
-        marker.finish(pixels, frame)
+            self.line_by_line(|samples, out| samples.fold(init, &mut step, &mut finish, &mut results, out));
+        results.finish(pixels, frame)
     }
 
     /// The median of each pixel's values; of an even number, halfway between the middle two.
@@ -147,7 +147,7 @@ impl<'a, T: Element> Series<'a, T> {
     pub fn median(self) -> Tile<T::Float> {
         let mut medians = Medians::new(self.tiles.len());
         let (frame, pixels) = self.line_by_line(|samples, out| medians.append(samples, out));
-        Marker::new().finish(pixels, frame)
+        Tile::of_floats(pixels, frame)
     }
 
     /// The results of `append`, which gets line after line.

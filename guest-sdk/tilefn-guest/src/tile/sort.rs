@@ -96,8 +96,7 @@ impl<T: Element> Medians<T> {
     /// Appends a line of medians.
     pub(super) fn append(&mut self, samples: &Samples<'_, T>, out: &mut Vec<T::Float>) {
         if self.lanes.is_empty() {
-            let mut marker = super::result::Marker::new();
-            samples.map(|values| select_median(values), &mut marker, out);
+            samples.map(|values| select_median(values), &mut super::result::Optional::new(), out);
             return;
         }
         let n = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
@@ -143,7 +142,7 @@ fn take_valid<T: Element>(pixels: &[T; LANES], check: Check<T>, lanes: &mut [T; 
     for ((lane, missing), value) in lanes.iter_mut().zip(missing).zip(pixels) {
         let valid = check.is_valid(*value);
         *lane = if valid { *value } else { T::TOP };
-        *missing += u32::from(!valid);
+        *missing = missing.wrapping_add(u32::from(!valid));
     }
 }
 
@@ -161,7 +160,7 @@ fn take_kept<T: Element>(
     for (((lane, missing), value), kept) in lanes.iter_mut().zip(missing).zip(pixels).zip(&kept) {
         let valid = check.is_valid(*value) & (*kept != 0);
         *lane = if valid { *value } else { T::TOP };
-        *missing += u32::from(!valid);
+        *missing = missing.wrapping_add(u32::from(!valid));
     }
 }
 
@@ -194,13 +193,14 @@ impl Counts {
 /// Picks the values in this place for those pixels whose median is between it and the next one or the one before.
 #[inline(never)]
 fn pick<T: Element>(values: &[T; LANES], place: u32, counts: &[u32; LANES], [low, high]: &mut [[T; LANES]; 2]) {
+    let next = place.wrapping_add(1);
     for (((low, high), count), value) in low.iter_mut().zip(high).zip(counts).zip(values) {
         // Not a choice between the value and what was there: that would be one of places to read from, without vectors.
         let value_of = |wanted: bool, before: T| {
             let value = if wanted { *value } else { T::BOTTOM };
             if before < value { value } else { before }
         };
-        *low = value_of(count.div_ceil(2) == place + 1, *low);
+        *low = value_of(count.div_ceil(2) == next, *low);
         *high = value_of(count / 2 == place, *high);
     }
 }

@@ -34,10 +34,11 @@ impl<T: Element> Tile<T> {
         let halo = self.halo();
         (0..self.bands()).flat_map(move |band| {
             let check = self.check(band);
-            let lines = self.plane(band).inset(halo).lines().enumerate();
-            lines.flat_map(move |(row, line)| {
-                let pixels = line.iter().enumerate().filter(move |(_, value)| check.is_valid(**value));
-                pixels.map(move |(col, value)| ((band, row + halo, col + halo), *value))
+            // Not `enumerate` or an open range, which look for an overflow at each step where the function's crate does.
+            let lines = self.plane(band).inset(halo).lines().zip(halo..usize::MAX);
+            lines.flat_map(move |(line, row)| {
+                let pixels = line.iter().zip(halo..usize::MAX).filter(move |(value, _)| check.is_valid(**value));
+                pixels.map(move |(value, col)| ((band, row, col), *value))
             })
         })
     }

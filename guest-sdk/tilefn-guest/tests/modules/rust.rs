@@ -8,7 +8,9 @@ use tilefn_abi::{DType, Report};
 fn exports_are_those_of_the_abi() {
     let names = [
         "above",
+        "as_array",
         "context",
+        "difference",
         "halved",
         "median",
         "ndvi",
@@ -169,6 +171,29 @@ fn bands_with_different_nodata_get_one_marker_in_an_output() {
 }
 
 #[test]
+fn the_marker_of_an_output_is_no_valid_pixels_value() {
+    let image = Raster::new(DType::UInt8, [2, 3, 3], [[1u8; 9], [255; 9]].concat()).nodata(&[Some(1.0), Some(2.0)]);
+    let call = Call::new(1, 1).halo(1).input("image", [image]).output("same", 1);
+    let same = &Module::new().process("same", call).unwrap().outputs[0][0];
+    assert_eq!((same.nodata, same.bytes.as_slice()), (Some(254), &[254, 255][..]));
+
+    let dem = Raster::new(DType::UInt16, [1, 1, 2], [0u16, 9]).nodata(&[Some(0.0)]);
+    let call = Call::new(1, 2).input("a", [dem.clone()]).input("b", [dem]).output("difference", 1);
+    let zero = &Module::new().process("difference", call).unwrap().outputs[0][0];
+    assert_eq!((zero.nodata, bytemuck::pod_collect_to_vec::<u8, u16>(&zero.bytes)), (Some(65535), vec![65535, 0]));
+}
+
+#[test]
+fn an_overflow_is_a_panic_with_its_place() {
+    let raster = |value: u16| Raster::new(DType::UInt16, [1, 1, 1], [value]);
+    let call = Call::new(1, 1).input("a", [raster(1)]).input("b", [raster(2)]).output("difference", 1);
+    let failure = Module::new().process("difference", call).unwrap_err();
+    let line = include_str!("../module/src/lib.rs").lines().position(|line| line.contains("|a, b| a - b"));
+    let place = format!("attempt to subtract with overflow, at src/lib.rs:{}:34", line.unwrap() + 1);
+    assert_eq!(failure, Failure::Panicked(place));
+}
+
+#[test]
 fn lists_and_optional_inputs() {
     let scene = |pixels: [i16; 2]| Raster::new(DType::Int16, [1, 1, 2], pixels).nodata(&[Some(-1.0)]);
     let scenes = [scene([1, -1]), scene([9, 5]), scene([3, -1])];
@@ -303,6 +328,16 @@ fn outputs_of_wrong_number_or_size_are_refused() {
     assert_eq!(
         Module::new().process("wrong_size", call(1, 1)).unwrap_err(),
         Failure::Reported("output \"wrong_size\": the function returned 4 × 2 pixels, the tile has 3 × 2".into())
+    );
+    let image = Raster::f32([1, 3, 4], &[0.0; 12]);
+    let call = Call::new(1, 2).halo(1).input("image", [image]).output("as_array", 1);
+    assert_eq!(
+        Module::new().process("as_array", call).unwrap_err(),
+        Failure::Reported(
+            "output \"as_array\": the function returned 3 × 4 pixels, the tile has 1 × 2; that is with the halo, which an \
+             array doesn't tell: add .with_halo(1)"
+                .into()
+        )
     );
 }
 

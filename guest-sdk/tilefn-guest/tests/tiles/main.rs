@@ -4,5 +4,6 @@
 
 mod context;
 mod focal;
+mod marks;
 mod naive;
 mod pixelwise;

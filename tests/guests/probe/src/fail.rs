@@ -24,12 +24,13 @@ fn fail(
         "panic" => panic!("gain must be positive"),
         "index" => Ok(Tile::filled(image.shape(), image[[bands, 0, 0]])),
         "trap" => trap(),
+        "overflow" => Ok(image.map_valid(|v| v - 255)),
         "endless" => endless(),
         "greedy" => Ok(Tile::filled([1 << 12, rows, cols], vec![1u8; 1 << 30][rows])),
         "deep" => Ok(Tile::filled(image.shape(), deep(image[[0, 0, 0]]))),
         "bands" => Ok(Tile::filled([bands + 1, rows, cols], 0)),
         "size" => Ok(Tile::filled([bands, rows, cols + 1], 0)),
-        "mark" => Ok(image.map_valid_or(254, |_| 254)),
+        "mark" => Ok(image.map_valid(|_| 254).with_nodata(254)),
         how => Err(format!("no way to fail called {how:?}").into()),
     }
 }

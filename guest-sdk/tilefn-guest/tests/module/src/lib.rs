@@ -25,6 +25,18 @@ pub fn above(
     dem.map_valid(|v| u8::from(v >= limit))
 }
 
+/// 0 is a value here, and marks nothing.
+#[tile_function]
+pub fn difference(a: Tile<u16>, b: Tile<u16>) -> Tile<u16> {
+    a.zip_valid_or(&b, 0, |a, b| a - b)
+}
+
+/// Forgets the halo.
+#[tile_function(halo = 1)]
+pub fn as_array(image: Tile<f32>) -> Tile<f32> {
+    Tile::from_array(image.to_array())
+}
+
 #[tile_function(halo = "radius")]
 pub fn smooth(#[param(default = 1, min = 1, max = 9)] radius: usize, dem: Tile<f32>) -> Tile<f32> {
     dem.focal(radius).mean()
