@@ -104,7 +104,13 @@ async fn transfer(
         for tile in 0..tiles as u64 {
             let outcome = Outcome::Done { outputs: vec![vec![raster]], state_len: 0 };
             let lease = Lease { tile, lease: tile };
-            let result = TileResult { lease, outcome, cost: Cost::default(), log: Log::default() };
+            let result = TileResult {
+                lease,
+                outcome,
+                cost: Cost::default(),
+                log: Log::default(),
+                tally: tilefn::tally::Tally::default(),
+            };
             writer.send(&FromWorker::Result(result), &[&pixels, &[]]).await?;
         }
         writer.close().await
