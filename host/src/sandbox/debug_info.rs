@@ -178,12 +178,7 @@ impl<'a> Search<'a> {
     }
 
     /// A function's name, and where it was called if it's inlined.
-    fn call(
-        &self,
-        unit: &Unit<Bytes<'a>>,
-        entry: &DebuggingInformationEntry<Bytes<'a>>,
-        inlined: bool,
-    ) -> SourceCall {
+    fn call(&self, unit: &Unit<Bytes<'a>>, entry: &DebuggingInformationEntry<Bytes<'a>>, inlined: bool) -> SourceCall {
         let number = |name| inlined.then(|| entry.attr_value(name)?.udata_value()).flatten();
         SourceCall {
             function: self.name(unit, entry),
@@ -286,7 +281,8 @@ impl<'a> Search<'a> {
 
 /// Goes on from `path`, or begins anew with an absolute one.
 fn join(path: &mut String, next: &str) {
-    let windows = |path: &str| matches!(path.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
+    let windows =
+        |path: &str| matches!(path.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
     if next.starts_with('/') || windows(next) {
         path.clear();
     } else if !path.is_empty() && !path.ends_with('/') {

@@ -149,7 +149,11 @@ fn fd_fdstat_get(mut caller: Caller<'_, Host>, fd: u32, stat: u32) -> wasmtime::
         _ => return Ok(errno::BADF),
     };
     // Type, padding, flags (16 bits), padding, rights (64 bits), inherited rights (64 bits).
-    put(&mut caller, stat, &[CHARACTER_DEVICE, 0, 0, 0, 0, 0, 0, 0, rights, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    put(
+        &mut caller,
+        stat,
+        &[CHARACTER_DEVICE, 0, 0, 0, 0, 0, 0, 0, rights, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    )
 }
 
 fn fd_write(mut caller: Caller<'_, Host>, fd: u32, vectors: u32, count: u32, written: u32) -> wasmtime::Result<i32> {

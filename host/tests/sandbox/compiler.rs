@@ -28,12 +28,7 @@ fn function(locals: u32, body: impl FnMut(u32, &mut InstructionSink<'_>)) -> Vec
 }
 
 /// A module with so many functions, of as many parameters and results as `values`. The first one's name is `huge`.
-fn functions(
-    values: usize,
-    count: u32,
-    locals: u32,
-    mut body: impl FnMut(u32, &mut InstructionSink<'_>),
-) -> Vec<u8> {
+fn functions(values: usize, count: u32, locals: u32, mut body: impl FnMut(u32, &mut InstructionSink<'_>)) -> Vec<u8> {
     let mut module = Module::new();
     let mut types = TypeSection::new();
     types.ty().function(vec![I32; values], vec![I32; values]);
@@ -74,7 +69,11 @@ fn branches(sink: &mut InstructionSink<'_>, n: u32, locals: u32) {
 /// Values that differ, of two locals each.
 fn values(sink: &mut InstructionSink<'_>, n: u32, locals: u32) {
     for i in 0..n {
-        sink.i32_const(i.cast_signed()).local_get(i % locals).local_get(i / locals % locals).i32_mul().i32_store(ADDRESS);
+        sink.i32_const(i.cast_signed())
+            .local_get(i % locals)
+            .local_get(i / locals % locals)
+            .i32_mul()
+            .i32_store(ADDRESS);
     }
 }
 
@@ -203,11 +202,7 @@ const CASES: &[Case] = &[
         "the module has 101000 parameters and results in its types, the limit is 100000",
     ),
     ("imports", || sections(imports), "the module has 1001 imports, the limit is 1000"),
-    (
-        "functions",
-        || functions(0, 100_001, 0, |_, _| {}),
-        "the module has 100001 functions, the limit is 100000",
-    ),
+    ("functions", || functions(0, 100_001, 0, |_, _| {}), "the module has 100001 functions, the limit is 100000"),
     (
         "globals",
         || sections(|module| globals(module, 10_001, &ConstExpr::i32_const(0))),

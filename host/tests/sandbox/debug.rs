@@ -14,7 +14,8 @@ pub fn traps(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 /// Entries of this unit in DWARF 4: its header, then the unit's own entry, from address 0 on (abbreviation 1).
 fn unit(entries: &[u8]) -> Vec<u8> {
-    let mut unit = [&4u16.to_le_bytes()[..], &0u32.to_le_bytes(), &[4, 1], &ALL, &0u32.to_le_bytes(), entries, &[0]].concat();
+    let mut unit =
+        [&4u16.to_le_bytes()[..], &0u32.to_le_bytes(), &[4, 1], &ALL, &0u32.to_le_bytes(), entries, &[0]].concat();
     unit.splice(0..0, u32::try_from(unit.len()).unwrap().to_le_bytes());
     unit
 }
@@ -45,7 +46,11 @@ pub fn lines(count: usize) -> Vec<(&'static str, Vec<u8>)> {
     let entries = [&[2], &ALL[..], &[0]].concat();
     // A special opcode each: one line and no byte of code further.
     let program = vec![19; count];
-    vec![(".debug_info", unit(&entries)), (".debug_abbrev", ABBREVIATIONS.to_vec()), (".debug_line", line_table(&program))]
+    vec![
+        (".debug_info", unit(&entries)),
+        (".debug_abbrev", ABBREVIATIONS.to_vec()),
+        (".debug_line", line_table(&program)),
+    ]
 }
 
 /// So many functions that have the same list of so many ranges.
@@ -68,8 +73,16 @@ fn line_table(program: &[u8]) -> Vec<u8> {
     let header = [&[1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0][..], b"a.c\0\0\0\0", &[0]].concat();
     // Begins at address 0, and ends far behind all code.
     let end = [2, 0xff, 0xff, 0xff, 0x07, 0, 1, 1];
-    let rest = [&4u16.to_le_bytes()[..], &u32::try_from(header.len()).unwrap().to_le_bytes(), &header, &[0, 5, 2, 0, 0, 0, 0], program, &[1], &end]
-        .concat();
+    let rest = [
+        &4u16.to_le_bytes()[..],
+        &u32::try_from(header.len()).unwrap().to_le_bytes(),
+        &header,
+        &[0, 5, 2, 0, 0, 0, 0],
+        program,
+        &[1],
+        &end,
+    ]
+    .concat();
     [&u32::try_from(rest.len()).unwrap().to_le_bytes()[..], &rest].concat()
 }
 
@@ -86,7 +99,10 @@ const TRAPPED: &str = "`process:double` trapped: wasm `unreachable` instruction 
 #[test]
 fn the_innermost_of_many_inlined_calls_are_shown() {
     assert_eq!(error_of_wasm(&traps(&inlined(2))), format!("{TRAPPED}\n  at process (a.c:1)\n  at process, 2 times"));
-    assert_eq!(error_of_wasm(&traps(&inlined(10_000))), format!("{TRAPPED}\n  at process (a.c:1)\n  at process, 39 times"));
+    assert_eq!(
+        error_of_wasm(&traps(&inlined(10_000))),
+        format!("{TRAPPED}\n  at process (a.c:1)\n  at process, 39 times")
+    );
 }
 
 #[test]

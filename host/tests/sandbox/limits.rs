@@ -71,7 +71,8 @@ fn a_straight_line_of_host_calls_or_large_instructions() {
         let body = format!("(drop (memory.grow (i32.const 253))) {} (i32.const 0)", line.repeat(count));
         let module = sandbox.compile(&Wat { imports, ..processes(&body) }.build()).unwrap();
         // What comes before the line may take all of the time as well.
-        let error = only(&module).unwrap().instance().and_then(|mut instance| process(&mut instance, &[1.0])).unwrap_err();
+        let error =
+            only(&module).unwrap().instance().and_then(|mut instance| process(&mut instance, &[1.0])).unwrap_err();
         assert!(matches!(error, Error::Deadline { .. }), "{line}: {error}");
     }
 }
