@@ -11,6 +11,8 @@ use super::log::LogLine;
 use super::module::Inner;
 use super::running::Running;
 
+/// Bytes of JSON that `finish` may make: read, it takes up to eighty times as much memory.
+const MAX_JSON: u64 = 4 << 20;
 /// What inputs hold in debug builds until they are filled: bytes that nobody takes for pixels.
 const UNFILLED: u8 = 0xa5;
 
@@ -79,13 +81,17 @@ impl Function {
     /// Turns the state of the whole grid into the reduced result.
     ///
     /// # Errors
-    /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON, and
-    /// all that running code can do.
+    /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON,
+    /// [`Error::TooBig`] for more than 4 MiB of it, and all that running code can do.
     pub fn finish(&self, state: &[u8]) -> Result<Reduced<serde_json::Value>> {
         let Reduced { value, log } = self.reduce(FINISH_PREFIX, "the result", |running, entry| {
             let state = running.put(state)?;
             running.call(entry, (state.pointer(), state.guest_len()))
         })?;
+        if value.len() as u64 > MAX_JSON {
+            let what = format!("the result of `{}`", self.entry(FINISH_PREFIX));
+            return Err(Error::TooBig { what, bytes: value.len() as u64, limit: MAX_JSON });
+        }
         match serde_json::from_slice(&value) {
             Ok(value) => Ok(Reduced { value, log }),
             Err(error) => Err(Error::violation(&self.entry(FINISH_PREFIX), format!("its result isn't JSON: {error}"))),

@@ -12,9 +12,9 @@ pub struct Limits {
     /// Linear memory of one instance, in bytes (1 GiB). A 32-bit module can't have more than 4 GiB.
     pub memory: u64,
     /// Time the module's code may run for one tile, one merge or one finish (60 s): the wall clock, checked every 10 ms,
-    /// counting only while the code runs. One `memory.copy` is never cut, so it also needs `memory`.
+    /// counting only while the code runs, and in every call of the host. One `memory.copy` is never cut, so it also needs `memory`.
     pub time: Duration,
-    /// Fuel for one tile: about one unit for each WebAssembly instruction. Unlike `time` it cuts at the same instruction
+    /// Fuel for one tile: about one unit for each WebAssembly instruction. A call of the host takes 100, and one for each byte that it moves. Unlike `time` it cuts at the same instruction
     /// on every machine, and costs as much again as the time limit does; `None` (default) doesn't count.
     pub fuel: Option<u64>,
     /// Elements of the module's function table (100 000); each costs the host 8 bytes. Big programs have some thousands.
@@ -24,8 +24,8 @@ pub struct Limits {
     pub stack: usize,
     /// Bytes of all output rasters of a tile (1 GiB). They may overlap in the module's memory, so `memory` doesn't bound them.
     pub output_bytes: u64,
-    /// Bytes of an accumulated state, and of the JSON that `finish` makes of it (16 MiB): the controller keeps one state for
-    /// each tile that waits for its turn.
+    /// Bytes of an accumulated state (16 MiB): the controller keeps one state for each tile that waits for its turn. The JSON that
+    /// `finish` makes of it has 4 MiB at most.
     pub state_bytes: usize,
     /// Bytes of log, stdout and stderr together, kept for a tile (64 KiB); what follows is dropped.
     pub log_bytes: usize,

@@ -57,6 +57,28 @@ fn states_are_merged_and_finished() {
 }
 
 #[test]
+fn a_result_that_is_too_long() {
+    let finish = r#"
+        (func (export "finish:count") (param $state i32) (param $len i32) (result i32)
+            (memory.fill (i32.const 131072) (i32.const 32) (i32.const 4194305))
+            (i32.store8 (i32.const 131072) (i32.const 49))
+            (i32.store (i32.const 40) (i32.const 131072))
+            (i32.store (i32.const 44) (i32.const LENGTH))
+            (i32.const 32))"#;
+    let sandbox = sandbox();
+    let finished = |length: &str| {
+        let finish = finish.replace("LENGTH", length);
+        let wat = Wat { memory: r#"(memory (export "memory") 70)"#, ..count(PROCESS, MERGE, &finish) };
+        only(&sandbox.compile(&wat.build()).unwrap()).unwrap().finish(&[0; 4])
+    };
+    assert_eq!(finished("4194304").unwrap().value, 1);
+    assert_eq!(
+        finished("4194305").unwrap_err().to_string(),
+        "the result of `finish:count`: 4194305 bytes, the limit is 4194304"
+    );
+}
+
+#[test]
 fn others_have_no_state() {
     let module = sandbox().compile(&Wat::default().build()).unwrap();
     assert_eq!(
