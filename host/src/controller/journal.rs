@@ -8,7 +8,7 @@
 use super::locks::{Lock, LockError};
 use super::ranges::Ranges;
 use super::reduce::{Lengths, Reduction};
-use crate::raster::{Saved, Unfinished, discard_unfinished, is_stamped};
+use crate::raster::{Saved, Unfinished, discard_unfinished, gdal_path, is_remote, is_stamped};
 use crate::tally::Tally;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -233,10 +233,12 @@ impl Journal {
         self.overwrite
     }
 
-    /// The outputs that the earlier run has given their names: what is there is its own.
+    /// The outputs that the earlier run has given their names, or was about to: what is there is its own.
     pub fn made(&self) -> BTreeSet<String> {
         let made = |file: &&FileState| match file {
             FileState::Named { .. } => true,
+            // An object in a store has no stamp. It was not there when the run began, or could be replaced.
+            FileState::Complete { path, .. } if is_remote(&gdal_path(path)) => true,
             FileState::Complete { path, at } => is_stamped(Path::new(path), at.stamp),
             FileState::Empty { .. } | FileState::Unfinished { .. } => false,
         };
