@@ -172,7 +172,9 @@ fn bands_with_different_nodata_get_one_marker_in_an_output() {
 
 #[test]
 fn the_marker_of_an_output_is_no_valid_pixels_value() {
-    let image = Raster::new(DType::UInt8, [2, 3, 3], [[1u8; 9], [255; 9]].concat()).nodata(&[Some(1.0), Some(2.0)]);
+    let mut pixels = [1u8; 18];
+    pixels[9..].fill(255);
+    let image = Raster::new(DType::UInt8, [2, 3, 3], pixels).nodata(&[Some(1.0), Some(2.0)]);
     let call = Call::new(1, 1).halo(1).input("image", [image]).output("same", 1);
     let same = &Module::new().process("same", call).unwrap().outputs[0][0];
     assert_eq!((same.nodata, same.bytes.as_slice()), (Some(254), &[254, 255][..]));
