@@ -155,7 +155,7 @@ def size(name):
     return int(ds.GetRasterBand(1).GetMetadataItem('BLOCK_SIZE_0_0', 'TIFF'))
 for name, level, predictor in (('free', 3, 3), ('named', 6, 3), ('integer', 1, 2), ('classes', 6, 1)):
     def copied(level):
-        options = ['TILED=YES', 'COMPRESS=DEFLATE', f'ZLEVEL={level}', f'PREDICTOR={predictor}']
+        options = ['TILED=YES', 'BLOCKXSIZE=128', 'BLOCKYSIZE=128', 'COMPRESS=DEFLATE', f'ZLEVEL={level}', f'PREDICTOR={predictor}']
         gdal.GetDriverByName('GTiff').CreateCopy('copy.tif', gdal.Open(name + '.tif'), options=options).FlushCache()
         return size('copy.tif')
     sizes = {n: copied(n) for n in (1, 3, 6)}
