@@ -3,7 +3,7 @@
 import textwrap
 from statistics import median
 
-from suite import CODECS, JOBS, ratios, say
+from suite import JOBS, OUTPUTS, ratios, say
 
 START, END = "<!-- results: written by bench/run.py -->\n", "<!-- end of results -->\n"
 NAMES = {
@@ -46,8 +46,9 @@ def job_table(runs):
             f"{median(r.cpu for r in measured):.2f}",
             f"{median(ratios(measured, runs['twin'], 'cpu')):.2f}",
             f"{median(r.rss for r in measured):.0f}",
+            f"{median(r.size for r in measured):.0f}",
         ])  # fmt: skip
-    return table(["", "wall s", "wall ÷ twin", "processor s", "processor ÷ twin", "peak MB"], rows)
+    return table(["", "wall s", "wall ÷ twin", "processor s", "processor ÷ twin", "peak MB", "file MB"], rows)
 
 
 def overhead_table(overhead):
@@ -88,7 +89,7 @@ def draw(path, results):
                 bar = axis.bar(x, height, width * 0.92, color=COLOURS[tool], label=NAMES[tool].strip("*"))
                 axis.bar_label(bar, fmt="%.1f", fontsize=7)
         axis.set_xticks(range(len(jobs)), [textwrap.fill(JOBS[name].title, 12) for name in jobs], fontsize=8)
-        axis.set_title(CODECS[codec], fontsize=10)
+        axis.set_title(OUTPUTS[codec], fontsize=10)
         axis.set_yscale("log")
         axis.axhline(1, color="black", linewidth=0.6)
     axes[0][0].set_ylabel("wall time ÷ native twin")
@@ -105,7 +106,7 @@ def write(docs, results, overhead, missing, machine, load, size, turns):
     text += "\n![Wall time relative to the native twin](performance.png)\n"
     for (name, codec), runs in results.items():
         job = JOBS[name]
-        text += f"\n### {job.title}, {size // job.divisor}², {CODECS[codec]}\n\n{job_table(runs)}"
+        text += f"\n### {job.title}, {size // job.divisor}², {OUTPUTS[codec]}\n\n{job_table(runs)}"
     if overhead:
         text += f"\n### What a tile costs\n\n{overhead_table(overhead)}"
     page = docs / "performance.md"

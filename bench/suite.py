@@ -12,6 +12,9 @@ BENCH = Path(os.environ.get("TILEFN_BENCH", Path.home() / ".cache" / "tilefn" / 
 THREADS = 2
 BLOCK = 256
 CODECS = {"none": "uncompressed", "deflate": "DEFLATE"}
+# DEFLATE inputs, and an output for which no tool is given an option.
+FREE = "as-it-comes"
+OUTPUTS = CODECS | {FREE: "as it comes"}
 CREATION = ["TILED=YES", f"BLOCKXSIZE={BLOCK}", f"BLOCKYSIZE={BLOCK}", "BIGTIFF=IF_SAFER", f"NUM_THREADS={THREADS}"]
 # tilefn with threads; with two worker processes that read their inputs, or that are sent their pixels.
 KINDS = {
@@ -61,11 +64,12 @@ def make_data(size, dates=0):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One process: seconds by the clock, processor seconds, and megabytes at its largest."""
+    """One process: seconds by the clock, processor seconds, megabytes at its largest, and those of its output file."""
 
     wall: float
     cpu: float
     rss: float
+    size: float
 
 
 def ratios(runs, base, field):

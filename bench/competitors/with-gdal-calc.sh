@@ -20,6 +20,10 @@ for input; do
     shift
     letter=$(echo "$letter" | tr A-W B-X)
 done
+if [ "$codec" != as-it-comes ]; then
+    for option in TILED=YES BLOCKXSIZE=256 BLOCKYSIZE=256 BIGTIFF=IF_SAFER NUM_THREADS=2 "COMPRESS=$codec"; do
+        set -- "$@" --co "$option"
+    done
+fi
 # GDAL 3.6's gdal_calc multiplies its results by the nodata value, so NaN is put in by the expression instead.
-exec gdal_calc.py "$@" --calc "$calc" --outfile "$out" --type Float32 --NoDataValue nan --hideNoData --quiet --overwrite \
-    --co TILED=YES --co BLOCKXSIZE=256 --co BLOCKYSIZE=256 --co BIGTIFF=IF_SAFER --co NUM_THREADS=2 --co "COMPRESS=$codec"
+exec gdal_calc.py "$@" --calc "$calc" --outfile "$out" --type Float32 --NoDataValue nan --hideNoData --quiet --overwrite

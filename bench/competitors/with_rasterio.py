@@ -48,17 +48,18 @@ def compute(job, files, window):
 
 def main(job, out, codec, *inputs):
     with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(inputs[0]) as like:
-        profile = like.profile | {
-            "dtype": "float32",
-            "nodata": np.nan,
-            "tiled": True,
-            "blockxsize": 256,
-            "blockysize": 256,
-            "compress": codec,
-            "num_threads": THREADS,
-            "bigtiff": "if_safer",
-        }
-        profile.pop("predictor", None)
+        profile = like.profile | {"dtype": "float32", "nodata": np.nan}
+        # As it comes, the profile of the input is what one writes with.
+        if codec != "as-it-comes":
+            profile |= {
+                "tiled": True,
+                "blockxsize": 256,
+                "blockysize": 256,
+                "compress": codec,
+                "num_threads": THREADS,
+                "bigtiff": "if_safer",
+            }
+            profile.pop("predictor", None)
         windows = [
             Window(col, row, min(TILE, like.width - col), min(TILE, like.height - row))
             for row in range(0, like.height, TILE)

@@ -42,8 +42,9 @@ def main(kind, job, out, codec, *paths):
     if job.startswith("focal"):
         controls.setOverlap(kernels.RADIUS)
     controls.setOutputDriverName("GTiff")
-    blocks = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]
-    controls.setCreationOptions([*blocks, "BIGTIFF=IF_SAFER", "NUM_THREADS=2", f"COMPRESS={codec.upper()}"])
+    if codec != "as-it-comes":
+        blocks = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]
+        controls.setCreationOptions([*blocks, "BIGTIFF=IF_SAFER", "NUM_THREADS=2", f"COMPRESS={codec.upper()}"])
     controls.setCalcStats(False)
     controls.setStatsIgnore(np.nan)
     # Left to itself RIOS puts its temporary folder into the working directory.

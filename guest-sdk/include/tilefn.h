@@ -129,7 +129,8 @@ typedef struct {
 
 /* One output raster: [bands][rows][cols], without halo. */
 typedef struct {
-    uint64_t nodata; /* marks pixels without a value, encoded as in tilefn_band; NaN marks them too, always */
+    uint64_t nodata; /* marks pixels without a value, encoded as in tilefn_band; no valid pixel of this raster may
+                      * have it; NaN marks them too, always */
     uint32_t has_nodata;
     uint32_t dtype;
     uint32_t bands;

@@ -142,3 +142,38 @@ fn artifact(message: &Value) -> Option<PathBuf> {
     let files = message.get("filenames")?.as_array()?;
     files.iter().filter_map(Value::as_str).find(|f| f.ends_with(".wasm")).map(PathBuf::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_sets_overflow_checks_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.join("src")).unwrap();
+            std::fs::write(path.join("src/lib.rs"), "").unwrap();
+            std::fs::write(path.join("Cargo.toml"), text).unwrap();
+            path
+        };
+        let package = "[package]\nname = \"f\"\n";
+        for (profile, sets) in [
+            ("", false),
+            ("[profile.release]\nlto = true\n", false),
+            ("[profile.dev]\noverflow-checks = false\n", false),
+            ("[profile.release]\noverflow-checks = true\n", true),
+            ("[profile.release]\noverflow-checks = false\n", true),
+        ] {
+            let folder = write("f", &format!("{package}{profile}[workspace]\n"));
+            assert_eq!(sets_overflow_checks(&folder), sets, "{profile}");
+        }
+        // In a workspace the profile of its root counts, and a member's doesn't.
+        let member = write("w/f", &format!("{package}[profile.release]\noverflow-checks = false\n"));
+        write("w", "[workspace]\nmembers = [\"f\"]\n");
+        assert!(!sets_overflow_checks(&member));
+        write("w", "[workspace]\nmembers = [\"f\"]\n[profile.release]\noverflow-checks = false\n");
+        assert!(sets_overflow_checks(&member));
+        assert!(!sets_overflow_checks(&write("broken", "[package\n")));
+    }
+}

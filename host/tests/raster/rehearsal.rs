@@ -151,15 +151,6 @@ assert (read('lzma.tif') == r - c).all() and (read('strips.tif') == (r - c) / 3.
     );
 }
 
-#[test]
-fn numbers_without_room_end_the_output() {
-    let dir = folder();
-    let spec = spec(dir.path(), "a.tif", DType::UInt8, |s| s.options = options(&["NBITS=4"]));
-    let text = write(spec, |_, r, c| (r * c % 18) as u8).unwrap_err().to_string();
-    assert!(text.ends_with("the value 16 has no room in NBITS, which holds numbers from 0 to 15"), "{text}");
-    assert_eq!(names(dir.path()), [""; 0]);
-}
-
 /// Names as long as a file system has them: they work, or are refused now.
 #[test]
 fn long_names() {

@@ -137,6 +137,36 @@ for name, block, compression, interleave in (
     );
 }
 
+/// Left to itself tilefn takes a fast level of DEFLATE for types that seldom hold classes; who chooses a codec gets GDAL's.
+#[test]
+fn the_level_of_deflate() {
+    let dir = folder();
+    let wave = |r: i64, c: i64| (r * c % 97 + (r * 31 + c * 17) % 13) as f32;
+    let float = |name: &str| target_spec(dir.path(), name, (256, 256), DType::Float32);
+    write(float("free.tif"), |_, r, c| wave(r, c)).unwrap();
+    let options = vec!["COMPRESS=DEFLATE".to_owned()];
+    write(TargetSpec { options, ..float("named.tif") }, |_, r, c| wave(r, c)).unwrap();
+    let integer = |name: &str| target_spec(dir.path(), name, (256, 256), DType::Int16);
+    write(integer("integer.tif"), |_, r, c| wave(r, c) as i16).unwrap();
+    write(TargetSpec { thematic: true, ..integer("classes.tif") }, |_, r, c| wave(r, c) as i16).unwrap();
+    python(
+        dir.path(),
+        "
+def size(name):
+    ds = gdal.Open(name)
+    return int(ds.GetRasterBand(1).GetMetadataItem('BLOCK_SIZE_0_0', 'TIFF'))
+for name, level, predictor in (('free', 3, 3), ('named', 6, 3), ('integer', 1, 2), ('classes', 6, 1)):
+    def copied(level):
+        options = ['TILED=YES', 'BLOCKXSIZE=128', 'BLOCKYSIZE=128', 'COMPRESS=DEFLATE', f'ZLEVEL={level}', f'PREDICTOR={predictor}']
+        gdal.GetDriverByName('GTiff').CreateCopy('copy.tif', gdal.Open(name + '.tif'), options=options).FlushCache()
+        return size('copy.tif')
+    sizes = {n: copied(n) for n in (1, 3, 6)}
+    assert len(set(sizes.values())) == 3, sizes
+    assert size(name + '.tif') == sizes[level], (name, size(name + '.tif'), sizes)
+",
+    );
+}
+
 /// Blocks are written from where they lie: whatever GDAL makes of them, the pixels stay as they are.
 #[test]
 fn writing_leaves_the_pixels_alone() {

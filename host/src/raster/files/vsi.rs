@@ -19,7 +19,7 @@ impl File {
                 gdal_sys::VSIFOpenL(name.as_ptr(), c"rb".as_ptr())
             }
         });
-        (!file.is_null()).then_some(Self(file))
+        (!file.is_null()).then(|| Self(file))
     }
 
     /// Bytes in the file; `None` if its end can't be found.
