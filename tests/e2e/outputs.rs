@@ -46,7 +46,7 @@ fn overviews() {
     f.run("--overwrite --set outputs.copy.levels=[2] --set outputs.copy.overview_resampling=average").ok();
     f.python(
         "
-        found = band('copy.tif').GetOverview(0).ReadAsArray()
+        b = band('copy.tif'); found = b.GetOverview(0).ReadAsArray()
         mean = ramp(700, 600).reshape(350, 2, 300, 2).mean((1, 3))
         assert (abs(found - mean) <= 0.5).all() and (found != ramp(700, 600)[::2, ::2]).any()
         ",
