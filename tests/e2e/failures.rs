@@ -90,11 +90,11 @@ fn limits() {
     let f = failing();
     let tile = "tile 3 (row 1, column 1; pixels 50..100 × 50..100): ";
     let text = message(&f, "endless", "--set limits.time=200ms");
-    let (head, own) = split(&text);
-    assert_eq!(head, format!("{tile}`process:fail` ran longer than 200ms, the time limit"));
-    assert!(own.contains("src/fail.rs:"), "{text}");
+    // The compiler gives the loop's own instructions no line, so the file is all that can be said.
+    assert!(text.starts_with(&format!("{tile}`process:fail` ran longer than 200ms, the time limit\n  at ")), "{text}");
+    assert!(text.contains("src/fail.rs"), "{text}");
     let text = message(&f, "endless", "--set limits.fuel=100000000");
-    assert_eq!(split(&text).0, format!("{tile}`process:fail` used up its fuel of 100000000"));
+    assert!(text.starts_with(&format!("{tile}`process:fail` used up its fuel of 100000000\n  at ")), "{text}");
     let text = message(&f, "greedy", "--set limits.memory=64MiB");
     let head = split(&text).0;
     assert!(
@@ -144,7 +144,7 @@ fn modules_that_are_none() {
     let message = f.run("").error(2).replace(crate::support::probe().to_str().unwrap(), "PROBE");
     assert!(
         message.starts_with(
-            "function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `context`, "
+            "function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `bulk`, `context`, "
         ),
         "{message}"
     );

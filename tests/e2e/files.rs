@@ -68,9 +68,13 @@ fn damaged_files() {
         ",
     );
     f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n[grid]\ntile = [64, 64]\n");
-    for workers in ["threads:2", "processes:1", "processes:1 --set workers.reads=worker"] {
+    for (workers, code) in [
+        ("threads:2", 1),
+        ("processes:1 --set workers.reads=controller", 1),
+        ("processes:1 --set workers.reads=worker", 3),
+    ] {
         let run = f.run(&format!("--workers {workers}"));
-        let message = run.error(1);
+        let message = run.error(code);
         assert!(
             message.contains("a.tif at rows 64..128, columns 128..192 of the file: JPEGLib:"),
             "{workers}: {message}"

@@ -183,7 +183,8 @@ async fn results_count_once_and_only_with_a_lease() {
         let line = format!("worker 1 sent a result for tile {tile}, which it doesn't hold; ignored");
         run.stderr.matches(&line).count()
     };
-    assert_eq!((count(lease.tile), count(63), count(u64::MAX)), (2, 1, 1), "{}", run.stderr);
+    // The same line is said once.
+    assert_eq!((count(lease.tile), count(63), count(u64::MAX)), (1, 1, 1), "{}", run.stderr);
     assert_eq!(run.stderr.matches("worker 1 reports a failure of tile 63, which it doesn't hold; ignored").count(), 1);
 }
 
@@ -306,7 +307,7 @@ async fn who_asks_for_the_module_again_or_tells_of_others_tiles_is_sent_away() {
     };
     assert_eq!(lost("asking", "unexpected message: another ModuleRequest instead of Ready"), 1, "{}", run.stderr);
     assert_eq!(lost("telling", "malformed message: too many about tiles that it doesn't hold"), 1, "{}", run.stderr);
-    assert!(run.stderr.matches("which it doesn't hold; ignored").count() <= 16, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("which it doesn't hold; ignored").count(), 1, "{}", run.stderr);
 }
 
 /// One that asks for all tiles, takes none from its socket, and says without end that it's alive: others do its tiles.

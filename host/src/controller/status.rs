@@ -250,6 +250,12 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn texts_from_others_are_short_and_harmless() {
+        assert_eq!(clip("a\u{9b}2J\u{202e}\nb"), "a\\u{9b}2J\\u{202e}\nb");
+        assert_eq!(clip(&"é".repeat(MAX_TEXT + 1)), "é".repeat(MAX_TEXT) + "…");
+    }
+
+    #[test]
     fn ten_million_tiles_and_a_thousand_workers_make_a_small_status() {
         let tiling = Tiling::new(2500, 4000, 1, 1).unwrap();
         let (watch, control) =

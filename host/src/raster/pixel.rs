@@ -58,16 +58,29 @@ pub enum Fit {
     Clamped,
 }
 
+/// A cast of a float to an integer, which clamps.
+macro_rules! clamped {
+    ($value:expr, true) => {{
+        #[expect(clippy::cast_possible_truncation, reason = "a cast of a float clamps")]
+        let clamped = $value as Self;
+        clamped
+    }};
+    ($value:expr, false) => {{
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float clamps")]
+        let clamped = $value as Self;
+        clamped
+    }};
+}
+
 macro_rules! integers {
-    ($($t:ty: $wide:ty, $variant:ident, $signed:literal;)*) => {$(
+    ($($t:ty: $bits:expr, $number:expr, $signed:tt;)*) => {$(
         impl Pixel for $t {
             fn from_bits(bits: u64) -> Self {
                 // The ABI extends integers to 64 bits; cutting them off again is exact.
                 bits.to_le_bytes().first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
             }
             fn to_bits(self) -> u64 {
-                #[allow(clippy::cast_sign_loss, clippy::useless_conversion, reason = "two's complement is the encoding")]
-                { <$wide>::from(self) as u64 }
+                $bits(self)
             }
             fn is_nan(self) -> bool {
                 false
@@ -76,8 +89,7 @@ macro_rules! integers {
                 self == nodata
             }
             fn number(self) -> Number {
-                #[allow(clippy::useless_conversion, reason = "the 64-bit types are their own")]
-                Number::$variant(self.into())
+                $number(self)
             }
             fn nearest(number: Number) -> (Self, Fit) {
                 match number {
@@ -94,9 +106,7 @@ macro_rules! integers {
                         let whole = value.round();
                         // Both ends are powers of two, or 0, which a float holds.
                         let (first, end) = (Self::MIN as f64, (Self::MAX / 2 + 1) as f64 * 2.0);
-                        #[expect(clippy::cast_possible_truncation, reason = "a cast of a float clamps")]
-                        #[allow(clippy::cast_sign_loss, reason = "a cast of a float clamps")]
-                        let nearest = whole as Self;
+                        let nearest = clamped!(whole, $signed);
                         let fit = if !(first..end).contains(&whole) {
                             Fit::Clamped
                         } else if whole == value {
@@ -124,24 +134,27 @@ macro_rules! integers {
     )*};
 }
 integers! {
-    u8: u64, Signed, false;
-    i8: i64, Signed, true;
-    u16: u64, Signed, false;
-    i16: i64, Signed, true;
-    u32: u64, Signed, false;
-    i32: i64, Signed, true;
-    u64: u64, Unsigned, false;
-    i64: i64, Signed, true;
+    u8: u64::from, |v: u8| Number::Signed(v.into()), false;
+    i8: |v: i8| i64::from(v).cast_unsigned(), |v: i8| Number::Signed(v.into()), true;
+    u16: u64::from, |v: u16| Number::Signed(v.into()), false;
+    i16: |v: i16| i64::from(v).cast_unsigned(), |v: i16| Number::Signed(v.into()), true;
+    u32: u64::from, |v: u32| Number::Signed(v.into()), false;
+    i32: |v: i32| i64::from(v).cast_unsigned(), |v: i32| Number::Signed(v.into()), true;
+    u64: |v: u64| v, Number::Unsigned, false;
+    i64: i64::cast_unsigned, Number::Signed, true;
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest, as GDAL does")]
+fn narrowed(value: f64) -> f32 {
+    value as f32
 }
 
 macro_rules! floats {
-    ($($t:ty: $digits:literal;)*) => {$(
+    ($($t:ty: $digits:literal, $from:expr;)*) => {$(
         impl Pixel for $t {
-            #[allow(clippy::cast_possible_truncation, reason = "the ABI widens float32 to float64; narrowing again is exact")]
             fn from_bits(bits: u64) -> Self {
-                f64::from_bits(bits) as Self
+                $from(f64::from_bits(bits))
             }
-            #[allow(clippy::useless_conversion, reason = "one of the two types is f64")]
             fn to_bits(self) -> u64 {
                 f64::from(self).to_bits()
             }
@@ -156,7 +169,6 @@ macro_rules! floats {
                     || (self - nodata).abs() < Self::from(f32::EPSILON) * (self + nodata).abs() * 2.0
                     || (self.is_nan() && nodata.is_nan())
             }
-            #[allow(clippy::useless_conversion, reason = "one of the two types is f64")]
             fn number(self) -> Number {
                 Number::Float(self.into())
             }
@@ -168,9 +180,7 @@ macro_rules! floats {
                     Number::Signed(value) => (value as Self, fit(exact(value.unsigned_abs()))),
                     Number::Unsigned(value) => (value as Self, fit(exact(value))),
                     Number::Float(value) => {
-                        #[allow(clippy::cast_possible_truncation, reason = "the rounding that is wanted")]
-                        let nearest = value as Self;
-                        #[allow(clippy::useless_conversion, reason = "one of the two types is f64")]
+                        let nearest: Self = $from(value);
                         let back = f64::from(nearest);
                         let fit = if back == value || value.is_nan() {
                             Fit::Exact
@@ -193,8 +203,8 @@ macro_rules! floats {
     )*};
 }
 floats! {
-    f32: 24;
-    f64: 53;
+    f32: 24, narrowed;
+    f64: 53, std::convert::identity;
 }
 
 /// Up to here, 2^53, a 64-bit float can count; larger ones are whole without being meant so.

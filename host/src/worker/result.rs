@@ -20,7 +20,7 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(),
                     let result = TileResult { lease, outcome, cost, log, tally };
                     writer.send(&FromWorker::Result(result), &[]).await
                 }
-                Outcome::Done(done) => send_done(writer, lease, done).await,
+                Outcome::Done(done) => send_done(writer, lease, *done).await,
             };
             match sent {
                 // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.

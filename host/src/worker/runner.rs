@@ -85,7 +85,7 @@ pub enum Outcome {
         read: Duration,
     },
     /// The function's results.
-    Done(Done),
+    Done(Box<Done>),
 }
 
 /// One raster of a result: which output, which of its files, how many bands, the pixels.
@@ -197,7 +197,7 @@ impl Runner {
             .process(&mut instance, tile, &addresses, &marks, &mut tally)
             .inspect_err(|_| *log = instance.take_log())?;
         let run = set_up + running.elapsed();
-        Ok(Outcome::Done(Done { instance, outputs: result.outputs, state: result.state, tally, read, run }))
+        Ok(Outcome::Done(Box::new(Done { instance, outputs: result.outputs, state: result.state, tally, read, run })))
     }
 
     /// Calls the function, and looks at what it returns.

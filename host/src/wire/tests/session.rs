@@ -288,3 +288,33 @@ fn only_a_socket_can_be_inherited() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(Socket::inherited(file.as_fd()).is_err());
 }
+
+/// A peer that takes a little now and then is slow; one that takes nothing is given up.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_is_given_up() {
+    let limit = Duration::from_secs(60);
+    let (a, mut b) = duplex(4096);
+    let mut writer: Writer<FromController> = Writer::new(a);
+    writer.set_patience(limit);
+    let module = vec![7; 100_000];
+    let message = FromController::Module { len: 100_000 };
+    let slow = async {
+        let mut taken = vec![0; 10_000];
+        for _ in 0..11 {
+            tokio::time::sleep(limit * 9 / 10).await;
+            if tokio::io::AsyncReadExt::read_exact(&mut b, &mut taken).await.is_err() {
+                break;
+            }
+        }
+        tokio::time::sleep(limit * 2).await;
+    };
+    let sending = async {
+        writer.send(&message, &[&module]).await.unwrap();
+        let started = tokio::time::Instant::now();
+        let error = writer.send(&message, &[&module]).await.unwrap_err();
+        assert!(matches!(error, WireError::Stalled(l) if l == limit) && error.is_transient(), "{error}");
+        assert!(started.elapsed() >= limit);
+        assert!(matches!(writer.send(&message, &[&module]).await, Err(WireError::HalfSent)));
+    };
+    tokio::join!(sending, slow);
+}
