@@ -15,7 +15,9 @@ fn spec(folder: &std::path::Path, name: &str, dtype: DType, change: impl FnOnce(
 #[track_caller]
 fn refused(spec: &TargetSpec) -> String {
     let text = spec.rehearse().unwrap_err().to_string();
-    text.strip_prefix(&format!("can't create {}: ", spec.path)).unwrap_or_else(|| panic!("{text}")).to_owned()
+    let begin = format!("can't create {}: ", spec.path);
+    assert!(text.starts_with(&begin), "{text}");
+    text.strip_prefix(&begin).unwrap_or_default().to_owned()
 }
 
 fn options(options: &[&str]) -> Vec<String> {

@@ -24,8 +24,9 @@ pub(super) fn marked<V: Element>(
     // NaN marks without being declared, and equals nothing.
     let is_mark = |pixel: &V| *pixel == mark;
     let mut nodata = Nodata::None;
-    if !mark.is_nan() && pixels.iter().fold(false, |any, pixel| any | is_mark(pixel)) {
-        let (marks, invalid) = (count(&pixels, is_mark), invalid());
+    let marks = if mark.is_nan() { 0 } else { count(&pixels, is_mark) };
+    if marks > 0 {
+        let invalid = invalid();
         if marks != invalid && invalid > 0 {
             mark = replace_mark(&mut pixels, &valid());
         }
@@ -38,8 +39,8 @@ pub(super) fn marked<V: Element>(
 
 /// How many of the items are so.
 fn count<T>(items: &[T], is: impl Fn(&T) -> bool) -> usize {
-    // In bytes for as long as they suffice: more of them go into a vector.
-    let chunks = items.chunks(255).map(|chunk| chunk.iter().fold(0u8, |n, item| n.wrapping_add(u8::from(is(item)))));
+    // In bytes, as many as they can count and vectors hold: more of them go into a vector.
+    let chunks = items.chunks(240).map(|chunk| chunk.iter().fold(0u8, |n, item| n.wrapping_add(u8::from(is(item)))));
     chunks.fold(0, |n, chunk| n.wrapping_add(chunk.into()))
 }
 
@@ -48,13 +49,14 @@ fn count<T>(items: &[T], is: impl Fn(&T) -> bool) -> usize {
 #[track_caller]
 #[expect(clippy::panic, reason = "it ends the tile with this text, like any failure of the function")]
 fn replace_mark<V: Element>(pixels: &mut [V], valid: &[bool]) -> V {
-    let Some(mark) = free_value(pixels, valid) else {
-        panic!(
-            "the valid pixels of a {} result take all its values, and none is left for the invalid ones; give the result \
-             a wider type",
-            V::DTYPE.name()
-        )
-    };
+    let free = free_value(pixels, valid);
+    assert!(
+        free.is_some(),
+        "the valid pixels of a {} result take all its values, and none is left for the invalid ones; give the result a \
+         wider type",
+        V::DTYPE.name()
+    );
+    let mark = free.unwrap_or(V::MARKER);
     for (pixel, valid) in pixels.iter_mut().zip(valid) {
         *pixel = if *valid { *pixel } else { mark };
     }
