@@ -64,11 +64,7 @@ proptest! {
         (tile, other) in shape(0).prop_flat_map(|shape| (ints::<u8>(shape), ints::<u16>(shape))),
         fill in 0u8..12,
     ) {
-<<<<<<< HEAD
-        let sum = |x: u8, y: i16| x.wrapping_add(y.to_le_bytes()[0]).wrapping_sub(4);
-=======
         let sum = |x: u8, y: u16| x.wrapping_add(y as u8).wrapping_sub(4);
->>>>>>> h7
         let expected: Vec<_> = pixels(&tile).into_iter().zip(pixels(&other)).map(|(x, y)| Some(sum(x?, y?))).collect();
         prop_assert_eq!(pixels(&tile.zip_valid_or(&other, fill, sum)), expected.clone());
         prop_assert_eq!(pixels(&tile.zip_valid(&other, sum)), expected);
@@ -111,12 +107,7 @@ fn the_types_own_mark_comes_first_and_then_its_neighbours() {
                            give the result a wider type"
 )]
 fn a_result_of_all_values_has_no_mark() {
-<<<<<<< HEAD
-    let _ =
-        Tile::from_vec([1, 1, 257], (0..257).collect::<Vec<i32>>()).with_nodata(256).map_valid(|v| v.to_le_bytes()[0]);
-=======
     let _ = Tile::from_vec([1, 1, 257], (0..257).collect::<Vec<u16>>()).with_nodata(256).map_valid(|v| v as u8);
->>>>>>> h7
 }
 
 #[test]
