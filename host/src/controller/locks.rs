@@ -3,6 +3,7 @@
 //! A lock is a file, held for as long as the run lives, whatever ends that: for a local output `.NAME.tilefn-lock` beside it, for one
 //! elsewhere a file in the user's cache, which holds on this machine only.
 
+use crate::raster;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -68,10 +69,18 @@ pub fn beside(path: &Path, kind: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.tilefn-{kind}"))
 }
 
-/// Where the lock of an output is: a local file that is no link, or one of GDAL's names, whose locks are in `elsewhere`.
+/// Where the lock of an output is: beside a local file, the same for all spellings of its name and for links to it; in
+/// `elsewhere` for GDAL's other names.
 pub fn lock_file(path: &str, is_local: bool, elsewhere: &Path) -> io::Result<PathBuf> {
     if is_local {
-        return Ok(beside(Path::new(path), "lock"));
+        let file = raster::destination(path).unwrap_or_else(|_| path.into());
+        let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let file = match (folder.canonicalize(), file.file_name()) {
+            (Ok(folder), Some(name)) => folder.join(name),
+            // The plan says what is wrong with it.
+            _ => file,
+        };
+        return Ok(beside(&file, "lock"));
     }
     DirBuilder::new().recursive(true).mode(0o700).create(elsewhere)?;
     Ok(elsewhere.join(format!("{}.lock", digest(path))))

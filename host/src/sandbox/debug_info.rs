@@ -179,7 +179,10 @@ impl<'a> Search<'a> {
 
     /// A function's name, and where it was called if it's inlined.
     fn call(&self, unit: &Unit<Bytes<'a>>, entry: &DebuggingInformationEntry<Bytes<'a>>, inlined: bool) -> SourceCall {
-        let number = |name| inlined.then(|| entry.attr_value(name)?.udata_value()).flatten();
+        let number = |name| match entry.attr_value(name).filter(|_| inlined)? {
+            AttributeValue::FileIndex(number) => Some(number),
+            value => value.udata_value(),
+        };
         SourceCall {
             function: self.name(unit, entry),
             file: number(constants::DW_AT_call_file).and_then(|file| self.file(unit, file)),

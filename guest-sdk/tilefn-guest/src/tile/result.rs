@@ -47,7 +47,6 @@ fn count<T>(items: &[T], is: impl Fn(&T) -> bool) -> usize {
 /// Marks the invalid pixels with a value that no valid one has, and returns it.
 #[cold]
 #[track_caller]
-#[expect(clippy::panic, reason = "it ends the tile with this text, like any failure of the function")]
 fn replace_mark<V: Element>(pixels: &mut [V], valid: &[bool]) -> V {
     let free = free_value(pixels, valid);
     assert!(

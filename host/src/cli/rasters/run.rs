@@ -109,7 +109,9 @@ fn start(
         }
         Err(stopped) => {
             let Stopped { fatal, report } = *stopped;
-            if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
+            // A place that the plan has refused, since it is something else of the job's, is left as it is.
+            let refused = ["--report: ", " is the report as well"].iter().any(|said| fatal.text.contains(said));
+            if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run && !refused) {
                 let written = match &report {
                     Some(report) => report::write(path, report),
                     None => report::write(path, &report::early(&arguments.job.job, &fatal, started.elapsed())),
