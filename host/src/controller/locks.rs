@@ -68,13 +68,21 @@ pub fn beside(path: &Path, kind: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.tilefn-{kind}"))
 }
 
-/// Where the lock of an output is: a local file that is no link, or one of GDAL's names, whose locks are in `elsewhere`.
-pub fn lock_file(path: &str, is_local: bool, elsewhere: &Path) -> io::Result<PathBuf> {
-    if is_local {
-        return Ok(beside(Path::new(path), "lock"));
+/// Where the lock of an output is that is a local file; one by another name, a link, has the same.
+pub fn lock_here(path: &Path) -> PathBuf {
+    beside(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), "lock")
+}
+
+/// Where the lock of an output elsewhere is, given by GDAL's name for it: in the first of these folders that can be made.
+pub fn lock_elsewhere(name: &str, folders: &[PathBuf]) -> io::Result<PathBuf> {
+    let mut made = Err(io::ErrorKind::NotFound.into());
+    for folder in folders {
+        made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        if made.is_ok() {
+            return Ok(folder.join(format!("{}.lock", digest(name))));
+        }
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(elsewhere)?;
-    Ok(elsewhere.join(format!("{}.lock", digest(path))))
+    Err(made.err().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
 /// A short name for a long one.

@@ -16,3 +16,4 @@ mod source;
 mod statistics;
 mod support;
 mod target;
+mod unfinished;
