@@ -297,8 +297,10 @@ impl Journal {
         let mut stays = Vec::new();
         for (path, folder) in left.iter().flatten().map(FileState::place) {
             let Some(folder) = folder else { continue };
-            // Anybody may have written the journal, so it isn't asked where to remove something.
-            if !outputs.iter().flatten().any(|output| *output == path) || discard_unfinished(path, folder).is_err() {
+            if outputs.iter().flatten().any(|output| *output == path) {
+                // Gone already, or not this output's: anybody may have written the journal.
+                let _gone = discard_unfinished(path, folder);
+            } else {
                 stays.push(folder.to_owned());
             }
         }

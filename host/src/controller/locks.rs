@@ -69,21 +69,27 @@ pub fn beside(path: &Path, kind: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.tilefn-{kind}"))
 }
 
-/// Where the lock of an output is: beside a local file, the same for all spellings of its name and for links to it; in
-/// `elsewhere` for GDAL's other names.
-pub fn lock_file(path: &str, is_local: bool, elsewhere: &Path) -> io::Result<PathBuf> {
-    if is_local {
-        let file = raster::destination(path).unwrap_or_else(|_| path.into());
-        let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        let file = match (folder.canonicalize(), file.file_name()) {
-            (Ok(folder), Some(name)) => folder.join(name),
-            // The plan says what is wrong with it.
-            _ => file,
-        };
-        return Ok(beside(&file, "lock"));
+/// Where the lock of an output is that is a local file: the same for all spellings of its name and for links to it.
+pub fn lock_here(path: &Path) -> PathBuf {
+    let file = raster::destination(&path.to_string_lossy()).unwrap_or_else(|_| path.to_owned());
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), file.file_name()) {
+        (Ok(folder), Some(name)) => beside(&folder.join(name), "lock"),
+        // The plan says what is wrong with it.
+        _ => beside(&file, "lock"),
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(elsewhere)?;
-    Ok(elsewhere.join(format!("{}.lock", digest(path))))
+}
+
+/// Where the lock of an output elsewhere is, given by GDAL's name for it: in the first of these folders that can be made.
+pub fn lock_elsewhere(name: &str, folders: &[PathBuf]) -> io::Result<PathBuf> {
+    let mut made = Err(io::ErrorKind::NotFound.into());
+    for folder in folders {
+        made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        if made.is_ok() {
+            return Ok(folder.join(format!("{}.lock", digest(name))));
+        }
+    }
+    Err(made.err().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
 /// A short name for a long one.

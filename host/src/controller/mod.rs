@@ -32,7 +32,7 @@ pub use external::External;
 pub use failure::Failure;
 pub use fleet::{Fleet, FleetError, Roll};
 pub use journal::{Ground, Journal, JournalError};
-pub use locks::{beside, digest, lock_file};
+pub use locks::{beside, digest, lock_elsewhere, lock_here};
 pub use plan::Plan;
 pub use processes::Processes;
 pub use report::{Ended, Job, Report, Stages, Usage};

@@ -18,4 +18,5 @@ mod source;
 mod statistics;
 mod support;
 mod target;
+mod unfinished;
 mod validity;

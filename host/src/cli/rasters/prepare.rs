@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::{Fatal, check_threads, cores};
-use crate::controller::{Job, Journal, JournalError, Plan, beside, digest, lock_file};
+use crate::controller::{Job, Journal, JournalError, Plan, beside, digest, lock_elsewhere, lock_here};
 use crate::job::{self, Loaded, Survey};
 use crate::raster::{gdal_path, is_remote};
 use crate::sandbox::{self, Function, Module, Sandbox, user_cache_dir};
@@ -181,10 +181,9 @@ fn open_journal(
 fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, Vec<PathBuf>)>, Fatal> {
     let outputs: Vec<_> = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice()).collect();
     let is_local = |path: &str| !is_remote(&gdal_path(path)) && !path.contains("://");
-    let elsewhere = user_cache_dir().map_or_else(
-        || std::env::temp_dir().join(format!("tilefn-locks-{}", rustix::process::getuid().as_raw())),
-        |modules| modules.with_file_name("locks"),
-    );
+    let mut elsewhere: Vec<_> = user_cache_dir().iter().map(|modules| modules.with_file_name("locks")).collect();
+    // Where there is no home, or nothing can be written there.
+    elsewhere.push(std::env::temp_dir().join(format!("tilefn-locks-{}", rustix::process::getuid().as_raw())));
     let journal = match outputs.iter().find(|path| is_local(path)) {
         Some(local) => beside(Path::new(local), "journal"),
         None => {
@@ -201,15 +200,11 @@ fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, 
     };
     let mut locks = BTreeSet::new();
     for path in outputs {
-        let lock = if is_local(path) {
-            lock_file(path, true, &elsewhere)
-        } else {
-            lock_file(&gdal_path(path), false, &elsewhere)
-        };
-        match lock {
-            Ok(lock) => locks.insert(lock),
-            Err(e) => return Err(Fatal::failed(format!("can't make {} for locks: {e}", elsewhere.display()))),
-        };
+        locks.insert(match is_local(path) {
+            true => lock_here(Path::new(path)),
+            false => lock_elsewhere(&gdal_path(path), &elsewhere)
+                .map_err(|e| Fatal::failed(format!("can't make a folder for locks, {elsewhere:?}: {e}")))?,
+        });
     }
     if locks.is_empty() {
         locks.insert(journal.with_extension("tilefn-lock"));
