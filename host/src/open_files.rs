@@ -19,7 +19,6 @@ pub fn raise() {
 }
 
 /// Files that may be opened yet, and stay open.
-#[cfg(feature = "gdal")]
 pub fn room() -> usize {
     let limit = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED, Iterator::count);
@@ -29,9 +28,5 @@ pub fn room() -> usize {
 /// Inputs that each of so many threads may keep open, if all of them share what may be opened yet. An input may have a second file
 /// open (a mask, overviews), and workers that come later need connections: so it's half of that.
 pub fn inputs_for_each(threads: usize) -> usize {
-    #[cfg(feature = "gdal")]
-    let room = room();
-    #[cfg(not(feature = "gdal"))]
-    let room = 0;
-    (room / 2).min(MOST) / threads.max(1)
+    (room() / 2).min(MOST) / threads.max(1)
 }
