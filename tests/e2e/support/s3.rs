@@ -22,8 +22,18 @@ struct State {
     objects: BTreeMap<String, Vec<u8>>,
     /// Keys of all uploads that have begun, but for those that only try.
     uploads: Vec<String>,
+    /// Keys of the uploads that only try and have not been aborted.
+    attempts: Vec<String>,
     /// The end of a key, and what becomes of its upload.
     rules: Vec<(String, Answer)>,
+}
+
+impl State {
+    /// What becomes of an upload to this key. A rule for outputs says nothing of uploads that only try.
+    fn rule(&self, key: &str) -> Answer {
+        let rule = self.rules.iter().find(|(end, _)| key.ends_with(end) && tries(end) == tries(key));
+        rule.map_or(Answer::Accept, |(_, answer)| *answer)
+    }
 }
 
 /// The service, which ends with the test's process.
@@ -37,7 +47,7 @@ impl S3 {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = listener.local_addr().unwrap().to_string();
-        let state = State { objects: BTreeMap::new(), uploads: Vec::new(), rules: Vec::new() };
+        let state = State { objects: BTreeMap::new(), uploads: Vec::new(), attempts: Vec::new(), rules: Vec::new() };
         let s3 = Self { endpoint, shared: Arc::new((Mutex::new(state), Condvar::new())) };
         let served = s3.clone();
         std::thread::spawn(move || {
@@ -70,6 +80,11 @@ impl S3 {
     /// Keys of all uploads so far.
     pub fn uploads(&self) -> Vec<String> {
         self.state().uploads.clone()
+    }
+
+    /// Keys of uploads that only tried whether there can be one, and were left.
+    pub fn left(&self) -> Vec<String> {
+        self.state().attempts.clone()
     }
 
     /// Writes the objects to files of the folder, by the last part of their keys; returns their keys.
@@ -124,32 +139,38 @@ impl S3 {
         let mut state = self.state();
         match method {
             "PUT" => {
-                let tries = key.contains(".tilefn-probe-");
-                if !tries {
+                if !tries(key) {
                     state.uploads.push(key.to_owned());
                 }
                 loop {
-                    let rule = state.rules.iter().find(|(end, _)| key.ends_with(end) && !tries);
-                    match rule.map_or(Answer::Accept, |(_, answer)| *answer) {
+                    match state.rule(key) {
                         Answer::Accept => break,
-                        Answer::Refuse(status, code) => {
-                            return (
-                                status,
-                                format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>").into(),
-                            );
-                        }
+                        Answer::Refuse(status, code) => return (status, refusal(code)),
                         Answer::Wait => {
                             state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
                         }
                     }
                 }
-                state.objects.insert(key.to_owned(), body);
+                if query.is_empty() {
+                    state.objects.insert(key.to_owned(), body);
+                }
                 (200, Vec::new())
             }
-            "DELETE" => {
-                state.objects.remove(key);
+            // Only the program's attempts are uploads of several parts, as the tests' outputs are small.
+            "POST" if tries(key) && query == "uploads" => {
+                if let Answer::Refuse(status, code) = state.rule(key) {
+                    return (status, refusal(code));
+                }
+                state.attempts.push(key.to_owned());
+                let id = "<UploadId>u</UploadId>";
+                (200, format!("<InitiateMultipartUploadResult>{id}</InitiateMultipartUploadResult>").into())
+            }
+            "DELETE" if query == "uploadId=u" => {
+                state.attempts.retain(|attempt| attempt != key);
                 (204, Vec::new())
             }
+            // Who may write outputs needn't be allowed to delete objects.
+            "DELETE" | "POST" => (403, refusal("AccessDenied")),
             _ if query.contains("prefix=") || query.contains("delimiter=") => {
                 let wanted = query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
                 let wanted = wanted.replace("%2F", "/");
@@ -170,8 +191,17 @@ impl S3 {
             }
             _ => match state.objects.get(key) {
                 Some(object) => (200, object.clone()),
-                None => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+                None => (404, refusal("NoSuchKey")),
             },
         }
     }
+}
+
+fn refusal(code: &str) -> Vec<u8> {
+    format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>").into()
+}
+
+/// Whether an upload to this key only tries whether there can be one.
+fn tries(key: &str) -> bool {
+    key.contains(".tilefn-probe-")
 }

@@ -141,29 +141,24 @@ fn set_unless_given(key: &str, value: &str) {
     }
 }
 
-/// Runs `call` with a setting that holds on this thread only, unless the user has one.
-pub(super) fn with_setting<T>(key: &str, value: &str, call: impl FnOnce() -> T) -> T {
-    let given = config::get_config_option(key, "").is_ok_and(|given| !given.is_empty());
-    if given {
-        return call();
-    }
+/// Runs `call` with a setting that holds on this thread only, whatever the user's is.
+pub(super) fn with<T>(key: &str, value: &str, call: impl FnOnce() -> T) -> T {
     let _ = config::set_thread_local_config_option(key, value);
     let result = call();
     let _ = config::clear_thread_local_config_option(key);
     result
 }
 
+/// As [`with`], unless the user has set it.
+pub(super) fn with_setting<T>(key: &str, value: &str, call: impl FnOnce() -> T) -> T {
+    if config::get_config_option(key, "").is_ok_and(|given| given.is_empty()) { with(key, value, call) } else { call() }
+}
+
 /// Runs `call`, which opens or reads a raster, without threads of GDAL's own if the user's `GDAL_NUM_THREADS` asks for some: what
 /// they have to say of a damaged block is lost. Tiles are read by several threads anyway.
 pub(super) fn on_this_thread<T>(call: impl FnOnce() -> T) -> T {
     const KEY: &str = "GDAL_NUM_THREADS";
-    if config::get_config_option(KEY, "").is_ok_and(|given| given.is_empty()) {
-        return call();
-    }
-    let _ = config::set_thread_local_config_option(KEY, "1");
-    let result = call();
-    let _ = config::clear_thread_local_config_option(KEY);
-    result
+    if config::get_config_option(KEY, "").is_ok_and(|given| given.is_empty()) { call() } else { with(KEY, "1", call) }
 }
 
 /// GDAL calls this on the thread that has something to say. It must not panic.
