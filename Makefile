@@ -18,7 +18,7 @@ build: ## Build the program
 
 install: ## Build it and put it where cargo puts programs (~/.cargo/bin)
 	@scripts/setup.sh run
-	cargo install --locked --path host
+	cargo install --locked --path host/cli
 
 demo: build ## Run four examples on real scenes; rasters, pictures and a report in demo/
 	@scripts/demo.sh $(TILEFN)

@@ -18,4 +18,4 @@ export CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc CFLAGS_aarch64_unknow
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
 cargo build --locked --package tilefn --no-default-features --target $target
 folder=$(cargo metadata --locked --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-TILEFN_ARM64="qemu-aarch64-static $folder/$target/debug/tilefn" cargo test --locked --package tilefn --test remote -- arm64::
+TILEFN_ARM64="qemu-aarch64-static $folder/$target/debug/tilefn" cargo test --locked --workspace --all-features --test remote -- arm64::

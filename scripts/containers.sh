@@ -67,5 +67,5 @@ export TILEFN_IMAGE=localhost/tilefn-worker:test TILEFN_IMAGE_GDAL=localhost/til
 for image in "$TILEFN_IMAGE" "$TILEFN_IMAGE_GDAL"; do
   echo "$image: $(podman save "$image" | gzip | wc -c | numfmt --to=si)B compressed"
 done
-cargo test --locked --package tilefn --features aws-tests --test remote -- containers:: --test-threads 1 --nocapture
+cargo test --locked --workspace --all-features --test remote -- containers:: --test-threads 1 --nocapture
 scripts/emulated-aws.sh

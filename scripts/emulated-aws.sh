@@ -53,7 +53,7 @@ done
 if [ -n "${TILEFN_IMAGE:-}" ]; then
   say "jobs on emulated Fargate"
   TILEFN_ACCOUNT="$work" TILEFN_PYTHON="$bin/python" \
-    cargo test --locked --package tilefn --features aws-tests --test remote -- fargate:: --test-threads 1 --nocapture
+    cargo test --locked --workspace --all-features --test remote -- fargate:: --test-threads 1 --nocapture
 else
   say "SKIPPED: jobs on emulated Fargate, as there are no container images"
 fi

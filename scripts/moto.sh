@@ -47,4 +47,4 @@ print(ec2.describe_subnets()["Subnets"][0]["SubnetId"], ec2.describe_security_gr
 END
 )
 read -r subnet group <<<"$made"
-TILEFN_MOTO="$url" TILEFN_MOTO_SUBNET="$subnet" TILEFN_MOTO_GROUP="$group" cargo test --package tilefn --features aws-tests --test aws -- moto "$@"
+TILEFN_MOTO="$url" TILEFN_MOTO_SUBNET="$subnet" TILEFN_MOTO_GROUP="$group" cargo test --locked --workspace --all-features --test aws -- moto "$@"

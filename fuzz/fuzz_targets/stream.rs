@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use tilefn_fuzz::wire::{Compression, FromController, FromWorker, Message, PayloadLimits, Pool, Reader};
+use wire::{Compression, FromController, FromWorker, Message, PayloadLimits, Pool, Reader};
 
 const LIMIT: u64 = 64 << 10;
 

@@ -1,7 +1,7 @@
 //! Any bytes as a ticket.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use tilefn_fuzz::wire::Ticket;
+use wire::Ticket;
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(ticket) = Ticket::parse("fuzz", input) {

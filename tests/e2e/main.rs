@@ -16,6 +16,7 @@ mod mistakes;
 mod outputs;
 mod pixels;
 mod places;
+mod preview;
 mod report;
 mod support;
 mod terminal;

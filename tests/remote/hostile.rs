@@ -4,13 +4,13 @@ use crate::labour::worker;
 use crate::peer::{about, join, tcp, ticket, tls};
 use crate::running::{Running, assert_tidy};
 use crate::support::{Folder, Run};
-use tilefn::tally::Tally;
-use tilefn::wire::{
+use tilefn_abi::DType;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use types::tally::Tally;
+use wire::{
     self, Cost, FailureKind, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead,
     Secret, Ticket, TileFailure, TileResult, WireError,
 };
-use tilefn_abi::DType;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A job that copies an image slowly, and its controller.
 fn start() -> (Folder, Running, Ticket) {

@@ -6,10 +6,10 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use tilefn::wire::{self, About, Joined, PayloadLimits, Pool, Ticket, WireError, WorkerKind};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use wire::{self, About, Joined, PayloadLimits, Pool, Ticket, WireError, WorkerKind};
 
 pub const LIMITS: PayloadLimits =
     PayloadLimits { task: 64 << 20, module: 64 << 20, tile: 64 << 20, result: 0, rasters: 16 };

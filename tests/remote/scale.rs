@@ -9,11 +9,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tilefn::tally::Tally;
-use tilefn::wire::{
-    self, Cost, FromController, FromWorker, Joined, Log, Outcome, Pool, RasterHead, Ticket, TileResult,
-};
 use tilefn_abi::DType;
+use types::tally::Tally;
+use wire::{self, Cost, FromController, FromWorker, Joined, Log, Outcome, Pool, RasterHead, Ticket, TileResult};
 
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |n| n.parse().unwrap())

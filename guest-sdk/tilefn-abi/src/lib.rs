@@ -16,6 +16,7 @@
 //! The last two exist only for functions that accumulate. The host may import to a module [`REPORT_IMPORT`] and WASI
 //! preview 1, nothing else.
 #![no_std]
+#![warn(missing_docs)]
 
 use bytemuck::{Pod, Zeroable};
 

@@ -13,6 +13,7 @@
 //! assert_eq!(result, Tile::from_rows([[0.5, f32::NAN]]));
 //! ```
 #![no_std]
+#![warn(missing_docs)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

@@ -1,5 +1,7 @@
 //! The macros of `tilefn-guest`, which re-exports and documents them.
 
+#![warn(missing_docs)]
+
 mod arguments;
 mod constant;
 mod expand;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// The repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The program under test.
-pub const TILEFN: &str = env!("CARGO_BIN_EXE_tilefn");
+pub const TILEFN: &str = env!("CARGO_BIN_EXE_tilefn-under-test");
 
 /// The module with the tests' own functions.
 #[track_caller]

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 /// The template with its names filled in, as `tilefn new band-ratio` writes it.
 fn make(folder: &Path) {
     let sdk = env!("CARGO_MANIFEST_DIR");
-    let template = Path::new(sdk).join("../../host/templates/function");
+    let template = Path::new(sdk).join("../../host/cli/templates/function");
     for file in ["Cargo.toml.in", "src/lib.rs", ".cargo/config.toml", ".gitignore", "job.toml", "README.md"] {
         let text = fs::read_to_string(template.join(file)).unwrap();
         let text = text.replace("{{name}}", "band-ratio").replace("{{function}}", "band_ratio");

@@ -1,0 +1,484 @@
+//! The ECS tasks that are a job's workers: asks for them, watches them until they connect, and replaces those that fail.
+//!
+//! ECS promises nothing by accepting a task: one in a hundred dies or hangs on its way. So nothing ever waits for *all*
+//! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
+
+use super::backoff::{Step, chance, delay};
+use super::ledger::{Clients, Cluster, Ledger, PAGE};
+use super::request::{self, BATCH, Batch, Common, Kind, Part};
+use super::s3::Store;
+use super::stopped::{Said, why};
+use super::tags;
+use crate::error::{AwsError, Cause};
+use crate::session::Session;
+use aws_sdk_ecs::types::Task;
+use controller::fleet::{FleetError, Roll};
+use controller::{Ended, Usage};
+use indexmap::IndexMap;
+use job::spec::{self, Spot};
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::Instant;
+use wire::Ticket;
+
+/// Start failures in a row, with no worker ever connected in between, after which more of the same is pointless.
+const HOPELESS: u32 = 3;
+/// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
+const PATIENCE: u32 = 3;
+
+impl From<AwsError> for FleetError {
+    fn from(error: AwsError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A job's tasks and what is known about them.
+pub(super) struct Crew {
+    pub clients: Clients,
+    pub kind: Kind,
+    pub ledger: Ledger,
+    pub common: Common,
+    limits: Limits,
+    tasks: IndexMap<String, Member>,
+    usage: Usage,
+    begun: Instant,
+    /// How many were connected when that was last said.
+    said: usize,
+    /// A request whose answer is not known.
+    batch: Option<Batch>,
+    sent: u64,
+    nonce: u64,
+    trouble: Trouble,
+    /// When there last were as many workers as the job needs.
+    enough: Instant,
+}
+
+/// How many workers, and how long to wait for one.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    count: u32,
+    min_count: u32,
+    /// Tiles that a worker runs at the same time.
+    threads: u32,
+    start_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    asked: Instant,
+    /// When it was last seen connected; before that, when it was asked for.
+    seen: Instant,
+    /// Whether it ever connected.
+    connected: bool,
+    spot: bool,
+}
+
+/// What has gone wrong lately, and until when to wait for that reason.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Refused requests in a row.
+    refusals: u32,
+    /// Tasks in a row that ended before they connected.
+    failed_starts: u32,
+    not_before: Option<Instant>,
+    last: Option<String>,
+    /// The last refusal was of a kind that waiting does not cure.
+    fatal: bool,
+    no_spot: bool,
+}
+
+impl Crew {
+    pub fn new(session: &Session, workers: &spec::Workers, kind: Kind) -> Result<Self, AwsError> {
+        let missing = |what| AwsError::refused("use the job file", format!("it lacks {what}"));
+        let s3 = workers.s3.clone().ok_or_else(|| missing("[workers.s3]"))?;
+        let count = workers.count.ok_or_else(|| missing("`count` in [workers]"))?;
+        let threads = workers.threads.unwrap_or(match &kind {
+            Kind::Fargate(fargate) => fargate.cpu.div_ceil(1024),
+            Kind::Ec2(_) => 1,
+        });
+        let limits = Limits {
+            count,
+            min_count: workers.min_count,
+            threads: threads.max(1),
+            start_timeout: workers.start_timeout.duration(),
+        };
+        let common = Common {
+            job: String::new(),
+            name: String::new(),
+            tags: IndexMap::new(),
+            part: Part::Worker { ticket: String::new() },
+            region: session.region().to_owned(),
+            threads: workers.threads,
+            s3,
+        };
+        Ok(Self {
+            clients: Clients::new(session, Store::new(session, &common.s3)),
+            kind,
+            ledger: Ledger::default(),
+            common,
+            limits,
+            tasks: IndexMap::new(),
+            usage: Usage::default(),
+            begun: Instant::now(),
+            said: 0,
+            batch: None,
+            sent: 0,
+            nonce: chance(),
+            trouble: Trouble::default(),
+            enough: Instant::now(),
+        })
+    }
+
+    /// Makes what tasks need: ticket, cluster and task definition.
+    pub async fn prepare(&mut self, ticket: &Ticket) -> Result<(), AwsError> {
+        let job = &ticket.job;
+        self.common.job = job.clone();
+        self.common.name = tags::name(job);
+        self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
+        let ticket_url = self.clients.store.ticket_url(job);
+        self.common.part = Part::Worker { ticket: ticket_url.clone() };
+        self.ledger = Ledger::new(job);
+        self.enough = Instant::now();
+
+        self.begun = Instant::now();
+        self.ledger.ticket = true;
+        let step = Step::begin();
+        self.clients.store.put_ticket(ticket).await?;
+        step.done(format_args!("ticket at {ticket_url}"));
+
+        let name = self.common.name.clone();
+        let existing = self.kind.ecs().cluster.clone();
+        self.ledger.cluster =
+            Some(Cluster { name: existing.clone().unwrap_or_else(|| name.clone()), ours: existing.is_none() });
+        if existing.is_none() {
+            let step = Step::begin();
+            let made = request::cluster(&self.kind, &self.common).send_with(&self.clients.ecs).await;
+            made.map_err(|e| AwsError::of(format!("make cluster {name}"), e))?;
+            step.done(format_args!("cluster {name} made"));
+        }
+
+        self.ledger.family = Some(name.clone());
+        let step = Step::begin();
+        let made = request::task_definition(&self.kind, &self.common).send_with(&self.clients.ecs).await;
+        made.map_err(|e| AwsError::of(format!("register task definition {name}"), e))?;
+        step.done(format_args!("task definition {name} registered"));
+        Ok(())
+    }
+
+    /// Looks at the tasks once and asks for those that are missing. `ready`: whether there is a place for tasks.
+    pub async fn round(&mut self, roll: &Roll, ready: bool) -> Result<(), FleetError> {
+        let connected: HashSet<_> = roll.connected().into_iter().filter_map(|about| about.task_arn).collect();
+        let now = Instant::now();
+        for (task, member) in &mut self.tasks {
+            if roll.came(task) && !member.connected {
+                member.connected = true;
+                self.trouble.failed_starts = 0;
+            }
+            if connected.contains(task) {
+                member.seen = now;
+                self.trouble.failed_starts = 0;
+            }
+        }
+        let present = self.tasks.keys().filter(|t| connected.contains(*t)).count();
+        if present != self.said {
+            tracing::info!(
+                "{present} workers are connected ({:.1} s since the start)",
+                self.begun.elapsed().as_secs_f64()
+            );
+            self.said = present;
+        }
+        self.look(&connected).await;
+        self.stop_overdue(&connected).await;
+
+        let wanted = self.wanted(roll.tiles_left());
+        let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
+        let waiting = self.trouble.not_before.is_some_and(|until| Instant::now() < until);
+        if ready && !waiting && wanted > there {
+            self.ask_for(wanted.saturating_sub(there)).await;
+        }
+        self.verdict(&connected, wanted)
+    }
+
+    /// Tasks that the tiles left have work for.
+    fn wanted(&self, tiles_left: u64) -> u32 {
+        let useful = tiles_left.div_ceil(u64::from(self.limits.threads));
+        self.limits.count.min(u32::try_from(useful).unwrap_or(u32::MAX))
+    }
+
+    /// Asks ECS about the tasks that aren't connected, and strikes off those that have stopped.
+    async fn look(&mut self, connected: &HashSet<String>) {
+        let absent: Vec<_> = self.tasks.keys().filter(|t| !connected.contains(*t)).cloned().collect();
+        let Some(cluster) = self.ledger.cluster.clone() else { return };
+        for page in absent.chunks(PAGE) {
+            let request = self.clients.ecs.describe_tasks().cluster(&cluster.name).set_tasks(Some(page.to_vec()));
+            let answer = match request.send().await {
+                Ok(answer) => answer,
+                Err(e) => {
+                    // Nothing is known anew; a task that is gone is found by a later look, or its start timeout.
+                    tracing::warn!("{}", AwsError::of("look at the tasks", e));
+                    return;
+                }
+            };
+            for task in answer.tasks().iter().filter(|t| is_ending(t)) {
+                let arn = task.task_arn().unwrap_or_default();
+                self.ledger.tasks.remove(arn);
+                self.strike_off(arn, &why(Said::of(task)));
+            }
+            for missing in answer.failures().iter().filter(|f| f.reason() == Some("MISSING")) {
+                // A task just accepted may be unknown for a while.
+                let arn = missing.arn().unwrap_or_default();
+                if self.tasks.get(arn).is_some_and(|m| m.seen.elapsed() >= self.clients.pace.settle) {
+                    self.ledger.tasks.remove(arn);
+                    self.strike_off(arn, "ECS does not know it any more");
+                }
+            }
+        }
+    }
+
+    /// Stops the tasks that did not connect in time: one in a hundred hangs on its way for ever.
+    async fn stop_overdue(&mut self, connected: &HashSet<String>) {
+        let timeout = self.limits.start_timeout;
+        let overdue = |(task, member): (&String, &Member)| {
+            (!connected.contains(task) && member.seen.elapsed() >= timeout).then(|| task.clone())
+        };
+        let Some(cluster) = self.ledger.cluster.clone() else { return };
+        for task in self.tasks.iter().filter_map(overdue).collect::<Vec<_>>() {
+            let request = self.clients.ecs.stop_task().cluster(&cluster.name).task(&task);
+            match request.reason("it did not connect in time").send().await {
+                Ok(_) => self.strike_off(&task, &format!("not connected for {timeout:?}")),
+                Err(e) => tracing::warn!("{}", AwsError::of(format!("stop task {task}"), e)),
+            }
+        }
+    }
+
+    fn strike_off(&mut self, task: &str, why: &str) {
+        let Some(member) = self.tasks.shift_remove(task) else { return };
+        self.usage = member.counted(std::mem::take(&mut self.usage));
+        let text = if member.connected { why.to_owned() } else { format!("before it connected: {why}") };
+        if member.connected {
+            tracing::info!("worker task {task} left: {why}");
+        } else {
+            tracing::warn!("worker task {task} ended before it connected: {why}");
+            self.trouble.failed_starts = self.trouble.failed_starts.saturating_add(1);
+            self.trouble.last = Some(format!("task {task} ended before it connected: {why}"));
+            self.wait_a_while(self.trouble.failed_starts);
+        }
+        self.usage.ended.push(Ended { task: task.to_owned(), why: text, connected: member.connected });
+    }
+
+    fn wait_a_while(&mut self, failures: u32) {
+        let pace = &self.clients.pace;
+        let wait = delay(failures, pace.backoff, pace.backoff_most, chance());
+        self.trouble.not_before = Some(Instant::now() + wait);
+    }
+
+    /// Asks for `missing` more tasks, until AWS refuses.
+    async fn ask_for(&mut self, missing: u32) {
+        let mut missing = missing;
+        self.trouble.no_spot = false;
+        let spot = self.kind.ecs().spot;
+        while missing > 0 {
+            let batch = self.batch.take().unwrap_or_else(|| {
+                self.sent += 1;
+                Batch {
+                    token: format!("tilefn-{:016x}-{}", self.nonce, self.sent),
+                    count: missing.min(BATCH),
+                    spot: matches!(self.kind, Kind::Fargate(_)) && spot != Spot::Never && !self.trouble.no_spot,
+                }
+            });
+            self.batch = Some(batch.clone());
+            self.ledger.unanswered = Some(Instant::now());
+            let (started, refusal) = self.run(&batch).await;
+            missing = missing.saturating_sub(started);
+            let Some(refusal) = refusal else {
+                self.trouble.refusals = 0;
+                continue;
+            };
+            if batch.spot && spot == Spot::Prefer && matches!(refusal.cause, Cause::Capacity | Cause::Refused) {
+                tracing::info!("{refusal}; on-demand instead");
+                self.trouble.no_spot = true;
+                continue;
+            }
+            tracing::warn!("{refusal}");
+            let cured = matches!(refusal.cause, Cause::Throttled | Cause::Unclear | Cause::Capacity | Cause::Gone);
+            self.trouble.fatal = !cured;
+            self.trouble.last = Some(refusal.to_string());
+            self.trouble.refusals = self.trouble.refusals.saturating_add(1);
+            self.wait_a_while(self.trouble.refusals);
+            return;
+        }
+        self.trouble.fatal = false;
+    }
+
+    /// Sends one request. Returns how many tasks that started, and why not the rest.
+    async fn run(&mut self, batch: &Batch) -> (u32, Option<AwsError>) {
+        let Some(cluster) = self.ledger.cluster.clone() else { return (0, None) };
+        let kind = if batch.spot { " on Spot capacity" } else { "" };
+        let doing = format!("start {} worker tasks{kind}", batch.count);
+        let (asked, step) = (Instant::now(), Step::begin());
+        let request = request::run_task(&self.kind, &self.common, &cluster.name, batch);
+        let answer = match request.send_with(&self.clients.ecs).await.map_err(|e| AwsError::of(&doing, e)) {
+            Ok(answer) => answer,
+            Err(e) => {
+                if e.cause != Cause::Unclear && e.cause != Cause::Throttled {
+                    self.batch = None;
+                    self.ledger.unanswered = None;
+                }
+                return (0, Some(e));
+            }
+        };
+        self.batch = None;
+        self.ledger.unanswered = None;
+        self.ledger.accepted = Some(asked);
+        let member = Member { asked, seen: asked, connected: false, spot: batch.spot };
+        for arn in answer.tasks().iter().filter_map(|t| t.task_arn.clone()) {
+            self.ledger.tasks.insert(arn.clone());
+            if self.tasks.insert(arn, member).is_none() {
+                self.usage.tasks += 1;
+            }
+        }
+        let started = u32::try_from(answer.tasks().len()).unwrap_or(u32::MAX);
+        if started > 0 {
+            step.done(format_args!("{started} worker tasks accepted{kind}, {} in all", self.tasks.len()));
+        }
+        let refusal = answer.failures().first().map(|failure| {
+            let (reason, detail) = (failure.reason().unwrap_or_default(), failure.detail().unwrap_or_default());
+            let colon = if detail.is_empty() { "" } else { ": " };
+            AwsError { doing, cause: Cause::of_failure(reason, detail), said: format!("{reason}{colon}{detail}") }
+        });
+        // Fewer than asked for without a reason: those missing are asked for again by the next round.
+        let short = (started < batch.count && refusal.is_none()).then(|| AwsError {
+            doing: format!("start {} worker tasks{kind}", batch.count),
+            cause: Cause::Capacity,
+            said: format!("AWS started {started}"),
+        });
+        (started, refusal.or(short))
+    }
+
+    /// Whether there is still hope.
+    fn verdict(&mut self, connected: &HashSet<String>, wanted: u32) -> Result<(), FleetError> {
+        let present = self.tasks.keys().filter(|t| connected.contains(*t)).count();
+        let present = u32::try_from(present).unwrap_or(u32::MAX);
+        let starting = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).saturating_sub(present);
+        let needed = self.limits.min_count.min(wanted);
+        if present >= needed {
+            self.enough = Instant::now();
+        }
+        let outlook = Outlook {
+            present,
+            starting,
+            needed,
+            short_for: self.enough.elapsed(),
+            patience: self.limits.start_timeout.saturating_mul(PATIENCE),
+            failed_starts: self.trouble.failed_starts,
+            fatal: self.trouble.fatal,
+        };
+        let Some(problem) = outlook.problem() else { return Ok(()) };
+        let last = self.trouble.last.as_deref().map(|l| format!("; last: {l}")).unwrap_or_default();
+        Err(FleetError(format!("{problem}{last}")))
+    }
+
+    /// Removes all that was made; returns what could not be removed.
+    pub async fn stop(&mut self) -> Vec<String> {
+        let failed = self.ledger.undo(&self.clients).await;
+        self.usage = self.usage();
+        self.tasks.clear();
+        self.batch = None;
+        failed
+    }
+
+    /// What the tasks have used so far.
+    pub fn usage(&self) -> Usage {
+        self.tasks.values().fold(self.usage.clone(), |usage, member| member.counted(usage))
+    }
+}
+
+impl Member {
+    /// `usage` with this task's seconds.
+    fn counted(self, mut usage: Usage) -> Usage {
+        let seconds = self.asked.elapsed().as_secs_f64();
+        if self.spot {
+            usage.spot_task_seconds += seconds;
+        } else {
+            usage.task_seconds += seconds;
+        }
+        usage
+    }
+}
+
+/// Whether a task has stopped, or is on its way there and has a reason: it will not come back, so why wait for its end.
+fn is_ending(task: &Task) -> bool {
+    let told = task.desired_status() == Some("STOPPED") && task.stopped_reason().is_some_and(|r| !r.is_empty());
+    told || task.last_status() == Some("STOPPED")
+}
+
+/// What decides whether a job without enough workers may go on.
+#[derive(Clone, Copy, Debug)]
+struct Outlook {
+    /// Workers that are connected.
+    present: u32,
+    /// Tasks that may still become workers.
+    starting: u32,
+    needed: u32,
+    short_for: Duration,
+    patience: Duration,
+    failed_starts: u32,
+    fatal: bool,
+}
+
+impl Outlook {
+    /// Why the job must end, if it must.
+    fn problem(self) -> Option<String> {
+        let Self { present, starting, needed, short_for, patience, failed_starts, fatal } = self;
+        if present == 0 && starting == 0 && fatal {
+            Some("no worker can be started".to_owned())
+        } else if present == 0 && failed_starts >= HOPELESS && failed_starts > starting {
+            Some(format!("{failed_starts} worker tasks in a row ended before they connected"))
+        } else if present < needed && short_for >= patience {
+            Some(format!(
+                "only {present} workers instead of at least {needed} (`min_count`) for {:.0} s",
+                short_for.as_secs_f64()
+            ))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_goes_on_as_long_as_there_is_hope() {
+        let s = Duration::from_secs;
+        let good = Outlook {
+            present: 2,
+            starting: 0,
+            needed: 2,
+            short_for: s(0),
+            patience: s(900),
+            failed_starts: 0,
+            fatal: false,
+        };
+        for (outlook, problem) in [
+            (good, None),
+            // Workers that are there go on, whatever AWS says to more.
+            (Outlook { fatal: true, failed_starts: 50, ..good }, None),
+            (Outlook { present: 0, starting: 1, fatal: true, ..good }, None),
+            (Outlook { present: 0, fatal: true, ..good }, Some("no worker can be started")),
+            (Outlook { present: 0, starting: 4, failed_starts: 4, ..good }, None),
+            (
+                Outlook { present: 0, starting: 4, failed_starts: 5, ..good },
+                Some("5 worker tasks in a row ended before they connected"),
+            ),
+            (Outlook { present: 1, short_for: s(899), ..good }, None),
+            (
+                Outlook { present: 1, short_for: s(900), ..good },
+                Some("only 1 workers instead of at least 2 (`min_count`) for 900 s"),
+            ),
+        ] {
+            assert_eq!(outlook.problem().as_deref(), problem, "{outlook:?}");
+        }
+    }
+}

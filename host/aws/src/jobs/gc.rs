@@ -1,0 +1,271 @@
+//! Finds what a killed controller left on AWS, by tag and expiry, and removes it.
+//!
+//! Nothing is removed by looking. What belongs to a job that has not expired is not even listed unless that job is
+//! named: its controller may be alive.
+
+use super::ledger::{self, Clients, Cluster, Ledger, PAGE};
+use super::tags;
+use crate::error::{AwsError, Cause};
+use aws_sdk_ecs::types::{
+    ClusterField, Tag, TaskDefinitionFamilyStatus, TaskDefinitionField, TaskDefinitionStatus, TaskField,
+};
+use indexmap::IndexMap;
+use serde::Serialize;
+use std::fmt;
+
+/// What to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Only this job, expired or not.
+    pub job: Option<String>,
+    /// Clusters that jobs shared, by name or ARN, besides those that were made for jobs.
+    pub clusters: Vec<String>,
+    /// The time now, in seconds since 1970.
+    pub now: u64,
+}
+
+/// A kind of thing that a job makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The object with the job's secret.
+    Ticket,
+    /// A task in a cluster that was not made for the job.
+    Task,
+    /// A cluster made for a job, with all tasks and container instances in it.
+    Cluster,
+    /// An EC2 instance.
+    Instance,
+    /// A task definition with all its revisions.
+    TaskDefinition,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ticket => "ticket",
+            Self::Task => "task",
+            Self::Cluster => "cluster",
+            Self::Instance => "instance",
+            Self::TaskDefinition => "task definition",
+        })
+    }
+}
+
+/// Something that can go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// What it is.
+    pub kind: Kind,
+    /// Its ARN, id or address.
+    pub id: String,
+    /// The job it was made for.
+    pub job: String,
+    /// Who started that job, if known.
+    pub owner: Option<String>,
+    /// Why it can go.
+    pub why: String,
+    /// Of a task or an instance: its cluster.
+    cluster: Option<String>,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: job {}", self.kind, self.id, self.job)?;
+        if let Some(owner) = &self.owner {
+            write!(f, " of {owner}")?;
+        }
+        write!(f, ", {}", self.why)
+    }
+}
+
+/// What a thing's tags say.
+#[derive(Clone, Debug, Default)]
+struct Marks {
+    job: Option<String>,
+    owner: Option<String>,
+    expires: Option<String>,
+}
+
+impl Marks {
+    fn of(tags: &[Tag]) -> Self {
+        let find = |key| tags.iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
+        Self { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) }
+    }
+}
+
+impl Scope {
+    /// The thing, if it is a job's and can go.
+    fn found(&self, kind: Kind, id: &str, marks: Marks) -> Option<Found> {
+        let Marks { job, owner, expires } = marks;
+        let job = job?;
+        let past = expires.as_deref().and_then(tags::seconds).is_some_and(|time| time <= self.now);
+        let why = match &self.job {
+            Some(wanted) if *wanted != job && tags::id(wanted) != job => return None,
+            Some(_) => "named".to_owned(),
+            None if past => format!("expired {}", expires.unwrap_or_default()),
+            None => return None,
+        };
+        Some(Found { kind, id: id.to_owned(), job, owner, why, cluster: None })
+    }
+}
+
+/// Everything in the region that can go.
+///
+/// # Errors
+/// When AWS refuses to list something or can't be reached.
+pub async fn find(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+    let mut found = tickets(clients, scope).await?;
+    let made = clusters(clients, scope).await?;
+    for shared in scope.clusters.iter().filter(|name| !made.iter().any(|c| is_cluster(&c.id, name))) {
+        found.extend(tasks(clients, scope, shared).await?);
+    }
+    found.extend(made);
+    #[cfg(feature = "ec2")]
+    found.extend(instances(clients, scope).await?);
+    found.extend(task_definitions(clients, scope).await?);
+    Ok(found)
+}
+
+/// Removes what was found, job by job and in the order that AWS needs. Returns what could not be removed and why.
+pub async fn remove(clients: &Clients, found: &[Found]) -> Vec<String> {
+    let mut ledgers: IndexMap<&str, Ledger> = IndexMap::new();
+    for thing in found {
+        let ledger = ledgers.entry(&thing.job).or_insert_with(|| Ledger::new(&thing.job));
+        match thing.kind {
+            Kind::Ticket => ledger.ticket = true,
+            Kind::Cluster => ledger.cluster = Some(Cluster { name: thing.id.clone(), ours: true }),
+            Kind::Task => {
+                ledger.tasks.insert(thing.id.clone());
+                let name = thing.cluster.clone().unwrap_or_default();
+                ledger.cluster.get_or_insert(Cluster { name, ours: false });
+            }
+            Kind::Instance => {
+                let cluster = thing.cluster.clone().map(|name| Cluster { name, ours: false });
+                ledger.cluster = ledger.cluster.take().or(cluster);
+                ledger.instances = true;
+                ledger.instance_ids.insert(thing.id.clone());
+            }
+            Kind::TaskDefinition => ledger.family = Some(thing.id.clone()),
+        }
+    }
+    let mut failed = Vec::new();
+    for ledger in ledgers.values_mut() {
+        failed.extend(ledger.undo(clients).await);
+    }
+    failed
+}
+
+/// Whether `name` (or ARN) is the cluster with this ARN.
+fn is_cluster(arn: &str, name: &str) -> bool {
+    arn == name || arn.rsplit('/').next() == Some(name)
+}
+
+async fn tickets(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+    let all = clients.store.tickets().await?.into_iter();
+    let found = all.filter_map(|ticket| {
+        let marks = Marks { job: Some(ticket.job), owner: None, expires: ticket.expires.map(tags::time) };
+        scope.found(Kind::Ticket, &ticket.url, marks)
+    });
+    Ok(found.collect())
+}
+
+async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+    let mut arns = Vec::new();
+    let mut pages = clients.ecs.list_clusters().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|e| AwsError::of("list the clusters", e))?;
+        arns.extend(page.cluster_arns.unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for page in arns.chunks(PAGE) {
+        let request = clients.ecs.describe_clusters().set_clusters(Some(page.to_vec())).include(ClusterField::Tags);
+        let answer = request.send().await.map_err(|e| AwsError::of("look at the clusters", e))?;
+        // A deleted cluster stays visible for a while as INACTIVE.
+        for cluster in answer.clusters().iter().filter(|c| c.status() != Some("INACTIVE")) {
+            let arn = cluster.cluster_arn().unwrap_or_default();
+            found.extend(scope.found(Kind::Cluster, arn, Marks::of(cluster.tags())));
+        }
+    }
+    Ok(found)
+}
+
+async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Found>, AwsError> {
+    let doing = || format!("list the tasks in cluster {cluster}");
+    let mut arns = Vec::new();
+    let mut pages = clients.ecs.list_tasks().cluster(cluster).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|e| AwsError::of(doing(), e))?;
+        arns.extend(page.task_arns.unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for page in arns.chunks(PAGE) {
+        let request = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(page.to_vec()));
+        let answer = request.include(TaskField::Tags).send().await.map_err(|e| AwsError::of(doing(), e))?;
+        for task in answer.tasks() {
+            let one = scope.found(Kind::Task, task.task_arn().unwrap_or_default(), Marks::of(task.tags()));
+            found.extend(one.map(|f| Found { cluster: Some(cluster.to_owned()), ..f }));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(feature = "ec2")]
+async fn instances(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+    let filter = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::JOB).build();
+    let all = super::ec2::instances::described(&clients.ec2, filter).await?;
+    let found = all.iter().filter_map(|instance| {
+        let find = |key| instance.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
+        let marks = Marks { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) };
+        let found = scope.found(Kind::Instance, instance.instance_id().unwrap_or_default(), marks)?;
+        Some(Found { cluster: find(tags::CLUSTER), ..found })
+    });
+    Ok(found.collect())
+}
+
+async fn task_definitions(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+    let request = clients.ecs.list_task_definition_families().family_prefix(tags::PREFIX);
+    let mut pages = request.status(TaskDefinitionFamilyStatus::All).into_paginator().send();
+    let mut families = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|e| AwsError::of("list the task definitions", e))?;
+        families.extend(page.families.unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    for family in families {
+        let mut arns = ledger::revisions(clients, &family, TaskDefinitionStatus::Active).await?;
+        if arns.is_empty() {
+            arns = ledger::revisions(clients, &family, TaskDefinitionStatus::Inactive).await?;
+        }
+        let Some(arn) = arns.first() else { continue };
+        let request = clients.ecs.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
+        match request.send().await.map_err(|e| AwsError::of(format!("look at {arn}"), e)) {
+            Ok(answer) => found.extend(scope.found(Kind::TaskDefinition, &family, Marks::of(answer.tags()))),
+            Err(AwsError { cause: Cause::Gone, .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(job: &str, expires: &str) -> Marks {
+        Marks { job: Some(job.into()), owner: Some("ann@box".into()), expires: Some(expires.into()) }
+    }
+
+    #[test]
+    fn only_what_has_expired_or_is_named_can_go() {
+        let scope = Scope { now: 1_767_225_600, ..Scope::default() };
+        let found = scope.found(Kind::Cluster, "arn:c", marks("j", "2026-01-01T00:00:00Z")).unwrap();
+        assert_eq!(found.to_string(), "cluster arn:c: job j of ann@box, expired 2026-01-01T00:00:00Z");
+        for kept in [marks("j", "2026-01-01T00:00:01Z"), marks("j", "whenever"), Marks::default()] {
+            assert_eq!(scope.found(Kind::Cluster, "arn:c", kept), None);
+        }
+        let named = Scope { job: Some("j".into()), ..scope };
+        assert_eq!(named.found(Kind::Task, "t", marks("j", "2999-01-01T00:00:00Z")).unwrap().why, "named");
+        assert_eq!(named.found(Kind::Task, "t", marks("k", "2000-01-01T00:00:00Z")), None);
+    }
+}

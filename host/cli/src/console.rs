@@ -1,0 +1,126 @@
+//! What the user sees: results on standard output, messages on standard error; as text or as JSON lines.
+//!
+//! All of it goes through here, so that nothing from others reaches a terminal as it is, and nobody to tell is no reason to stop.
+
+use super::log;
+use serde_json::{Value, json};
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Mutex, PoisonError};
+use types::text;
+
+/// Where and how things are said.
+#[derive(Debug)]
+pub struct Console {
+    json: bool,
+    quiet: bool,
+    /// Why a result could not be written.
+    unwritten: Mutex<Option<io::Error>>,
+}
+
+impl Console {
+    /// Also sets up the log of GDAL's and the functions' messages.
+    pub fn new(json: bool, quiet: bool, verbose: u8) -> Self {
+        let level = match (quiet, verbose) {
+            (true, _) => "error",
+            // What the user waits for on AWS, and pays for.
+            (_, 0) => "warn,tilefn::aws=info",
+            (_, 1) => "tilefn=info,warn",
+            _ => "tilefn=debug,info",
+        };
+        log::begin(level, json);
+        Self { json, quiet, unwritten: Mutex::default() }
+    }
+
+    /// Whether messages are JSON.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// A command's result.
+    pub fn result(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
+        if self.json {
+            self.event(event, detail());
+        } else if !self.quiet {
+            self.print(&text::lines(text));
+        }
+    }
+
+    /// The error that ends the program; said even when quiet.
+    pub fn error(&self, text: &str, detail: Option<&Value>) {
+        if self.json {
+            let mut event = json!({ "message": text });
+            if let (Some(event), Some(detail)) = (event.as_object_mut(), detail) {
+                event.insert("detail".into(), detail.clone());
+            }
+            self.event("error", event);
+        } else {
+            tell(&format!("error: {text}"));
+        }
+    }
+
+    /// Says what was left out, and why results could not be written if so: then the program has failed.
+    pub fn end(&self) -> Result<(), String> {
+        if !self.quiet
+            && let Some(more) = log::unsaid()
+        {
+            tell(&more);
+        }
+        match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Who has read enough (`| head`) is no error.
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(format!("can't write to standard output: {error}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn event(&self, event: &str, mut detail: Value) {
+        if let Some(object) = detail.as_object_mut() {
+            object.insert("event".into(), event.into());
+        }
+        self.print(&text::json(&detail.to_string()));
+    }
+
+    /// A text, or JSON, on standard output.
+    fn print(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+}
+
+/// What is said on the way, which only jobs do.
+#[cfg(feature = "gdal")]
+impl Console {
+    /// Whether a person watches: progress can be drawn over itself.
+    pub fn live(&self) -> bool {
+        use std::io::IsTerminal;
+        !self.json && !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// A message on the way: text for people, or an event for programs.
+    pub fn say(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
+        if self.json {
+            self.event(event, detail());
+        } else if !self.quiet {
+            tell(text);
+        }
+    }
+
+    /// A warning.
+    pub fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"), "warning", || json!({ "message": text }));
+    }
+
+    /// A result that is JSON in any case.
+    pub fn document(&self, json: &str) {
+        self.print(&text::json(json));
+    }
+}
+
+/// A text on standard error.
+pub fn tell(text: &str) {
+    // Nobody to tell is no reason to stop.
+    let _gone = writeln!(io::stderr(), "{}", text::lines(text));
+}

@@ -1,0 +1,128 @@
+//! The command line: what the user asks for, and what is said back.
+
+mod aws;
+mod build;
+mod console;
+mod fatal;
+mod inspect;
+mod log;
+#[cfg_attr(not(feature = "aws"), path = "without_s3.rs")]
+mod s3;
+mod threads;
+mod worker;
+
+#[cfg(feature = "gdal")]
+mod new;
+#[cfg(feature = "gdal")]
+mod prepare;
+#[cfg(feature = "gdal")]
+mod preview;
+#[cfg(feature = "gdal")]
+mod progress;
+#[cfg_attr(not(feature = "gdal"), path = "without_gdal.rs")]
+mod rasters;
+#[cfg(feature = "gdal")]
+mod report;
+#[cfg(feature = "gdal")]
+mod run;
+#[cfg(feature = "gdal")]
+mod sample;
+#[cfg(feature = "gdal")]
+mod schema;
+#[cfg(feature = "gdal")]
+mod signals;
+
+#[cfg(all(feature = "gdal", feature = "aws"))]
+mod detach;
+#[cfg(feature = "gdal")]
+#[cfg_attr(not(feature = "aws"), path = "without_fleets.rs")]
+mod fleets;
+#[cfg(all(feature = "gdal", feature = "aws"))]
+mod gc;
+#[cfg(all(feature = "gdal", feature = "aws"))]
+mod place;
+
+use clap::{Args, Parser, Subcommand};
+use console::Console;
+use fatal::Fatal;
+use rasters::RasterCommand;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Runs your own function, compiled to WebAssembly, over the tiles of big rasters.
+#[derive(Debug, Parser)]
+#[command(name = "tilefn", version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// Print results and messages as JSON, one object per line
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print more: -v what GDAL and the function say, -vv details for developers
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Raster(RasterCommand),
+    /// Compile a function's crate to a module
+    Build(build::Arguments),
+    /// Show a module's functions, inputs, parameters, outputs and imports
+    Inspect(inspect::Arguments),
+    /// Prepare jobs for workers on AWS
+    Aws(aws::Arguments),
+    /// Work for a controller elsewhere: what a container or a cluster job runs
+    Worker(worker::Arguments),
+}
+
+/// Runs the program with the process's arguments. Returns its exit code.
+pub fn main() -> u8 {
+    ::worker::open_files::raise();
+    // A file that grows beyond the system's limit (`ulimit -f`) is an error of the write, then, and not this process's end.
+    let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
+    // clap exits with 2 on wrong arguments, as we do.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // It quotes arguments, which may be names of files: `tilefn preview *`.
+        Err(error) if error.to_string().chars().any(|c| types::text::is_obeyed(c) && c != '\n') => {
+            console::tell(&error.to_string());
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+        Err(error) => error.exit(),
+    };
+    let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
+    if let Err(error) = caught {
+        tracing::debug!("a file above the system's limit will end this process: {error}");
+    }
+    let result = match cli.command {
+        Command::Raster(command) => command.run(&console),
+        Command::Build(arguments) => build::build(&arguments, &console),
+        Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
+        Command::Aws(arguments) => aws::aws(&arguments, &console),
+        Command::Worker(arguments) => worker::worker(&arguments),
+    };
+    exit_code(result, &console)
+}
+
+/// Says what went wrong, if anything did.
+fn exit_code(result: Result<(), Fatal>, console: &Console) -> u8 {
+    let end = console.end();
+    match result.and_then(|()| end.map_err(Fatal::failed)) {
+        Ok(()) => 0,
+        Err(fatal) => {
+            console.error(&fatal.text, fatal.detail.as_ref());
+            fatal.code
+        }
+    }
+}

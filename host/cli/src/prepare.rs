@@ -1,0 +1,296 @@
+//! From a job's path to a plan that can run: reads the job file and the module, compiles, plans.
+
+use super::console::Console;
+use super::fatal::Fatal;
+use super::s3;
+use super::threads::{check_threads, cores};
+use clap::Args;
+use controller::{Job, Journal, JournalError, Plan, beside, digest, lock_elsewhere, lock_here};
+use job::{self, Loaded, Survey};
+use raster::{gdal_path, is_remote};
+use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use worker::KEPT_MEMORY;
+
+/// Bytes of a job file and of a module that come from S3.
+const MAX_JOB: u64 = 16 << 20;
+const MAX_MODULE: u64 = 1 << 30;
+
+/// Warnings of the plan that are said: lists of files may have one for each file.
+const SAID: usize = 20;
+
+/// Which job, and what to change in it.
+#[derive(Debug, Args)]
+pub struct JobArguments {
+    /// The job file (TOML, or JSON by its extension); - reads it from standard input
+    pub job: String,
+    /// Override a key of the job file, e.g. --set params.radius=3 or --set outputs.ndvi.path=x.tif
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Who runs the tiles, e.g. threads:4 or processes:2; short for --set workers.kind=… and workers.count=…
+    #[arg(long, value_name = "KIND[:COUNT]")]
+    workers: Option<String>,
+    /// The module, in place of the job file's
+    #[arg(long, value_name = "FILE")]
+    module: Option<String>,
+    /// Replace outputs that exist, once the job is complete
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Go on with what an interrupted run of the same job has done
+    #[arg(long)]
+    resume: bool,
+}
+
+/// A job ready to run.
+pub struct Prepared {
+    /// The job file.
+    pub loaded: Loaded,
+    /// The module's bytes.
+    pub module: Vec<u8>,
+    /// The sandbox that compiled it.
+    pub sandbox: Sandbox,
+    /// The function.
+    pub function: Function,
+    /// The plan.
+    pub plan: Plan,
+    /// The journal of the run; a dry run has none.
+    pub journal: Option<Journal>,
+}
+
+/// Reads the job file, overrides put in.
+pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
+    if arguments.job.starts_with("s3://") {
+        let text = String::from_utf8(s3::read(&arguments.job, MAX_JOB)?).map_err(Fatal::usage)?;
+        // What comes from there has no relative paths; if it had, they would belong to the temporary folder.
+        let loaded = job::load_text(&arguments.job, text, &std::env::temp_dir(), &overrides(arguments));
+        return loaded.map_err(mistakes);
+    }
+    job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
+}
+
+/// Prepares the job; says its warnings. With `start` false nothing is touched.
+pub fn prepare(
+    arguments: &JobArguments,
+    mut loaded: Loaded,
+    console: &Console,
+    start: bool,
+    report: Option<&Path>,
+) -> Result<Prepared, Fatal> {
+    let workers = &loaded.spec.workers;
+    let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
+    check_threads(threads)?;
+    // Two things that don't need each other, and take most of the time until the first pixel.
+    let (survey, compiled) = std::thread::scope(|scope| {
+        let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
+            let module = read_module(&loaded)?;
+            compile(&loaded, module, threads)
+        });
+        let compiling =
+            compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
+        let survey = Survey::new(&loaded.spec);
+        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+    })?;
+    let (module, sandbox, compiled) = compiled;
+    let function = choose(&loaded, &compiled)?;
+    let identity = Job {
+        path: arguments.job.clone(),
+        sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
+        module: loaded.spec.function.module.clone(),
+        module_sha256: compiled.sha256().to_owned(),
+        function: function.description().name.clone(),
+    };
+    let journal = if start { open_journal(arguments, &mut loaded, &identity, &survey, console)? } else { None };
+    let options = job::Options {
+        overwrite: arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites),
+        made: journal.as_ref().map(Journal::made).unwrap_or_default(),
+        threads,
+        job_file: (arguments.job != "-").then(|| arguments.job.clone()),
+        report: report.map(|path| path.display().to_string()),
+    };
+    let mut plan = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes)?;
+    raster::init(plan.task.block_cache);
+    plan.warnings.extend(raster::settings_warnings());
+    plan.warnings.extend(sandbox.warnings().iter().cloned());
+    let mut said = Vec::new();
+    plan.warnings.retain(|warning| {
+        !said.contains(warning) && {
+            said.push(warning.clone());
+            true
+        }
+    });
+    said.iter().take(SAID).for_each(|w| console.warn(w));
+    if let Some(more) = said.len().checked_sub(SAID).filter(|more| *more > 0) {
+        console.warn(&format!("and {more} more, which the report has"));
+    }
+    Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// The module's bytes, and what they are in a sandbox for as many tiles at a time.
+fn compile(loaded: &Loaded, module: Vec<u8>, threads: usize) -> Result<(Vec<u8>, Sandbox, Module), Fatal> {
+    let limits = job::limits(&loaded.spec);
+    let sandbox =
+        Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
+    let compiled = sandbox.compile(&module).map_err(|e| in_module(loaded, &e))?;
+    Ok((module, sandbox, compiled))
+}
+
+/// Opens the run's journal, and lets the grid be cut as an earlier run has done. A new run can do without: then it can't
+/// be resumed.
+fn open_journal(
+    arguments: &JobArguments,
+    loaded: &mut Loaded,
+    job: &Job,
+    survey: &Survey,
+    console: &Console,
+) -> Result<Option<Journal>, Fatal> {
+    let Some((path, locks)) = places(arguments, loaded)? else { return Ok(None) };
+    let grounds = job::grounds(&loaded.spec, survey, &job.function, &job.module_sha256);
+    let journal = match Journal::open(path, locks, grounds, arguments.overwrite, arguments.resume) {
+        Ok(journal) => journal,
+        Err(e @ JournalError::Unusable { .. }) if !arguments.resume => {
+            console.warn(&format!("this run can't be resumed: {e}"));
+            return Ok(None);
+        }
+        Err(e) => return Err(Fatal::usage(e)),
+    };
+    if !journal.has_checkpoint() {
+        if arguments.resume {
+            console.say("there is nothing to go on with: the job starts afresh", "resume", || json!({ "done": 0 }));
+        }
+        return Ok(Some(journal));
+    }
+    let tile = journal.tile();
+    if loaded.spec.grid.tile.is_some_and(|cut| cut != tile) {
+        return Err(Fatal::usage(format!(
+            "grid.tile: the unfinished run has tiles of {} × {}; leave grid.tile away to go on with it",
+            tile[0], tile[1]
+        )));
+    }
+    loaded.spec.grid.tile = Some(tile);
+    let done = journal.progress().done.len();
+    console.say(&format!("going on with a run that has done {done} tiles"), "resume", || json!({ "done": done }));
+    Ok(Some(journal))
+}
+
+/// Where the journal lies, and the locks of all outputs: the journal beside the first output that is a local file, else beside the job file. None
+/// where there is no such folder, of which the planner says more.
+fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, Vec<PathBuf>)>, Fatal> {
+    let outputs: Vec<_> = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice()).collect();
+    let is_local = |path: &str| !is_remote(&gdal_path(path)) && !path.contains("://");
+    let mut elsewhere: Vec<_> = user_cache_dir().iter().map(|modules| modules.with_file_name("locks")).collect();
+    // Where there is no home, or nothing can be written there.
+    elsewhere.push(std::env::temp_dir().join(format!("tilefn-locks-{}", rustix::process::getuid().as_raw())));
+    let journal = match outputs.iter().find(|path| is_local(path)) {
+        Some(local) => beside(Path::new(local), "journal"),
+        None => {
+            // Jobs from one file may run side by side, with other outputs or, without outputs, with other inputs.
+            let what = if outputs.is_empty() {
+                serde_json::to_string(&(&loaded.spec.function, &loaded.spec.inputs, &loaded.spec.params))
+            } else {
+                serde_json::to_string(&outputs)
+            };
+            let which = digest(&what.map_err(Fatal::failed)?);
+            let name = Path::new(&arguments.job).file_name().unwrap_or_default().to_string_lossy();
+            beside(&loaded.base.join(format!("{name}-{which}")), "journal")
+        }
+    };
+    let mut locks = BTreeSet::new();
+    for path in outputs {
+        locks.insert(match is_local(path) {
+            true => lock_here(Path::new(path)),
+            false => lock_elsewhere(&gdal_path(path), &elsewhere)
+                .map_err(|e| Fatal::failed(format!("can't make a folder for locks, {elsewhere:?}: {e}")))?,
+        });
+    }
+    if locks.is_empty() {
+        locks.insert(journal.with_extension("tilefn-lock"));
+    }
+    let is_there = |path: &PathBuf| path.parent().is_some_and(Path::is_dir);
+    let all_there = is_there(&journal) && locks.iter().all(is_there);
+    Ok(all_there.then(|| (journal, locks.into_iter().collect())))
+}
+
+/// All overrides, short forms written out.
+fn overrides(arguments: &JobArguments) -> Vec<String> {
+    let mut set = arguments.set.clone();
+    if let Some(workers) = &arguments.workers {
+        let (kind, count) =
+            workers.split_once(':').map_or((workers.as_str(), None), |(kind, count)| (kind, Some(count)));
+        set.push(format!("workers.kind={kind}"));
+        set.extend(count.map(|count| format!("workers.count={count}")));
+    }
+    if let Some(module) = &arguments.module {
+        // As a text, whatever it looks like; relative to where the user is, as all file arguments are.
+        let path = std::path::absolute(module).map_or_else(|_| module.clone(), |p| p.display().to_string());
+        set.push(format!("function.module={path:?}"));
+    }
+    set
+}
+
+pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
+    Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
+}
+
+/// The module's bytes.
+fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
+    let function = &loaded.spec.function;
+    let path = &function.module;
+    if path.starts_with("s3://") {
+        return checked(function, s3::read(path, MAX_MODULE)?);
+    }
+    if path.contains("://") {
+        return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| {
+        let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
+        Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
+    })?;
+    checked(function, bytes)
+}
+
+/// The module's bytes, if they have the sha256 that the job wants.
+fn checked(function: &job::spec::Function, bytes: Vec<u8>) -> Result<Vec<u8>, Fatal> {
+    let path = &function.module;
+    if let Some(wanted) = &function.sha256 {
+        let found = sha256(&bytes);
+        if !wanted.eq_ignore_ascii_case(&found) {
+            return Err(Fatal::usage(format!(
+                "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
+            )));
+        }
+    }
+    Ok(bytes)
+}
+
+/// The function that the job names, or the module's only one.
+fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
+    let function = &loaded.spec.function;
+    let name = match (&function.name, module.functions()) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => only.name.clone(),
+        (None, several) => {
+            let names: Vec<_> = several.iter().map(|f| f.name.as_str()).collect();
+            return Err(Fatal::usage(format!(
+                "function.name: {} has several functions, name one of them: {}",
+                function.module,
+                names.join(", ")
+            )));
+        }
+    };
+    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function.module)))
+}
+
+fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
+    match error {
+        // It's the system that has no memory or threads for it.
+        sandbox::Error::Engine(_) => Fatal::infrastructure(error),
+        error => Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module)),
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}

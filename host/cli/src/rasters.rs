@@ -1,0 +1,37 @@
+//! The commands of the side that has the rasters, all of which need GDAL.
+
+use super::console::Console;
+use super::fatal::Fatal;
+use super::{fleets, new, preview, run, schema};
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub enum RasterCommand {
+    /// Make a new function's crate, ready to build, test and run
+    New(new::Arguments),
+    /// Run a job on this machine
+    Run(run::Arguments),
+    /// Run a job with workers in other processes and on other machines
+    Submit(run::SubmitArguments),
+    /// Those that look at jobs on AWS
+    #[command(flatten)]
+    Fleet(fleets::FleetCommand),
+    /// Draw a raster as a PNG picture
+    Preview(preview::Arguments),
+    /// Print the job file's JSON schema
+    Schema,
+}
+
+impl RasterCommand {
+    /// Does what the command says.
+    pub fn run(&self, console: &Console) -> Result<(), Fatal> {
+        match self {
+            Self::New(arguments) => new::new(arguments, console),
+            Self::Run(arguments) => run::run(arguments, console),
+            Self::Submit(arguments) => run::submit(arguments, console),
+            Self::Fleet(command) => command.run(console),
+            Self::Preview(arguments) => preview::preview(arguments, console),
+            Self::Schema => schema::schema(console),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Plans and reports, for people and for programs.
+
+use super::fatal::Fatal;
+use controller::{Plan, Report};
+use raster;
+use serde::Serialize;
+use serde_json::json;
+use std::fmt::{Display, Write};
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::time::Duration;
+
+/// Files of a list that people are shown; programs get all.
+const SHOWN: usize = 20;
+
+/// A plan for people.
+pub fn plan_text(plan: &Plan) -> String {
+    let task = &plan.task;
+    let (rows, cols) = task.tiling.tile_size();
+    let mut text = format!(
+        "{}: {} × {} pixels in {} of {cols} × {rows}, {}",
+        task.function,
+        task.grid.cols,
+        task.grid.rows,
+        several(task.tiling.count(), "tile"),
+        several(plan.threads, "thread")
+    );
+    if task.halo > 0 {
+        let _ok = write!(text, ", halo {}", task.halo);
+    }
+    for input in &task.inputs {
+        for raster in input.rasters.iter().take(SHOWN) {
+            let _ok = write!(
+                text,
+                "\n  {:<12} <- {} ({} as {})",
+                input.name,
+                raster.path,
+                several(raster.bands.len(), "band"),
+                raster.dtype.name()
+            );
+        }
+        more(&mut text, &input.name, "<-", input.rasters.len());
+    }
+    for (output, targets) in task.outputs.iter().zip(&plan.outputs) {
+        for target in targets.iter().take(SHOWN) {
+            let nodata = target.nodata.map_or_else(|| "no nodata".into(), |n| format!("nodata {n}"));
+            let _ok = write!(text, "\n  {:<12} -> {} ({}, {nodata})", output.name, target.path, output.dtype.name());
+        }
+        more(&mut text, &output.name, "->", targets.len());
+    }
+    text
+}
+
+/// Says how many files of a list are not shown.
+fn more(text: &mut String, name: &str, arrow: &str, files: usize) {
+    if let Some(more) = files.checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ok = write!(text, "\n  {name:<12} {arrow} and {more} more");
+    }
+}
+
+/// A plan for programs.
+pub fn plan_json(plan: &Plan) -> serde_json::Value {
+    let task = &plan.task;
+    let (rows, cols) = task.tiling.tile_size();
+    json!({
+        "function": task.function,
+        "grid": { "rows": task.grid.rows, "cols": task.grid.cols, "geotransform": task.grid.transform.0, "crs": &*task.grid.crs.0 },
+        "tile": [cols, rows],
+        "tiles": task.tiling.count(),
+        "halo": task.halo,
+        "threads": plan.threads,
+        "tile_bytes": worker::working_set(task, rows, cols, task.halo),
+        "inputs": task.inputs.iter().map(|i| json!({
+            "name": i.name,
+            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands.iter().map(|band| band.number).collect::<Vec<_>>(), "dtype": r.dtype.name() })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
+            "name": o.name,
+            "dtype": o.dtype.name(),
+            "files": targets.iter().map(|t| &t.path).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "warnings": plan.warnings,
+    })
+}
+
+/// Refuses a place for the report that can't be written to, before the work is done.
+pub fn check_place(path: &Path) -> Result<(), Fatal> {
+    let refuse = |why: String| Fatal::usage(format!("--report {}: {why}", path.display()));
+    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(refuse("it is a folder".into())),
+        // What is there stays until there is something new.
+        Ok(meta) if meta.is_file() => {
+            OpenOptions::new().append(true).open(path).map(drop).map_err(|e| refuse(format!("can't write it: {e}")))
+        }
+        // To open a pipe may wait for who reads from it.
+        Ok(_) => Ok(()),
+        Err(_) if !folder.is_dir() => Err(refuse(format!("the folder {} doesn't exist", folder.display()))),
+        Err(_) => raster::probe(&path.to_string_lossy()).map(drop).map_err(refuse),
+    }
+}
+
+/// Writes a report to where the user wants it. The error names the file.
+pub fn write(path: &Path, report: &impl Serialize) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string());
+    let written =
+        text.and_then(|text| fs::write(path, types::text::json(&text).into_owned() + "\n").map_err(|e| e.to_string()));
+    written.map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The report of a job that ended before it began.
+pub fn early(job: &str, fatal: &Fatal, after: Duration) -> serde_json::Value {
+    json!({
+        "tilefn": env!("CARGO_PKG_VERSION"),
+        "exit_code": fatal.code,
+        "error": fatal.text,
+        "job": { "path": job },
+        "wall_seconds": after.as_secs_f64(),
+    })
+}
+
+/// A report for people.
+pub fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for file in report.outputs.iter().take(SHOWN) {
+        let _ok = writeln!(text, "wrote {} ({})", file.path, bytes(file.bytes));
+    }
+    if let Some(more) = report.outputs.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ok = writeln!(text, "and {more} more files");
+    }
+    if let Some(result) = &report.result {
+        // As JSON's own escapes, so that it stays JSON for who copies it.
+        let _ok = writeln!(text, "result {}", types::text::json(&format!("{result:#}")));
+    }
+    let tiles = &report.tiles;
+    let _ok = write!(text, "{} in {:.2} s", several(tiles.done + tiles.skipped, "tile"), report.wall_seconds);
+    if tiles.skipped > 0 {
+        let _ok = write!(text, " ({} without data left out)", tiles.skipped);
+    }
+    let s = &report.seconds;
+    let _ok = write!(
+        text,
+        ", {} read, {} written, peak memory {}\n  seconds of all threads: prepare {:.2}, read {:.2}, run {:.2}, write {:.2}, wait {:.2}, finish {:.2}",
+        bytes(report.bytes_in),
+        bytes(report.bytes_out),
+        bytes(report.peak_memory),
+        s.prepare,
+        s.read,
+        s.run,
+        s.write,
+        s.wait,
+        s.finish
+    );
+    if let Some(usage) = &report.aws {
+        let _ok = write!(text, "\n{usage}");
+    }
+    text
+}
+
+/// A number of things for people.
+fn several<N: PartialEq + From<u8> + Display>(number: N, thing: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// A size for people.
+fn bytes(n: u64) -> String {
+    indicatif::HumanBytes(n).to_string()
+}

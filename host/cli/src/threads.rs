@@ -1,0 +1,36 @@
+//! Threads: as many as there are processors, if the system gives them.
+
+use super::fatal::Fatal;
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+/// Does `work` on a thread of its own.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))
+}
+
+/// Whether as many threads can be had as `work` threads need, for themselves and for GDAL's and the compiler's: these panic, or wait for
+/// ever, where the system gives none (`ulimit -u`, a container's limit of processes).
+pub fn check_threads(work: usize) -> Result<(), Fatal> {
+    /// Signals, progress, dashboard, what is compiled and cached, ticks, connections.
+    const OTHERS: usize = 8;
+    const STACK: usize = 64 << 10;
+    let most = work.saturating_mul(2).saturating_add(usize::try_from(cores()).unwrap_or(1)).saturating_add(OTHERS);
+    let gate = Mutex::new(());
+    let refused = std::thread::scope(|scope| {
+        // They all wait here until the last one is there.
+        let _closed = gate.lock();
+        let begin = || std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || drop(gate.lock()));
+        (0..most).find_map(|_| begin().err())
+    });
+    refused.map_or(Ok(()), |e| {
+        let text = format!("the system gives no {most} threads, which {work} for tiles need: {e}; use fewer, or raise its limit (ulimit -u)");
+        Err(Fatal::infrastructure(text))
+    })
+}
+
+/// Compute threads when nobody says how many: as many as there are processors.
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}

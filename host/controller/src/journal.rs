@@ -1,0 +1,447 @@
+//! The journal of a run: a small file beside the outputs that says which tiles are safely on disk, which outputs are complete, and which
+//! have their names, so that a later run can go on after any end of this one.
+//!
+//! It is replaced as a whole, and only after what it says has come true: a tile that it doesn't list is run again. Its first line is JSON;
+//! the states of an accumulating function follow as they are. It says, too, what the run rests on: when any of that has changed, another
+//! run can't go on with it.
+
+use super::locks::{Lock, LockError};
+use super::ranges::Ranges;
+use super::reduce::{Lengths, Reduction};
+use raster::{Saved, Unfinished, discard_unfinished, gdal_path, is_remote, is_stamped};
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use types::tally::Tally;
+
+/// The journal format that this program reads and writes.
+const VERSION: u32 = 2;
+/// Most bytes of a journal that are read, and so that are written.
+const MAX_BYTES: u64 = 1 << 30;
+/// Least time between two checkpoints.
+const PERIOD: Duration = Duration::from_secs(5);
+/// A checkpoint may take this part of the time, so a costly one is made rarely.
+const SHARE: u32 = 100;
+/// Tells one start of the machine from another.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+/// Most changes that are named.
+const NAMED: usize = 8;
+
+/// What a run has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Tiles that are on disk.
+    pub done: Ranges,
+    /// For each output, for each of its files: how far it is.
+    pub files: Vec<Vec<FileState>>,
+    /// What an accumulating function has so far.
+    pub reduction: Option<Reduction>,
+    /// Pixels of these tiles that were changed or lost.
+    pub tally: Tally,
+}
+
+/// How far an output file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FileState {
+    /// Nothing is in it.
+    Empty {
+        /// The file.
+        path: String,
+        /// The name of the folder that was made for it.
+        folder: Option<String>,
+    },
+    /// It has the pixels of the tiles that are done.
+    Unfinished {
+        /// The file.
+        path: String,
+        /// Its bands.
+        bands: u32,
+        /// Where it is.
+        at: Unfinished,
+    },
+    /// It is complete, but may have no name yet.
+    Complete {
+        /// The file.
+        path: String,
+        /// Where it is.
+        at: Saved,
+    },
+    /// It is complete and has its name.
+    Named {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// The name of the folder that it was in.
+        folder: Option<String>,
+    },
+}
+
+impl FileState {
+    fn place(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Empty { path, folder } | Self::Named { path, folder, .. } => (path, folder.as_deref()),
+            Self::Unfinished { path, at, .. } => (path, Some(&at.folder)),
+            Self::Complete { path, at } => (path, Some(&at.folder)),
+        }
+    }
+}
+
+/// Something that the results rest on, and in what state it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ground {
+    /// What it is, for people.
+    pub what: String,
+    /// Its state.
+    pub state: String,
+}
+
+/// A journal as it is written, but for the states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    version: u32,
+    /// The start of the machine after which it is worth nothing, since not all it speaks of has been brought to the disk.
+    boot: Option<String>,
+    /// Whether the run may replace outputs that exist.
+    overwrite: bool,
+    /// Columns and rows of a tile.
+    tile: [u32; 2],
+    done: Ranges,
+    files: Vec<Vec<FileState>>,
+    reduction: Option<Lengths>,
+    /// Pixels of these tiles that were changed or lost.
+    #[serde(default)]
+    tally: Tally,
+    grounds: Vec<Ground>,
+}
+
+/// A run's journal, locked for it.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    _locks: Vec<Lock>,
+    grounds: Vec<Ground>,
+    overwrite: bool,
+    tile: [u32; 2],
+    /// What the file says.
+    progress: Progress,
+    /// What an earlier run left that this one doesn't go on with.
+    left: Option<Vec<Vec<FileState>>>,
+    noted: Instant,
+    due: Instant,
+}
+
+/// Why a journal can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another run has it.
+    #[error("another run is writing the same outputs (it holds {0})")]
+    Busy(PathBuf),
+    /// It can't be read or written.
+    #[error("the journal {path}: {reason}")]
+    Unusable {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What the run rests on has changed.
+    #[error("{}; put that back as it was, or run without --resume to start afresh (the journal is {})", .changes.join("\n"), .path.display())]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// What has changed, and how.
+        changes: Vec<String>,
+    },
+}
+
+impl Journal {
+    /// Opens the journal at `path` for a run that rests on `grounds`, after it has taken the `locks`. With `resume` what an earlier run
+    /// has left is taken over. Nothing is removed or written yet.
+    pub fn open(
+        path: PathBuf,
+        locks: Vec<PathBuf>,
+        grounds: Vec<Ground>,
+        overwrite: bool,
+        resume: bool,
+    ) -> Result<Self, JournalError> {
+        let unusable = |reason: String| JournalError::Unusable { path: path.clone(), reason };
+        let mut held = Vec::new();
+        for lock in locks {
+            held.push(Lock::take(lock.clone()).map_err(|e| match e {
+                LockError::Busy => JournalError::Busy(lock),
+                LockError::Failed(e) => JournalError::Unusable { path: lock, reason: format!("can't lock: {e}") },
+            })?);
+        }
+        let found = match read(&path) {
+            // It is about to be replaced, and what it can't name can't be removed.
+            Err(_) if !resume => None,
+            found => found.map_err(unusable)?,
+        };
+        let mut journal = Self {
+            path: path.clone(),
+            _locks: held,
+            grounds,
+            overwrite,
+            tile: [0, 0],
+            progress: Progress::default(),
+            left: None,
+            noted: Instant::now(),
+            due: Instant::now() + PERIOD,
+        };
+        let Some((head, reduction)) = found else { return Ok(journal) };
+        let trusted = head.boot.is_none() || head.boot == boot();
+        if !resume || head.done.len() == 0 || !trusted {
+            // There is nothing to go on with, but maybe something to remove.
+            journal.left = Some(head.files);
+            return Ok(journal);
+        }
+        let changes = changes(&head.grounds, &journal.grounds);
+        if !changes.is_empty() {
+            return Err(JournalError::Changed { path, changes });
+        }
+        if head.tile.contains(&0) {
+            return Err(unusable("it is damaged: tiles without pixels".into()));
+        }
+        journal.grounds = head.grounds;
+        journal.overwrite |= head.overwrite;
+        journal.tile = head.tile;
+        journal.progress = Progress { done: head.done, files: head.files, reduction, tally: head.tally };
+        Ok(journal)
+    }
+
+    /// What an earlier run has done.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Columns and rows of the earlier run's tiles.
+    pub fn tile(&self) -> [u32; 2] {
+        self.tile
+    }
+
+    /// Whether the run may replace outputs that exist: it was told so, or the one that it goes on with.
+    pub fn overwrites(&self) -> bool {
+        self.overwrite
+    }
+
+    /// The outputs that the earlier run has given their names, or was about to: what is there is its own.
+    pub fn made(&self) -> BTreeSet<String> {
+        let made = |file: &&FileState| match file {
+            FileState::Named { .. } => true,
+            // An object in a store has no stamp. It was not there when the run began, or could be replaced.
+            FileState::Complete { path, .. } if is_remote(&gdal_path(path)) => true,
+            FileState::Complete { path, at } => is_stamped(Path::new(path), at.stamp),
+            FileState::Empty { .. } | FileState::Unfinished { .. } => false,
+        };
+        let files = self.progress.files.iter().flatten();
+        files.filter(made).map(|file| file.place().0.to_owned()).collect()
+    }
+
+    /// Whether it is time for a checkpoint.
+    pub fn is_due(&self) -> bool {
+        Instant::now() >= self.due
+    }
+
+    /// Whether it is long ago that anything was noted.
+    pub fn is_old(&self) -> bool {
+        self.noted.elapsed() > Duration::from_secs(1)
+    }
+
+    /// Whether a run that ends now can be gone on with.
+    pub fn has_checkpoint(&self) -> bool {
+        self.progress.done.len() > 0
+    }
+
+    /// Refuses what isn't of a job with so many tiles, with these output files, that accumulates or not.
+    pub fn check(&self, tiles: u64, outputs: &[Vec<&str>], accumulates: bool) -> Result<(), JournalError> {
+        let unusable = |reason: &str| JournalError::Unusable { path: self.path.clone(), reason: reason.into() };
+        let Progress { done, files, reduction, .. } = &self.progress;
+        if !self.has_checkpoint() {
+            return Ok(());
+        }
+        let paths: Vec<Vec<_>> = files.iter().map(|files| files.iter().map(|file| file.place().0).collect()).collect();
+        if done.end() > tiles || paths != outputs {
+            return Err(unusable("it is of a job with other tiles or outputs"));
+        }
+        match (reduction, accumulates) {
+            (None, false) => Ok(()),
+            (Some(reduction), true) if reduction.has(done, tiles) => Ok(()),
+            _ => Err(unusable("what the tiles have accumulated is not in it")),
+        }
+    }
+
+    /// Notes where the outputs of a new run with tiles of this size are being made, so that the next run can remove them after a crash of
+    /// this one.
+    pub fn begin(&mut self, tile: [u32; 2], files: Vec<Vec<FileState>>) -> Result<(), JournalError> {
+        self.tile = tile;
+        // Not worth to wait for the disk.
+        self.note(Progress { files, ..Progress::default() }, false)
+    }
+
+    /// Removes what an earlier run left of these outputs and this one doesn't go on with. Returns what stays, as it belongs to others.
+    pub fn clear(&mut self, outputs: &[Vec<&str>]) -> Vec<String> {
+        let left = self.left.take().unwrap_or_default();
+        if !left.is_empty() {
+            // In this order: a journal must not speak of what is gone.
+            let _gone = std::fs::remove_file(&self.path);
+        }
+        let mut stays = Vec::new();
+        for (path, folder) in left.iter().flatten().map(FileState::place) {
+            let Some(folder) = folder else { continue };
+            if outputs.iter().flatten().any(|output| *output == path) {
+                // Gone already, or not this output's: anybody may have written the journal.
+                let _gone = discard_unfinished(path, folder);
+            } else {
+                stays.push(folder.to_owned());
+            }
+        }
+        stays
+    }
+
+    /// Replaces what the journal says by a checkpoint that was begun at `started`.
+    pub fn write(&mut self, progress: Progress, started: Instant) -> Result<(), JournalError> {
+        let written = self.note(progress, true);
+        self.postpone(started);
+        written
+    }
+
+    /// No checkpoint is due for a while, since one was tried at `started`.
+    pub fn postpone(&mut self, started: Instant) {
+        self.due = Instant::now() + PERIOD.max(started.elapsed() * SHARE);
+    }
+
+    /// Replaces what the journal says. What isn't `durable` is not on the disk yet, and worth nothing after the machine has failed.
+    pub fn note(&mut self, progress: Progress, durable: bool) -> Result<(), JournalError> {
+        let unusable = |reason: String| JournalError::Unusable { path: self.path.clone(), reason };
+        let boot = if durable { None } else { boot() };
+        // Where one start can't be told from another.
+        let durable = boot.is_none();
+        let (lengths, states): (_, Vec<&[u8]>) = match &progress.reduction {
+            Some(reduction) => {
+                let (lengths, states) = reduction.packed();
+                (Some(lengths), states.collect())
+            }
+            None => (None, Vec::new()),
+        };
+        let head = Head {
+            version: VERSION,
+            boot,
+            overwrite: self.overwrite,
+            tile: self.tile,
+            done: progress.done.clone(),
+            files: progress.files.clone(),
+            reduction: lengths,
+            tally: progress.tally.clone(),
+            grounds: self.grounds.clone(),
+        };
+        let mut line = serde_json::to_vec(&head).map_err(|e| unusable(e.to_string()))?;
+        line.push(b'\n');
+        let bytes = states.iter().fold(line.len() as u64, |sum, state| sum.saturating_add(state.len() as u64));
+        if bytes > MAX_BYTES {
+            return Err(unusable(format!("it would have {bytes} bytes, {MAX_BYTES} are the most")));
+        }
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder)?;
+            file.write_all(&line)?;
+            states.iter().try_for_each(|state| file.write_all(state))?;
+            if durable {
+                file.as_file().sync_all()?;
+            }
+            file.persist(&self.path).map_err(|e| e.error)?;
+            Ok(())
+        };
+        write().map_err(|e| unusable(e.to_string()))?;
+        self.noted = Instant::now();
+        self.progress = progress;
+        Ok(())
+    }
+
+    /// Removes the journal: its run is complete, or has nothing worth to go on with.
+    pub fn remove(self) {
+        // What can't be removed does no harm: it says nothing about another job.
+        let _gone = std::fs::remove_file(&self.path);
+    }
+}
+
+/// This start of the machine.
+fn boot() -> Option<String> {
+    std::fs::read_to_string(BOOT).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// What differs, in words.
+fn changes(then: &[Ground], now: &[Ground]) -> Vec<String> {
+    let index = |grounds: &[Ground]| -> BTreeMap<String, String> {
+        grounds.iter().map(|ground| (ground.what.clone(), ground.state.clone())).collect()
+    };
+    let (before, after) = (index(then), index(now));
+    let since = "since the run that is to be resumed";
+    let mut changes = Vec::new();
+    for (what, state) in &before {
+        match after.get(what) {
+            Some(same) if same == state => {}
+            Some(other) => changes.push(format!("{what} has changed {since} ({other}; then {state})")),
+            None => changes.push(format!("{what} is gone {since} ({state})")),
+        }
+    }
+    let new = after.iter().filter(|(what, _)| !before.contains_key(*what));
+    changes.extend(new.map(|(what, state)| format!("{what} is new {since} ({state})")));
+    if changes.len() > NAMED {
+        let more = changes.len() - NAMED;
+        changes.truncate(NAMED);
+        changes.push(format!("and {more} more"));
+    }
+    changes
+}
+
+/// Reads a journal, which anybody may have written.
+fn read(path: &Path) -> Result<Option<(Head, Option<Reduction>)>, String> {
+    // Not to wait at a pipe.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|e| e.to_string())?,
+    };
+    let meta = file.metadata().map_err(|e| e.to_string())?;
+    if !meta.is_file() || meta.len() > MAX_BYTES {
+        return Err(format!("it is no file of at most {MAX_BYTES} bytes"));
+    }
+    parse(file).map(Some)
+}
+
+fn parse(file: File) -> Result<(Head, Option<Reduction>), String> {
+    let mut reader = BufReader::new(file.take(MAX_BYTES));
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line).map_err(|e| e.to_string())?;
+    // Of another version, all else may be different.
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
+    let Version { version } = serde_json::from_slice(&line).map_err(damaged)?;
+    if version != VERSION {
+        return Err(format!("format {version}, this tilefn reads {VERSION}; run without --resume to start afresh"));
+    }
+    let head: Head = serde_json::from_slice(&line).map_err(damaged)?;
+    let mut states = Vec::new();
+    reader.read_to_end(&mut states).map_err(|e| e.to_string())?;
+    let reduction = match &head.reduction {
+        Some(lengths) => Some(Reduction::unpacked(lengths, &states).ok_or("it is damaged: states are missing")?),
+        None if states.is_empty() => None,
+        None => return Err("it is damaged: something follows".into()),
+    };
+    Ok((head, reduction))
+}
+
+#[cfg(test)]
+mod tests;

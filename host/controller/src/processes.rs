@@ -1,0 +1,199 @@
+//! Workers as processes of this machine, each on a connection of its own that it is started with.
+
+use super::fleet::FleetError;
+use super::server::Server;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::{AbortHandle, JoinSet};
+use wire::{Pool, Socket};
+
+/// How long a process has to end by itself once its connection is over, before it is killed.
+const LEAVE: Duration = Duration::from_secs(5);
+/// How often a worker of the wanted number may be started anew on average before that is given up.
+const RESTARTS: u32 = 8;
+/// How often is looked who has died; so one which can't start doesn't spin.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often is looked whether a process that was told to end has done so.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A fixed number of worker processes, each replaced when it dies or its connection does. None is left once this is dropped.
+pub struct Processes {
+    program: PathBuf,
+    threads: u32,
+    start_timeout: Duration,
+    restarts_left: u32,
+    children: Vec<Running>,
+    conversations: JoinSet<()>,
+}
+
+struct Running {
+    process: Child,
+    link: Link,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a process whose end is known.
+        let _ended = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+/// How far the connection with a process is.
+enum Link {
+    /// Not begun: the process loads, and waits.
+    Waiting(Socket),
+    /// It works.
+    Held(AbortHandle),
+    /// Over since then.
+    Over(Instant),
+}
+
+impl Processes {
+    /// Starts `count` processes with `threads` compute threads each, before there is anything for them to do: they load
+    /// meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
+    ///
+    /// # Errors
+    /// When one can't be started.
+    pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
+        let mut processes = Self::none(program, count, threads, start_timeout);
+        for _ in 0..count {
+            processes.spawn()?;
+        }
+        Ok(processes)
+    }
+
+    fn none(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {
+        let restarts_left = count.saturating_mul(RESTARTS);
+        let (children, conversations) = (Vec::new(), JoinSet::new());
+        Self { program, threads, start_timeout, restarts_left, children, conversations }
+    }
+
+    fn spawn(&mut self) -> Result<(), FleetError> {
+        let running =
+            self.command().map_err(|e| FleetError(format!("can't start {} worker: {e}", self.program.display())))?;
+        self.children.push(running);
+        Ok(())
+    }
+
+    fn command(&self) -> io::Result<Running> {
+        let (ours, theirs) = Socket::pair()?;
+        let process = Command::new(&self.program)
+            .args(["worker", "--connected", "--threads", &self.threads.to_string()])
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            // Ctrl-C goes to the controller, which ends its workers in order.
+            .process_group(0)
+            .spawn()?;
+        Ok(Running { process, link: Link::Waiting(ours) })
+    }
+
+    /// Talks with the workers, and replaces those that die. Ends only when none is left and none can be had.
+    pub(super) async fn keep(&mut self, server: &Arc<Server>, pool: &Pool) -> FleetError {
+        loop {
+            self.talk(server, pool);
+            let ended = self.next_end(server).await;
+            if server.roll.tiles_left() == 0 {
+                continue;
+            }
+            if self.restarts_left == 0 {
+                if self.children.is_empty() {
+                    return FleetError(format!("no worker process is left, the last one {ended}; too many have died"));
+                }
+                continue;
+            }
+            self.restarts_left -= 1;
+            tracing::warn!("a worker process {ended}; starting another");
+            if let Err(error) = self.spawn() {
+                return error;
+            }
+        }
+    }
+
+    /// Begins the conversations that have not begun.
+    fn talk(&mut self, server: &Arc<Server>, pool: &Pool) {
+        for Running { link, .. } in &mut self.children {
+            *link = match std::mem::replace(link, Link::Over(Instant::now())) {
+                Link::Waiting(socket) => {
+                    let conversation = server.clone().serve_process(socket, pool.clone(), self.start_timeout);
+                    Link::Held(self.conversations.spawn(conversation))
+                }
+                begun => begun,
+            };
+        }
+    }
+
+    /// Waits until one of the processes has ended or has to be ended, takes it off the list, and says what happened.
+    async fn next_end(&mut self, server: &Server) -> String {
+        loop {
+            while let Some(ended) = self.conversations.try_join_next() {
+                server.look_at(ended);
+            }
+            let mut ended = None;
+            for (n, Running { process, link }) in self.children.iter_mut().enumerate() {
+                if matches!(link, Link::Held(conversation) if conversation.is_finished()) {
+                    *link = Link::Over(Instant::now());
+                }
+                if let Ok(Some(status)) = process.try_wait() {
+                    ended = Some((n, format!("ended with {status}")));
+                } else if matches!(link, Link::Over(since) if since.elapsed() > LEAVE) {
+                    // What remains of it ends when it is dropped.
+                    ended = Some((n, "is out of touch".to_owned()));
+                }
+            }
+            if let Some((n, what)) = ended {
+                self.children.remove(n);
+                return what;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The conversations, which end by themselves once the server says how the job has.
+    pub(super) fn conversations(&mut self) -> &mut JoinSet<()> {
+        &mut self.conversations
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        let asked = Instant::now();
+        for Running { process, link } in &mut self.children {
+            // One that waits has nothing to bring to an end.
+            while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(process.try_wait(), Ok(None))
+            {
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::liveness::server;
+    use super::*;
+
+    async fn end_of(program: &str) -> String {
+        let mut processes = Processes::none(program.into(), 1, 1, Duration::from_secs(60));
+        processes.spawn().unwrap();
+        processes.keep(&server(), &Pool::new(1 << 20)).await.to_string()
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let mut processes = Processes::none("/nonexistent/tilefn".into(), 1, 1, Duration::from_secs(60));
+        let error = processes.spawn().unwrap_err();
+        assert_eq!(error.to_string(), "can't start /nonexistent/tilefn worker: No such file or directory (os error 2)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn processes_that_can_not_work_are_started_only_so_often() {
+        assert_eq!(
+            end_of("/bin/false").await,
+            "no worker process is left, the last one ended with exit status: 1; too many have died"
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! A whole run with workers in other processes: has them started or lets them in, serves until all is done, cleans up.
+
+use super::control::Control;
+use super::failure::Failure;
+use super::fleet::{Fleet, FleetError};
+use super::journal::Journal;
+use super::plan::Plan;
+use super::processes::Processes;
+use super::reading::Readers;
+use super::report::{Usage, Worker};
+use super::run::{self, Account, Outcome, Totals};
+use super::schedule::Policy;
+use super::server::Server;
+use sandbox::Function;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use wire::runtime;
+use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError, WorkerKind};
+
+/// How long a ticket is valid; a job that takes longer keeps its connected workers, but gets no new ones.
+const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often the switch to stop is looked at.
+const STOP_LOOK: Duration = Duration::from_millis(100);
+/// A tile that is this long under way, with no other work left, is given to a second worker.
+const STRAGGLER: Duration = Duration::from_secs(5);
+/// Received results may take this many bytes together, before they are written.
+const RESULT_BUDGET: u64 = 256 << 20;
+
+/// How workers work, wherever they are.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether the controller reads the inputs and sends the pixels.
+    pub controller_reads: bool,
+    /// How often a tile may be lost before the job fails.
+    pub max_attempts: u32,
+    /// How often each side says something at least.
+    pub heartbeat: Duration,
+}
+
+/// Where workers on a network find the controller.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Addresses for the ticket; empty: found out.
+    pub advertise: Vec<String>,
+    /// The job's id, for the ticket.
+    pub job: String,
+}
+
+/// A fleet, and the address where its workers find the module if the controller need not send it.
+pub struct Recruited<F> {
+    /// The fleet.
+    pub fleet: F,
+    /// `s3://…` or `https://…`.
+    pub module_url: Option<String>,
+}
+
+/// What the user should know of how workers were ended, and what they used.
+type Served = Result<(Vec<String>, Option<Usage>), Failure>;
+
+/// Runs `plan` with the workers of the fleet that `recruit` makes, given the module. `function` joins the results of an
+/// accumulating function.
+pub fn run<F: Fleet>(
+    plan: &Plan,
+    module: Vec<u8>,
+    function: Function,
+    recruit: impl AsyncFnOnce(&[u8]) -> Result<Recruited<F>, FleetError>,
+    options: &(Options, Address),
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Outcome {
+    let (options, address) = options;
+    let serve = |server: &Arc<Server>| {
+        let serving = async {
+            let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
+            serve(server, recruited, address, control).await
+        };
+        block_on(Builder::new_multi_thread(), serving)
+    };
+    conduct(plan, module, function, serve, options, control, journal, prepared)
+}
+
+/// Runs `plan` with these processes.
+pub fn run_here(
+    plan: &Plan,
+    module: Vec<u8>,
+    function: Function,
+    mut processes: Processes,
+    options: &Options,
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Outcome {
+    let serve = |server: &Arc<Server>| {
+        let pool = Pool::new(RESULT_BUDGET);
+        let serving = async {
+            until_ended(server, control, processes.keep(server, &pool)).await;
+            server.part(processes.conversations()).await;
+            Ok((Vec::new(), None))
+        };
+        // There is neither encryption nor much to carry, and other threads would only be woken in vain.
+        block_on(Builder::new_current_thread(), serving)
+    };
+    // The processes end while the outputs are completed.
+    conduct(plan, module, function, serve, options, control, journal, prepared)
+}
+
+fn conduct(
+    plan: &Plan,
+    module: Vec<u8>,
+    function: Function,
+    serve: impl FnOnce(&Arc<Server>) -> Served,
+    options: &Options,
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Outcome {
+    let started = Instant::now();
+    let task = plan.task.clone();
+    let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
+    let book = run::open_book(plan, function, policy, control, journal)?;
+    let readers = match options.controller_reads {
+        true => Some(Readers::start(&task, processors()).map_err(Failure::Thread)?),
+        false => None,
+    };
+    let task_bytes = task.to_bytes().map_err(|e| Failure::Panicked(e.to_string()))?;
+    let server = Arc::new(Server::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
+    let served = serve(&server);
+    let mut usage = None;
+    match served {
+        Ok((warnings, used)) => {
+            warnings.into_iter().for_each(|w| book.warn(w));
+            usage = used;
+        }
+        Err(failure) => server.fail(failure),
+    }
+    let left = std::mem::take(&mut *server.left());
+    let mut totals = Totals::default();
+    for worker in &left {
+        totals.add(worker.work.into());
+    }
+    let workers = left.iter().map(|l| Worker {
+        id: l.worker.0,
+        kind: kind_name(l.about.kind).into(),
+        host: l.about.host.clone(),
+        tiles: l.work.tiles,
+        seconds: l.seconds,
+        left: l.why.clone(),
+    });
+    let result = server.take_failure().map_or(Ok(()), Err);
+    if result.is_err() {
+        usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
+    }
+    run::complete(plan, &book, result, Account { totals, workers: workers.collect(), aws: usage, prepared, started })
+}
+
+/// Does the work in a runtime of its own.
+fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served {
+    let threads = processors().clamp(2, 8);
+    // They write results: more of them would only wait for each other at the files.
+    let runtime = runtime::build(runtime.worker_threads(threads).max_blocking_threads(threads).enable_all());
+    let runtime = runtime.map_err(Failure::Thread)?;
+    let served = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    served
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
+    match kind {
+        WorkerKind::Process => "process",
+        WorkerKind::External => "external",
+        WorkerKind::Fargate => "fargate",
+        WorkerKind::Ec2 => "ec2",
+    }
+}
+
+/// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know, and
+/// what the fleet used.
+async fn serve<F: Fleet>(
+    server: &Arc<Server>,
+    recruited: Recruited<F>,
+    address: &Address,
+    control: &Control,
+) -> Served {
+    let Recruited { mut fleet, module_url } = recruited;
+    let wire = |e: WireError| Failure::Listen { address: address.listen, reason: e.to_string() };
+    let tcp = TcpListener::bind(address.listen).await.map_err(|e| wire(e.into()))?;
+    let port = tcp.local_addr().map_err(|e| wire(e.into()))?.port();
+    let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
+    let expires = SystemTime::now() + TICKET_LIFE;
+    let module = Fingerprint::of(&server.module);
+    let mut ticket =
+        Ticket::new(&address.job, address.all(port), certificate.fingerprint(), secret.clone(), module, expires);
+    ticket.module_url = module_url;
+    let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
+
+    let serving = tokio::spawn({
+        let server = server.clone();
+        async move { server.run(listener).await }
+    });
+    until_ended(server, control, drive(&mut fleet, &ticket, server)).await;
+    if serving.await.is_err() {
+        server.fail(Failure::Panicked("serving workers".into()));
+    }
+    let left = fleet.stop().await;
+    Ok((left, fleet.usage()))
+}
+
+/// Keeps workers coming until it is known how the job ends.
+async fn until_ended(server: &Server, control: &Control, workers: impl Future<Output = FleetError>) {
+    let mut ending = server.ending();
+    tokio::select! {
+        // Nothing to start when nothing is left to do.
+        biased;
+        Ok(_) = ending.wait_for(|e| *e != super::server::Ending::Open) => {}
+        error = workers => server.fail(Failure::Fleet(error)),
+        () = stop_asked(control) => server.fail(Failure::Interrupted),
+    }
+}
+
+async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> FleetError {
+    match fleet.start(ticket, &server.roll).await {
+        Ok(()) => fleet.keep(&server.roll).await,
+        Err(error) => error,
+    }
+}
+
+async fn stop_asked(control: &Control) {
+    while !control.stopped() {
+        tokio::time::sleep(STOP_LOOK).await;
+    }
+}
+
+impl Address {
+    /// Where workers can find us: what the user says, else this machine's address on the way out, or loopback.
+    fn all(&self, port: u16) -> Vec<String> {
+        if !self.advertise.is_empty() {
+            let with_port = |a: &String| match a.parse::<IpAddr>() {
+                Ok(ip) => SocketAddr::new(ip, port).to_string(),
+                Err(_) if a.contains(':') => a.clone(),
+                Err(_) => format!("{a}:{port}"),
+            };
+            return self.advertise.iter().map(with_port).collect();
+        }
+        let ip = if self.listen.ip().is_unspecified() { outgoing_address() } else { Some(self.listen.ip()) };
+        vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
+    }
+}
+
+/// This machine's address on the way to anywhere; nothing is sent.
+fn outgoing_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address of the range for documentation: only the route to it is looked up.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

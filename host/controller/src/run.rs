@@ -1,0 +1,252 @@
+//! A whole run: threads over all tiles, then the outputs' finish, then the report.
+
+use super::book::Book;
+use super::changes;
+use super::control::Control;
+use super::failure::Failure;
+use super::journal::Journal;
+use super::plan::Plan;
+use super::reduce::Reducer;
+use super::report::{GridReport, Report, Spent, Stages, Tiles, Usage, Worker};
+use super::schedule::{Policy, Schedule};
+use super::threads;
+use super::writer::Writer;
+use sandbox::{Function, Interrupt};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use worker::{self, Runner, Task};
+
+/// Tiles that may be started past the first unfinished one: enough for thousands of workers with one slow tile among
+/// theirs; where tiles' contributions wait for it, few enough that these stay small.
+pub fn window(task: &Task) -> u64 {
+    if task.reduce { 1 << 12 } else { 1 << 20 }
+}
+
+/// What all workers did together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Tiles run.
+    pub done: u64,
+    /// Tiles left out.
+    pub skipped: u64,
+    /// Time by stage.
+    pub spent: Spent,
+    /// Highest memory of a call, bytes.
+    pub function_peak_memory: u64,
+    /// Input pixels, bytes.
+    pub bytes_in: u64,
+}
+
+impl Totals {
+    /// Adds another worker's part.
+    pub fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.skipped += other.skipped;
+        self.spent.add(other.spent);
+        self.function_peak_memory = self.function_peak_memory.max(other.function_peak_memory);
+        self.bytes_in += other.bytes_in;
+    }
+}
+
+/// What the workers of a run have done, for the report.
+pub struct Account {
+    /// All together.
+    pub totals: Totals,
+    /// Each.
+    pub workers: Vec<Worker>,
+    /// What workers on AWS used.
+    pub aws: Option<Usage>,
+    /// How long opening, planning and compiling took.
+    pub prepared: Duration,
+    /// When the run began.
+    pub started: Instant,
+}
+
+/// A job that is complete.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was done.
+    pub report: Report,
+    /// To be removed once the report is where it is to be: without, another run with `--resume` makes it again.
+    pub journal: Option<Journal>,
+}
+
+/// A job that ended early.
+#[derive(Debug)]
+pub struct Unfinished {
+    /// Why.
+    pub failure: Failure,
+    /// What was done until then, if it had begun.
+    pub report: Option<Report>,
+}
+
+impl From<Failure> for Box<Unfinished> {
+    fn from(failure: Failure) -> Self {
+        Self::new(Unfinished { failure, report: None })
+    }
+}
+
+/// How a run ended.
+pub type Outcome = Result<Finished, Box<Unfinished>>;
+
+/// Runs `plan` with `function`, which was compiled for it, on threads of this process.
+///
+/// `prepared` is how long opening, planning and compiling took, for the report.
+pub fn run(
+    plan: &Plan,
+    function: Function,
+    interrupt: &Interrupt,
+    control: &Arc<Control>,
+    journal: Option<Journal>,
+    prepared: Duration,
+) -> Outcome {
+    let started = Instant::now();
+    let runner = Runner::new(plan.task.clone(), function.clone()).map_err(|e| match e {
+        worker::Error::Function(e) => Failure::Sandbox(e),
+        e => Failure::Panicked(e.to_string()),
+    })?;
+    // Threads don't get lost, so nothing is tried twice.
+    let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
+    let book = open_book(plan, function, policy, control, journal)?;
+    let (works, result) = threads::run(&book, &runner, interrupt, plan.threads);
+    let seconds = started.elapsed().as_secs_f64();
+    let mut totals = Totals::default();
+    works.iter().for_each(|work| totals.add(*work));
+    let left = if result.is_ok() { "finished" } else { "the job ended early" };
+    let workers = works.iter().zip(1..).map(|(work, id)| Worker {
+        id,
+        kind: "thread".into(),
+        host: String::new(),
+        tiles: work.done + work.skipped,
+        seconds,
+        left: left.into(),
+    });
+    complete(plan, &book, result, Account { totals, workers: workers.collect(), aws: None, prepared, started })
+}
+
+/// The book of a job at its start, or where the journal says that an earlier run stopped.
+pub fn open_book(
+    plan: &Plan,
+    function: Function,
+    policy: Policy,
+    control: &Arc<Control>,
+    mut journal: Option<Journal>,
+) -> Result<Arc<Book>, Failure> {
+    let task = &plan.task;
+    let names = task.outputs.iter().map(|o| o.name.clone());
+    let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
+    let count = task.tiling.count();
+    let mut stays = Vec::new();
+    if let Some(journal) = &mut journal {
+        let outputs: Vec<Vec<_>> =
+            plan.outputs.iter().map(|files| files.iter().map(|file| file.path.as_str()).collect()).collect();
+        journal.check(count, &outputs, task.reduce)?;
+        stays = journal.clear(&outputs);
+    }
+    let before = journal.as_ref().map(|j| j.progress().clone()).unwrap_or_default();
+    writer.resume(&before.files, &before.done)?;
+    control.start(count, before.done.len());
+    if let Some(watch) = control.watch() {
+        watch.resume(&before.done);
+    }
+    let reducer = task.reduce.then(|| Reducer::new(function, before.reduction.unwrap_or_default()));
+    let tally = before.tally;
+    let schedule = Schedule::new(count, before.done, policy);
+    let (rows, cols) = task.tiling.tile_size();
+    let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
+    for folder in stays {
+        book.warn(format!(
+            "an unfinished run has left {folder}, which is not of an output of this job; remove it if you don't need it"
+        ));
+    }
+    book.tally().merge(&tally);
+    book.begin().map_err(|failure| end_early(&book, failure))?;
+    if let Some(watch) = control.watch() {
+        watch.begin(&book);
+    }
+    Ok(book)
+}
+
+/// What is done is kept when the same job may go well another time, and removed otherwise.
+fn end_early(book: &Book, failure: Failure) -> Failure {
+    if !failure.may_pass() {
+        book.give_up();
+        return failure;
+    }
+    let named = book.named().into_iter().map(|file| file.path).collect();
+    // What a panic leaves behind may be half done.
+    match book.suspend(matches!(failure, Failure::Panicked(_))) {
+        Some(done) => {
+            Failure::Suspended { cause: Box::new(failure), done, total: book.control().progress().total, named }
+        }
+        None => failure,
+    }
+}
+
+/// Completes the outputs of a job whose tiles are all done, if they are, and reports.
+pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: Account) -> Outcome {
+    let finishing = Instant::now();
+    let finished = result.and_then(|()| {
+        if let Some(watch) = book.control().watch() {
+            watch.finishing();
+        }
+        // What was accumulated is kept when completing the outputs fails.
+        let result = book.reduced()?;
+        Ok((result, book.publish()?))
+    });
+    let task = &plan.task;
+    let Account { totals, workers, aws, prepared, started } = account;
+    let changes = changes::warnings(task, &book.tally());
+    let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
+    let progress = book.control().progress();
+    let report = Report {
+        tilefn: env!("CARGO_PKG_VERSION"),
+        exit_code: 0,
+        error: None,
+        job: plan.job.clone(),
+        grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
+        tiles: Tiles {
+            total: task.tiling.count(),
+            resumed: progress.resumed,
+            done,
+            skipped,
+            retried: book.retried(),
+            failed: book.failed(),
+        },
+        wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
+        seconds: Stages {
+            prepare: prepared.as_secs_f64(),
+            read: spent.read.as_secs_f64(),
+            run: spent.run.as_secs_f64(),
+            write: spent.write.as_secs_f64(),
+            finish: finishing.elapsed().as_secs_f64(),
+            wait: spent.wait.as_secs_f64(),
+        },
+        bytes_in,
+        bytes_out: progress.bytes_out,
+        peak_memory: worker::memory::peak(),
+        function_peak_memory,
+        workers,
+        aws,
+        outputs: book.named(),
+        result: None,
+        warnings: plan
+            .warnings
+            .iter()
+            .map(|w| types::text::lines(w).into_owned())
+            .chain(book.warnings())
+            .chain(changes.clone())
+            .collect(),
+        changes,
+    };
+    match finished {
+        Ok((result, outputs)) => {
+            Ok(Finished { report: Report { outputs, result, ..report }, journal: book.take_journal() })
+        }
+        Err(failure) => {
+            let failure = end_early(book, failure);
+            let report = Report { exit_code: failure.exit_code(), error: Some(failure.to_string()), ..report };
+            Err(Box::new(Unfinished { failure, report: Some(report) }))
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
+
+use super::journal::FileState;
+use super::ranges::Ranges;
+use super::report::OutputFile;
+use grid::{Tile, Tiling};
+use raster::{self, Complete, Error, Incomplete, Target, TargetSpec, Written};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// An output file on its way.
+enum Slot {
+    /// Its number of bands is seen from the first tile.
+    Planned {
+        spec: Box<TargetSpec>,
+        skipped: Ranges,
+        /// Begun with the number of bands that is likely.
+        begun: Option<Box<Target>>,
+    },
+    /// It takes tiles.
+    Open { bands: u32, target: Box<Target> },
+    /// All of it is there but its name.
+    Complete(Complete),
+    /// It has its name. What is left of its folder goes once that has been noted.
+    Named { file: Written, folder: Option<Complete> },
+    /// It was given up.
+    Closed,
+}
+
+impl Slot {
+    /// How far it is, if it can be gone on with from here.
+    fn state(&self) -> Option<FileState> {
+        match self {
+            Self::Planned { spec, begun, .. } => {
+                let folder = begun.as_ref().map(|target| target.folder());
+                Some(FileState::Empty { path: spec.path.clone(), folder })
+            }
+            Self::Complete(complete) => {
+                Some(FileState::Complete { path: complete.path().to_owned(), at: complete.saved() })
+            }
+            Self::Named { file, folder } => {
+                let folder = folder.as_ref().map(Complete::folder);
+                Some(FileState::Named { path: file.path.clone(), bytes: file.bytes, folder })
+            }
+            Self::Open { .. } | Self::Closed => None,
+        }
+    }
+
+    /// Whether what there is of it outlives this.
+    fn keep(&mut self, kept: bool) {
+        match self {
+            Self::Planned { begun: Some(target), .. } | Self::Open { target, .. } => target.keep(kept),
+            Self::Complete(complete) => complete.keep(kept),
+            Self::Planned { .. } | Self::Named { .. } | Self::Closed => {}
+        }
+    }
+}
+
+/// All output files of a job. Threads write side by side, one at a time into each file.
+pub struct Writer {
+    outputs: Vec<(String, Vec<Mutex<Slot>>)>,
+    tiling: Tiling,
+}
+
+/// Why a tile can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// GDAL refused.
+    #[error("output {output:?}: {source}")]
+    Raster {
+        /// The output's name.
+        output: String,
+        /// What GDAL said.
+        source: Error,
+    },
+    /// The tile's band count is not the file's.
+    #[error(
+        "output {output:?}: the function returned {found} bands here and {wanted} in an earlier tile; every tile must have the same"
+    )]
+    Bands {
+        /// The output's name.
+        output: String,
+        /// Bands of this tile.
+        found: u32,
+        /// Bands of the file.
+        wanted: u32,
+    },
+}
+
+impl Writer {
+    /// Creates no file yet. The tiles will be those of `tiling`.
+    pub fn new(outputs: impl IntoIterator<Item = (String, Vec<TargetSpec>)>, tiling: Tiling) -> Self {
+        let planned =
+            |spec| Mutex::new(Slot::Planned { spec: Box::new(spec), skipped: Ranges::default(), begun: None });
+        let outputs = outputs.into_iter().map(|(name, specs)| (name, specs.into_iter().map(planned).collect()));
+        Self { outputs: outputs.collect(), tiling }
+    }
+
+    /// Goes on with the files that an earlier run left, which had `done`. They stay, whatever happens to this.
+    pub fn resume(&self, files: &[Vec<FileState>], done: &Ranges) -> Result<(), WriteError> {
+        for ((name, slots), files) in self.outputs.iter().zip(files) {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
+            for (slot, file) in slots.iter().zip(files) {
+                let mut slot = lock(slot);
+                let Slot::Planned { spec, skipped, .. } = &mut *slot else { continue };
+                match file {
+                    // Whatever was done so far had no valid pixel.
+                    FileState::Empty { path, folder } => {
+                        // If it isn't there any more, all the better.
+                        folder.iter().for_each(|folder| drop(raster::discard_unfinished(path, folder)));
+                        *skipped = done.clone();
+                    }
+                    FileState::Unfinished { bands, at, .. } => {
+                        let spec = TargetSpec { bands: *bands, ..(**spec).clone() };
+                        let target = Box::new(Target::resume(spec, at).map_err(fail)?);
+                        *slot = Slot::Open { bands: *bands, target };
+                    }
+                    FileState::Complete { path, at } => {
+                        *slot = Slot::Complete(Complete::resume(path, at).map_err(fail)?);
+                    }
+                    FileState::Named { path, .. } if !raster::exists(path) && !Path::new(path).exists() => {
+                        let reason = "an earlier run has completed it, and it is gone".into();
+                        return Err(fail(Error::Create { path: path.clone(), reason }));
+                    }
+                    FileState::Named { path, bytes, folder } => {
+                        folder.iter().for_each(|folder| drop(raster::discard_unfinished(path, folder)));
+                        let file = Written { path: path.clone(), bytes: *bytes };
+                        *slot = Slot::Named { file, folder: None };
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries whether all outputs that have no name yet can be written where they are to be. Returns what the user should know.
+    pub fn probe(&self) -> Result<Vec<String>, WriteError> {
+        let (mut seen, mut warnings) = (BTreeSet::new(), Vec::new());
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                let path = match &*lock(slot) {
+                    Slot::Planned { spec, .. } => spec.path.clone(),
+                    Slot::Open { target, .. } => target.spec().path.clone(),
+                    Slot::Complete(complete) => complete.path().to_owned(),
+                    Slot::Named { .. } | Slot::Closed => continue,
+                };
+                if !seen.insert(Path::new(&path).parent().map(Path::to_owned)) {
+                    continue;
+                }
+                let source = |reason| Error::Create { path: path.clone(), reason };
+                let warning = raster::probe(&path)
+                    .map_err(|reason| WriteError::Raster { output: name.clone(), source: source(reason) })?;
+                warnings.extend(warning);
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// Begins all files, with as many bands as are likely. Whatever is wrong with an output shows now,
+    /// not after the first tile; and the thread that planned has loaded what it takes to write a CRS already.
+    pub fn begin(&self) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                let mut slot = lock(slot);
+                if let Slot::Planned { spec, begun, .. } = &mut *slot {
+                    let target = Target::create((**spec).clone());
+                    *begun =
+                        Some(Box::new(target.map_err(|source| WriteError::Raster { output: name.clone(), source })?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings all files to the disk. Returns how far they are; `None` if one of them can't be resumed from. With `last` no more pixels
+    /// will come; with `sync` this waits for the disk.
+    pub fn checkpoint(&self, last: bool, sync: bool) -> Result<Option<Vec<Vec<FileState>>>, WriteError> {
+        let mut all = Vec::new();
+        for (name, slots) in &self.outputs {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
+            let mut files = Vec::new();
+            for slot in slots {
+                // Waiting for the disk, it isn't locked: other tiles can be written meanwhile.
+                let closed = match &mut *lock(slot) {
+                    Slot::Open { bands, target } => {
+                        let checkpoint = if last { target.seal() } else { target.checkpoint() };
+                        Err((checkpoint.map_err(fail)?, target.spec().path.clone(), *bands))
+                    }
+                    Slot::Complete(complete) if sync => {
+                        complete.sync().map_err(fail)?;
+                        Ok(Some(FileState::Complete { path: complete.path().to_owned(), at: complete.saved() }))
+                    }
+                    slot => Ok(slot.state()),
+                };
+                let state = match closed {
+                    Ok(state) => state,
+                    Err((checkpoint, path, bands)) => {
+                        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| sync) {
+                            checkpoint.sync().map_err(fail)?;
+                        }
+                        checkpoint.map(|c| FileState::Unfinished { path, bands, at: c.unfinished() })
+                    }
+                };
+                let Some(state) = state else { return Ok(None) };
+                files.push(state);
+            }
+            all.push(files);
+        }
+        Ok(Some(all))
+    }
+
+    /// Whether what there is of all files that have no name is left for a later run.
+    pub fn keep(&self, kept: bool) {
+        self.slots().for_each(|mut slot| slot.keep(kept));
+    }
+
+    /// Ends the use of all files; what isn't kept is removed.
+    pub fn close(&self) {
+        self.slots().for_each(|mut slot| *slot = Slot::Closed);
+    }
+
+    /// Removes what is left of the folders of files that have their names: it has been noted that they do.
+    pub fn sweep(&self) {
+        for mut slot in self.slots() {
+            if let Slot::Named { folder, .. } = &mut *slot {
+                folder.take().into_iter().for_each(|mut folder| folder.keep(false));
+            }
+        }
+    }
+
+    /// The files that have their names.
+    pub fn named(&self) -> Vec<OutputFile> {
+        let mut named = Vec::new();
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                if let Slot::Named { file, .. } = &*lock(slot) {
+                    named.push(OutputFile { output: name.clone(), path: file.path.clone(), bytes: file.bytes });
+                }
+            }
+        }
+        named
+    }
+
+    fn slots(&self) -> impl Iterator<Item = MutexGuard<'_, Slot>> {
+        self.outputs.iter().flat_map(|(_, slots)| slots).map(lock)
+    }
+
+    /// Writes one raster of a tile: `pixels` are `[bands, rows, cols]` of the file's dtype.
+    pub fn write(
+        &self,
+        output: usize,
+        raster: usize,
+        tile: &Tile,
+        bands: u32,
+        pixels: &[u8],
+    ) -> Result<(), WriteError> {
+        let found = self.outputs.get(output).and_then(|(name, slots)| Some((name, slots.get(raster)?)));
+        // An output that the job leaves out has no files.
+        let Some((name, slot)) = found else { return Ok(()) };
+        let fail = |source| WriteError::Raster { output: name.clone(), source };
+        let mut slot = lock(slot);
+        self.open(&mut slot, bands).map_err(fail)?;
+        let Slot::Open { bands: wanted, target } = &mut *slot else { return Ok(()) };
+        if *wanted != bands {
+            return Err(WriteError::Bands { output: name.clone(), found: bands, wanted: *wanted });
+        }
+        target.write(tile.window, pixels).map_err(fail)
+    }
+
+    /// Leaves a tile without valid pixels in all files.
+    pub fn skip(&self, tile: &Tile) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            for slot in slots {
+                match &mut *lock(slot) {
+                    Slot::Planned { skipped, .. } => {
+                        skipped.insert(tile.index);
+                    }
+                    Slot::Open { target, .. } => {
+                        target
+                            .skip(tile.window)
+                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
+                    }
+                    Slot::Complete(_) | Slot::Named { .. } | Slot::Closed => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes all files but for their names; with `sync` they are on the disk then. `go_on` is asked from time to time, and `note` called
+    /// after each. What fails or is stopped can be done again.
+    pub fn complete(
+        &self,
+        sync: bool,
+        go_on: &mut dyn FnMut() -> bool,
+        note: &mut dyn FnMut(),
+    ) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
+            for slot in slots {
+                {
+                    let mut slot = lock(slot);
+                    // Not one tile had data: the file is all nodata.
+                    let bands = if let Slot::Planned { spec, .. } = &*slot { spec.bands } else { 1 };
+                    self.open(&mut slot, bands).map_err(fail)?;
+                    if !matches!(*slot, Slot::Open { .. }) {
+                        continue;
+                    }
+                    let Slot::Open { bands, target } = std::mem::replace(&mut *slot, Slot::Closed) else { continue };
+                    match target.complete(&mut |_| go_on()) {
+                        Ok(complete) => {
+                            let synced = if sync { complete.sync() } else { Ok(()) };
+                            *slot = Slot::Complete(complete);
+                            synced.map_err(fail)?;
+                        }
+                        Err(Incomplete { error, target }) => {
+                            *slot = Slot::Open { bands, target };
+                            return Err(fail(error));
+                        }
+                    }
+                }
+                note();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives all complete files their names, as [`complete`](Self::complete) completes them.
+    pub fn publish(
+        &self,
+        sync: bool,
+        go_on: &mut dyn FnMut() -> bool,
+        note: &mut dyn FnMut(),
+    ) -> Result<(), WriteError> {
+        for (name, slots) in &self.outputs {
+            let fail = |source| WriteError::Raster { output: name.clone(), source };
+            for slot in slots {
+                {
+                    let mut slot = lock(slot);
+                    let Slot::Complete(complete) = &*slot else { continue };
+                    if !go_on() {
+                        return Err(fail(Error::Stopped { path: complete.path().to_owned() }));
+                    }
+                    let file = complete.publish(sync).map_err(fail)?;
+                    if let Slot::Complete(complete) = std::mem::replace(&mut *slot, Slot::Closed) {
+                        *slot = Slot::Named { file, folder: Some(complete) };
+                    }
+                }
+                note();
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, slot: &mut Slot, bands: u32) -> Result<(), Error> {
+        if let Slot::Planned { spec, skipped, begun } = slot {
+            let mut target = match begun.take() {
+                Some(begun) if begun.spec().bands == bands => begun,
+                begun => {
+                    begun.into_iter().for_each(|mut begun| begun.keep(false));
+                    // The plan has tried it with another number.
+                    let spec = TargetSpec { bands, ..(**spec).clone() };
+                    let rehearsal = spec.rehearse()?;
+                    rehearsal.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", spec.path));
+                    Box::new(Target::create(spec)?)
+                }
+            };
+            for tile in skipped.iter().filter_map(|index| self.tiling.tile(index)) {
+                target.skip(tile.window)?;
+            }
+            *slot = Slot::Open { bands, target };
+        }
+        Ok(())
+    }
+}
+
+/// A thread that panicked has ended the job; what it left in a slot is dropped, not published.
+fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,60 @@
+//! What the results of a job rest on: when any of it has changed, another run can't go on with what one has done.
+
+use super::plan::{Survey, in_threads};
+use super::spec::{Input, Output, Spec};
+use controller::Ground;
+use raster::{Mark, gdal_path, is_remote, marks};
+use serde::Serialize;
+
+/// All that the results of `spec` rest on, with this function, given as its name and the module's hash. Files are those that the survey has
+/// found, and all that they refer to.
+pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str) -> Vec<Ground> {
+    let mut grounds = vec![
+        ground("tilefn", env!("CARGO_PKG_VERSION")),
+        ground("GDAL", raster::gdal_version()),
+        ground("the function", format!("{function}, of the module with sha256 {module_sha256}")),
+        ground("limits", json(&spec.limits)),
+    ];
+    // How the grid is cut doesn't change the pixels; nor does who does the work.
+    let grid = super::spec::Grid { tile: None, ..spec.grid.clone() };
+    grounds.push(ground("grid", json(&grid)));
+    grounds.extend(spec.params.iter().map(|(name, value)| ground(&format!("params.{name}"), json(value))));
+    grounds.extend(spec.inputs.iter().map(|(name, input)| ground(&format!("inputs.{name}"), json(input))));
+    let output = |(name, output): (&String, &Output)| ground(&format!("outputs.{name}"), json(output));
+    grounds.extend(spec.outputs.iter().map(output));
+    for (what, mark) in files(spec, survey) {
+        grounds.push(ground(&format!("{what}: {}", mark.file), mark.state));
+    }
+    grounds
+}
+
+/// The marks of all files, each with what the job has it for.
+fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Mark)> {
+    let mut paths: Vec<(String, &String)> = Vec::new();
+    for (name, input) in &spec.inputs {
+        let files = match input {
+            Input::Raster(input) => input.files.as_slice(),
+            Input::Vector(input) => std::slice::from_ref(&input.vector),
+        };
+        paths.extend(files.iter().map(|path| (format!("input {name}"), path)));
+    }
+    let reference = spec.grid.reference.iter().filter(|name| !spec.inputs.contains_key(*name));
+    paths.extend(reference.map(|path| ("grid.reference".to_owned(), path)));
+    paths.extend(spec.grid.extent_from.iter().flatten().map(|path| ("grid.extent_from".to_owned(), path)));
+    let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(_, path)| is_remote(&gdal_path(path)));
+    let look = |(what, path): &(String, &String)| -> Vec<(String, Mark)> {
+        let files = survey.files(path);
+        marks(path, files).into_iter().map(|mark| (what.clone(), mark)).collect()
+    };
+    let look_at = |paths: &[_]| paths.iter().flat_map(look).collect::<Vec<_>>();
+    look_at(&local).into_iter().chain(in_threads(&remote, look_at)).collect()
+}
+
+fn ground(what: &str, state: impl Into<String>) -> Ground {
+    Ground { what: what.into(), state: state.into() }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // What was read from JSON or TOML can be written.
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,321 @@
+//! The job's outputs: which files, of what type, with what nodata, and whether they may be written.
+
+use super::inputs::Opened;
+use super::places::Places;
+use super::{Options, Survey, unknown};
+use crate::spec::{Output, OutputNodata};
+use crate::{Loaded, Mistakes};
+use controller::Plan;
+use grid::Grid;
+use raster::{self, Georeferencing, Overviews, Rehearsal, TargetSpec};
+use sandbox::{Description, Number, OutputInfo};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use tilefn_abi::DType;
+use types::Nodata;
+use worker;
+
+/// An output as the worker sees it, and its files as the writer does.
+pub struct Planned {
+    /// For the task.
+    pub task: worker::Output,
+    /// For the writer.
+    pub targets: Vec<TargetSpec>,
+}
+
+/// Where on the map outputs are.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The working grid.
+    pub grid: &'a Grid,
+    /// Whether any file, or the job itself, says what its geotransform is.
+    pub georeferenced: bool,
+}
+
+impl<'a> Place<'a> {
+    /// That of a working grid.
+    pub fn of(grid: &'a Grid, loaded: &Loaded, survey: &Survey, inputs: &[Opened]) -> Self {
+        let spec = &loaded.spec.grid;
+        let own = spec.crs.is_some() || spec.resolution.is_some();
+        let reference = spec.reference.as_ref().filter(|name| !inputs.iter().any(|i| i.name == **name));
+        let reference = reference
+            .and_then(|path| survey.info(path).ok())
+            .is_some_and(|info| info.georeferencing == Georeferencing::Transform);
+        let georeferenced = own
+            || reference
+            || inputs.iter().flat_map(|i| &i.files).any(|f| f.info.georeferencing == Georeferencing::Transform);
+        Self { grid, georeferenced }
+    }
+}
+
+/// What is wrong with the outputs whatever the inputs are: names that the function doesn't have, paths that can't be.
+pub fn check(
+    loaded: &Loaded,
+    description: &Description,
+    places: &mut Places,
+    options: &Options,
+    mistakes: &mut Mistakes,
+) {
+    let given = &loaded.spec.outputs;
+    let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
+    for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+        unknown(loaded, mistakes, "outputs", "output", name, description, &names);
+    }
+    if given.is_empty() && !description.reduce {
+        mistakes
+            .add(
+                loaded.position("outputs"),
+                "outputs",
+                format!("the function {} makes outputs, the job writes none", description.name),
+            )
+            .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
+    }
+    for wanted in description.outputs.iter().filter(|wanted| !wanted.list) {
+        if given.get(&wanted.name).is_some_and(|output| output.files.is_list()) {
+            let key = format!("outputs.{}", wanted.name);
+            mistakes.add(
+                loaded.position(&key),
+                format!("{key}.paths"),
+                "the function makes one raster here, not a list",
+            );
+        }
+    }
+    check_paths(loaded, places, options, mistakes);
+}
+
+/// Plans all outputs in the description's order; those that the job leaves out have no files.
+pub fn plan(
+    loaded: &Loaded,
+    description: &Description,
+    inputs: &[Opened],
+    placed: Place<'_>,
+    options: &Options,
+    mistakes: &mut Mistakes,
+    warnings: &mut Vec<String>,
+) -> Vec<Planned> {
+    let given = &loaded.spec.outputs;
+    let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| {
+        f.planned.iter().any(|band| {
+            band.source.mark.is_some() && !f.dtype.is_float() || band.source.mask || band.source.nodata.is_some()
+        })
+    });
+    let mut planned = Vec::new();
+    for wanted in &description.outputs {
+        let key = format!("outputs.{}", wanted.name);
+        let dtype = wanted.dtype.or_else(|| first_any(description, inputs)).unwrap_or(DType::Float32);
+        let output = given.get(&wanted.name);
+        let nodata = output.and_then(|output| {
+            let nodata = nodata_of(output, wanted, dtype);
+            if nodata.is_none() && !dtype.is_float() && marks_nodata && output.nodata.is_none() {
+                warnings.push(format!(
+                    "output {:?} is {} and has no nodata value, but inputs have: a pixel that the function marks as having no \
+                     value will end the job; set outputs.{}.nodata (or \"none\" if that can't be)",
+                    wanted.name,
+                    dtype.name(),
+                    wanted.name
+                ));
+            }
+            nodata
+        });
+        let bits = match nodata.map(|n| n.as_bits_for(dtype)).transpose() {
+            Ok(bits) => bits,
+            Err(problem) => {
+                let key = format!("{key}.nodata");
+                mistakes.add(loaded.position(&key), key, format!("{problem}, the type that the function returns"));
+                None
+            }
+        };
+        let mut targets = Vec::new();
+        if let Some(output) = output {
+            targets = output
+                .files
+                .as_slice()
+                .iter()
+                .map(|path| target(output, path, placed, dtype, nodata, options))
+                .collect();
+            // A nodata value that doesn't fit has been said above.
+            let errors =
+                targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
+            for error in errors {
+                mistakes.add(loaded.position(&key), key.clone(), error.to_string());
+            }
+            check_nodata(loaded, &key, output, &targets, mistakes);
+        }
+        let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        planned.push(Planned {
+            task: worker::Output {
+                name: wanted.name.clone(),
+                dtype,
+                rasters,
+                nodata: bits,
+                most: targets.first().and_then(TargetSpec::most),
+                lossy: output.is_some_and(|output| output.lossy),
+            },
+            targets,
+        });
+    }
+    planned
+}
+
+/// A nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
+fn check_nodata(loaded: &Loaded, key: &str, output: &Output, targets: &[TargetSpec], mistakes: &mut Mistakes) {
+    let Some(target) = targets.iter().find(|t| t.nodata.is_some()) else { return };
+    let Some(nodata) = target.nodata.filter(|value| *value != Nodata::Float(f64::NAN)) else { return };
+    let key = format!("{key}.nodata");
+    if let Some(most) = target.most().filter(|most| nodata.as_f64().abs() > *most) {
+        let message = format!("{nodata} does not fit the file's NBITS, which leave at most {most}");
+        mistakes.add(loaded.position(&key), key, message).hint("take a smaller nodata value, or leave NBITS out");
+    } else if let Some(what) = target.changes_pixels().filter(|_| !output.lossy) {
+        let message = format!("{what} changes pixels, so {nodata} would not mark the same ones any more");
+        let name = key.split('.').nth(1).unwrap_or_default();
+        mistakes
+            .add(loaded.position(&key), key.clone(), message)
+            .hint(format!("set it to \"none\", take a lossless compression, or set outputs.{name}.lossy = true"));
+    }
+}
+
+/// Tries all outputs out, each with the number of bands that is likely: one for each name, or those of the first input if it doesn't
+/// work with one. Files that they have beside them are held against what the job reads and writes.
+pub fn rehearse(
+    loaded: &Loaded,
+    inputs: &[Opened],
+    plan: &mut Plan,
+    places: &mut Places,
+    options: &Options,
+    mistakes: &mut Mistakes,
+) {
+    let of_inputs = inputs.iter().flat_map(|i| &i.files).map(|f| u32::try_from(f.bands.len()).unwrap_or(1)).next();
+    for (output, targets) in plan.task.outputs.iter().zip(&mut plan.outputs) {
+        let key = format!("outputs.{}", output.name);
+        // Of many files in one format, one is enough, if no other has a longer name.
+        let mut tried: BTreeMap<(Option<OsString>, usize), (u32, Rehearsal)> = BTreeMap::new();
+        for target in targets {
+            let (extension, name) = (Path::new(&target.path).extension(), Path::new(&target.path).file_name());
+            let kind = (extension.map(OsStr::to_owned), name.map_or(0, OsStr::len));
+            if !tried.contains_key(&kind) {
+                match try_out(target, of_inputs) {
+                    Ok(found) => {
+                        let warnings = found.1.warnings.iter();
+                        let warnings = warnings.map(|w| format!("output {:?}: {}: {w}", output.name, target.path));
+                        plan.warnings.extend(warnings);
+                        tried.insert(kind.clone(), found);
+                    }
+                    Err(error) => {
+                        mistakes.add(loaded.position(&key), key.clone(), error.to_string());
+                        break;
+                    }
+                }
+            }
+            if let Some((bands, rehearsal)) = tried.get(&kind) {
+                target.bands = *bands;
+                let what = format!("written beside output {:?}", output.name);
+                for ending in &rehearsal.beside {
+                    places.writes_beside(loaded, &key, &target.path, ending, &what, options.overwrite, mistakes);
+                }
+            }
+        }
+    }
+}
+
+/// Tries an output with the numbers of bands that are likely; returns the first that works.
+fn try_out(target: &TargetSpec, of_inputs: Option<u32>) -> Result<(u32, Rehearsal), raster::Error> {
+    let refused = match target.rehearse() {
+        Ok(rehearsal) => return Ok((target.bands, rehearsal)),
+        Err(error) => error,
+    };
+    let others = of_inputs.into_iter().chain([3, 4]).filter(|bands| *bands > 1 && target.band_names.is_empty());
+    let works = |bands| Some((bands, TargetSpec { bands, ..target.clone() }.rehearse().ok()?));
+    others.into_iter().find_map(works).ok_or(refused)
+}
+
+/// Files that exist, folders that don't, files that are something else to the job.
+fn check_paths(loaded: &Loaded, places: &mut Places, options: &Options, mistakes: &mut Mistakes) {
+    for (name, output) in &loaded.spec.outputs {
+        let key = format!("outputs.{name}.{}", if output.files.is_list() { "paths" } else { "path" });
+        for written in output.files.as_slice() {
+            let mut wrong = |message: String| {
+                mistakes.add(loaded.position(&key), key.clone(), message);
+            };
+            // What isn't a local path is for GDAL to judge.
+            let remote = written.contains("://") || written.starts_with("/vsi");
+            let exists = match raster::destination(written) {
+                Err(problem) => {
+                    wrong(format!("{written} can't be written: {problem}"));
+                    continue;
+                }
+                Ok(_) if remote => raster::exists(written),
+                Ok(target) => {
+                    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                    if !folder.is_dir() {
+                        wrong(format!("the folder {} doesn't exist", folder.display()));
+                        continue;
+                    }
+                    target.exists()
+                }
+            };
+            let refused = places.writes(loaded, &key, written, &format!("written by output {name:?}"), mistakes);
+            if !refused && !options.overwrite && !options.made.contains(written) && exists {
+                mistakes
+                    .add(loaded.position(&key), key.clone(), format!("{written} exists"))
+                    .hint("add --overwrite to replace it once the job is complete");
+            }
+        }
+    }
+}
+
+/// The file's nodata: the job's, else the function's, else NaN for floats.
+fn nodata_of(output: &Output, wanted: &OutputInfo, dtype: DType) -> Option<Nodata> {
+    match (output.nodata, wanted.nodata) {
+        (Some(OutputNodata::Value(value)), _) => Some(Nodata::Float(value.0)),
+        (Some(OutputNodata::None(_)), _) => None,
+        (None, Some(Number::Int(value))) => Some(Nodata::Int(value)),
+        (None, Some(Number::Float(value))) => Some(Nodata::Float(value)),
+        (None, None) => dtype.is_float().then_some(Nodata::Float(f64::NAN)),
+    }
+}
+
+/// The type of the first input without a type of its own, which an output without one takes over.
+fn first_any(description: &Description, inputs: &[Opened]) -> Option<DType> {
+    let of_any = description.inputs.iter().zip(inputs).filter(|(info, _)| info.dtype.is_none());
+    of_any.flat_map(|(_, input)| &input.files).map(|f| f.dtype).next()
+}
+
+fn target(
+    output: &Output,
+    path: &str,
+    placed: Place<'_>,
+    dtype: DType,
+    nodata: Option<Nodata>,
+    options: &Options,
+) -> TargetSpec {
+    let overviews = match &output.levels {
+        Some(levels) => Overviews::Levels(levels.clone()),
+        None if output.overviews => Overviews::Automatic,
+        None => Overviews::None,
+    };
+    let names = output.band_names.clone().unwrap_or_default();
+    TargetSpec {
+        path: path.to_owned(),
+        driver: output.driver.clone(),
+        options: output.options.clone().unwrap_or_default(),
+        grid: placed.grid.clone(),
+        georeferenced: placed.georeferenced,
+        bands: u32::try_from(names.len()).unwrap_or(u32::MAX).max(1),
+        dtype,
+        nodata,
+        band_names: names,
+        statistics: output.statistics,
+        histogram: output.histogram,
+        overviews,
+        overview_resampling: output.overview_resampling.map(|r| r.name().to_owned()),
+        color_table: output.color_table.clone(),
+        thematic: output.thematic,
+        scale: output.scale,
+        offset: output.offset,
+        unit: output.unit.clone(),
+        metadata: Vec::new(),
+        tile: (0, 0),
+        threads: u32::try_from(options.threads).unwrap_or(u32::MAX),
+    }
+}

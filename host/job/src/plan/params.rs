@@ -1,0 +1,90 @@
+//! The job's parameters against the function's description.
+
+use super::unknown;
+use crate::{Loaded, Mistakes, spec};
+use sandbox::{Description, ParamInfo, Value};
+use tilefn_abi::ParamKind;
+
+/// The values in the description's order; mistakes for missing, unknown, mistyped and out-of-range ones.
+pub fn check(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes) -> Vec<Value> {
+    let given = &loaded.spec.params;
+    let names: Vec<_> = description.params.iter().map(|p| p.name.as_str()).collect();
+    for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+        unknown(loaded, mistakes, "params", "parameter", name, description, &names);
+    }
+    let mut values = Vec::new();
+    for param in &description.params {
+        let key = format!("params.{}", param.name);
+        match (given.get(&param.name), &param.default) {
+            (Some(value), _) => match convert(value, param).and_then(|value| param.check(&value).map(|()| value)) {
+                Ok(value) => values.push(value),
+                Err(problem) => {
+                    mistakes.add(loaded.position(&key), key, problem);
+                }
+            },
+            (None, Some(default)) => values.push(default.clone()),
+            (None, None) => {
+                mistakes
+                    .add(
+                        loaded.position("params"),
+                        key,
+                        format!("the function {} needs this parameter", description.name),
+                    )
+                    .hint(format!("add `{} = …` ({}) under [params]", param.name, type_name(param)));
+            }
+        }
+    }
+    values
+}
+
+/// The value as one of the parameter's type: an integer is a float where a float is wanted, nothing else changes.
+fn convert(value: &spec::Value, param: &ParamInfo) -> Result<Value, String> {
+    let fail = || format!("expected {}, found {}", type_name(param), written(value));
+    let single = |value: &spec::Value| {
+        Some(match (param.kind, value) {
+            (ParamKind::Bool, spec::Value::Bool(v)) => Value::Bool(*v),
+            (ParamKind::Int, spec::Value::Int(v)) => Value::Int(*v),
+            (ParamKind::Float, v) => Value::Float(v.as_f64()?),
+            (ParamKind::Text, spec::Value::Text(v)) => Value::Text(v.clone()),
+            _ => return None,
+        })
+    };
+    match (param.list, value) {
+        (true, spec::Value::List(items)) => {
+            items.iter().map(single).collect::<Option<_>>().map(Value::List).ok_or_else(fail)
+        }
+        (true, _) | (false, spec::Value::List(_)) => Err(fail()),
+        (false, value) => single(value).ok_or_else(fail),
+    }
+}
+
+/// What the parameter holds, with its article.
+fn type_name(param: &ParamInfo) -> String {
+    let one = match param.kind {
+        ParamKind::Bool => "true or false",
+        ParamKind::Int => "an integer",
+        ParamKind::Float => "a number",
+        ParamKind::Text => "a text",
+    };
+    if !param.list {
+        return one.into();
+    }
+    let many = match param.kind {
+        ParamKind::Bool => "true or false",
+        ParamKind::Int => "integers",
+        ParamKind::Float => "numbers",
+        ParamKind::Text => "texts",
+    };
+    format!("a list of {many}")
+}
+
+/// A value as the job file has it.
+fn written(value: &spec::Value) -> String {
+    match value {
+        spec::Value::Bool(v) => v.to_string(),
+        spec::Value::Int(v) => v.to_string(),
+        spec::Value::Float(v) => v.to_string(),
+        spec::Value::Text(v) => format!("{v:?}"),
+        spec::Value::List(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,326 @@
+//! Which files the job reads and which it writes: what is written is nothing that is read, and nothing is written twice.
+//!
+//! Files are compared by what they are, not by how their names are spelled.
+
+use super::{Options, Survey};
+use crate::paths::subdataset;
+use crate::spec::{Input, WorkerKind};
+use crate::{Loaded, Mistakes};
+use raster::{self, gdal_path, is_remote};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// GDAL's prefixes for what is in a file of another kind; the file's path follows, and its name in there after that.
+const ARCHIVES: [&str; 8] =
+    ["/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/", "/vsisubfile/", "/vsisparse/", "/vsicrypt/"];
+
+/// A file, however its name is spelled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// By device and number, which hard links share.
+    Inode(u64, u64),
+    /// It isn't there yet: its folder's device and number, and its name.
+    Name(u64, u64, OsString),
+    /// It is on no file system of this machine.
+    Elsewhere(String),
+}
+
+/// A file and where it is.
+#[derive(Clone, Debug)]
+struct Spot {
+    key: Key,
+    /// Without links, as far as it is there.
+    path: PathBuf,
+    is_dir: bool,
+}
+
+impl Spot {
+    /// The file that a path stands for: the archive for what is in one, the target for a link.
+    fn of(path: &str) -> Self {
+        let path = file_of(path);
+        let elsewhere = |path: String| Self { key: Key::Elsewhere(path.clone()), path: path.into(), is_dir: false };
+        if path.starts_with("/vsi") {
+            return elsewhere(path);
+        }
+        let place = raster::destination(&path).unwrap_or_else(|_| PathBuf::from(&path));
+        // A device is none that could be written, but it may be read.
+        if let (Ok(meta), Ok(path)) = (fs::metadata(&place), fs::canonicalize(&place)) {
+            return Self { key: Key::Inode(meta.dev(), meta.ino()), path, is_dir: meta.is_dir() };
+        }
+        let folder = place.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
+        let (Ok(meta), Ok(real), Some(name)) = (fs::metadata(folder), fs::canonicalize(folder), place.file_name())
+        else {
+            return elsewhere(path);
+        };
+        let name = if ignores_case(&real) { name.to_string_lossy().to_lowercase().into() } else { name.to_owned() };
+        Self { key: Key::Name(meta.dev(), meta.ino(), name.clone()), path: real.join(name), is_dir: false }
+    }
+
+    /// Whether writing this one would destroy `other`, or a part of it.
+    fn hits(&self, other: &Self) -> bool {
+        let is_in = |a: &Self, b: &Self| a.path.starts_with(&b.path);
+        match (&self.key, &other.key) {
+            (a, b) if a == b => true,
+            // An object whose name continues the other's: something in an archive or in a store.
+            (Key::Elsewhere(_), Key::Elsewhere(_)) => is_in(other, self) || is_in(self, other),
+            (Key::Inode(..), _) if self.is_dir => is_in(other, self),
+            // What is new in a folder destroys nothing there.
+            (Key::Inode(..), _) if other.is_dir => is_in(self, other),
+            _ => false,
+        }
+    }
+}
+
+/// The file that has what a path stands for, as GDAL names it.
+fn file_of(path: &str) -> String {
+    let inner = |rest: &str| file_of(rest.split('?').next().unwrap_or(rest));
+    if let Some(rest) = path.strip_prefix("vrt://") {
+        return inner(rest);
+    }
+    if let Some((_, file, _)) = subdataset(path) {
+        return file_of(file);
+    }
+    if let Some(rest) = path.strip_prefix("DERIVED_SUBDATASET:") {
+        return rest.split_once(':').map_or_else(|| path.to_owned(), |(_, file)| file_of(file));
+    }
+    let path = gdal_path(path);
+    let Some(prefix) = ARCHIVES.iter().find(|prefix| path.starts_with(**prefix)) else {
+        return path.into_owned();
+    };
+    let rest = path.get(prefix.len()..).unwrap_or_default();
+    // `/vsisubfile/OFFSET_SIZE,file`, `/vsicrypt/key=KEY,file=file`, `/vsizip/{file}/name`.
+    let rest = match *prefix {
+        "/vsisubfile/" => rest.split_once(',').map_or(rest, |(_, file)| file),
+        "/vsicrypt/" => rest.rsplit_once("file=").map_or(rest, |(_, file)| file),
+        _ => rest,
+    };
+    let rest = match rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        Some((file, _)) => file,
+        None => rest,
+    };
+    let rest = if rest.starts_with("vsi") { format!("/{rest}") } else { rest.to_owned() };
+    let file = file_of(&rest);
+    if file.starts_with("/vsi") {
+        return file;
+    }
+    let there = Path::new(&file).ancestors().find(|path| path.is_file());
+    there.map_or_else(|| file.clone(), |path| path.to_string_lossy().into_owned())
+}
+
+/// Whether names in a folder that differ only in case are the same: seen by the folder's own first file.
+fn ignores_case(folder: &Path) -> bool {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let swapped = names.take(64).find_map(|name| {
+        let text = name.to_str()?;
+        let other = if text.to_lowercase() == text { text.to_uppercase() } else { text.to_lowercase() };
+        (other.as_bytes() != name.as_bytes()).then(|| (folder.join(&name), folder.join(other)))
+    });
+    swapped.is_some_and(|(one, other)| match (fs::symlink_metadata(one), fs::symlink_metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    })
+}
+
+/// All files that the job reads, and those that it writes so far, each with what it is to the job.
+pub struct Places {
+    known: HashMap<Key, String>,
+    /// Those that others can be in: folders, and what is on other machines.
+    containers: Vec<(Spot, String)>,
+    /// All of them, for outputs that are folders.
+    all: Vec<(Spot, String)>,
+}
+
+impl Places {
+    /// What the job reads, whether it can be read or not, and what the program writes beside the outputs.
+    pub fn new(loaded: &Loaded, survey: &Survey, options: &Options, mistakes: &mut Mistakes) -> Self {
+        let mut places = Self { known: HashMap::new(), containers: Vec::new(), all: Vec::new() };
+        let spec = &loaded.spec;
+        for (name, input) in &spec.inputs {
+            let what = format!("read by input {name:?}");
+            match input {
+                Input::Raster(input) => input.files.as_slice().iter().for_each(|p| places.reads(survey, p, &what)),
+                Input::Vector(input) => places.add(&input.vector, &what),
+            }
+        }
+        if let Some(path) = spec.grid.reference.as_ref().filter(|name| !spec.inputs.contains_key(*name)) {
+            places.reads(survey, path, "read as grid.reference");
+        }
+        for path in spec.grid.extent_from.iter().flatten() {
+            places.reads(survey, path, "read for grid.extent_from");
+        }
+        places.add(&spec.function.module, "the module");
+        if let Some(job) = &options.job_file {
+            places.add(job, "the job file");
+        }
+        let ticket = spec.workers.ticket.as_deref().unwrap_or("tilefn-ticket.json");
+        if spec.workers.kind == WorkerKind::External {
+            places.writes(loaded, "workers.ticket", ticket, "the ticket", mistakes);
+        }
+        if let Some(report) = &options.report {
+            places.writes(loaded, "--report", report, "the report", mistakes);
+        }
+        places
+    }
+
+    /// A raster that is read, with all files that its pixels depend on.
+    fn reads(&mut self, survey: &Survey, path: &str, what: &str) {
+        self.add(path, what);
+        let Ok(info) = survey.info(path) else { return };
+        let name = gdal_path(path);
+        // To look at each file on another machine takes long; the list of those of one raster is known.
+        if is_remote(&name) && is_remote(&file_of(path)) && !name.ends_with(".vrt") {
+            info.files.iter().for_each(|file| self.add(file, what));
+        } else {
+            raster::marks(path, &info.files).iter().for_each(|mark| self.add(&mark.file, what));
+        }
+    }
+
+    fn add(&mut self, path: &str, what: &str) {
+        let written_out = path.trim_start().starts_with(['<', '{']);
+        if written_out {
+            return;
+        }
+        self.put(Spot::of(path), what);
+    }
+
+    fn put(&mut self, spot: Spot, what: &str) {
+        if self.known.contains_key(&spot.key) {
+            return;
+        }
+        self.known.insert(spot.key.clone(), what.to_owned());
+        if spot.is_dir || matches!(spot.key, Key::Elsewhere(_)) {
+            self.containers.push((spot.clone(), what.to_owned()));
+        }
+        self.all.push((spot, what.to_owned()));
+    }
+
+    /// What a file to be written would destroy.
+    fn hit(&self, spot: &Spot) -> Option<&str> {
+        if let Some(what) = self.known.get(&spot.key) {
+            return Some(what);
+        }
+        let others = if spot.is_dir { &self.all } else { &self.containers };
+        others.iter().find(|(other, _)| spot.hits(other)).map(|(_, what)| what.as_str())
+    }
+
+    /// Refuses to write a file that is something else to the job; `what` is what it is from now on. Returns whether it was refused.
+    pub fn writes(&mut self, loaded: &Loaded, key: &str, path: &str, what: &str, mistakes: &mut Mistakes) -> bool {
+        let spot = Spot::of(path);
+        if let Some(known) = self.hit(&spot) {
+            let message = format!("{path} is {known} as well");
+            mistakes.add(loaded.position(key), key, message).hint("what is written needs a file of its own");
+            return true;
+        }
+        self.put(spot, what);
+        if path.contains("://") || path.starts_with("/vsi") {
+            return false;
+        }
+        let target = raster::destination(path).unwrap_or_else(|_| path.into());
+        for sidecar in raster::stale(&target, &[]) {
+            if let Some(known) = self.hit(&Spot::of(&sidecar.to_string_lossy())) {
+                mistakes.add(
+                    loaded.position(key),
+                    key,
+                    format!("{} would go with the file that {path} replaces, and is {known}", sidecar.display()),
+                );
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Refuses an output that has another file beside it, with this ending in place of its extension, which is something else to the job, or is there and isn't to be replaced.
+    pub fn writes_beside(
+        &mut self,
+        loaded: &Loaded,
+        key: &str,
+        path: &str,
+        ending: &str,
+        what: &str,
+        overwrite: bool,
+        mistakes: &mut Mistakes,
+    ) {
+        let remote = path.contains("://") || path.starts_with("/vsi");
+        let target =
+            if remote { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
+        let name = format!("{}{ending}", target.file_stem().unwrap_or_default().to_string_lossy());
+        let file = target.with_file_name(&name).to_string_lossy().into_owned();
+        let spot = Spot::of(&file);
+        match self.hit(&spot).map(str::to_owned) {
+            Some(known) => {
+                mistakes.add(
+                    loaded.position(key),
+                    key,
+                    format!("{path} has a file {name} beside it in this format, and {file} is {known} as well"),
+                );
+            }
+            None if !overwrite && matches!(spot.key, Key::Inode(..)) => {
+                let message = format!("{path} has a file {name} beside it in this format, and {file} exists");
+                mistakes
+                    .add(loaded.position(key), key, message)
+                    .hint("add --overwrite to replace it once the job is complete");
+            }
+            None => self.put(spot, what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_behind_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let zip = folder.path().join("a.zip").to_str().unwrap().to_owned();
+        fs::write(&zip, "x").unwrap();
+        for name in [
+            format!("/vsizip/{zip}/b.tif"),
+            format!("/vsizip/{{{zip}}}/in/b.tif"),
+            format!("/vsigzip/{zip}"),
+            format!("/vsisubfile/0_10,{zip}"),
+            format!("NETCDF:\"{zip}\":var"),
+            format!("HDF5:{zip}://grid"),
+            format!("vrt://{zip}?bands=1"),
+            format!("DERIVED_SUBDATASET:AMPLITUDE:{zip}"),
+            format!("/vsizip//vsigzip/{zip}/x"),
+        ] {
+            assert_eq!(file_of(&name), zip, "{name}");
+        }
+        assert_eq!(file_of("/vsizip/vsis3/b/a.zip/x.tif"), "/vsis3/b/a.zip/x.tif");
+        assert_eq!(file_of("s3://b/x.tif"), "/vsis3/b/x.tif");
+        assert_eq!(file_of("/vsizip/vsigzip/gone/x"), "gone/x");
+    }
+
+    #[test]
+    fn spellings_of_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let key = |name: &str| Spot::of(at(name).to_str().unwrap()).key;
+        fs::create_dir(at("sub")).unwrap();
+        fs::write(at("a.tif"), "x").unwrap();
+        fs::hard_link(at("a.tif"), at("hard.tif")).unwrap();
+        std::os::unix::fs::symlink(".", at("here")).unwrap();
+        std::os::unix::fs::symlink("a.tif", at("soft.tif")).unwrap();
+        std::os::unix::fs::symlink("new.tif", at("dangling.tif")).unwrap();
+        for name in ["./a.tif", "sub/../a.tif", "hard.tif", "soft.tif", "here/a.tif", "sub//../here/soft.tif"] {
+            assert_eq!(key(name), key("a.tif"), "{name}");
+        }
+        for name in ["./new.tif", "sub/../new.tif", "dangling.tif", "here/new.tif"] {
+            assert_eq!(key(name), key("new.tif"), "{name}");
+        }
+        assert_ne!(key("other.tif"), key("new.tif"));
+        assert_ne!(key("sub/new.tif"), key("new.tif"));
+        let hits = |a: &str, b: &str| Spot::of(a).hits(&Spot::of(b));
+        assert!(hits("s3://b/a.zip", "/vsizip/vsis3/b/a.zip/x.tif"));
+        assert!(!hits("s3://b/a.zip", "s3://b/a.zip.tif"));
+        let path = |name: &str| at(name).to_str().unwrap().to_owned();
+        assert!(hits(&path(""), &path("a.tif")));
+        assert!(hits(&path("a.tif"), &path("sub/..")));
+        assert!(!hits(&path("sub/new.tif"), &path("sub")));
+    }
+}

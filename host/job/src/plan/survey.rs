@@ -1,0 +1,69 @@
+//! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
+
+use crate::spec::{Input, Spec};
+use raster::{self, Info, Inspector, gdal_path, is_remote};
+use std::collections::{BTreeSet, HashMap};
+
+/// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
+const AT_ONCE: usize = 16;
+
+/// The raster files of the job's inputs, each looked into once.
+#[derive(Debug)]
+pub struct Survey(HashMap<String, Result<Info, raster::Error>>);
+
+impl Survey {
+    /// Looks into all of them; what can't be opened is an error of that file.
+    pub fn new(spec: &Spec) -> Self {
+        let paths = spec.inputs.values().flat_map(|input| match input {
+            Input::Raster(input) => input.files.as_slice(),
+            Input::Vector(_) => &[],
+        });
+        // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
+        // itself, which takes longer than all else.
+        let paths: BTreeSet<_> = paths.collect();
+        let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(&gdal_path(path)));
+        let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
+        Self(found)
+    }
+
+    /// The files that GDAL takes for one of the inputs' rasters; none if it is unknown.
+    pub fn files(&self, path: &str) -> &[String] {
+        match self.0.get(path) {
+            Some(Ok(info)) => &info.files,
+            _ => &[],
+        }
+    }
+
+    /// What the file is: as found out before, or looked into now when it is none of the inputs'.
+    ///
+    /// # Errors
+    /// As [`raster::inspect`], in words.
+    pub fn info(&self, path: &str) -> Result<Info, String> {
+        match self.0.get(path) {
+            Some(Ok(info)) => Ok(info.clone()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => raster::inspect(path).map_err(|e| e.to_string()),
+        }
+    }
+}
+
+fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
+    let mut inspector = Inspector::default();
+    paths.iter().map(|path| ((*path).clone(), inspector.inspect(path))).collect()
+}
+
+/// Looks at files on other machines, several at the same time. The answers are in the order of `items`.
+pub fn in_threads<T: Sync, R: Send>(items: &[T], look: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    let share = items.len().div_ceil(AT_ONCE).max(1);
+    std::thread::scope(|scope| {
+        let look = &look;
+        let begin = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || look(chunk)).map_err(|_| chunk);
+        let threads: Vec<_> = items.chunks(share).map(begin).collect();
+        let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Vec<R>>, _>| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // The system gives no more threads.
+            Err(chunk) => look(chunk),
+        };
+        threads.into_iter().flat_map(join).collect()
+    })
+}

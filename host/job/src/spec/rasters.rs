@@ -1,0 +1,241 @@
+//! Inputs and outputs of a job.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::names::{DataType, MaskUse, OverviewResampling, Resampling};
+use crate::units::Nodata;
+
+/// One input of the function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Input {
+    /// A raster file, or a list of them.
+    Raster(RasterInput),
+    /// A vector file.
+    Vector(VectorInput),
+}
+
+/// The file of an input or output, or its list of files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Files {
+    /// One file: anything GDAL opens, `s3://bucket/key` and `https://…` included.
+    #[serde(rename = "path")]
+    One(#[schemars(length(min = 1))] String),
+    /// A list of files for a list input or output. For inputs, a pattern such as `dates/*.tif` stands for the files it matches, sorted by name.
+    #[serde(rename = "paths")]
+    List(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
+}
+
+impl Files {
+    /// The files in order; one for [`Files::One`].
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(path) => std::slice::from_ref(path),
+            Self::List(paths) => paths,
+        }
+    }
+
+    /// Whether it was written as a list (of whatever length).
+    pub const fn is_list(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}
+
+/// A raster file, or a list of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RasterInput {
+    /// The file or files.
+    #[serde(flatten)]
+    pub files: Files,
+    /// Band numbers from 1, in the order the function sees them. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), inner(range(min = 1, max = 65_535)), example = [3])]
+    pub bands: Option<Vec<u32>>,
+    /// The value of invalid pixels, or one for each band read. Default: the file's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodata: Option<InputNodata>,
+    /// The CRS of a file that has none: `EPSG:28355`, another authority's code, WKT or a PROJ string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = "EPSG:28355")]
+    pub crs: Option<String>,
+    /// What, beside NaN, makes a pixel invalid.
+    #[serde(default = "auto")]
+    pub mask: MaskUse,
+    /// Apply the bands' scale and offset: the function gets value × scale + offset. Default: no, with a warning where
+    /// there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscale: Option<bool>,
+    /// No warning where numbers change since the function's type doesn't hold them.
+    #[serde(default)]
+    pub lossy: bool,
+    /// How to resample when the file's grid or CRS differs from the working grid.
+    #[serde(default = "nearest")]
+    pub resampling: Resampling,
+}
+
+fn auto() -> MaskUse {
+    MaskUse::Auto
+}
+
+fn nearest() -> Resampling {
+    Resampling::Nearest
+}
+
+/// Nodata of an input that replaces the file's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum InputNodata {
+    /// The same for every band.
+    All(Nodata),
+    /// One for each band read, in their order.
+    PerBand(#[schemars(length(min = 1))] Vec<Nodata>),
+}
+
+/// A vector file, rasterised on the fly into one band.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct VectorInput {
+    /// The file: anything OGR opens.
+    #[schemars(length(min = 1), example = "fields.gpkg")]
+    pub vector: String,
+    /// The layer's name, or its number from 0. Default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
+    /// OGR attribute filter (the condition after SQL's WHERE): only these features are burned.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = "crop = 'wheat'")]
+    pub filter: Option<String>,
+    /// The value to burn. Default: 1. Excludes `burn_attribute`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn: Option<f64>,
+    /// The numeric attribute whose value is burned for each feature. Excludes `burn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub burn_attribute: Option<String>,
+    /// Element type of the rasterised band.
+    #[serde(default = "uint8")]
+    pub dtype: DataType,
+    /// The value outside the features; such pixels are invalid.
+    #[serde(default = "zero")]
+    pub nodata: Nodata,
+    /// Burn every pixel a feature touches, not only those whose centre it covers.
+    #[serde(default)]
+    pub all_touched: bool,
+}
+
+fn uint8() -> DataType {
+    DataType::UInt8
+}
+
+fn zero() -> Nodata {
+    Nodata(0.0)
+}
+
+/// What is burned for a feature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Burn<'a> {
+    /// The same value for every feature.
+    Value(f64),
+    /// The value of this attribute.
+    Attribute(&'a str),
+}
+
+impl VectorInput {
+    /// What to burn: `burn_attribute` if given, else `burn`, else 1.
+    pub fn burn(&self) -> Burn<'_> {
+        match &self.burn_attribute {
+            Some(attribute) => Burn::Attribute(attribute),
+            None => Burn::Value(self.burn.unwrap_or(1.0)),
+        }
+    }
+}
+
+/// A layer of a vector file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Layer {
+    /// Its number, from 0.
+    Index(#[schemars(range(max = 65_535))] u32),
+    /// Its name.
+    Name(#[schemars(length(min = 1))] String),
+}
+
+/// One output of the function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Output {
+    /// The file or files.
+    #[serde(flatten)]
+    pub files: Files,
+    /// GDAL driver, e.g. `GTiff`, `COG`, `Zarr`. Default: from the file name's extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"COG")]
+    pub driver: Option<String>,
+    /// The driver's creation options, `NAME=VALUE`. Default: tiled, compressed, BIGTIFF when needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(regex(pattern = "^[^=]+=")), example = ["COMPRESS=ZSTD"])]
+    pub options: Option<Vec<String>>,
+    /// The file's nodata value; `"none"` for a file without. Default: the function's own, else NaN for floats, else none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodata: Option<OutputNodata>,
+    /// Band descriptions, one for each band.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub band_names: Option<Vec<String>>,
+    /// Store minimum, maximum, mean and standard deviation of each band.
+    #[serde(default)]
+    pub statistics: bool,
+    /// Store each band's histogram.
+    #[serde(default)]
+    pub histogram: bool,
+    /// Make overviews (pyramids) with levels that suit the size.
+    #[serde(default)]
+    pub overviews: bool,
+    /// The overviews' levels in place of the automatic ones, ascending, e.g. `[2, 4, 8]`. Implies `overviews`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), inner(range(min = 2, max = 65_536)), example = [2, 4, 8])]
+    pub levels: Option<Vec<u32>>,
+    /// How overviews are made. Default: `nearest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overview_resampling: Option<OverviewResampling>,
+    /// Name of the colour ramp for a colour table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"viridis")]
+    pub color_table: Option<String>,
+    /// The values are classes, not quantities (LAYER_TYPE=thematic).
+    #[serde(default)]
+    pub thematic: bool,
+    /// Factor from the stored to the meant values, noted in the file. Pixels stay as the function returns them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// What is added after `scale`, noted in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// Unit of the values, noted in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"m")]
+    pub unit: Option<String>,
+    /// No warning where valid pixels get lost in the file, and nodata in a format that changes pixels.
+    #[serde(default)]
+    pub lossy: bool,
+}
+
+/// Nodata of an output file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OutputNodata {
+    /// This value.
+    Value(Nodata),
+    /// None at all.
+    None(Absent),
+}
+
+/// The word `"none"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Absent {
+    /// `"none"`.
+    #[serde(rename = "none")]
+    None,
+}

@@ -1,0 +1,134 @@
+//! What to read of a raster file.
+
+use grid::{Offset, Turn};
+use serde::{Deserialize, Serialize};
+use tilefn_abi::DType;
+use types::{Edge, Nodata, Pixel, for_dtype, holds_all};
+
+/// What to read of a raster file, and where it lies on the working grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceSpec {
+    /// The file, as the user named it.
+    pub path: String,
+    /// The bands in the order wanted; one may come twice.
+    pub bands: Vec<SourceBand>,
+    /// The type to read as. Numbers that it doesn't have are rounded to the nearest, half away from zero, and clamped to
+    /// its range.
+    #[serde(with = "types::dtype_name")]
+    pub dtype: DType,
+    /// Where the upper-left pixel of the file, once turned, lies in the working grid.
+    pub offset: Offset,
+    /// Which of its rows and columns run the other way.
+    pub turn: Turn,
+    /// Rows and columns of the file; checked when it is opened, as it may have changed since it was inspected.
+    pub file_size: (u32, u32),
+    /// Rows and columns of the working grid.
+    pub grid_size: (u32, u32),
+    /// Pixels on each side of every window read that belong to the windows beside it, too: changes of them are not counted.
+    pub halo: u32,
+    /// What a halo shows beyond the data. The data is the rectangle that spans the grid and the file: within it, pixels
+    /// that the file lacks are nodata whatever tile they are seen from.
+    pub edge: Edge,
+}
+
+/// A band of a raster file: what its pixels are, which are valid, and what the others become.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceBand {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its type in the file.
+    #[serde(with = "types::dtype_name")]
+    pub dtype: DType,
+    /// The ABI bits, for that type, of its nodata value; see [`super::Nodata::as_bits_for`].
+    pub nodata: Option<u64>,
+    /// Whether GDAL's mask band says which pixels are valid: a mask, alpha, or nodata of all bands together.
+    pub mask: bool,
+    /// Factor and summand for each pixel; only to floats.
+    pub scale: Option<(f64, f64)>,
+    /// The ABI bits, for the type to read as, of invalid pixels and those outside the file. None where there can't be
+    /// any. A valid pixel that would have this value gets another mark into its window, see [`Found::marks`].
+    pub mark: Option<u64>,
+}
+
+impl SourceBand {
+    /// Chooses what marks its invalid pixels for a reader that wants this type, and says with which nodata value they are
+    /// told from the others; none where NaN says it all.
+    #[must_use]
+    pub fn marked(self, wanted: DType) -> (Self, Option<u64>) {
+        // Where no number changes, nodata can't become equal to another one.
+        let kept = !self.mask && self.scale.is_none() && holds_all(wanted, self.dtype);
+        let nodata = self.nodata.map(|bits| Nodata::from_bits(bits, self.dtype));
+        let nodata = nodata.and_then(|value| value.as_bits_for(wanted).ok());
+        if wanted.is_float() {
+            let declared = nodata.filter(|_| kept);
+            return (Self { mark: declared.or(Some(f64::NAN.to_bits())), ..self }, declared);
+        }
+        let can_be_invalid = self.nodata.is_some() || self.mask || self.dtype.is_float();
+        let mark = nodata.or_else(|| (can_be_invalid && !kept).then(|| first_mark(wanted)));
+        (Self { mark, ..self }, mark)
+    }
+}
+
+fn first_mark(dtype: DType) -> u64 {
+    fn bits<T: Pixel>() -> u64 {
+        T::marker(0).map_or(0, T::to_bits)
+    }
+    for_dtype!(dtype, bits())
+}
+
+/// What reading a window has found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Bands, counted from 0, in which other than [`SourceBand::mark`] marks invalid pixels; none where all are valid.
+    pub marks: Vec<(usize, Option<u64>)>,
+    /// Valid pixels, without the halo, beyond the range of the type that they were read as: clamped.
+    pub clamped: u64,
+    /// Valid pixels, without the halo, that this type had to round.
+    pub rounded: u64,
+    /// Valid pixels, without the halo, that were changed by 1 since their value marks invalid pixels and the window has
+    /// all values of its type.
+    pub moved: u64,
+}
+
+impl SourceSpec {
+    /// Whether the mark of invalid pixels may be another one from window to window.
+    pub fn marks_vary(&self) -> bool {
+        !self.dtype.is_float()
+            && self.bands.iter().any(|b| b.mark.is_some() && (b.mask || !holds_all(self.dtype, b.dtype)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(dtype: DType, nodata: Option<Nodata>, mask: bool, wanted: DType) -> (Option<u64>, Option<u64>) {
+        let nodata = nodata.map(|value| value.as_bits_for(dtype).unwrap());
+        let source = SourceBand { number: 1, dtype, nodata, mask, scale: None, mark: None };
+        let (source, declared) = source.marked(wanted);
+        (source.mark, declared)
+    }
+
+    #[test]
+    fn a_mark_is_nodata_where_that_is_enough() {
+        let (int, nan) = (|v: i64| Some(v.cast_unsigned()), Some(f64::NAN.to_bits()));
+        let nodata = Some(Nodata::Int(-9));
+        assert_eq!(of(DType::Int16, nodata, false, DType::Int16), (int(-9), int(-9)));
+        assert_eq!(of(DType::Int16, None, false, DType::Int16), (None, None));
+        let float = Some((-9f64).to_bits());
+        assert_eq!(of(DType::Int16, nodata, false, DType::Float32), (float, float));
+        // Two integers may become one float.
+        assert_eq!(of(DType::Int32, nodata, false, DType::Float32), (nan, None));
+        assert_eq!(of(DType::UInt8, None, false, DType::Float32), (nan, None));
+        assert_eq!(of(DType::UInt8, None, true, DType::Float32), (nan, None));
+    }
+
+    #[test]
+    fn an_integer_gets_a_mark_where_a_pixel_can_be_invalid() {
+        assert_eq!(of(DType::UInt8, None, true, DType::UInt8), (Some(255), Some(255)));
+        assert_eq!(of(DType::Float32, None, false, DType::UInt8), (Some(255), Some(255)));
+        assert_eq!(of(DType::Int16, Some(Nodata::Int(-9)), false, DType::UInt8), (Some(255), Some(255)));
+        assert_eq!(of(DType::Int16, Some(Nodata::Int(9)), false, DType::UInt8), (Some(9), Some(9)));
+        assert_eq!(of(DType::Int16, None, false, DType::UInt8), (None, None));
+    }
+}

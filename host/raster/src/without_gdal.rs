@@ -1,0 +1,29 @@
+//! What a build without GDAL has in the place of raster files.
+
+use super::{Error, Found, Result, SourceSpec};
+use grid::Window;
+
+/// A raster file that can't be opened.
+#[derive(Debug)]
+pub enum Source {}
+
+impl Source {
+    /// Refuses: no controller that wants its workers to read lets a worker of this build in.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(spec: &SourceSpec) -> Result<Self> {
+        Err(Error::Open { path: spec.path.clone(), reason: "this tilefn was built without GDAL".into() })
+    }
+
+    /// Never called, as there is no such file.
+    ///
+    /// # Errors
+    /// None.
+    pub fn read(&mut self, _: Window, _: &mut [u8]) -> Result<Found> {
+        match *self {}
+    }
+}
+
+/// Does nothing: there is no GDAL to prepare.
+pub fn init(_: u64) {}

@@ -1,0 +1,22 @@
+//! Rasters in and out, checked against GDAL's own Python bindings and numpy.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "helpers of tests are tests"
+)]
+
+mod damage;
+mod faults;
+mod formats;
+mod inspection;
+mod python;
+mod rehearsal;
+mod source;
+mod statistics;
+mod support;
+mod target;
+mod unfinished;
+mod validity;

@@ -1,0 +1,543 @@
+//! Every message between controller and worker, one enum for each direction, with the bounds each must keep.
+//!
+//! The place of a variant in its enum is its number on the wire, and the fields follow in order: a change to either is
+//! a new [`PROTOCOL`]. Three things never change, so that programs of any two versions can tell each other apart:
+//! `Hello` is the worker's number 0 and starts with the protocol range and the secret; `Refuse` is the controller's
+//! number 0 and holds one text.
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tilefn_abi::DType;
+
+use super::codec::Compression;
+use super::limits::{
+    MAX_BANDS, MAX_COUNTS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits,
+    clip,
+};
+use super::{Secret, WireError};
+use types::tally::Tally;
+
+/// The protocol version that this program speaks.
+pub const PROTOCOL: u16 = 2;
+
+/// Protocol versions that a program can speak, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protocols {
+    /// The oldest.
+    pub min: u16,
+    /// The newest.
+    pub max: u16,
+}
+
+impl Protocols {
+    /// What this program speaks.
+    pub const OURS: Self = Self { min: PROTOCOL, max: PROTOCOL };
+
+    /// The newest version both can speak.
+    ///
+    /// # Errors
+    /// [`WireError::Version`] with a text fit for either side's user.
+    pub fn choose(self, worker: Self) -> Result<u16, WireError> {
+        let best = self.max.min(worker.max);
+        if worker.min <= worker.max && best >= self.min && best >= worker.min {
+            return Ok(best);
+        }
+        Err(WireError::Version(format!(
+            "the worker speaks protocol {worker}, the controller {self}: run the same tilefn version on both sides"
+        )))
+    }
+}
+
+impl fmt::Display for Protocols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.min == self.max { write!(f, "{}", self.max) } else { write!(f, "{} to {}", self.min, self.max) }
+    }
+}
+
+/// A message that a frame can carry.
+pub trait Message: Serialize + DeserializeOwned + Send + Sync {
+    /// Its name, for errors and logs.
+    fn name(&self) -> &'static str;
+    /// Checks every bound that the type itself does not keep.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] naming the field.
+    fn check(&self) -> Result<(), WireError>;
+    /// Bytes of each part of its payload, in order.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when a raster's size overflows.
+    fn parts(&self) -> Result<Vec<u64>, WireError>;
+    /// The most payload a receiver takes with it.
+    fn payload_limit(&self, limits: &PayloadLimits) -> u64;
+    /// The rasters in its payload, input by input or output by output.
+    fn rasters(&self) -> &[Vec<RasterHead>];
+}
+
+/// What a worker says to its controller.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// The first message.
+    Hello(Hello),
+    /// The module is wanted; answered by [`FromController::Module`].
+    ModuleRequest,
+    /// The module is compiled and tiles can come.
+    Ready,
+    /// This many tiles more may be sent.
+    Want {
+        /// Number of tiles.
+        tiles: u32,
+    },
+    /// A tile is finished. Payload: the rasters of all outputs, then the state.
+    Result(TileResult),
+    /// A tile failed.
+    Failed(TileFailure),
+    /// Tiles are given back unfinished.
+    Returned {
+        /// Which.
+        tiles: Vec<Lease>,
+        /// Why, for the log and the report.
+        why: String,
+    },
+    /// A sign of life.
+    Heartbeat {
+        /// Tiles being run.
+        busy: u32,
+        /// Tiles waiting in the worker.
+        queued: u32,
+        /// Resident memory of the process in bytes; 0 when unknown.
+        memory: u64,
+    },
+    /// The last message; the worker leaves.
+    Bye {
+        /// Why, for the log and the report.
+        why: String,
+    },
+}
+
+/// What a controller says to a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromController {
+    /// The worker is not wanted; the connection closes.
+    Refuse {
+        /// Why, for the worker's user.
+        reason: String,
+    },
+    /// The worker is accepted. Payload: the task description.
+    Welcome(Welcome),
+    /// Payload: the module.
+    Module {
+        /// Bytes of the module.
+        len: u64,
+    },
+    /// A tile to run. Payload: its input rasters and marks, when the controller reads.
+    Tile {
+        /// Which tile, under which lease.
+        lease: Lease,
+        /// The rasters of each input; empty when the worker reads.
+        inputs: Vec<Vec<RasterHead>>,
+        /// Bytes of what marks invalid pixels in this tile; 0 when the task says it.
+        marks_len: u64,
+    },
+    /// The tile is no longer wanted; a result for it may still come and is ignored.
+    Cancel(Lease),
+    /// No more tiles will come: say [`FromWorker::Bye`] and leave.
+    Finish,
+    /// Stop at once.
+    Abort {
+        /// Why, for the worker's log.
+        reason: String,
+    },
+    /// A sign of life.
+    Heartbeat,
+}
+
+/// One tile handed to one worker, once; a tile handed out again has another lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lease {
+    /// Index of the tile in the grid of tiles.
+    pub tile: u64,
+    /// Number of the hand-out, unique in the job.
+    pub lease: u64,
+}
+
+/// A worker's first message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// What it can speak.
+    pub protocols: Protocols,
+    /// The secret from its ticket.
+    pub secret: Secret,
+    /// Who it is.
+    pub about: About,
+}
+
+/// Who a worker is and what it can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its name, as the report shows it.
+    pub name: String,
+    /// Host name.
+    pub host: String,
+    /// Process id.
+    pub pid: u32,
+    /// What started it.
+    pub kind: WorkerKind,
+    /// The ECS task it runs in.
+    pub task_arn: Option<String>,
+    /// Tiles it runs at the same time.
+    pub threads: u32,
+    /// Whether it can read the inputs itself.
+    pub reads: bool,
+    /// tilefn's version.
+    pub version: String,
+    /// Processor architecture, as Rust names it: `x86_64`, `aarch64`.
+    pub arch: String,
+}
+
+/// What started a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkerKind {
+    /// The controller, as a process on its own machine.
+    Process,
+    /// The user or another scheduler.
+    External,
+    /// ECS on Fargate.
+    Fargate,
+    /// ECS on EC2 instances.
+    Ec2,
+}
+
+/// The terms on which a worker is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The worker's number in this job.
+    pub worker: u64,
+    /// The protocol version both sides use from here on.
+    pub protocol: u16,
+    /// Each side sends something at least this often, in milliseconds.
+    pub heartbeat_ms: u32,
+    /// How either side may compress its payloads.
+    pub compression: Compression,
+    /// Bytes of the task description.
+    pub task_len: u64,
+}
+
+/// Type and size of a raster in a payload: `[bands, rows, cols]`, row-major, little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RasterHead {
+    /// Element type.
+    #[serde(with = "dtype_number")]
+    pub dtype: DType,
+    /// Number of bands.
+    pub bands: u32,
+    /// Pixel rows.
+    pub rows: u32,
+    /// Pixel columns.
+    pub cols: u32,
+    /// The value of pixels without a value, as 64 bits (see `tilefn_abi::Band::nodata`).
+    pub nodata: Option<u64>,
+}
+
+impl RasterHead {
+    /// Bytes of its pixels.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when they do not fit 64 bits.
+    pub fn bytes(&self) -> Result<u64, WireError> {
+        let size = self.dtype.size() as u64;
+        u64::from(self.rows)
+            .checked_mul(u64::from(self.cols))
+            .and_then(|n| n.checked_mul(u64::from(self.bands)))
+            .and_then(|n| n.checked_mul(size))
+            .ok_or_else(|| WireError::Malformed("a raster's size overflows".into()))
+    }
+}
+
+/// A finished tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TileResult {
+    /// Which tile, under which lease.
+    pub lease: Lease,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it took.
+    pub cost: Cost,
+    /// What the function said.
+    pub log: Log,
+    /// Pixels that were changed or lost.
+    pub tally: Tally,
+}
+
+/// What came of a tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The function ran.
+    Done {
+        /// The rasters of each output, in the order of the function's description.
+        outputs: Vec<Vec<RasterHead>>,
+        /// Bytes of the accumulated state; 0 when the function does not accumulate.
+        state_len: u64,
+    },
+    /// No input had a valid pixel, so the function was not run.
+    Skipped,
+}
+
+/// A tile that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TileFailure {
+    /// Which tile, under which lease.
+    pub lease: Lease,
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// The text for the user, backtrace included; make it with [`clip`] and [`MAX_TEXT`].
+    pub text: String,
+    /// Whether another attempt, elsewhere, may succeed.
+    pub retryable: bool,
+    /// What it took.
+    pub cost: Cost,
+    /// What the function said.
+    pub log: Log,
+}
+
+/// What kind of failure ended a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The function returned an error.
+    Function,
+    /// The function panicked.
+    Panic,
+    /// The module trapped.
+    Trap,
+    /// Over the memory limit.
+    Memory,
+    /// Over the time limit.
+    Time,
+    /// Over the fuel limit.
+    Fuel,
+    /// What the function returned is not valid.
+    Output,
+    /// An input could not be read.
+    Input,
+    /// The worker itself failed.
+    Worker,
+}
+
+/// What a tile took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Nanoseconds spent reading inputs.
+    pub read_ns: u64,
+    /// Nanoseconds spent in the function.
+    pub run_ns: u64,
+    /// The most guest memory it had, in bytes.
+    pub peak_bytes: u64,
+}
+
+/// What a function said while it ran a tile, bounded: later lines are counted, not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    lines: Vec<LogLine>,
+    dropped: u64,
+}
+
+/// One line of a function's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Whether it belongs among the warnings of the report.
+    pub warning: bool,
+    /// The text.
+    pub text: String,
+}
+
+impl Log {
+    /// Adds a line, or counts it as dropped when the log is full.
+    pub fn push(&mut self, warning: bool, text: &str) {
+        let room = MAX_LOG_BYTES.saturating_sub(self.bytes());
+        if self.lines.len() < MAX_LOG_LINES && room > 0 {
+            self.lines.push(LogLine { warning, text: clip(text, room) });
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// The lines kept.
+    pub fn lines(&self) -> &[LogLine] {
+        &self.lines
+    }
+
+    /// How many lines were not kept.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn bytes(&self) -> usize {
+        self.lines.iter().map(|l| l.text.len()).sum()
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        at_most("log lines", self.lines.len(), MAX_LOG_LINES)?;
+        at_most("log bytes", self.bytes(), MAX_LOG_BYTES)
+    }
+}
+
+impl Message for FromWorker {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "Hello",
+            Self::ModuleRequest => "ModuleRequest",
+            Self::Ready => "Ready",
+            Self::Want { .. } => "Want",
+            Self::Result(_) => "Result",
+            Self::Failed(_) => "Failed",
+            Self::Returned { .. } => "Returned",
+            Self::Heartbeat { .. } => "Heartbeat",
+            Self::Bye { .. } => "Bye",
+        }
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        match self {
+            Self::Hello(Hello { about, .. }) => {
+                at_most("bytes of a worker's name", about.name.len(), MAX_NAME)?;
+                at_most("bytes of a host name", about.host.len(), MAX_NAME)?;
+                at_most("bytes of a task ARN", about.task_arn.as_ref().map_or(0, String::len), MAX_NAME)?;
+                at_most("bytes of a version", about.version.len(), MAX_NAME)?;
+                at_most("bytes of an architecture", about.arch.len(), MAX_NAME)
+            }
+            Self::Result(r) => {
+                if let Outcome::Done { outputs, .. } = &r.outcome {
+                    check_rasters(outputs)?;
+                }
+                at_most("counts", r.tally.counts().len(), MAX_COUNTS)?;
+                r.log.check()
+            }
+            Self::Failed(f) => {
+                at_most("bytes of a failure's text", f.text.len(), MAX_TEXT)?;
+                f.log.check()
+            }
+            Self::Returned { tiles, why } => {
+                at_most("returned tiles", tiles.len(), MAX_LEASES)?;
+                at_most("bytes of a reason", why.len(), MAX_TEXT)
+            }
+            Self::Bye { why } => at_most("bytes of a reason", why.len(), MAX_TEXT),
+            Self::ModuleRequest | Self::Ready | Self::Want { .. } | Self::Heartbeat { .. } => Ok(()),
+        }
+    }
+
+    fn parts(&self) -> Result<Vec<u64>, WireError> {
+        match self {
+            Self::Result(TileResult { outcome: Outcome::Done { outputs, state_len }, .. }) => {
+                let mut parts = raster_parts(outputs)?;
+                parts.push(*state_len);
+                Ok(parts)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn payload_limit(&self, limits: &PayloadLimits) -> u64 {
+        match self {
+            Self::Result(_) => limits.result,
+            _ => 0,
+        }
+    }
+
+    fn rasters(&self) -> &[Vec<RasterHead>] {
+        match self {
+            Self::Result(TileResult { outcome: Outcome::Done { outputs, .. }, .. }) => outputs,
+            _ => &[],
+        }
+    }
+}
+
+impl Message for FromController {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Refuse { .. } => "Refuse",
+            Self::Welcome(_) => "Welcome",
+            Self::Module { .. } => "Module",
+            Self::Tile { .. } => "Tile",
+            Self::Cancel(_) => "Cancel",
+            Self::Finish => "Finish",
+            Self::Abort { .. } => "Abort",
+            Self::Heartbeat => "Heartbeat",
+        }
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        match self {
+            Self::Refuse { reason } | Self::Abort { reason } => at_most("bytes of a reason", reason.len(), MAX_TEXT),
+            Self::Tile { inputs, .. } => check_rasters(inputs),
+            Self::Welcome(w) if w.heartbeat_ms == 0 => Err(WireError::Malformed("a heartbeat of 0 ms".into())),
+            Self::Welcome(_) | Self::Module { .. } | Self::Cancel(_) | Self::Finish | Self::Heartbeat => Ok(()),
+        }
+    }
+
+    fn parts(&self) -> Result<Vec<u64>, WireError> {
+        match self {
+            Self::Welcome(w) => Ok(vec![w.task_len]),
+            Self::Module { len } => Ok(vec![*len]),
+            Self::Tile { inputs, marks_len, .. } => {
+                let mut parts = raster_parts(inputs)?;
+                parts.extend((*marks_len > 0).then_some(*marks_len));
+                Ok(parts)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn payload_limit(&self, limits: &PayloadLimits) -> u64 {
+        match self {
+            Self::Welcome(_) => limits.task,
+            Self::Module { .. } => limits.module,
+            Self::Tile { .. } => limits.tile,
+            _ => 0,
+        }
+    }
+
+    fn rasters(&self) -> &[Vec<RasterHead>] {
+        match self {
+            Self::Tile { inputs, .. } => inputs,
+            _ => &[],
+        }
+    }
+}
+
+fn raster_parts(groups: &[Vec<RasterHead>]) -> Result<Vec<u64>, WireError> {
+    groups.iter().flatten().map(RasterHead::bytes).collect()
+}
+
+fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), WireError> {
+    let most = usize::try_from(MAX_RASTERS).unwrap_or(usize::MAX);
+    at_most("inputs or outputs", groups.len(), most)?;
+    at_most("rasters", groups.iter().map(Vec::len).sum(), most)?;
+    for raster in groups.iter().flatten() {
+        at_most("bands", usize::try_from(raster.bands).unwrap_or(usize::MAX), MAX_BANDS)?;
+        if raster.bands == 0 || raster.rows == 0 || raster.cols == 0 {
+            return Err(WireError::Malformed("a raster without pixels".into()));
+        }
+    }
+    Ok(())
+}
+
+fn at_most(what: &str, got: usize, limit: usize) -> Result<(), WireError> {
+    if got <= limit { Ok(()) } else { Err(WireError::Malformed(format!("{got} {what}, the limit is {limit}"))) }
+}
+
+/// A `DType` as its ABI number.
+mod dtype_number {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use tilefn_abi::DType;
+
+    pub fn serialize<S: Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u32(*dtype as u32)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DType, D::Error> {
+        let number = u32::deserialize(d)?;
+        DType::from_u32(number).ok_or_else(|| D::Error::custom(format!("no element type has the number {number}")))
+    }
+}

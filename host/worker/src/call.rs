@@ -1,0 +1,181 @@
+//! The call block: a tile and everything the function is told about it, in the ABI's binary form.
+
+use super::task::Task;
+use bytemuck::{Pod, bytes_of};
+use grid::Tile;
+use sandbox::{Description, Value};
+use tilefn_abi as abi;
+
+/// The call block of a task, ready but for what differs from tile to tile.
+///
+/// Names, parameters and metadata are laid out once; a tile only writes the head and the rasters' shapes and addresses.
+#[derive(Debug)]
+pub struct CallTemplate {
+    head: abi::Call,
+    block: Vec<u8>,
+    /// Where each raster's descriptor starts, inputs one after the other, and its bands.
+    rasters: Vec<(usize, abi::Raster, Vec<abi::Band>)>,
+}
+
+/// A task whose description doesn't fit the ABI's 32-bit offsets.
+#[derive(Debug, thiserror::Error)]
+#[error("the job's names, parameters and paths take more than 4 GiB")]
+pub struct TooLong;
+
+impl CallTemplate {
+    /// Lays out the block for `task`, whose function this describes.
+    pub fn new(task: &Task, description: &Description) -> Result<Self, TooLong> {
+        let mut b = Block::default();
+        b.append(&[abi::Call::default()])?;
+        let crs = b.text(&task.grid.crs.0)?;
+        let params = task
+            .params
+            .iter()
+            .zip(&description.params)
+            .map(|(value, info)| b.param(value, info.kind))
+            .collect::<Result<Vec<_>, _>>()?;
+        let params = b.append(&params)?;
+        let mut inputs = Vec::with_capacity(task.inputs.len());
+        let mut places = Vec::new();
+        for input in &task.inputs {
+            let mut rasters = Vec::with_capacity(input.rasters.len());
+            let mut all_bands = Vec::with_capacity(input.rasters.len());
+            for raster in &input.rasters {
+                let mut bands = Vec::with_capacity(raster.bands.len());
+                for band in &raster.bands {
+                    bands.push(abi::Band {
+                        nodata: band.nodata.unwrap_or(0),
+                        has_nodata: u32::from(band.nodata.is_some()),
+                        reserved: 0,
+                        name: b.text(&band.name)?,
+                    });
+                }
+                rasters.push(abi::Raster {
+                    dtype: raster.dtype as u32,
+                    bands: u32::try_from(raster.bands.len()).map_err(|_| TooLong)?,
+                    path: b.text(&raster.path)?,
+                    band_info: b.append(&bands)?,
+                    ..Default::default()
+                });
+                all_bands.push(bands);
+            }
+            let slice = b.append(&rasters)?;
+            let start = slice.offset as usize;
+            let descriptors = rasters.iter().zip(all_bands).enumerate();
+            places.extend(descriptors.map(|(i, (r, bands))| (start + i * size_of::<abi::Raster>(), *r, bands)));
+            inputs.push(abi::Input { name: b.text(&input.name)?, rasters: slice });
+        }
+        let inputs = b.append(&inputs)?;
+        let mut outputs = Vec::with_capacity(task.outputs.len());
+        for output in &task.outputs {
+            outputs.push(abi::Output { name: b.text(&output.name)?, rasters: output.rasters, reserved: 0 });
+        }
+        let outputs = b.append(&outputs)?;
+        let (tile_rows, tile_cols) = (task.tiling.matrix_rows(), task.tiling.matrix_cols());
+        let head = abi::Call {
+            size: u32::try_from(b.0.len()).map_err(|_| TooLong)?,
+            halo: task.halo,
+            tile_count: task.tiling.count(),
+            tile_rows,
+            tile_cols,
+            grid_rows: task.grid.rows,
+            grid_cols: task.grid.cols,
+            geotransform: task.grid.transform.0,
+            crs,
+            params,
+            inputs,
+            outputs,
+            ..Default::default()
+        };
+        Ok(Self { head, block: b.0, rasters: places })
+    }
+
+    /// The block for `tile`, with its rasters at these guest addresses (inputs one after the other), and the marks of
+    /// their bands where these are other ones in this tile.
+    pub fn for_tile(&self, tile: &Tile, addresses: &[u32], marks: &[Vec<(usize, Option<u64>)>]) -> Vec<u8> {
+        let mut block = self.block.clone();
+        let mut head = self.head;
+        head.tile_index = tile.index;
+        head.tile_row = tile.row;
+        head.tile_col = tile.col;
+        head.row = u32::try_from(tile.window.row).unwrap_or(0);
+        head.col = u32::try_from(tile.window.col).unwrap_or(0);
+        head.rows = tile.window.rows;
+        head.cols = tile.window.cols;
+        put(&mut block, 0, &head);
+        for (((at, raster, bands), address), marks) in self.rasters.iter().zip(addresses).zip(marks) {
+            for (index, mark) in marks {
+                let Some(band) = bands.get(*index) else { continue };
+                let band = abi::Band { nodata: mark.unwrap_or(0), has_nodata: u32::from(mark.is_some()), ..*band };
+                put(&mut block, raster.band_info.offset as usize + index * size_of::<abi::Band>(), &band);
+            }
+            let raster = abi::Raster {
+                rows: head.rows.saturating_add(2 * head.halo),
+                cols: head.cols.saturating_add(2 * head.halo),
+                data: *address,
+                ..*raster
+            };
+            put(&mut block, *at, &raster);
+        }
+        block
+    }
+}
+
+/// Overwrites the item at `at`, which [`CallTemplate::new`] laid out.
+fn put<T: Pod>(block: &mut [u8], at: usize, item: &T) {
+    if let Some(place) = block.get_mut(at..at + size_of::<T>()) {
+        place.copy_from_slice(bytes_of(item));
+    }
+}
+
+/// A block under construction.
+#[derive(Default)]
+struct Block(Vec<u8>);
+
+impl Block {
+    /// Appends `items`, aligned to 8 bytes, and says where they are.
+    fn append<T: Pod>(&mut self, items: &[T]) -> Result<abi::Slice, TooLong> {
+        self.0.resize(self.0.len().next_multiple_of(8), 0);
+        let offset = u32::try_from(self.0.len()).map_err(|_| TooLong)?;
+        for item in items {
+            self.0.extend_from_slice(bytes_of(item));
+        }
+        Ok(abi::Slice { offset, len: u32::try_from(items.len()).map_err(|_| TooLong)? })
+    }
+
+    fn text(&mut self, text: &str) -> Result<abi::Slice, TooLong> {
+        self.append(text.as_bytes())
+    }
+
+    fn param(&mut self, value: &Value, kind: abi::ParamKind) -> Result<abi::Param, TooLong> {
+        let mut param = abi::Param { kind: kind as u32, ..Default::default() };
+        match value {
+            Value::Text(text) => param.items = self.text(text)?,
+            Value::List(items) if kind == abi::ParamKind::Text => {
+                param.list = 1;
+                let texts = items.iter().map(|i| match i {
+                    Value::Text(text) => self.text(text),
+                    _ => self.text(""),
+                });
+                let texts = texts.collect::<Result<Vec<_>, _>>()?;
+                param.items = self.append(&texts)?;
+            }
+            Value::List(items) => {
+                param.list = 1;
+                param.items = self.append(&items.iter().map(bits).collect::<Vec<_>>())?;
+            }
+            one => param.bits = bits(one),
+        }
+        Ok(param)
+    }
+}
+
+/// A number's or bool's 64 bits; texts and lists have none.
+fn bits(value: &Value) -> u64 {
+    match value {
+        Value::Bool(b) => u64::from(*b),
+        Value::Int(i) => i.cast_unsigned(),
+        Value::Float(f) => f.to_bits(),
+        Value::Text(_) | Value::List(_) => 0,
+    }
+}

@@ -1,0 +1,199 @@
+//! The compute threads of a remote worker: they take tiles from a queue and hand results to the connection.
+//!
+//! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
+
+use super::files::FilePixels;
+use super::marks;
+use super::runner::{self, Failed, Outcome, Pixels, Runner};
+use crate::open_files;
+use grid::{Tile, Window};
+use raster::{self, Found};
+use sandbox::{self, LogLine};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+use wire::{Lease, Payload};
+
+/// A tile to run.
+pub struct Job {
+    /// The tile, under the lease that its result must name.
+    pub lease: Lease,
+    /// The same tile.
+    pub tile: Tile,
+    /// Its inputs' pixels, when the controller reads them.
+    pub pixels: Option<Payload>,
+}
+
+/// What became of a tile.
+pub enum Report {
+    /// It ran, or was left out.
+    Finished {
+        /// Which.
+        lease: Lease,
+        /// With what result.
+        outcome: Box<Outcome>,
+    },
+    /// It failed.
+    Failed {
+        /// Which.
+        lease: Lease,
+        /// Why.
+        error: Box<runner::Error>,
+        /// What the function said before.
+        log: Vec<LogLine>,
+    },
+    /// It was stopped from here, before it was done.
+    Stopped(Lease),
+}
+
+/// Tiles that wait for a thread, and whether more may come.
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    running: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds a tile; gives it back when the queue is closed.
+    pub fn push(&self, job: Job) -> Result<(), Job> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(job);
+        }
+        state.jobs.push_back(job);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes a tile out again that has not been started.
+    pub fn cancel(&self, lease: Lease) -> bool {
+        let mut state = self.state();
+        let before = state.jobs.len();
+        state.jobs.retain(|j| j.lease != lease);
+        state.jobs.len() < before
+    }
+
+    /// Closes the queue and returns what has not been started.
+    pub fn close(&self) -> Vec<Lease> {
+        let mut state = self.state();
+        state.closed = true;
+        self.changed.notify_all();
+        state.jobs.drain(..).map(|j| j.lease).collect()
+    }
+
+    /// Whether no more tiles are taken.
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Tiles being run, and tiles waiting.
+    pub fn load(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.running, state.jobs.len())
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                state.running += 1;
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn ended(&self) {
+        let mut state = self.state();
+        state.running = state.running.saturating_sub(1);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts `threads` threads that run the queue's tiles until it is closed or nobody takes reports any more.
+pub fn start(
+    threads: usize,
+    runner: &Arc<Runner>,
+    queue: &Arc<Queue>,
+    reports: &mpsc::Sender<Report>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let stack = runner.task().limits.thread_stack();
+    let room = open_files::inputs_for_each(threads);
+    (1..=threads)
+        .map(|n| {
+            let (runner, queue, reports) = (runner.clone(), queue.clone(), reports.clone());
+            let name = format!("tile-{n}");
+            std::thread::Builder::new()
+                .name(name)
+                .stack_size(stack)
+                .spawn(move || work(&runner, room, &queue, &reports))
+        })
+        .collect()
+}
+
+fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Report>) {
+    let mut files = FilePixels::new(runner.task().clone(), room);
+    while let Some(Job { lease, tile, pixels }) = queue.next() {
+        let result = match pixels {
+            Some(payload) => runner.run(&tile, &mut Sent { runner, payload: &payload }),
+            None => runner.run(&tile, &mut files),
+        };
+        let report = match result {
+            Ok(outcome) => Report::Finished { lease, outcome: Box::new(outcome) },
+            Err(Failed { error: runner::Error::Function(sandbox::Error::Interrupted { .. }), .. }) => {
+                Report::Stopped(lease)
+            }
+            Err(Failed { error, log }) => Report::Failed { lease, error: Box::new(error), log },
+        };
+        // The connection is gone, and with it the lease.
+        let gone = reports.blocking_send(report).is_err();
+        queue.ended();
+        if gone {
+            break;
+        }
+    }
+}
+
+/// Pixels that came with the tile.
+struct Sent<'a> {
+    runner: &'a Runner,
+    payload: &'a Payload,
+}
+
+impl Pixels for Sent<'_> {
+    fn read(&mut self, input: usize, raster: usize, _window: Window, out: &mut [u8]) -> Result<Found, raster::Error> {
+        let inputs = &self.runner.task().inputs;
+        let before: usize = inputs.iter().take(input).map(|i| i.rasters.len()).sum();
+        let shape = |reason: String| {
+            let path = inputs.get(input).and_then(|i| i.rasters.get(raster)).map_or("", |r| r.path.as_str());
+            raster::Error::Shape { path: path.to_owned(), reason }
+        };
+        let number = before.saturating_add(raster);
+        match self.payload.part(number) {
+            Some(part) if part.len() == out.len() => out.copy_from_slice(part),
+            part => {
+                let found = part.map_or(0, <[u8]>::len);
+                return Err(shape(format!("the controller sent {found} bytes for a tile that has {}", out.len())));
+            }
+        }
+        // Their part follows the last raster's. Changes were counted where the file was read.
+        let part = self.payload.part(inputs.iter().map(|i| i.rasters.len()).sum()).unwrap_or_default();
+        let marks = marks::read(self.runner.task(), number, part)
+            .ok_or_else(|| shape("the controller did not send what marks its invalid pixels".into()))?;
+        Ok(Found { marks, ..Found::default() })
+    }
+}

@@ -1,0 +1,55 @@
+//! Inputs read from files by the thread that runs the function.
+
+use super::runner::Pixels;
+use super::task::Task;
+use grid::Window;
+use raster::{Error, Found, Source};
+use std::sync::Arc;
+
+/// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
+///
+/// As many as may be stay open. The others are opened for each tile: as all tiles read all files in the same order, to close the
+/// one that was used longest ago, in favour of the next, would have every file opened for every tile.
+pub struct FilePixels {
+    task: Arc<Task>,
+    sources: Vec<Vec<Option<Source>>>,
+    /// Files more that may stay open.
+    room: usize,
+}
+
+impl FilePixels {
+    /// Opens nothing yet, and keeps so many files open at most.
+    pub fn new(task: Arc<Task>, room: usize) -> Self {
+        let sources = task.inputs.iter().map(|i| i.rasters.iter().map(|_| None).collect()).collect();
+        Self { task, sources, room }
+    }
+}
+
+impl Pixels for FilePixels {
+    fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<Found, Error> {
+        let spec = self.task.inputs.get(input).and_then(|i| i.rasters.get(raster));
+        let slot = self.sources.get_mut(input).and_then(|i| i.get_mut(raster));
+        let (Some(spec), Some(slot)) = (spec, slot) else {
+            unreachable!("inputs are counted by the same task");
+        };
+        let read = match slot {
+            Some(source) => source.read(window, out),
+            None => {
+                let mut source = Source::open(&spec.source)?;
+                let read = source.read(window, out);
+                if self.room > 0 {
+                    self.room -= 1;
+                    *slot = Some(source);
+                }
+                read
+            }
+        };
+        if read.is_err() {
+            // GDAL keeps what it made of a damaged block, and would give it the next time without a word. All files are closed,
+            // as VRTs share those below them.
+            let closed = self.sources.iter_mut().flatten().filter_map(Option::take).count();
+            self.room = self.room.saturating_add(closed);
+        }
+        read
+    }
+}

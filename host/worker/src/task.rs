@@ -1,0 +1,118 @@
+//! What a worker has to know to run any tile of a job: the part of the plan that travels.
+
+use grid::{Grid, Tile, Tiling};
+use raster::SourceSpec;
+use sandbox::{Limits, Value};
+use serde::{Deserialize, Serialize};
+use tilefn_abi::DType;
+
+/// A job as a worker sees it. The same for every tile; made by the planner, sent once to each worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Name of the function in the module.
+    pub function: String,
+    /// SHA-256 of the module, lower-case hexadecimal.
+    pub module_sha256: String,
+    /// Parameter values, in the order of the function's description.
+    pub params: Vec<Value>,
+    /// Inputs, in the order of the function's description.
+    pub inputs: Vec<Input>,
+    /// Outputs, in the order of the function's description.
+    pub outputs: Vec<Output>,
+    /// Whether the function accumulates over the raster.
+    pub reduce: bool,
+    /// The working grid.
+    pub grid: Grid,
+    /// How the grid is cut.
+    pub tiling: Tiling,
+    /// Extra pixels on each side of every input.
+    pub halo: u32,
+    /// Whether tiles without any valid input pixel are left out.
+    pub skip_empty: bool,
+    /// What the function may use.
+    pub limits: Limits,
+    /// Memory for GDAL's block cache in each process, bytes.
+    pub block_cache: u64,
+}
+
+impl Task {
+    /// Bytes of all inputs under `tile`, halo included.
+    pub fn bytes_in(&self, tile: &Tile) -> u64 {
+        let Some(window) = tile.window.padded(self.halo) else { return 0 };
+        let rasters = self.inputs.iter().flat_map(|i| &i.rasters);
+        rasters.map(|r| r.bytes(window.rows, window.cols).map_or(0, |n| n as u64)).sum()
+    }
+
+    /// The task as the bytes that travel to workers.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    /// The task in these bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+/// A named input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// The name in the job file and in the function.
+    pub name: String,
+    /// Its files, in order; none when the input is optional and absent.
+    pub rasters: Vec<Raster>,
+    /// Whether its numbers may change without a warning where the function's type doesn't hold them.
+    pub lossy: bool,
+}
+
+/// One file of an input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Raster {
+    /// The path as the job file has it.
+    pub path: String,
+    /// Element type in which the function gets the pixels.
+    #[serde(with = "types::dtype_name")]
+    pub dtype: DType,
+    /// The bands the function gets, in order.
+    pub bands: Vec<Band>,
+    /// How to read it.
+    pub source: SourceSpec,
+}
+
+impl Raster {
+    /// Bytes of this raster under a tile of `rows` × `cols` pixels, halo included; `None` when the sum overflows.
+    pub fn bytes(&self, rows: u32, cols: u32) -> Option<usize> {
+        usize::try_from(rows)
+            .ok()?
+            .checked_mul(usize::try_from(cols).ok()?)?
+            .checked_mul(self.bands.len())?
+            .checked_mul(self.dtype.size())
+    }
+}
+
+/// A band as the function sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Band {
+    /// The band's description in the file.
+    pub name: String,
+    /// Its nodata value as the ABI encodes it for the raster's dtype; where marks vary, that of most tiles.
+    pub nodata: Option<u64>,
+}
+
+/// A named output.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Output {
+    /// The name in the job file and in the function.
+    pub name: String,
+    /// Element type.
+    #[serde(with = "types::dtype_name")]
+    pub dtype: DType,
+    /// Number of files; 0 when the job leaves the output out.
+    pub rasters: u32,
+    /// What marks a pixel without a value in the file, as the ABI encodes it for `dtype`.
+    pub nodata: Option<u64>,
+    /// The largest number that the file's bits hold, where these are fewer than the type's.
+    pub most: Option<f64>,
+    /// Whether pixels may be lost without a warning: valid ones that equal nodata, and those above `most`.
+    pub lossy: bool,
+}

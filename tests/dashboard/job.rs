@@ -1,0 +1,149 @@
+//! A job that does most of its tiles and then hangs, so that there is time to look.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// Tiles of 16 × 16 pixels, in 3 rows of 4.
+pub const TILES: u64 = 12;
+/// What the function says on each tile: a page that takes it for markup would show it.
+pub const WARNING: &str = "<img src=x onerror=document.title='owned'>";
+/// A tile that begins with this value is never finished.
+const HANG: f32 = 7777.0;
+
+/// A run of the program, ended when dropped.
+pub struct Job {
+    child: Child,
+    pub address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Job {
+    /// Starts the program with these arguments and a dashboard.
+    pub fn start(arguments: &[&str]) -> Self {
+        let folder = folder();
+        let mut child = command(folder.path())
+            .args(arguments)
+            .args(["--json", "--dashboard", "0", "job.toml"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|l| l.unwrap());
+        let mut events = lines.map(|l| serde_json::from_str::<serde_json::Value>(&l).unwrap());
+        let said = events.find(|e| e["event"] == "dashboard").expect("it says where the dashboard is");
+        let url = said["url"].as_str().unwrap();
+        let address = url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+        Self { child, address, _folder: folder }
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // Worker processes leave when their controller is gone.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status().unwrap();
+    assert!(status.success());
+}
+
+/// Runs the program, which must not begin: its exit code, what it says, and what is in the folder then.
+pub fn refused(arguments: &[&str]) -> (Option<i32>, String, Vec<String>) {
+    let folder = folder();
+    let output = command(folder.path()).args(arguments).arg("job.toml").output().unwrap();
+    let entries = std::fs::read_dir(folder.path()).unwrap();
+    let mut files: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap(), files)
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tilefn-under-test"));
+    command.current_dir(folder).env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+    command.env_remove("TILEFN_LOG").stdin(Stdio::null());
+    command
+}
+
+/// The job's files.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let mut text = "ncols 64\nnrows 48\nxllcorner 0\nyllcorner 0\ncellsize 1\nNODATA_value -9999\n".to_owned();
+    for row in 0..48 {
+        let value = |col| match (row, col) {
+            (0..16, 16..32) => -9999.0,
+            (32, 48) => HANG,
+            _ => 0.5,
+        };
+        let line: Vec<String> = (0..64).map(|col| format!("{:.1}", value(col))).collect();
+        text += &(line.join(" ") + "\n");
+    }
+    write("in.asc", text.as_bytes());
+    write("function.wasm", &module());
+    write(
+        "job.toml",
+        b"[function]\nmodule = \"function.wasm\"\n[inputs.x]\npath = \"in.asc\"\n[outputs.y]\npath = \"out.tif\"\n\
+          [grid]\ntile = [16, 16]\n[limits]\ntime = \"1h\"\n",
+    );
+    folder
+}
+
+/// Doubles pixels in place, warns each time, and hangs where it is told to.
+fn module() -> Vec<u8> {
+    let describe = r#"{"name":"double","doc":"","inputs":[{"name":"x","dtype":"float32"}],"params":[],
+        "outputs":[{"name":"y","dtype":"float32"}],"halo":0,"reduce":false}"#;
+    let bytes = |text: &str| text.bytes().map(|b| format!("\\{b:02x}")).collect::<String>();
+    let (data, warning) = (bytes(describe), bytes(WARNING));
+    let text = format!(
+        r#"(module
+            (import "tilefn" "report" (func $report (param i32 i32 i32)))
+            (func (export "tilefn_abi_v1"))
+            (memory (export "memory") 2)
+            (data (i32.const 1024) "{data}")
+            (data (i32.const 4096) "{warning}")
+            (func (export "describe:double") (result i64) (i64.const {described}))
+            (global $next (mut i32) (i32.const 65536))
+            (func (export "tilefn_alloc") (param $len i32) (param $align i32) (result i32)
+                (global.set $next (i32.and
+                    (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
+                    (i32.sub (i32.const 0) (local.get $align))))
+                (global.get $next)
+                (global.set $next (i32.add (global.get $next) (local.get $len))))
+            (func (export "process:double") (param $call i32) (result i32)
+                (local $raster i32) (local $at i32) (local $end i32)
+                (call $report (i32.const {kind}) (i32.const 4096) (i32.const {warned}))
+                (local.set $raster (i32.add (local.get $call)
+                    (i32.load offset=8 (i32.add (local.get $call) (i32.load offset=128 (local.get $call))))))
+                (local.set $at (i32.load offset=16 (local.get $raster)))
+                (if (f32.eq (f32.load (local.get $at)) (f32.const {HANG})) (then (loop $ever (br $ever))))
+                (i32.store (i32.const 8) (i32.const 24))
+                (i32.store (i32.const 12) (i32.const 1))
+                (i32.store (i32.const 24) (i32.const 32))
+                (i32.store (i32.const 28) (i32.const 1))
+                (i32.store (i32.const 44) (i32.load (local.get $raster)))
+                (i32.store (i32.const 48) (i32.load offset=4 (local.get $raster)))
+                (i32.store (i32.const 52) (i32.load offset=8 (local.get $raster)))
+                (i32.store (i32.const 56) (i32.load offset=12 (local.get $raster)))
+                (i32.store (i32.const 60) (local.get $at))
+                (local.set $end (i32.add (local.get $at) (i32.mul (i32.const 4)
+                    (i32.mul (i32.load offset=8 (local.get $raster)) (i32.load offset=12 (local.get $raster))))))
+                (loop $pixels
+                    (f32.store (local.get $at) (f32.mul (f32.const 2) (f32.load (local.get $at))))
+                    (local.set $at (i32.add (local.get $at) (i32.const 4)))
+                    (br_if $pixels (i32.lt_u (local.get $at) (local.get $end))))
+                (i32.const 8)))"#,
+        described = (1024u64 << 32) | describe.len() as u64,
+        kind = tilefn_abi::Report::Warning as u32,
+        warned = WARNING.len(),
+    );
+    wat::parse_str(&text).unwrap()
+}

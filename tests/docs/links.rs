@@ -1,0 +1,101 @@
+//! Links between pages, and to files and headings.
+
+use super::page::{Page, ROOT};
+use std::path::Path;
+
+#[test]
+fn links_lead_somewhere() {
+    let pages = Page::all();
+    let mut broken = Vec::new();
+    for page in &pages {
+        for target in targets(&page.prose()) {
+            let (file, heading) = target.split_once('#').unwrap_or((&target, ""));
+            if file.contains("://") || file.starts_with("mailto:") {
+                continue;
+            }
+            let path = match file {
+                "" => page.path.clone(),
+                _ => page.path.parent().unwrap_or(Path::new("")).join(file),
+            };
+            let fits = match Path::new(ROOT).join(&path).canonicalize() {
+                Err(_) => false,
+                Ok(_) if heading.is_empty() => true,
+                Ok(found) => pages
+                    .iter()
+                    .find(|p| Path::new(ROOT).join(&p.path).canonicalize().is_ok_and(|p| p == found))
+                    .is_some_and(|p| p.anchors().iter().any(|a| a == heading)),
+            };
+            if !fits {
+                broken.push(format!("{}: {target}", page.path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
+}
+
+/// Targets of `[text](target)`, `src="target"` and `href="target"`.
+fn targets(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (start, end) in [("](", ')'), ("src=\"", '"'), ("href=\"", '"')] {
+        let rest = text.split(start).skip(1);
+        found.extend(rest.filter_map(|rest| rest.split_once(end)).map(|(target, _)| target.to_owned()));
+    }
+    found
+}
+
+/// Comments and messages in the sources name pages, too.
+#[test]
+fn pages_named_in_sources_exist() {
+    let mut missing = Vec::new();
+    for folder in ["host", "guest-sdk", "scripts", "docker"] {
+        walk(&Path::new(ROOT).join(folder), &mut |path| {
+            let Ok(text) = std::fs::read_to_string(path) else { return };
+            for word in text.split(|c: char| !(c.is_alphanumeric() || "/._-".contains(c))) {
+                if word.starts_with("docs/") && word.ends_with(".md") && !Path::new(ROOT).join(word).is_file() {
+                    missing.push(format!("{}: {word}", path.display()));
+                }
+            }
+        });
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() && entry.file_name() != "target" {
+            walk(&entry.path(), visit);
+        } else if kind.is_file() {
+            visit(&entry.path());
+        }
+    }
+}
+
+/// The security page names tests as evidence.
+#[test]
+fn tests_named_as_evidence_exist() {
+    let mut sources = String::new();
+    for folder in ["host", "tests"] {
+        walk(&Path::new(ROOT).join(folder), &mut |path| {
+            if path.extension().is_some_and(|e| e == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        });
+    }
+    let page = Page::read("docs/security.md");
+    let names: Vec<_> = page.text.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
+    assert!(names.len() > 20);
+    let missing: Vec<_> = names.iter().filter(|(_, test)| !sources.contains(&format!("fn {test}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The book's table of contents has every page and every decision.
+#[test]
+fn the_book_is_complete() {
+    let contents = Page::read("docs/README.md").text;
+    let pages = Page::all();
+    let pages = pages.iter().filter_map(|p| p.path.strip_prefix("docs").ok()).filter(|p| *p != Path::new("README.md"));
+    let missing: Vec<_> = pages.filter(|p| !contents.contains(&format!("]({})", p.display()))).collect();
+    assert!(missing.is_empty(), "docs/README.md has no link to {missing:?}");
+}

@@ -1,0 +1,64 @@
+//! `tilefn new`: what it makes and what it refuses. The tutorial builds, tests and runs it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn new(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tilefn-under-test"))
+        .arg("new")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output, message: &str) {
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("error: {message}\n"));
+}
+
+#[test]
+fn makes_a_crate() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = new(dir.path(), &["burn-ratio", "--parent", "my/functions"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = dir.path().join("my/functions/burn-ratio");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    for name in ["Cargo.toml", "src/lib.rs", ".cargo/config.toml", ".gitignore", "job.toml", "README.md"] {
+        let text = read(name);
+        assert!(!text.contains("{{") && !text.contains("}}"), "{name}:\n{text}");
+    }
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    assert_eq!(manifest["package"]["name"].as_str(), Some("burn-ratio"));
+    let sdk = manifest["dependencies"]["tilefn-guest"]["path"].as_str().unwrap();
+    assert!(Path::new(sdk).join("Cargo.toml").is_file(), "{sdk}");
+    assert!(read("src/lib.rs").contains("pub fn burn_ratio("));
+    assert!(raster::inspect(folder.join("made-up.tif").to_str().unwrap()).is_ok());
+    job::load(folder.join("job.toml").to_str().unwrap(), &[]).unwrap();
+}
+
+#[test]
+fn never_touches_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("ndvi")).unwrap();
+    refused(&new(dir.path(), &["ndvi"]), "./ndvi exists");
+    assert_eq!(std::fs::read_dir(dir.path().join("ndvi")).unwrap().count(), 0);
+}
+
+#[test]
+fn refuses_names_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["NDVI", "2d", "a b", "../x", "é", ""] {
+        let message =
+            format!("{name:?} can't be a function's name: use small letters, digits, - and _, and begin with a letter");
+        refused(&new(dir.path(), &[name]), &message);
+    }
+    for name in ["match", "std", "tilefn-guest"] {
+        refused(
+            &new(dir.path(), &[name]),
+            &format!("{name:?} can't be a function's name: it means something else in Rust"),
+        );
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
