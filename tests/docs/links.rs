@@ -73,9 +73,9 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// In ARCHITECTURE.md `controller/schedule.rs` stands for `host/controller/src/schedule.rs`; other paths are from the root.
+/// In these pages `controller/schedule.rs` stands for `host/controller/src/schedule.rs`; other paths are from the root.
 #[test]
-fn paths_and_types_in_the_architecture_exist() {
+fn paths_and_types_in_developers_pages_exist() {
     let mut sources = String::new();
     for folder in ["host", "guest-sdk"] {
         walk(&Path::new(ROOT).join(folder), &mut |path| {
@@ -91,21 +91,25 @@ fn paths_and_types_in_the_architecture_exist() {
                 _ => Path::new(ROOT).join(span),
             };
             path.exists()
-        } else if span.starts_with(char::is_uppercase) && !span.contains('.') {
+        } else if span.starts_with(char::is_uppercase) && span.chars().all(|c| c.is_alphanumeric() || c == ':') {
             let name = span.split("::").next().unwrap();
-            ["struct", "enum", "trait", "type"].iter().any(|kind| sources.contains(&format!("pub {kind} {name}")))
+            let defined = |kind| [" ", ":", "<", "("].map(|end| format!("{kind} {name}{end}"));
+            ["struct", "enum", "trait", "type"].into_iter().flat_map(defined).any(|line| sources.contains(&line))
         } else {
             true
         }
     };
-    let prose = Page::read("ARCHITECTURE.md").prose();
-    let spans: Vec<_> = prose.split('`').skip(1).step_by(2).collect();
-    assert!(spans.iter().filter(|span| span.contains('/')).count() > 8);
-    let missing: Vec<_> = spans.into_iter().filter(|span| !exists(span)).collect();
-    assert!(missing.is_empty(), "ARCHITECTURE.md: {missing:?}");
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let prose = Page::read(page).prose();
+        // A span with a space is a command.
+        let spans: Vec<_> = prose.split('`').skip(1).step_by(2).filter(|span| !span.contains(' ')).collect();
+        assert!(spans.iter().filter(|span| span.contains('/')).count() > 8);
+        let missing: Vec<_> = spans.into_iter().filter(|span| !exists(span)).collect();
+        assert!(missing.is_empty(), "{page}: {missing:?}");
+    }
 }
 
-/// Its picture has every crate of `host`, and an arrow, or a chain of them, wherever one uses another.
+/// The architecture's picture has every crate of `host`, and an arrow, or a chain of them, wherever one uses another.
 #[test]
 fn the_architecture_s_picture_is_what_cargo_says() {
     let arrows = |block: &str| {
