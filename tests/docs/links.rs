@@ -91,7 +91,10 @@ fn paths_and_types_in_developers_pages_exist() {
                 _ => Path::new(ROOT).join(span),
             };
             path.exists()
-        } else if span.starts_with(char::is_uppercase) && span.chars().all(|c| c.is_alphanumeric() || c == ':') {
+        } else if span.contains(char::is_lowercase)
+            && span.starts_with(char::is_uppercase)
+            && span.chars().all(|c| c.is_alphanumeric() || c == ':')
+        {
             let name = span.split("::").next().unwrap();
             let defined = |kind| [" ", ":", "<", "("].map(|end| format!("{kind} {name}{end}"));
             ["struct", "enum", "trait", "type"].into_iter().flat_map(defined).any(|line| sources.contains(&line))
