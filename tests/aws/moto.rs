@@ -72,7 +72,7 @@ async fn every_call_of_a_fargate_job_is_understood() {
     let clients = Clients::new(&session, store);
     let scope = gc::Scope { job: Some("moto-fargate".into()), now: 0, ..Default::default() };
     let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
-    assert_eq!(kinds, [gc::Kind::Ticket, gc::Kind::Cluster, gc::Kind::TaskDefinition]);
+    assert_eq!(kinds, [gc::ResourceKind::Ticket, gc::ResourceKind::Cluster, gc::ResourceKind::TaskDefinition]);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-fargate").await;
 }
@@ -108,7 +108,15 @@ async fn every_call_of_a_private_cluster_is_understood() {
         let clients = Clients::new(&session, Store::new(&session, workers.s3.as_ref().unwrap()));
         let scope = gc::Scope { job: Some(job.into()), now: 0, ..Default::default() };
         let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
-        assert_eq!(kinds, [gc::Kind::Ticket, gc::Kind::Cluster, gc::Kind::Instance, gc::Kind::TaskDefinition]);
+        assert_eq!(
+            kinds,
+            [
+                gc::ResourceKind::Ticket,
+                gc::ResourceKind::Cluster,
+                gc::ResourceKind::Instance,
+                gc::ResourceKind::TaskDefinition
+            ]
+        );
         assert_eq!(fleet.stop().await, Vec::<String>::new());
         nothing_stays(&session, &workers, job).await;
     }

@@ -4,7 +4,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::place::PlaceArguments;
 use super::s3::wait;
-use aws::gc::{self, Found, Scope};
+use aws::gc::{self, Leftover, Scope};
 use clap::Args;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,7 +40,7 @@ pub fn gc(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     Ok(())
 }
 
-fn text(found: &[Found], removed: bool) -> String {
+fn text(found: &[Leftover], removed: bool) -> String {
     if found.is_empty() {
         return "nothing to remove".to_owned();
     }

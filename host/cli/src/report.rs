@@ -2,7 +2,6 @@
 
 use super::fatal::Fatal;
 use controller::{Plan, Report};
-use raster;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};

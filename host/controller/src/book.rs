@@ -12,8 +12,6 @@ use super::report::OutputFile;
 use super::schedule::{Grant, Poisonous, Schedule, WorkerId};
 use super::writer::{WriteError, Writer};
 use grid::Tile;
-use raster;
-use sandbox;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

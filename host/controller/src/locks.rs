@@ -3,7 +3,6 @@
 //! A lock is a file, held for as long as the run lives, whatever ends that: for a local output `.NAME.tilefn-lock` beside it, for one
 //! elsewhere a file in the user's cache, which holds on this machine only.
 
-use raster;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

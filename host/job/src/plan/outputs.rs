@@ -14,7 +14,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use tilefn_abi::DType;
 use types::Nodata;
-use worker;
 
 /// An output as the worker sees it, and its files as the writer does.
 pub struct Planned {

@@ -165,7 +165,7 @@ pub struct Ecs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), example = "/tilefn/workers")]
     pub log_group: Option<String>,
-    /// USD for an hour of one task (Fargate) or instance (EC2), for the estimate of `--dry-run`. Default: AWS's list prices, where known.
+    /// USD for an hour of one task (Fargate) or instance (EC2), for the estimate of `--dry-run`. Default: Fargate's list price, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0), example = 0.12)]
     pub hourly_price: Option<f64>,

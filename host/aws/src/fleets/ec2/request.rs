@@ -1,6 +1,6 @@
 //! What is asked of EC2: instances, and where to try to get them, as pure functions of the settings.
 
-use crate::jobs::tags;
+use crate::fleets::tags;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesInputBuilder;
 use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, InstanceMarketOptionsRequest, InstanceMetadataOptionsRequest,
@@ -16,35 +16,39 @@ const IMAGE: &str = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-202
 /// One request for instances of one type in one subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Launch {
-    pub place: Place,
+    pub pool: CapacityPool,
     pub count: u32,
     pub token: String,
 }
 
 /// What instances are asked for, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct CapacityPool {
     pub instance_type: String,
     pub subnet: String,
     pub spot: bool,
 }
 
-/// All places in the order to try them: the first type in every subnet, then the next; Spot before on-demand.
-pub(super) fn places(settings: &spec::Ec2) -> Vec<Place> {
+/// All capacity_pools in the order to try them: the first type in every subnet, then the next; Spot before on-demand.
+pub(super) fn capacity_pools(settings: &spec::Ec2) -> Vec<CapacityPool> {
     let markets: &[bool] = match settings.ecs.spot {
         Spot::Never => &[false],
         Spot::Prefer => &[true, false],
         Spot::Only => &[true],
     };
-    let mut places = Vec::new();
+    let mut capacity_pools = Vec::new();
     for &spot in markets {
         for instance_type in &settings.instance_types {
             for subnet in &settings.ecs.subnets {
-                places.push(Place { instance_type: instance_type.clone(), subnet: subnet.clone(), spot });
+                capacity_pools.push(CapacityPool {
+                    instance_type: instance_type.clone(),
+                    subnet: subnet.clone(),
+                    spot,
+                });
             }
         }
     }
-    places
+    capacity_pools
 }
 
 /// What an instance runs when it starts: it joins the cluster, and ends itself after a while whatever became of the
@@ -80,7 +84,7 @@ pub(super) fn run_instances(
     let groups = Some(ecs.security_groups.clone()).filter(|g| !g.is_empty());
     let mut request = RunInstancesInputBuilder::default()
         .image_id(image)
-        .instance_type(InstanceType::from(launch.place.instance_type.as_str()))
+        .instance_type(InstanceType::from(launch.pool.instance_type.as_str()))
         .min_count(1)
         .max_count(count)
         .client_token(&launch.token)
@@ -91,17 +95,17 @@ pub(super) fn run_instances(
         .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
         .tag_specifications(tagged(ResourceType::Instance))
         .tag_specifications(tagged(ResourceType::Volume));
-    if launch.place.spot {
+    if launch.pool.spot {
         request = request
             .instance_market_options(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build())
             .tag_specifications(tagged(ResourceType::SpotInstancesRequest));
     }
     if !ecs.assign_public_ip {
-        return request.subnet_id(&launch.place.subnet).set_security_group_ids(groups);
+        return request.subnet_id(&launch.pool.subnet).set_security_group_ids(groups);
     }
     let interface = InstanceNetworkInterfaceSpecification::builder()
         .device_index(0)
-        .subnet_id(&launch.place.subnet)
+        .subnet_id(&launch.pool.subnet)
         .set_groups(groups)
         .associate_public_ip_address(true)
         .delete_on_termination(true);
@@ -129,7 +133,7 @@ mod tests {
 
     fn launch(spot: bool) -> Launch {
         Launch {
-            place: Place { instance_type: "c7i.large".into(), subnet: "subnet-a".into(), spot },
+            pool: CapacityPool { instance_type: "c7i.large".into(), subnet: "subnet-a".into(), spot },
             count: 2,
             token: "t".into(),
         }
@@ -137,8 +141,9 @@ mod tests {
 
     #[test]
     fn every_type_and_subnet_is_tried_and_spot_first() {
-        let order =
-            |more| places(&settings(more)).into_iter().map(|p| (p.spot, p.instance_type, p.subnet)).collect::<Vec<_>>();
+        let order = |more| {
+            capacity_pools(&settings(more)).into_iter().map(|p| (p.spot, p.instance_type, p.subnet)).collect::<Vec<_>>()
+        };
         let place = |spot, t: &str, s: &str| (spot, format!("{t}.large"), format!("subnet-{s}"));
         assert_eq!(
             order("spot = 'prefer'"),

@@ -5,7 +5,7 @@
 
 use super::backoff::{Pauses, Step};
 use super::ledger::{Clients, Cluster, Ledger};
-use super::request::{self, Batch, Common, Kind, Part};
+use super::request::{self, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
 use super::stopped::{Said, why};
 use super::{backoff, tags};
@@ -129,7 +129,7 @@ pub async fn submit(
         job: id.to_owned(),
         name: tags::name(id),
         tags: tags::all(id, expires.as_secs(), &fargate.ecs.tags),
-        part: Part::Controller { arguments, role },
+        role: Role::Controller { arguments, role },
         region: session.region().to_owned(),
         threads: None,
         s3: settings,
@@ -143,7 +143,7 @@ pub async fn submit(
         log_group: fargate.ecs.log_group.clone(),
     };
     let mut ledger = Ledger { controller: true, ..Ledger::new(id) };
-    match start(&clients, &Kind::Fargate(fargate), &common, &sent, controller, &mut ledger).await {
+    match start(&clients, &TaskSettings::Fargate(fargate), &common, &sent, controller, &mut ledger).await {
         Ok(controller) => Ok(controller),
         Err(error) => {
             for left in ledger.undo(&clients).await {
@@ -160,7 +160,7 @@ pub async fn submit(
 
 async fn start(
     clients: &Clients,
-    kind: &Kind,
+    kind: &TaskSettings,
     common: &Common,
     sent: &Spec,
     controller: Controller,

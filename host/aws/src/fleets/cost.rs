@@ -1,11 +1,12 @@
-//! What workers cost by the hour, from a dated table of list prices: an estimate, not a bill.
+//! Estimates what workers cost by the hour: `hourly_price` of the job file, or a dated table of Fargate's list prices.
 
 use controller::Usage;
 use job::spec::{CpuArchitecture, Ec2, Fargate, Spot, WorkerKind, Workers};
 use serde::Serialize;
 use std::fmt;
 
-/// When the prices in this file were taken down (USD, Linux, without taxes and discounts).
+/// Year of the prices in this file (USD, Linux, without taxes and discounts). Their sources are
+/// https://aws.amazon.com/fargate/pricing and https://aws.amazon.com/vpc/pricing (public addresses).
 pub const PRICES_OF: &str = "2025";
 
 /// Fargate's prices for an hour in a region: of a vCPU and of a GB of memory, on x86-64 and on ARM64.
@@ -31,22 +32,6 @@ const PUBLIC_ADDRESS: f64 = 0.005;
 const LEAST: f64 = 60.0;
 /// Part of the on-demand price that Spot costs at best on Fargate; the market sets it.
 const SPOT: f64 = 0.3;
-/// On-demand instances in us-east-1, by the hour.
-const INSTANCES: [(&str, f64); 12] = [
-    ("c7i.large", 0.08925),
-    ("c7i.xlarge", 0.1785),
-    ("c7i.2xlarge", 0.357),
-    ("c7i.4xlarge", 0.714),
-    ("c7i.8xlarge", 1.428),
-    ("c6i.2xlarge", 0.34),
-    ("c6i.4xlarge", 0.68),
-    ("c7g.large", 0.0725),
-    ("c7g.xlarge", 0.145),
-    ("c7g.2xlarge", 0.29),
-    ("c7g.4xlarge", 0.58),
-    ("c7g.8xlarge", 1.16),
-];
-
 /// USD for an hour of one worker (Fargate) or instance (EC2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rates {
@@ -106,7 +91,7 @@ pub fn estimate(workers: &Workers, region: &str) -> Option<Estimate> {
         }
         WorkerKind::Ec2 => {
             let settings = workers.ec2.as_ref()?;
-            ("instances", ec2(settings, region)?, settings.ecs.spot, settings.instance_count)
+            ("instances", ec2(settings)?, settings.ecs.spot, settings.instance_count)
         }
         _ => return None,
     };
@@ -133,17 +118,10 @@ pub(super) fn fargate(settings: &Fargate, region: &str) -> Option<Rates> {
     Some(Rates { on_demand: size + more, spot: size * SPOT + more, note })
 }
 
-/// What one of the job's EC2 instances costs, by the first type's price; `None` when it isn't known.
-pub(super) fn ec2(settings: &Ec2, region: &str) -> Option<Rates> {
-    if let Some(each) = settings.ecs.hourly_price {
-        return Some(given(each));
-    }
-    let first = settings.instance_types.first()?;
-    let (_, price) = INSTANCES.iter().find(|(name, _)| name == first).filter(|_| region == "us-east-1")?;
-    let each = price + if settings.ecs.assign_public_ip { PUBLIC_ADDRESS } else { 0.0 };
-    let spot = if settings.ecs.spot == Spot::Never { "" } else { "; Spot is cheaper" };
-    let note = format!("AWS's on-demand list price of {first} in {region} of {PRICES_OF}, without disks{spot}");
-    Some(Rates { on_demand: each, spot: each, note })
+/// Price of one of the job's EC2 instances; `None` unless the job file has it, since prices of instances change with type
+/// and region.
+pub(super) fn ec2(settings: &Ec2) -> Option<Rates> {
+    settings.ecs.hourly_price.map(given)
 }
 
 fn given(each: f64) -> Rates {

@@ -1,13 +1,13 @@
 //! EC2 instances of a job: found by their tag, taken out of their cluster, terminated.
 
 use crate::error::{AwsError, Cause};
-use crate::jobs::ledger::{Clients, PAGE};
-use crate::jobs::tags;
+use crate::fleets::ledger::{Clients, PAGE};
+use crate::fleets::tags;
 use aws_sdk_ec2::types::{Filter, InstanceStateName};
 use std::collections::BTreeSet;
 
 /// The job's instances that have not ended, by their tag.
-pub(in crate::jobs) async fn alive(ec2: &aws_sdk_ec2::Client, job: &str) -> Result<BTreeSet<String>, AwsError> {
+pub(in crate::fleets) async fn alive(ec2: &aws_sdk_ec2::Client, job: &str) -> Result<BTreeSet<String>, AwsError> {
     let filter = Filter::builder().name(format!("tag:{}", tags::JOB)).values(tags::id(job)).build();
     let mut found = BTreeSet::new();
     for instance in described(ec2, filter).await? {
@@ -17,7 +17,7 @@ pub(in crate::jobs) async fn alive(ec2: &aws_sdk_ec2::Client, job: &str) -> Resu
 }
 
 /// The instances that pass `filter` and have not ended.
-pub(in crate::jobs) async fn described(
+pub(in crate::fleets) async fn described(
     ec2: &aws_sdk_ec2::Client,
     filter: Filter,
 ) -> Result<Vec<aws_sdk_ec2::types::Instance>, AwsError> {
@@ -39,7 +39,7 @@ fn not_ended() -> Filter {
 }
 
 /// Takes the container instances on these EC2 instances (all, if `None`) out of the cluster, with whatever runs there.
-pub(in crate::jobs) async fn deregister(
+pub(in crate::fleets) async fn deregister(
     clients: &Clients,
     cluster: &str,
     instances: Option<&BTreeSet<String>>,
@@ -69,7 +69,7 @@ pub(in crate::jobs) async fn deregister(
 }
 
 /// Terminates these instances. One that is gone makes AWS refuse the whole call, so then each is tried by itself.
-pub(in crate::jobs) async fn terminate(ec2: &aws_sdk_ec2::Client, ids: &BTreeSet<String>) -> Result<(), AwsError> {
+pub(in crate::fleets) async fn terminate(ec2: &aws_sdk_ec2::Client, ids: &BTreeSet<String>) -> Result<(), AwsError> {
     if ids.is_empty() {
         return Ok(());
     }

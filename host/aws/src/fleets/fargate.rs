@@ -1,8 +1,8 @@
 //! The fleet of ECS tasks on Fargate, on-demand or Spot.
 
 use super::cost::{self, Rates};
-use super::crew::Crew;
-use super::request::Kind;
+use super::request::TaskSettings;
+use super::tasks::Tasks;
 use crate::error::AwsError;
 use crate::session::Session;
 use controller::Usage;
@@ -13,7 +13,7 @@ use wire::Ticket;
 
 /// Workers as tasks on Fargate.
 pub struct Fargate {
-    crew: Crew,
+    tasks: Tasks,
     rates: Option<Rates>,
 }
 
@@ -26,31 +26,31 @@ impl Fargate {
         let fargate = workers.fargate.clone();
         let fargate = fargate.ok_or_else(|| AwsError::refused("use the job file", "it lacks [workers.fargate]"))?;
         let rates = cost::fargate(&fargate, session.region());
-        Ok(Self { crew: Crew::new(session, workers, Kind::Fargate(fargate))?, rates })
+        Ok(Self { tasks: Tasks::new(session, workers, TaskSettings::Fargate(fargate))?, rates })
     }
 }
 
 impl Fleet for Fargate {
     async fn start(&mut self, ticket: &Ticket, roll: &Roll) -> Result<(), FleetError> {
-        self.crew.prepare(ticket).await?;
-        self.crew.round(roll, true).await
+        self.tasks.prepare(ticket).await?;
+        self.tasks.round(roll, true).await
     }
 
     async fn keep(&mut self, roll: &Roll) -> FleetError {
         loop {
-            sleep(self.crew.clients.pace.poll).await;
-            if let Err(error) = self.crew.round(roll, true).await {
+            sleep(self.tasks.clients.pace.poll).await;
+            if let Err(error) = self.tasks.round(roll, true).await {
                 return error;
             }
         }
     }
 
     async fn stop(&mut self) -> Vec<String> {
-        self.crew.stop().await
+        self.tasks.stop().await
     }
 
     fn usage(&self) -> Option<Usage> {
-        let usage = self.crew.usage();
+        let usage = self.tasks.usage();
         Some(self.rates.iter().fold(usage, |usage, rates| rates.price(usage)))
     }
 }

@@ -27,7 +27,7 @@ pub struct Scope {
 /// A kind of thing that a job makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ResourceKind {
     /// The object with the job's secret.
     Ticket,
     /// A task in a cluster that was not made for the job.
@@ -40,7 +40,7 @@ pub enum Kind {
     TaskDefinition,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ResourceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ticket => "ticket",
@@ -54,9 +54,9 @@ impl fmt::Display for Kind {
 
 /// Something that can go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct Leftover {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ResourceKind,
     /// Its ARN, id or address.
     pub id: String,
     /// The job it was made for.
@@ -69,7 +69,7 @@ pub struct Found {
     cluster: Option<String>,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: job {}", self.kind, self.id, self.job)?;
         if let Some(owner) = &self.owner {
@@ -96,7 +96,7 @@ impl Marks {
 
 impl Scope {
     /// The thing, if it is a job's and can go.
-    fn found(&self, kind: Kind, id: &str, marks: Marks) -> Option<Found> {
+    fn found(&self, kind: ResourceKind, id: &str, marks: Marks) -> Option<Leftover> {
         let Marks { job, owner, expires } = marks;
         let job = job?;
         let past = expires.as_deref().and_then(tags::seconds).is_some_and(|time| time <= self.now);
@@ -106,7 +106,7 @@ impl Scope {
             None if past => format!("expired {}", expires.unwrap_or_default()),
             None => return None,
         };
-        Some(Found { kind, id: id.to_owned(), job, owner, why, cluster: None })
+        Some(Leftover { kind, id: id.to_owned(), job, owner, why, cluster: None })
     }
 }
 
@@ -114,7 +114,7 @@ impl Scope {
 ///
 /// # Errors
 /// When AWS refuses to list something or can't be reached.
-pub async fn find(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+pub async fn find(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
     let mut found = tickets(clients, scope).await?;
     let made = clusters(clients, scope).await?;
     for shared in scope.clusters.iter().filter(|name| !made.iter().any(|c| is_cluster(&c.id, name))) {
@@ -128,25 +128,25 @@ pub async fn find(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsErr
 }
 
 /// Removes what was found, job by job and in the order that AWS needs. Returns what could not be removed and why.
-pub async fn remove(clients: &Clients, found: &[Found]) -> Vec<String> {
+pub async fn remove(clients: &Clients, found: &[Leftover]) -> Vec<String> {
     let mut ledgers: IndexMap<&str, Ledger> = IndexMap::new();
     for thing in found {
         let ledger = ledgers.entry(&thing.job).or_insert_with(|| Ledger::new(&thing.job));
         match thing.kind {
-            Kind::Ticket => ledger.ticket = true,
-            Kind::Cluster => ledger.cluster = Some(Cluster { name: thing.id.clone(), ours: true }),
-            Kind::Task => {
+            ResourceKind::Ticket => ledger.ticket = true,
+            ResourceKind::Cluster => ledger.cluster = Some(Cluster { name: thing.id.clone(), ours: true }),
+            ResourceKind::Task => {
                 ledger.tasks.insert(thing.id.clone());
                 let name = thing.cluster.clone().unwrap_or_default();
                 ledger.cluster.get_or_insert(Cluster { name, ours: false });
             }
-            Kind::Instance => {
+            ResourceKind::Instance => {
                 let cluster = thing.cluster.clone().map(|name| Cluster { name, ours: false });
                 ledger.cluster = ledger.cluster.take().or(cluster);
                 ledger.instances = true;
                 ledger.instance_ids.insert(thing.id.clone());
             }
-            Kind::TaskDefinition => ledger.family = Some(thing.id.clone()),
+            ResourceKind::TaskDefinition => ledger.family = Some(thing.id.clone()),
         }
     }
     let mut failed = Vec::new();
@@ -161,16 +161,16 @@ fn is_cluster(arn: &str, name: &str) -> bool {
     arn == name || arn.rsplit('/').next() == Some(name)
 }
 
-async fn tickets(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+async fn tickets(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
     let all = clients.store.tickets().await?.into_iter();
     let found = all.filter_map(|ticket| {
         let marks = Marks { job: Some(ticket.job), owner: None, expires: ticket.expires.map(tags::time) };
-        scope.found(Kind::Ticket, &ticket.url, marks)
+        scope.found(ResourceKind::Ticket, &ticket.url, marks)
     });
     Ok(found.collect())
 }
 
-async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
     let mut arns = Vec::new();
     let mut pages = clients.ecs.list_clusters().into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -184,13 +184,13 @@ async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsErr
         // A deleted cluster stays visible for a while as INACTIVE.
         for cluster in answer.clusters().iter().filter(|c| c.status() != Some("INACTIVE")) {
             let arn = cluster.cluster_arn().unwrap_or_default();
-            found.extend(scope.found(Kind::Cluster, arn, Marks::of(cluster.tags())));
+            found.extend(scope.found(ResourceKind::Cluster, arn, Marks::of(cluster.tags())));
         }
     }
     Ok(found)
 }
 
-async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Found>, AwsError> {
+async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Leftover>, AwsError> {
     let doing = || format!("list the tasks in cluster {cluster}");
     let mut arns = Vec::new();
     let mut pages = clients.ecs.list_tasks().cluster(cluster).into_paginator().send();
@@ -203,27 +203,27 @@ async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Fo
         let request = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(page.to_vec()));
         let answer = request.include(TaskField::Tags).send().await.map_err(|e| AwsError::of(doing(), e))?;
         for task in answer.tasks() {
-            let one = scope.found(Kind::Task, task.task_arn().unwrap_or_default(), Marks::of(task.tags()));
-            found.extend(one.map(|f| Found { cluster: Some(cluster.to_owned()), ..f }));
+            let one = scope.found(ResourceKind::Task, task.task_arn().unwrap_or_default(), Marks::of(task.tags()));
+            found.extend(one.map(|f| Leftover { cluster: Some(cluster.to_owned()), ..f }));
         }
     }
     Ok(found)
 }
 
 #[cfg(feature = "ec2")]
-async fn instances(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+async fn instances(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
     let filter = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::JOB).build();
     let all = super::ec2::instances::described(&clients.ec2, filter).await?;
     let found = all.iter().filter_map(|instance| {
         let find = |key| instance.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
         let marks = Marks { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) };
-        let found = scope.found(Kind::Instance, instance.instance_id().unwrap_or_default(), marks)?;
-        Some(Found { cluster: find(tags::CLUSTER), ..found })
+        let found = scope.found(ResourceKind::Instance, instance.instance_id().unwrap_or_default(), marks)?;
+        Some(Leftover { cluster: find(tags::CLUSTER), ..found })
     });
     Ok(found.collect())
 }
 
-async fn task_definitions(clients: &Clients, scope: &Scope) -> Result<Vec<Found>, AwsError> {
+async fn task_definitions(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
     let request = clients.ecs.list_task_definition_families().family_prefix(tags::PREFIX);
     let mut pages = request.status(TaskDefinitionFamilyStatus::All).into_paginator().send();
     let mut families = Vec::new();
@@ -240,7 +240,7 @@ async fn task_definitions(clients: &Clients, scope: &Scope) -> Result<Vec<Found>
         let Some(arn) = arns.first() else { continue };
         let request = clients.ecs.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
         match request.send().await.map_err(|e| AwsError::of(format!("look at {arn}"), e)) {
-            Ok(answer) => found.extend(scope.found(Kind::TaskDefinition, &family, Marks::of(answer.tags()))),
+            Ok(answer) => found.extend(scope.found(ResourceKind::TaskDefinition, &family, Marks::of(answer.tags()))),
             Err(AwsError { cause: Cause::Gone, .. }) => {}
             Err(e) => return Err(e),
         }
@@ -259,13 +259,13 @@ mod tests {
     #[test]
     fn only_what_has_expired_or_is_named_can_go() {
         let scope = Scope { now: 1_767_225_600, ..Scope::default() };
-        let found = scope.found(Kind::Cluster, "arn:c", marks("j", "2026-01-01T00:00:00Z")).unwrap();
+        let found = scope.found(ResourceKind::Cluster, "arn:c", marks("j", "2026-01-01T00:00:00Z")).unwrap();
         assert_eq!(found.to_string(), "cluster arn:c: job j of ann@box, expired 2026-01-01T00:00:00Z");
         for kept in [marks("j", "2026-01-01T00:00:01Z"), marks("j", "whenever"), Marks::default()] {
-            assert_eq!(scope.found(Kind::Cluster, "arn:c", kept), None);
+            assert_eq!(scope.found(ResourceKind::Cluster, "arn:c", kept), None);
         }
         let named = Scope { job: Some("j".into()), ..scope };
-        assert_eq!(named.found(Kind::Task, "t", marks("j", "2999-01-01T00:00:00Z")).unwrap().why, "named");
-        assert_eq!(named.found(Kind::Task, "t", marks("k", "2000-01-01T00:00:00Z")), None);
+        assert_eq!(named.found(ResourceKind::Task, "t", marks("j", "2999-01-01T00:00:00Z")).unwrap().why, "named");
+        assert_eq!(named.found(ResourceKind::Task, "t", marks("k", "2000-01-01T00:00:00Z")), None);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::backoff::{Step, chance, delay};
 use super::ledger::{Clients, Cluster, Ledger, PAGE};
-use super::request::{self, BATCH, Batch, Common, Kind, Part};
+use super::request::{self, BATCH, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
 use super::stopped::{Said, why};
 use super::tags;
@@ -33,9 +33,9 @@ impl From<AwsError> for FleetError {
 }
 
 /// A job's tasks and what is known about them.
-pub(super) struct Crew {
+pub(super) struct Tasks {
     pub clients: Clients,
-    pub kind: Kind,
+    pub kind: TaskSettings,
     pub ledger: Ledger,
     pub common: Common,
     limits: Limits,
@@ -87,14 +87,14 @@ struct Trouble {
     no_spot: bool,
 }
 
-impl Crew {
-    pub fn new(session: &Session, workers: &spec::Workers, kind: Kind) -> Result<Self, AwsError> {
+impl Tasks {
+    pub fn new(session: &Session, workers: &spec::Workers, kind: TaskSettings) -> Result<Self, AwsError> {
         let missing = |what| AwsError::refused("use the job file", format!("it lacks {what}"));
         let s3 = workers.s3.clone().ok_or_else(|| missing("[workers.s3]"))?;
         let count = workers.count.ok_or_else(|| missing("`count` in [workers]"))?;
         let threads = workers.threads.unwrap_or(match &kind {
-            Kind::Fargate(fargate) => fargate.cpu.div_ceil(1024),
-            Kind::Ec2(_) => 1,
+            TaskSettings::Fargate(fargate) => fargate.cpu.div_ceil(1024),
+            TaskSettings::Ec2(_) => 1,
         });
         let limits = Limits {
             count,
@@ -106,7 +106,7 @@ impl Crew {
             job: String::new(),
             name: String::new(),
             tags: IndexMap::new(),
-            part: Part::Worker { ticket: String::new() },
+            role: Role::Worker { ticket: String::new() },
             region: session.region().to_owned(),
             threads: workers.threads,
             s3,
@@ -136,7 +136,7 @@ impl Crew {
         self.common.name = tags::name(job);
         self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
         let ticket_url = self.clients.store.ticket_url(job);
-        self.common.part = Part::Worker { ticket: ticket_url.clone() };
+        self.common.role = Role::Worker { ticket: ticket_url.clone() };
         self.ledger = Ledger::new(job);
         self.enough = Instant::now();
 
@@ -283,7 +283,7 @@ impl Crew {
                 Batch {
                     token: format!("tilefn-{:016x}-{}", self.nonce, self.sent),
                     count: missing.min(BATCH),
-                    spot: matches!(self.kind, Kind::Fargate(_)) && spot != Spot::Never && !self.trouble.no_spot,
+                    spot: matches!(self.kind, TaskSettings::Fargate(_)) && spot != Spot::Never && !self.trouble.no_spot,
                 }
             });
             self.batch = Some(batch.clone());

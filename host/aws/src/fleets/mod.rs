@@ -1,12 +1,11 @@
 //! The controller's side of AWS: what a job makes there, from its module in S3 to its tasks and their instances.
 //!
 //! [`Fargate`] and `Ec2` are the two [fleets](controller::fleet::Fleet). Both rest on the same parts: a
-//! [`Store`] for module and ticket in S3, a crew of ECS tasks, and a [`Ledger`] that is written before anything is
+//! [`Store`] for module and ticket in S3, the job's ECS tasks, and a [`Ledger`] that is written before anything is
 //! created and undone whatever fails. What a killed controller left is found by its tags: [`gc`].
 
 mod backoff;
 pub mod cost;
-mod crew;
 pub mod detached;
 #[cfg(feature = "ec2")]
 mod ec2;
@@ -18,6 +17,7 @@ mod request;
 mod s3;
 mod stopped;
 mod tags;
+mod tasks;
 
 #[cfg(feature = "ec2")]
 pub use ec2::Ec2;

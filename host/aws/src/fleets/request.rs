@@ -19,13 +19,13 @@ const STOP_TIMEOUT: i32 = 120;
 
 /// The settings of a job's tasks.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum TaskSettings {
     Fargate(spec::Fargate),
     #[cfg_attr(not(any(feature = "ec2", test)), expect(dead_code, reason = "made by the fleet on EC2 only"))]
     Ec2(spec::Ec2),
 }
 
-impl Kind {
+impl TaskSettings {
     /// What both kinds share.
     pub fn ecs(&self) -> &spec::Ecs {
         match self {
@@ -37,14 +37,14 @@ impl Kind {
 
 /// What a task is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Role {
     /// Works for the controller of the ticket at this address: no secret, unlike what is in it.
     Worker { ticket: String },
     /// Is the controller, with these arguments and this role.
     Controller { arguments: Vec<String>, role: String },
 }
 
-impl Part {
+impl Role {
     /// The container's name in the task definition.
     pub fn container(&self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ pub(super) struct Common {
     /// Name of cluster and task definition.
     pub name: String,
     pub tags: IndexMap<String, String>,
-    pub part: Part,
+    pub role: Role,
     /// ECS's region, for the log.
     pub region: String,
     pub s3: spec::S3,
@@ -79,17 +79,17 @@ pub(super) struct Batch {
 }
 
 /// The cluster made for a job. Both capacity providers are associated, or Spot could not be asked for.
-pub(super) fn cluster(kind: &Kind, common: &Common) -> CreateClusterInputBuilder {
+pub(super) fn cluster(kind: &TaskSettings, common: &Common) -> CreateClusterInputBuilder {
     let request =
         CreateClusterInputBuilder::default().cluster_name(&common.name).set_tags(Some(ecs_tags(&common.tags)));
     match kind {
-        Kind::Fargate(_) => request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT"),
-        Kind::Ec2(_) => request,
+        TaskSettings::Fargate(_) => request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT"),
+        TaskSettings::Ec2(_) => request,
     }
 }
 
 /// The task definition that all tasks of a job share.
-pub(super) fn task_definition(kind: &Kind, common: &Common) -> RegisterTaskDefinitionInputBuilder {
+pub(super) fn task_definition(kind: &TaskSettings, common: &Common) -> RegisterTaskDefinitionInputBuilder {
     let ecs = kind.ecs();
     let architecture = match ecs.cpu_architecture {
         spec::CpuArchitecture::X86_64 => CpuArchitecture::X8664,
@@ -98,16 +98,16 @@ pub(super) fn task_definition(kind: &Kind, common: &Common) -> RegisterTaskDefin
     let platform = RuntimePlatform::builder().cpu_architecture(architecture).operating_system_family(OsFamily::Linux);
     let request = RegisterTaskDefinitionInputBuilder::default()
         .family(&common.name)
-        .task_role_arn(match &common.part {
-            Part::Worker { .. } => &ecs.task_role_arn,
-            Part::Controller { role, .. } => role,
+        .task_role_arn(match &common.role {
+            Role::Worker { .. } => &ecs.task_role_arn,
+            Role::Controller { role, .. } => role,
         })
         .set_execution_role_arn(ecs.execution_role_arn.clone())
         .runtime_platform(platform.build())
         .container_definitions(container(kind, common))
         .set_tags(Some(ecs_tags(&common.tags)));
     match kind {
-        Kind::Fargate(fargate) => {
+        TaskSettings::Fargate(fargate) => {
             let disk = |gib| EphemeralStorage::builder().size_in_gib(small(gib)).build();
             request
                 .requires_compatibilities(Compatibility::Fargate)
@@ -116,34 +116,36 @@ pub(super) fn task_definition(kind: &Kind, common: &Common) -> RegisterTaskDefin
                 .memory(fargate.memory.0.to_string())
                 .set_ephemeral_storage(fargate.ephemeral_storage_gib.map(disk))
         }
-        Kind::Ec2(ec2) => request.requires_compatibilities(Compatibility::Ec2).network_mode(match ec2.network_mode {
-            spec::NetworkMode::Host => NetworkMode::Host,
-            spec::NetworkMode::Awsvpc => NetworkMode::Awsvpc,
-        }),
+        TaskSettings::Ec2(ec2) => {
+            request.requires_compatibilities(Compatibility::Ec2).network_mode(match ec2.network_mode {
+                spec::NetworkMode::Host => NetworkMode::Host,
+                spec::NetworkMode::Awsvpc => NetworkMode::Awsvpc,
+            })
+        }
     }
 }
 
 /// The one container. The image's entry point is the program itself.
-fn container(kind: &Kind, common: &Common) -> ContainerDefinition {
+fn container(kind: &TaskSettings, common: &Common) -> ContainerDefinition {
     let ecs = kind.ecs();
     let name = match kind {
-        Kind::Fargate(_) => "fargate",
-        Kind::Ec2(_) => "ec2",
+        TaskSettings::Fargate(_) => "fargate",
+        TaskSettings::Ec2(_) => "ec2",
     };
-    let command = match &common.part {
-        Part::Worker { ticket } => {
+    let command = match &common.role {
+        Role::Worker { ticket } => {
             let mut command: Vec<_> = ["worker", "--ticket", ticket, "--kind", name].map(str::to_owned).into();
             command.extend(common.threads.into_iter().flat_map(|n| ["--threads".to_owned(), n.to_string()]));
             command
         }
-        Part::Controller { arguments, .. } => arguments.clone(),
+        Role::Controller { arguments, .. } => arguments.clone(),
     };
     let region = common.s3.region.as_deref().unwrap_or(&common.region);
     let variables = [("AWS_REGION", Some(region)), ("AWS_ENDPOINT_URL_S3", common.s3.endpoint.as_deref())];
     let variables = variables.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let variables = variables.map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
     let builder = ContainerDefinition::builder()
-        .name(common.part.container())
+        .name(common.role.container())
         .image(&ecs.image)
         .essential(true)
         .set_command(Some(command))
@@ -151,8 +153,8 @@ fn container(kind: &Kind, common: &Common) -> ContainerDefinition {
         .stop_timeout(STOP_TIMEOUT)
         .set_log_configuration(ecs.log_group.as_deref().map(|group| log(group, common)));
     match kind {
-        Kind::Fargate(fargate) => builder.memory(small(fargate.memory.0)).build(),
-        Kind::Ec2(ec2) => builder.memory_reservation(small(ec2.memory_reservation)).build(),
+        TaskSettings::Fargate(fargate) => builder.memory(small(fargate.memory.0)).build(),
+        TaskSettings::Ec2(ec2) => builder.memory_reservation(small(ec2.memory_reservation)).build(),
     }
 }
 
@@ -174,16 +176,16 @@ fn log(group: &str, common: &Common) -> LogConfiguration {
 }
 
 /// The request that starts one batch of tasks.
-pub(super) fn run_task(kind: &Kind, common: &Common, cluster: &str, batch: &Batch) -> RunTaskInputBuilder {
+pub(super) fn run_task(kind: &TaskSettings, common: &Common, cluster: &str, batch: &Batch) -> RunTaskInputBuilder {
     let ecs = kind.ecs();
     let request = RunTaskInputBuilder::default()
         .cluster(cluster)
         .task_definition(&common.name)
         .count(small(batch.count))
         .client_token(&batch.token)
-        .started_by(match common.part {
-            Part::Worker { .. } => tags::started_by(&common.job),
-            Part::Controller { .. } => tags::started_by_user(&common.job),
+        .started_by(match common.role {
+            Role::Worker { .. } => tags::started_by(&common.job),
+            Role::Controller { .. } => tags::started_by_user(&common.job),
         })
         .set_tags(Some(ecs_tags(&common.tags)));
     let public = if ecs.assign_public_ip { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };
@@ -198,7 +200,7 @@ pub(super) fn run_task(kind: &Kind, common: &Common, cluster: &str, batch: &Batc
         NetworkConfiguration::builder().awsvpc_configuration(vpc).build()
     };
     match kind {
-        Kind::Fargate(fargate) => {
+        TaskSettings::Fargate(fargate) => {
             let request =
                 request.network_configuration(network(Some(public))).platform_version(&fargate.platform_version);
             if batch.spot {
@@ -207,7 +209,7 @@ pub(super) fn run_task(kind: &Kind, common: &Common, cluster: &str, batch: &Batc
                 request.launch_type(LaunchType::Fargate)
             }
         }
-        Kind::Ec2(ec2) => {
+        TaskSettings::Ec2(ec2) => {
             let spread = PlacementStrategy::builder().r#type(PlacementStrategyType::Spread).field("instanceId").build();
             let request = request.launch_type(LaunchType::Ec2).placement_strategy(spread);
             match ec2.network_mode {
@@ -275,7 +277,7 @@ mod tests {
             job: "j1".into(),
             name: "tilefn-j1".into(),
             tags: IndexMap::from([("tilefn:job".to_owned(), "j1".to_owned())]),
-            part: Part::Worker { ticket: "s3://b/tilefn/jobs/j1/ticket.json".into() },
+            role: Role::Worker { ticket: "s3://b/tilefn/jobs/j1/ticket.json".into() },
             region: "eu-west-1".into(),
             s3: toml::from_str("bucket = 'b'").unwrap(),
             threads: Some(2),
@@ -284,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_fargate_task_definition_has_every_setting() {
-        let it = task_definition(&Kind::Fargate(fargate()), &common()).build().unwrap();
+        let it = task_definition(&TaskSettings::Fargate(fargate()), &common()).build().unwrap();
         assert_eq!((it.family(), it.cpu(), it.memory()), (Some("tilefn-j1"), Some("2048"), Some("8192")));
         assert_eq!(it.network_mode(), Some(&NetworkMode::Awsvpc));
         assert_eq!(it.requires_compatibilities(), [Compatibility::Fargate]);
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_ec2_task_definition_reserves_memory_and_uses_the_hosts_network() {
-        let it = task_definition(&Kind::Ec2(ec2()), &common()).build().unwrap();
+        let it = task_definition(&TaskSettings::Ec2(ec2()), &common()).build().unwrap();
         assert_eq!((it.cpu(), it.memory()), (None, None));
         assert_eq!(it.network_mode(), Some(&NetworkMode::Host));
         assert_eq!(it.runtime_platform().unwrap().cpu_architecture(), Some(&CpuArchitecture::Arm64));
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn spot_is_a_capacity_provider_and_never_a_launch_type() {
         let batch = |spot| Batch { token: "t".into(), count: 10, spot };
-        let kind = Kind::Fargate(fargate());
+        let kind = TaskSettings::Fargate(fargate());
         let it = run_task(&kind, &common(), "c", &batch(true)).build().unwrap();
         assert_eq!(it.launch_type(), None);
         assert_eq!(it.capacity_provider_strategy()[0].capacity_provider(), "FARGATE_SPOT");
@@ -337,11 +339,11 @@ mod tests {
     #[test]
     fn tasks_on_ec2_have_no_network_of_their_own_unless_asked() {
         let batch = Batch { token: "t".into(), count: 3, spot: true };
-        let it = run_task(&Kind::Ec2(ec2()), &common(), "c", &batch).build().unwrap();
+        let it = run_task(&TaskSettings::Ec2(ec2()), &common(), "c", &batch).build().unwrap();
         assert!(it.network_configuration().is_none() && it.platform_version().is_none());
         assert_eq!(it.launch_type(), Some(&LaunchType::Ec2));
         let own = spec::Ec2 { network_mode: spec::NetworkMode::Awsvpc, ..ec2() };
-        let it = run_task(&Kind::Ec2(own), &common(), "c", &batch).build().unwrap();
+        let it = run_task(&TaskSettings::Ec2(own), &common(), "c", &batch).build().unwrap();
         let vpc = it.network_configuration().unwrap().awsvpc_configuration().unwrap().clone();
         assert_eq!(vpc.assign_public_ip(), None, "ECS refuses it on EC2");
     }

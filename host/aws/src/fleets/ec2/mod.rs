@@ -5,8 +5,8 @@ mod request;
 
 use super::backoff::{Step, chance, delay};
 use super::cost::{self, Rates};
-use super::crew::Crew;
-use super::request::Kind;
+use super::request::TaskSettings;
+use super::tasks::Tasks;
 use crate::error::{AwsError, Cause};
 use crate::session::Session;
 use controller::Usage;
@@ -14,13 +14,13 @@ use controller::fleet::{Fleet, FleetError, Roll};
 use indexmap::IndexMap;
 use instances::alive;
 use job::spec::{self, Workers};
-use request::{Launch, Place, places, run_instances};
+use request::{CapacityPool, Launch, capacity_pools, run_instances};
 use tokio::time::{Instant, sleep};
 use wire::Ticket;
 
 /// Workers as tasks on EC2 instances.
 pub struct Ec2 {
-    crew: Crew,
+    tasks: Tasks,
     settings: spec::Ec2,
     /// Instances that AWS started and has not ended, and when.
     instances: IndexMap<String, Instant>,
@@ -47,8 +47,8 @@ impl Ec2 {
         let settings = workers.ec2.clone();
         let settings = settings.ok_or_else(|| AwsError::refused("use the job file", "it lacks [workers.ec2]"))?;
         Ok(Self {
-            crew: Crew::new(session, workers, Kind::Ec2(settings.clone()))?,
-            rates: cost::ec2(&settings, session.region()),
+            tasks: Tasks::new(session, workers, TaskSettings::Ec2(settings.clone()))?,
+            rates: cost::ec2(&settings),
             settings,
             instances: IndexMap::new(),
             started: 0,
@@ -77,23 +77,23 @@ impl Ec2 {
                 Err(e) => {
                     tracing::warn!("{e}");
                     self.refusals = self.refusals.saturating_add(1);
-                    let pace = &self.crew.clients.pace;
+                    let pace = &self.tasks.clients.pace;
                     let wait = delay(self.refusals, pace.backoff, pace.backoff_most, chance());
                     self.not_before = Some(Instant::now() + wait);
                 }
             }
         }
         let ready = self.registered().await;
-        self.crew.round(roll, ready).await
+        self.tasks.round(roll, ready).await
     }
 
-    /// Starts instances wherever there are some, until there are enough or all places have been tried.
+    /// Starts instances wherever there are some, until there are enough or all capacity_pools have been tried.
     async fn launch(&mut self, missing: u32) -> Result<(), AwsError> {
         let mut missing = missing;
         let mut refusal = None;
         let tried_before = self.pending.take();
-        let begun_again = tried_before.into_iter().map(|l| (l.place, Some((l.count, l.token))));
-        for (place, again) in begun_again.chain(places(&self.settings).into_iter().map(|p| (p, None))) {
+        let begun_again = tried_before.into_iter().map(|l| (l.pool, Some((l.count, l.token))));
+        for (pool, again) in begun_again.chain(capacity_pools(&self.settings).into_iter().map(|p| (p, None))) {
             if missing == 0 {
                 return Ok(());
             }
@@ -101,7 +101,7 @@ impl Ec2 {
                 self.sent += 1;
                 (missing, format!("tilefn-{:016x}-{}", self.nonce, self.sent))
             });
-            match self.run(Launch { place, count, token }).await {
+            match self.run(Launch { pool, count, token }).await {
                 Ok(started) => missing = missing.saturating_sub(started),
                 Err(e) if e.cause == Cause::Capacity => {
                     tracing::info!("{e}");
@@ -114,29 +114,29 @@ impl Ec2 {
     }
 
     async fn run(&mut self, launch: Launch) -> Result<u32, AwsError> {
-        let Some(cluster) = self.crew.ledger.cluster.clone() else { return Ok(0) };
-        let Place { instance_type, subnet, spot } = &launch.place;
+        let Some(cluster) = self.tasks.ledger.cluster.clone() else { return Ok(0) };
+        let CapacityPool { instance_type, subnet, spot } = &launch.pool;
         let market = if *spot { "Spot " } else { "" };
         let doing = format!("start {} {market}instances {instance_type} in {subnet}", launch.count);
         self.pending = Some(launch.clone());
-        self.crew.ledger.instances = true;
-        self.crew.ledger.unanswered = Some(Instant::now());
+        self.tasks.ledger.instances = true;
+        self.tasks.ledger.unanswered = Some(Instant::now());
         let step = Step::begin();
-        let request = run_instances(&self.settings, &self.crew.common.tags, &cluster.name, &launch);
-        let answer = match request.send_with(&self.crew.clients.ec2).await.map_err(|e| AwsError::of(&doing, e)) {
+        let request = run_instances(&self.settings, &self.tasks.common.tags, &cluster.name, &launch);
+        let answer = match request.send_with(&self.tasks.clients.ec2).await.map_err(|e| AwsError::of(&doing, e)) {
             Ok(answer) => answer,
             Err(e) => {
                 if e.cause != Cause::Unclear && e.cause != Cause::Throttled {
                     self.pending = None;
-                    self.crew.ledger.unanswered = None;
+                    self.tasks.ledger.unanswered = None;
                 }
                 return Err(e);
             }
         };
         self.pending = None;
-        self.crew.ledger.unanswered = None;
+        self.tasks.ledger.unanswered = None;
         for id in answer.instances().iter().filter_map(|i| i.instance_id.clone()) {
-            self.crew.ledger.instance_ids.insert(id.clone());
+            self.tasks.ledger.instance_ids.insert(id.clone());
             if self.instances.insert(id, Instant::now()).is_none() {
                 self.started += 1;
             }
@@ -153,14 +153,14 @@ impl Ec2 {
         if all.is_empty() {
             return;
         }
-        let alive = match alive(&self.crew.clients.ec2, &self.crew.ledger.job).await {
+        let alive = match alive(&self.tasks.clients.ec2, &self.tasks.ledger.job).await {
             Ok(alive) => alive,
             Err(e) => {
                 tracing::warn!("{e}");
                 return;
             }
         };
-        let settle = self.crew.clients.pace.settle;
+        let settle = self.tasks.clients.pace.settle;
         for id in all.iter().filter(|id| !alive.contains(*id)) {
             if self.instances.get(id).is_some_and(|started| started.elapsed() >= settle)
                 && let Some(started) = self.instances.shift_remove(id)
@@ -177,8 +177,8 @@ impl Ec2 {
 
     /// Whether an instance has joined the cluster, so that there is a place for tasks.
     async fn registered(&mut self) -> bool {
-        let Some(cluster) = self.crew.ledger.cluster.clone() else { return false };
-        let answer = self.crew.clients.ecs.describe_clusters().clusters(&cluster.name).send().await;
+        let Some(cluster) = self.tasks.ledger.cluster.clone() else { return false };
+        let answer = self.tasks.clients.ecs.describe_clusters().clusters(&cluster.name).send().await;
         match answer.map_err(|e| AwsError::of(format!("look at cluster {}", cluster.name), e)) {
             Ok(answer) => {
                 let there = answer.clusters().first().is_some_and(|c| c.registered_container_instances_count() > 0);
@@ -201,13 +201,13 @@ impl Ec2 {
 
 impl Fleet for Ec2 {
     async fn start(&mut self, ticket: &Ticket, roll: &Roll) -> Result<(), FleetError> {
-        self.crew.prepare(ticket).await?;
+        self.tasks.prepare(ticket).await?;
         self.round(roll).await
     }
 
     async fn keep(&mut self, roll: &Roll) -> FleetError {
         loop {
-            sleep(self.crew.clients.pace.poll).await;
+            sleep(self.tasks.clients.pace.poll).await;
             if let Err(error) = self.round(roll).await {
                 return error;
             }
@@ -215,7 +215,7 @@ impl Fleet for Ec2 {
     }
 
     async fn stop(&mut self) -> Vec<String> {
-        let failed = self.crew.stop().await;
+        let failed = self.tasks.stop().await;
         self.ended_seconds = self.instance_seconds();
         self.instances.clear();
         self.pending = None;
@@ -224,7 +224,7 @@ impl Fleet for Ec2 {
 
     fn usage(&self) -> Option<Usage> {
         let seconds = self.instance_seconds();
-        let usage = Usage { instances: self.started, instance_seconds: seconds, ..self.crew.usage() };
+        let usage = Usage { instances: self.started, instance_seconds: seconds, ..self.tasks.usage() };
         Some(self.rates.iter().fold(usage, |usage, rates| rates.price(usage)))
     }
 }
