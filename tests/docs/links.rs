@@ -1,6 +1,7 @@
 //! Links between pages, and to files and headings.
 
 use super::page::{Page, ROOT};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[test]
@@ -69,6 +70,88 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
         } else if kind.is_file() {
             visit(&entry.path());
         }
+    }
+}
+
+/// In these pages `controller/schedule.rs` stands for `host/controller/src/schedule.rs`; other paths are from the root.
+#[test]
+fn paths_and_types_in_developers_pages_exist() {
+    let mut sources = String::new();
+    for folder in ["host", "guest-sdk"] {
+        walk(&Path::new(ROOT).join(folder), &mut |path| {
+            if path.extension().is_some_and(|e| e == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        });
+    }
+    let exists = |span: &str| {
+        if let Some((first, rest)) = span.split_once('/') {
+            let path = match Path::new(ROOT).join("host").join(first) {
+                host if host.is_dir() => host.join("src").join(rest),
+                _ => Path::new(ROOT).join(span),
+            };
+            path.exists()
+        } else if span.contains(char::is_lowercase)
+            && span.starts_with(char::is_uppercase)
+            && span.chars().all(|c| c.is_alphanumeric() || c == ':')
+        {
+            let name = span.split("::").next().unwrap();
+            let defined = |kind| [" ", ":", "<", "("].map(|end| format!("{kind} {name}{end}"));
+            ["struct", "enum", "trait", "type"].into_iter().flat_map(defined).any(|line| sources.contains(&line))
+        } else {
+            true
+        }
+    };
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let prose = Page::read(page).prose();
+        // A span with a space is a command.
+        let spans: Vec<_> = prose.split('`').skip(1).step_by(2).filter(|span| !span.contains(' ')).collect();
+        assert!(spans.iter().filter(|span| span.contains('/')).count() > 8);
+        let missing: Vec<_> = spans.into_iter().filter(|span| !exists(span)).collect();
+        assert!(missing.is_empty(), "{page}: {missing:?}");
+    }
+}
+
+/// The architecture's picture has every crate of `host`, and an arrow, or a chain of them, wherever one uses another.
+#[test]
+fn the_architecture_s_picture_is_what_cargo_says() {
+    let arrows = |block: &str| {
+        let mut arrows = BTreeSet::new();
+        for line in block.lines() {
+            let Some((from, to)) = line.split_once(" --> ") else { continue };
+            arrows.extend(to.split(" & ").map(|to| (from.trim().to_owned(), to.trim().to_owned())));
+        }
+        arrows
+    };
+    let blocks = Page::read("ARCHITECTURE.md").blocks();
+    let drawn = arrows(&blocks.iter().find(|b| b.language == "mermaid").unwrap().text);
+    let mut used = BTreeSet::new();
+    let crates: Vec<String> = std::fs::read_dir(Path::new(ROOT).join("host"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for name in &crates {
+        let manifest = std::fs::read_to_string(format!("{ROOT}/host/{name}/Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        let dependencies = manifest["dependencies"].as_table().unwrap().keys().filter(|of| crates.contains(of));
+        used.extend(dependencies.map(|of| (name.clone(), of.clone())));
+    }
+    assert!(used.len() > 10);
+    assert_eq!(closed(drawn), closed(used));
+}
+
+/// With an arrow for each chain of arrows.
+fn closed(mut arrows: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+    loop {
+        let two = |(from, over): &(String, String)| {
+            let next = arrows.iter().filter(|(start, _)| start == over);
+            next.map(|(_, to)| (from.clone(), to.clone())).collect::<Vec<_>>()
+        };
+        let chains: Vec<_> = arrows.iter().flat_map(two).filter(|chain| !arrows.contains(chain)).collect();
+        if chains.is_empty() {
+            return arrows;
+        }
+        arrows.extend(chains);
     }
 }
 
