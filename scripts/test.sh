@@ -44,12 +44,11 @@ dependencies() {
   fi
 }
 
-# With everything, as it comes, and the worker without GDAL.
+# With everything, as it comes, and without GDAL. The static worker is without GDAL but with AWS.
 clippy() {
   cargo clippy --locked "${features[@]}" --all-targets -- -D warnings
   cargo clippy --locked --package tilefn -- -D warnings
   cargo clippy --locked --package tilefn --no-default-features -- -D warnings
-  cargo clippy --locked --package tilefn --no-default-features --features aws -- -D warnings
 }
 
 # Of the code; the pages are tested with the rest.
