@@ -93,8 +93,6 @@ fn about(arn: &str) -> About {
         task_arn: Some(arn.to_owned()),
         threads: 1,
         reads: false,
-        version: "0".into(),
-        arch: "x86_64".into(),
     }
 }
 

@@ -8,8 +8,8 @@ use tilefn_abi::DType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use types::tally::Tally;
 use wire::{
-    self, Cost, FailureKind, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead,
-    Secret, Ticket, TileFailure, TileResult, WireError,
+    self, Cost, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead, Secret, Ticket,
+    TileFailure, TileResult, WireError,
 };
 
 /// A job that copies an image slowly, and its controller.
@@ -144,7 +144,7 @@ fn result(lease: Lease, outputs: Vec<Vec<RasterHead>>) -> FromWorker {
 }
 
 /// What the copy of a tile looks like.
-const RIGHT: RasterHead = RasterHead { dtype: DType::UInt8, bands: 1, rows: 32, cols: 32, nodata: None };
+const RIGHT: RasterHead = RasterHead { dtype: DType::UInt8, bands: 1, rows: 32, cols: 32 };
 
 /// Waits until the controller has closed the connection.
 async fn until_closed(joined: &mut Joined) {
@@ -166,14 +166,7 @@ async fn results_count_once_and_only_with_a_lease() {
     for lease in [lease, other_lease, other_tile, no_tile] {
         peer.writer.send(&result(lease, heads.clone()), &[&wrong, &[]]).await.unwrap();
     }
-    let failed = TileFailure {
-        lease: other_tile,
-        kind: FailureKind::Function,
-        text: "a lie".into(),
-        retryable: false,
-        cost: Cost::default(),
-        log: Log::default(),
-    };
+    let failed = TileFailure { lease: other_tile, text: "a lie".into(), retryable: false, log: Log::default() };
     peer.writer.send(&FromWorker::Failed(failed), &[]).await.unwrap();
     peer.writer.send(&FromWorker::Returned { tiles: vec![other_tile, lease], why: "a lie".into() }, &[]).await.unwrap();
     peer.writer.send(&FromWorker::Bye { why: "done".into() }, &[]).await.unwrap();
@@ -256,14 +249,7 @@ async fn what_a_worker_says_is_shown_but_not_obeyed() {
     let (mut peer, lease, _) = with_a_tile(&ticket, 2, &format!("evil{ORDERS}")).await;
     let mut log = Log::default();
     log.push(true, &format!("warning{ORDERS}"));
-    let failed = TileFailure {
-        lease,
-        kind: FailureKind::Worker,
-        text: format!("failed{ORDERS}\nsecond line"),
-        retryable: true,
-        cost: Cost::default(),
-        log,
-    };
+    let failed = TileFailure { lease, text: format!("failed{ORDERS}\nsecond line"), retryable: true, log };
     peer.writer.send(&FromWorker::Failed(failed), &[]).await.unwrap();
     peer.writer.send(&FromWorker::Bye { why: format!("bye{ORDERS}") }, &[]).await.unwrap();
     until_closed(&mut peer).await;
@@ -305,7 +291,7 @@ async fn who_asks_for_the_module_again_or_tells_of_others_tiles_is_sent_away() {
         let lines = run.stderr.lines().filter(|l| l.contains(&format!("({name} on test, process ")));
         lines.filter(|l| l.ends_with(&format!(" is lost: {why}"))).count()
     };
-    assert_eq!(lost("asking", "unexpected message: another ModuleRequest instead of Ready"), 1, "{}", run.stderr);
+    assert_eq!(lost("asking", "unexpected message: another ModuleRequest instead of Want"), 1, "{}", run.stderr);
     assert_eq!(lost("telling", "malformed message: too many about tiles that it doesn't hold"), 1, "{}", run.stderr);
     assert_eq!(run.stderr.matches("which it doesn't hold; ignored").count(), 1, "{}", run.stderr);
 }
@@ -319,7 +305,7 @@ async fn a_hoarder_keeps_nothing_from_the_others() {
     let Joined { mut writer, reader, .. } = peer;
     let hoarding = tokio::spawn(async move {
         let mut sent: u64 = 0;
-        while writer.send(&FromWorker::Heartbeat { busy: 1, queued: 9, memory: 0 }, &[]).await.is_ok()
+        while writer.send(&FromWorker::Heartbeat { memory: 0 }, &[]).await.is_ok()
             && writer.send(&FromWorker::Want { tiles: u32::MAX }, &[]).await.is_ok()
         {
             sent += 1;

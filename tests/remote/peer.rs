@@ -23,8 +23,6 @@ pub fn about(name: &str) -> About {
         task_arn: None,
         threads: 1,
         reads: true,
-        version: env!("CARGO_PKG_VERSION").into(),
-        arch: std::env::consts::ARCH.into(),
     }
 }
 

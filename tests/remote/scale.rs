@@ -70,7 +70,6 @@ async fn joined(ticket: &Ticket, pool: &Pool, name: &str) -> Joined {
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
-    joined.writer.send(&FromWorker::Ready, &[]).await.unwrap();
     joined.writer.send(&FromWorker::Want { tiles: 3 }, &[]).await.unwrap();
     joined
 }
@@ -82,7 +81,7 @@ async fn work(mut joined: Joined, outcome: Outcome, parts: &[&[u8]], done: Arc<A
         let message = tokio::select! {
             message = joined.reader.recv() => message.unwrap().0,
             _ = beat.tick() => {
-                joined.writer.send(&FromWorker::Heartbeat { busy: 1, queued: 2, memory: 0 }, &[]).await.unwrap();
+                joined.writer.send(&FromWorker::Heartbeat { memory: 0 }, &[]).await.unwrap();
                 continue;
             }
         };
@@ -183,7 +182,7 @@ fn pixels_go_through_one_controller() {
         let pool = Pool::new(64 << 20);
         let workers = [joined(&ticket, &pool, "a").await, joined(&ticket, &pool, "b").await];
         let started = Instant::now();
-        let head = RasterHead { dtype: DType::Float32, bands: 1, rows: BIG, cols: BIG, nodata: None };
+        let head = RasterHead { dtype: DType::Float32, bands: 1, rows: BIG, cols: BIG };
         let outcome = Outcome::Done { outputs: vec![vec![head]], state_len: 0 };
         let running = workers.map(|worker| {
             let (outcome, done) = (outcome.clone(), done.clone());

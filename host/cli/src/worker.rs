@@ -85,17 +85,8 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
     let controller = find()?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let pid = std::process::id();
-    let about = About {
-        name: format!("{host}-{pid}"),
-        host,
-        pid,
-        kind,
-        task_arn: task_arn(),
-        threads,
-        reads: raster::READS,
-        version: env!("CARGO_PKG_VERSION").into(),
-        arch: std::env::consts::ARCH.into(),
-    };
+    let about =
+        About { name: format!("{host}-{pid}"), host, pid, kind, task_arn: task_arn(), threads, reads: raster::READS };
     // Loaded while nothing else is to be done; the task says how much memory it is worth.
     raster::init(0);
     ready.store(true, Ordering::Relaxed);

@@ -55,8 +55,6 @@ pub(super) fn about(name: &str) -> About {
         task_arn: None,
         threads: 1,
         reads: true,
-        version: String::new(),
-        arch: String::new(),
     }
 }
 
@@ -76,7 +74,7 @@ async fn worker(server: &Arc<Server>, name: &str) -> Joined {
 }
 
 async fn beat(joined: &mut Joined) {
-    joined.writer.send(&FromWorker::Heartbeat { busy: 1, queued: 0, memory: 0 }, &[]).await.unwrap();
+    joined.writer.send(&FromWorker::Heartbeat { memory: 0 }, &[]).await.unwrap();
 }
 
 /// Waits for a tile; says when it has come.

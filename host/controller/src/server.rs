@@ -147,7 +147,7 @@ impl Server {
             return;
         }
         let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
-        let terms = Terms { worker, heartbeat: self.heartbeat, compression: Compression::for_peer(joining.peer) };
+        let terms = Terms { heartbeat: self.heartbeat, compression: Compression::for_peer(joining.peer) };
         let started = Instant::now();
         let (reader, writer) = match joining.welcome(terms, &self.task_bytes, self.limits()).await {
             Ok(halves) => halves,
@@ -247,12 +247,5 @@ impl Server {
 /// What a worker says of itself, as it may be shown.
 fn harmless(about: About) -> About {
     let line = |text: String| text::line(&text).into_owned();
-    About {
-        name: line(about.name),
-        host: line(about.host),
-        task_arn: about.task_arn.map(line),
-        version: line(about.version),
-        arch: line(about.arch),
-        ..about
-    }
+    About { name: line(about.name), host: line(about.host), task_arn: about.task_arn.map(line), ..about }
 }

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => DType::Float64,
     };
     let cols = u32::try_from(pixels.len() / element)?;
-    let raster = RasterHead { dtype, bands: 1, rows: 1, cols, nodata: None };
+    let raster = RasterHead { dtype, bands: 1, rows: 1, cols };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     println!("{} bytes in a tile", pixels.len());
     for (name, tls, compression) in
@@ -81,10 +81,8 @@ async fn open(
         task_arn: None,
         threads: 1,
         reads: true,
-        version: String::new(),
-        arch: String::new(),
     };
-    let terms = Terms { worker: 1, heartbeat: Duration::from_secs(60), compression };
+    let terms = Terms { heartbeat: Duration::from_secs(60), compression };
     let (joined, welcomed) = tokio::join!(connect(&ticket, &about, &pool, limits), async {
         listener.accept().await.welcome(terms, &[], limits).await
     });

@@ -28,8 +28,6 @@ pub struct Joining {
 /// What a controller grants a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The worker's number in this job.
-    pub worker: u64,
     /// Each side sends something at least this often; [`silence`] for longer ends the connection.
     pub heartbeat: Duration,
     /// How payloads are compressed, both ways.
@@ -48,7 +46,6 @@ impl Joining {
         limits: PayloadLimits,
     ) -> Result<(Reader<FromWorker>, Writer<FromController>), WireError> {
         let welcome = Welcome {
-            worker: terms.worker,
             protocol: self.protocol,
             heartbeat_ms: u32::try_from(terms.heartbeat.as_millis()).unwrap_or(u32::MAX),
             compression: terms.compression,

@@ -22,14 +22,14 @@
 //! let worker = tokio::spawn(async move {
 //!     let about = About {
 //!         name: "w1".into(), host: "box".into(), pid: std::process::id(), kind: WorkerKind::External,
-//!         task_arn: None, threads: 2, reads: true, version: "0.1.0".into(), arch: std::env::consts::ARCH.into(),
+//!         task_arn: None, threads: 2, reads: true,
 //!     };
 //!     let limits = PayloadLimits { task: 1 << 20, module: 64 << 20, tile: 64 << 20, result: 0, rasters: 1 };
 //!     let mut joined = connect(&ticket, &about, &Pool::new(64 << 20), limits).await?;
 //!     assert_eq!(joined.task.part(0), Some(&b"the task"[..]));
 //!     joined.writer.send(&FromWorker::Want { tiles: 4 }, &[]).await?;
 //!     while let (FromController::Tile { lease, .. }, _pixels) = joined.reader.recv().await? {
-//!         let raster = RasterHead { dtype: tilefn_abi::DType::UInt8, bands: 1, rows: 2, cols: 3, nodata: None };
+//!         let raster = RasterHead { dtype: tilefn_abi::DType::UInt8, bands: 1, rows: 2, cols: 3 };
 //!         let outcome = Outcome::Done { outputs: vec![vec![raster]], state_len: 0 };
 //!         let result = TileResult { lease, outcome, cost: Cost::default(), log: Log::default(), tally: Default::default() };
 //!         joined.writer.send(&FromWorker::Result(result), &[&[1, 2, 3, 4, 5, 6], &[]]).await?;
@@ -38,9 +38,7 @@
 //! });
 //!
 //! let joining = listener.accept().await;
-//! let terms = Terms {
-//!     worker: 1, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer),
-//! };
+//! let terms = Terms { heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer) };
 //! let limits = PayloadLimits { result: 64 << 20, rasters: 1, ..PayloadLimits::default() };
 //! let (mut reader, mut writer) = joining.welcome(terms, b"the task", limits).await?;
 //! loop {
@@ -87,8 +85,8 @@ pub use limits::{
 pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
-    About, Cost, FailureKind, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Outcome, PROTOCOL,
-    Protocols, RasterHead, TileFailure, TileResult, Welcome, WorkerKind,
+    About, Cost, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Outcome, PROTOCOL, Protocols,
+    RasterHead, TileFailure, TileResult, Welcome, WorkerKind,
 };
 pub use payload::{Payload, Pool};
 pub use reader::Reader;

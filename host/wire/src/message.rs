@@ -82,8 +82,6 @@ pub enum FromWorker {
     Hello(Hello),
     /// The module is wanted; answered by [`FromController::Module`].
     ModuleRequest,
-    /// The module is compiled and tiles can come.
-    Ready,
     /// This many tiles more may be sent.
     Want {
         /// Number of tiles.
@@ -102,10 +100,6 @@ pub enum FromWorker {
     },
     /// A sign of life.
     Heartbeat {
-        /// Tiles being run.
-        busy: u32,
-        /// Tiles waiting in the worker.
-        queued: u32,
         /// Resident memory of the process in bytes; 0 when unknown.
         memory: u64,
     },
@@ -140,8 +134,6 @@ pub enum FromController {
         /// Bytes of what marks invalid pixels in this tile; 0 when the task says it.
         marks_len: u64,
     },
-    /// The tile is no longer wanted; a result for it may still come and is ignored.
-    Cancel(Lease),
     /// No more tiles will come: say [`FromWorker::Bye`] and leave.
     Finish,
     /// Stop at once.
@@ -190,10 +182,6 @@ pub struct About {
     pub threads: u32,
     /// Whether it can read the inputs itself.
     pub reads: bool,
-    /// tilefn's version.
-    pub version: String,
-    /// Processor architecture, as Rust names it: `x86_64`, `aarch64`.
-    pub arch: String,
 }
 
 /// What started a worker.
@@ -212,8 +200,6 @@ pub enum WorkerKind {
 /// The terms on which a worker is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The worker's number in this job.
-    pub worker: u64,
     /// The protocol version both sides use from here on.
     pub protocol: u16,
     /// Each side sends something at least this often, in milliseconds.
@@ -236,8 +222,6 @@ pub struct RasterHead {
     pub rows: u32,
     /// Pixel columns.
     pub cols: u32,
-    /// The value of pixels without a value, as 64 bits (see `tilefn_abi::Band::nodata`).
-    pub nodata: Option<u64>,
 }
 
 impl RasterHead {
@@ -289,39 +273,12 @@ pub enum Outcome {
 pub struct TileFailure {
     /// Which tile, under which lease.
     pub lease: Lease,
-    /// What kind of failure.
-    pub kind: FailureKind,
     /// The text for the user, backtrace included; make it with [`clip`] and [`MAX_TEXT`].
     pub text: String,
     /// Whether another attempt, elsewhere, may succeed.
     pub retryable: bool,
-    /// What it took.
-    pub cost: Cost,
     /// What the function said.
     pub log: Log,
-}
-
-/// What kind of failure ended a tile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureKind {
-    /// The function returned an error.
-    Function,
-    /// The function panicked.
-    Panic,
-    /// The module trapped.
-    Trap,
-    /// Over the memory limit.
-    Memory,
-    /// Over the time limit.
-    Time,
-    /// Over the fuel limit.
-    Fuel,
-    /// What the function returned is not valid.
-    Output,
-    /// An input could not be read.
-    Input,
-    /// The worker itself failed.
-    Worker,
 }
 
 /// What a tile took.
@@ -387,7 +344,6 @@ impl Message for FromWorker {
         match self {
             Self::Hello(_) => "Hello",
             Self::ModuleRequest => "ModuleRequest",
-            Self::Ready => "Ready",
             Self::Want { .. } => "Want",
             Self::Result(_) => "Result",
             Self::Failed(_) => "Failed",
@@ -402,9 +358,7 @@ impl Message for FromWorker {
             Self::Hello(Hello { about, .. }) => {
                 at_most("bytes of a worker's name", about.name.len(), MAX_NAME)?;
                 at_most("bytes of a host name", about.host.len(), MAX_NAME)?;
-                at_most("bytes of a task ARN", about.task_arn.as_ref().map_or(0, String::len), MAX_NAME)?;
-                at_most("bytes of a version", about.version.len(), MAX_NAME)?;
-                at_most("bytes of an architecture", about.arch.len(), MAX_NAME)
+                at_most("bytes of a task ARN", about.task_arn.as_ref().map_or(0, String::len), MAX_NAME)
             }
             Self::Result(r) => {
                 if let Outcome::Done { outputs, .. } = &r.outcome {
@@ -422,7 +376,7 @@ impl Message for FromWorker {
                 at_most("bytes of a reason", why.len(), MAX_TEXT)
             }
             Self::Bye { why } => at_most("bytes of a reason", why.len(), MAX_TEXT),
-            Self::ModuleRequest | Self::Ready | Self::Want { .. } | Self::Heartbeat { .. } => Ok(()),
+            Self::ModuleRequest | Self::Want { .. } | Self::Heartbeat { .. } => Ok(()),
         }
     }
 
@@ -459,7 +413,6 @@ impl Message for FromController {
             Self::Welcome(_) => "Welcome",
             Self::Module { .. } => "Module",
             Self::Tile { .. } => "Tile",
-            Self::Cancel(_) => "Cancel",
             Self::Finish => "Finish",
             Self::Abort { .. } => "Abort",
             Self::Heartbeat => "Heartbeat",
@@ -471,7 +424,7 @@ impl Message for FromController {
             Self::Refuse { reason } | Self::Abort { reason } => at_most("bytes of a reason", reason.len(), MAX_TEXT),
             Self::Tile { inputs, .. } => check_rasters(inputs),
             Self::Welcome(w) if w.heartbeat_ms == 0 => Err(WireError::Malformed("a heartbeat of 0 ms".into())),
-            Self::Welcome(_) | Self::Module { .. } | Self::Cancel(_) | Self::Finish | Self::Heartbeat => Ok(()),
+            Self::Welcome(_) | Self::Module { .. } | Self::Finish | Self::Heartbeat => Ok(()),
         }
     }
 

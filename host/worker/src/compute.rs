@@ -57,7 +57,6 @@ pub struct Queue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    running: usize,
     closed: bool,
 }
 
@@ -73,14 +72,6 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes a tile out again that has not been started.
-    pub fn cancel(&self, lease: Lease) -> bool {
-        let mut state = self.state();
-        let before = state.jobs.len();
-        state.jobs.retain(|j| j.lease != lease);
-        state.jobs.len() < before
-    }
-
     /// Closes the queue and returns what has not been started.
     pub fn close(&self) -> Vec<Lease> {
         let mut state = self.state();
@@ -94,17 +85,10 @@ impl Queue {
         self.state().closed
     }
 
-    /// Tiles being run, and tiles waiting.
-    pub fn load(&self) -> (usize, usize) {
-        let state = self.state();
-        (state.running, state.jobs.len())
-    }
-
     fn next(&self) -> Option<Job> {
         let mut state = self.state();
         loop {
             if let Some(job) = state.jobs.pop_front() {
-                state.running += 1;
                 return Some(job);
             }
             if state.closed {
@@ -112,11 +96,6 @@ impl Queue {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    fn ended(&self) {
-        let mut state = self.state();
-        state.running = state.running.saturating_sub(1);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,9 +139,7 @@ fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Repo
             Err(Failed { error, log }) => Report::Failed { lease, error: Box::new(error), log },
         };
         // The connection is gone, and with it the lease.
-        let gone = reports.blocking_send(report).is_err();
-        queue.ended();
-        if gone {
+        if reports.blocking_send(report).is_err() {
             break;
         }
     }

@@ -178,9 +178,8 @@ async fn session(
     let running = compute::start(threads, &Arc::new(runner), &queue, &reports)?;
     drop(reports);
     let wanted = u32::try_from(threads.saturating_add(PREFETCH)).unwrap_or(u32::MAX);
-    for message in [FromWorker::Ready, FromWorker::Want { tiles: wanted }] {
-        let _gone = messages.send(message);
-    }
+    // A closed channel shows as the end of the connection.
+    let _gone = messages.send(FromWorker::Want { tiles: wanted });
 
     let work = Work { queue: &queue, messages: &messages, task: &task, interrupt: &interrupt };
     let result = tokio::select! {
@@ -282,11 +281,6 @@ impl Work<'_> {
                         self.give_back(vec![job.lease]);
                     }
                 }
-                FromController::Cancel(lease) => {
-                    if self.queue.cancel(lease) {
-                        let _gone = self.messages.send(FromWorker::Want { tiles: 1 });
-                    }
-                }
                 FromController::Finish => return Ok(End::Finished),
                 FromController::Abort { reason } => return Err(Error::Aborted(reason)),
                 FromController::Heartbeat => {}
@@ -363,12 +357,7 @@ async fn send(
                 None => break,
             },
             Some(message) = messages.recv() => writer.send(&message, &[]).await?,
-            _ = beat.tick() => {
-                let (busy, queued) = queue.load();
-                let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
-                let beat = FromWorker::Heartbeat { busy: number(busy), queued: number(queued), memory: crate::memory::resident() };
-                writer.send(&beat, &[]).await?;
-            }
+            _ = beat.tick() => writer.send(&FromWorker::Heartbeat { memory: crate::memory::resident() }, &[]).await?,
         }
     }
     while let Ok(message) = messages.try_recv() {

@@ -5,9 +5,7 @@ use super::runner::{self, Done, Outcome};
 use sandbox::{self, LogLevel, LogLine};
 use std::time::Duration;
 use types::tally::Tally;
-use wire::{
-    self, Cost, FailureKind, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, WireError, Writer, clip,
-};
+use wire::{self, Cost, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, WireError, Writer, clip};
 
 /// Sends what became of a tile.
 pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(), WireError> {
@@ -26,14 +24,13 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(),
                 // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.
                 Err(error @ (WireError::Malformed(_) | WireError::TooLarge { .. })) => {
                     let text = format!("the function's result can't be sent: {error}");
-                    send_failure(writer, lease, FailureKind::Output, false, &text, Vec::new()).await
+                    send_failure(writer, lease, false, &text, Vec::new()).await
                 }
                 sent => sent,
             }
         }
         Report::Failed { lease, error, log } => {
-            let (kind, retryable) = classify(&error);
-            send_failure(writer, lease, kind, retryable, &error.to_string(), log).await
+            send_failure(writer, lease, is_retryable(&error), &error.to_string(), log).await
         }
         Report::Stopped(lease) => {
             let returned = FromWorker::Returned { tiles: vec![lease], why: "stopped".into() };
@@ -45,13 +42,11 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(),
 async fn send_failure(
     writer: &mut Writer<FromWorker>,
     lease: Lease,
-    kind: FailureKind,
     retryable: bool,
     text: &str,
     log: Vec<LogLine>,
 ) -> Result<(), WireError> {
-    let failure =
-        TileFailure { lease, kind, text: clip(text, MAX_TEXT), retryable, cost: Cost::default(), log: wire_log(log) };
+    let failure = TileFailure { lease, text: clip(text, MAX_TEXT), retryable, log: wire_log(log) };
     writer.send(&FromWorker::Failed(failure), &[]).await
 }
 
@@ -66,13 +61,7 @@ fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), 
     let log = wire_log(done.take_log());
     let tally = done.tally.clone();
     let heads = done.outputs().iter().map(|rasters| {
-        let head = |r: &sandbox::OutRaster| RasterHead {
-            dtype: r.dtype,
-            bands: r.bands,
-            rows: r.rows,
-            cols: r.cols,
-            nodata: r.nodata,
-        };
+        let head = |r: &sandbox::OutRaster| RasterHead { dtype: r.dtype, bands: r.bands, rows: r.rows, cols: r.cols };
         rasters.iter().map(head).collect::<Vec<_>>()
     });
     let heads: Vec<_> = heads.collect();
@@ -103,22 +92,7 @@ fn wire_log(lines: Vec<LogLine>) -> wire::Log {
     log
 }
 
-/// What kind of failure this is, and whether it may go well elsewhere: only what isn't the function's own doing may.
-fn classify(error: &runner::Error) -> (FailureKind, bool) {
-    use sandbox::Error as S;
-    match error {
-        runner::Error::Function(e) => match e {
-            S::Guest { .. } => (FailureKind::Function, false),
-            S::Trap { panic: Some(_), .. } => (FailureKind::Panic, false),
-            S::Deadline { .. } => (FailureKind::Time, false),
-            S::OutOfMemory { .. } => (FailureKind::Memory, false),
-            S::Fuel { .. } => (FailureKind::Fuel, false),
-            S::AbiViolation { .. } | S::TooBig { .. } => (FailureKind::Output, false),
-            S::Engine(_) => (FailureKind::Worker, true),
-            _ => (FailureKind::Trap, false),
-        },
-        runner::Error::Read { .. } => (FailureKind::Input, true),
-        runner::Error::Output { .. } => (FailureKind::Output, false),
-        runner::Error::TooLarge | runner::Error::Description(_) => (FailureKind::Function, false),
-    }
+/// Whether the tile may go well on another worker: yes for what this machine or its files did, no for the function's own doing.
+fn is_retryable(error: &runner::Error) -> bool {
+    matches!(error, runner::Error::Read { .. } | runner::Error::Function(sandbox::Error::Engine(_)))
 }

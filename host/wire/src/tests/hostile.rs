@@ -46,11 +46,7 @@ impl Door {
         let worker = connect(&self.ticket, &about, &pool, LIMITS);
         let controller = async {
             let joining = self.joined.recv().await.unwrap();
-            let terms = Terms {
-                worker: 1,
-                heartbeat: Duration::from_secs(5),
-                compression: Compression::for_peer(joining.peer),
-            };
+            let terms = Terms { heartbeat: Duration::from_secs(5), compression: Compression::for_peer(joining.peer) };
             joining.welcome(terms, b"task", LIMITS).await
         };
         let (worker, controller) = tokio::join!(worker, controller);
@@ -76,7 +72,7 @@ async fn a_ticket_holder_gets_in_and_pixels_cross_tls() {
         let (about, pool) = (about(), Pool::new(1 << 20));
         let (worker, joining) = tokio::join!(connect(&door.ticket, &about, &pool, LIMITS), async {
             let joining = door.joined.recv().await.unwrap();
-            let terms = Terms { worker: 1, heartbeat: Duration::from_secs(5), compression };
+            let terms = Terms { heartbeat: Duration::from_secs(5), compression };
             joining.welcome(terms, &[], LIMITS).await
         });
         let (mut from_worker, _to_worker) = joining.unwrap();

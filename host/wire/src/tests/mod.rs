@@ -21,8 +21,6 @@ fn about() -> About {
         task_arn: Some("arn".into()),
         threads: 2,
         reads: true,
-        version: "0.1.0".into(),
-        arch: "x86_64".into(),
     }
 }
 
@@ -40,7 +38,7 @@ const LIMITS: PayloadLimits =
     PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 16 << 20, result: 16 << 20, rasters: 16 };
 
 fn raster(dtype: DType, rows: u32, cols: u32) -> RasterHead {
-    RasterHead { dtype, bands: 1, rows, cols, nodata: None }
+    RasterHead { dtype, bands: 1, rows, cols }
 }
 
 fn result(outputs: Vec<Vec<RasterHead>>, state_len: u64) -> FromWorker {
@@ -66,7 +64,7 @@ async fn pair(pipe: usize, compression: Compression) -> Pair {
     let (a, b) = duplex(pipe);
     let controller = async {
         let joining = greet(a, peer(), &secret(), Pool::new(64 << 20)).await?;
-        let terms = Terms { worker: 3, heartbeat: Duration::from_secs(5), compression };
+        let terms = Terms { heartbeat: Duration::from_secs(5), compression };
         joining.welcome(terms, b"task", LIMITS).await
     };
     let worker = join(b, secret(), about(), Pool::new(64 << 20), LIMITS);

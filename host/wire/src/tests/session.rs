@@ -27,8 +27,7 @@ fn smooth(rows: u32, cols: u32) -> Vec<u8> {
 async fn both_sides_learn_of_each_other() {
     let Pair { worker, .. } = pair(4096, Compression::None).await;
     assert_eq!(worker.task.parts().collect::<Vec<_>>(), [b"task"]);
-    let expected =
-        Welcome { worker: 3, protocol: PROTOCOL, heartbeat_ms: 5_000, compression: Compression::None, task_len: 4 };
+    let expected = Welcome { protocol: PROTOCOL, heartbeat_ms: 5_000, compression: Compression::None, task_len: 4 };
     assert_eq!(worker.welcome, expected);
 
     let (a, b) = duplex(4096);
@@ -87,7 +86,7 @@ async fn a_later_protocol_is_refused_with_one_text_on_both_sides() {
 async fn a_worker_refuses_a_protocol_it_did_not_offer() {
     let (a, b) = duplex(4096);
     let mut controller: Writer<FromController> = Writer::new(a);
-    let welcome = Welcome { worker: 1, protocol: 7, heartbeat_ms: 1, compression: Compression::None, task_len: 0 };
+    let welcome = Welcome { protocol: 7, heartbeat_ms: 1, compression: Compression::None, task_len: 0 };
     controller.send(&FromController::Welcome(welcome), &[&[]]).await.unwrap();
     assert_eq!(
         join(b, secret(), about(), Pool::new(1 << 20), LIMITS).await.err().unwrap().to_string(),
@@ -118,13 +117,13 @@ async fn pixels_and_state_arrive_as_sent_whatever_the_pipe_and_compression() {
             let parts: [&[u8]; 3] = [&pixels, &classes, &state];
             let send = async {
                 writer.send(&message, &parts).await.unwrap();
-                writer.send(&FromWorker::Ready, &[]).await.unwrap();
+                writer.send(&FromWorker::ModuleRequest, &[]).await.unwrap();
             };
             let receive = async {
                 let (got, payload) = from_worker.recv().await.unwrap();
                 assert_eq!(format!("{got:?}"), format!("{message:?}"));
                 assert!(payload.parts().eq(parts), "{compression:?}, pipe of {pipe}");
-                assert!(matches!(from_worker.recv().await.unwrap().0, FromWorker::Ready));
+                assert!(matches!(from_worker.recv().await.unwrap().0, FromWorker::ModuleRequest));
             };
             tokio::join!(send, receive);
         }
@@ -178,7 +177,7 @@ async fn a_dropped_send_is_noticed() {
     let Pair { worker: Joined { mut writer, .. }, from_worker, .. } = pair(1000, Compression::None).await;
     let message = result(vec![vec![raster(DType::UInt8, 100, 100)]], 0);
     assert!(poll(writer.send(&message, &[&[0; 10_000], &[]])).is_none());
-    let error = writer.send(&FromWorker::Ready, &[]).await.unwrap_err();
+    let error = writer.send(&FromWorker::ModuleRequest, &[]).await.unwrap_err();
     assert_eq!(error.to_string(), "an earlier message was not sent to its end");
     drop(from_worker);
 }
@@ -203,7 +202,7 @@ async fn silence_ends_a_connection_and_heartbeats_keep_it() {
         for _ in 0..10 {
             // One of two heartbeats of 5 s is lost, the other late.
             tokio::time::sleep(Duration::from_secs(12)).await;
-            writer.send(&FromWorker::Heartbeat { busy: 1, queued: 0, memory: 0 }, &[]).await.unwrap();
+            writer.send(&FromWorker::Heartbeat { memory: 0 }, &[]).await.unwrap();
         }
     };
     let receive = async {
@@ -256,7 +255,7 @@ async fn a_process_greets_on_the_socket_it_inherits_and_the_end_of_either_side_s
     let worker = tokio::spawn(inherited.join(about(), Pool::new(1 << 20), LIMITS));
     let joining = ours.greet(Pool::new(1 << 20)).await.unwrap();
     assert_eq!((&joining.about, joining.peer), (&about(), None));
-    let terms = Terms { worker: 3, heartbeat: Duration::from_secs(5), compression: Compression::for_peer(None) };
+    let terms = Terms { heartbeat: Duration::from_secs(5), compression: Compression::for_peer(None) };
     let (mut reader, mut writer) = joining.welcome(terms, b"task", LIMITS).await.unwrap();
     let mut joined = worker.await.unwrap().unwrap();
     assert_eq!((joined.task.part(0), joined.welcome.compression), (Some(&b"task"[..]), Compression::None));

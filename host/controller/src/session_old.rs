@@ -351,10 +351,9 @@ impl Talk<'_> {
                 let _gone = self.out.try_send(Out::Module);
             }
             FromWorker::ModuleRequest => {
-                return Err(WireError::Unexpected { got: "another ModuleRequest", wanted: "Ready" });
+                return Err(WireError::Unexpected { got: "another ModuleRequest", wanted: "Want" });
             }
-            FromWorker::Ready => {}
-            FromWorker::Heartbeat { memory, .. } => {
+            FromWorker::Heartbeat { memory } => {
                 if let Some(watch) = self.server.book.control().watch() {
                     watch.memory(self.worker.0, memory);
                 }
@@ -667,7 +666,6 @@ impl Server {
             bands: u32::try_from(raster.bands.len()).unwrap_or(u32::MAX),
             rows,
             cols,
-            nodata: None,
         };
         self.task.inputs.iter().map(|i| i.rasters.iter().map(head).collect()).collect()
     }
