@@ -9,7 +9,7 @@ use super::s3::wait;
 use super::threads::spawn;
 use aws::detached::{self, Ending, Standing};
 use clap::Args;
-use controller::{Control, Progress};
+use controller::{Control, Counts};
 use job::spec::{WorkerKind, Workers};
 use serde_json::json;
 use std::sync::Arc;
@@ -109,14 +109,14 @@ impl Beacon {
     pub fn start(workers: Workers, id: String, control: Arc<Control>) -> Result<Self, Fatal> {
         let (stop, stopped) = channel();
         let thread = spawn("beacon", move || {
-            let mut said = Progress::default();
+            let mut said = Counts::default();
             while stopped.recv_timeout(BEACON) == Err(RecvTimeoutError::Timeout) {
-                let progress = control.progress();
-                if progress == said {
+                let counts = control.counts();
+                if counts == said {
                     continue;
                 }
-                match wait(detached::progress(&workers, &id, progress.done, progress.total)) {
-                    Ok(()) => said = progress,
+                match wait(detached::progress(&workers, &id, counts.done, counts.total)) {
+                    Ok(()) => said = counts,
                     Err(e) => tracing::warn!("{}", e.text),
                 }
             }

@@ -1,7 +1,7 @@
 //! Progress while a job runs: a bar with rate and time left on a terminal, a line every few percent in a log.
 
 use super::console::Console;
-use controller::{Control, Progress};
+use controller::{Control, Counts};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub fn show<R>(console: &Console, control: &Arc<Control>, work: impl FnOnce() ->
             let mut display = Display::new(console);
             // Ends when the sender is dropped, by return or by panic.
             while stopped.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
-                display.update(control.progress());
+                display.update(control.counts());
             }
             display.end();
         });
@@ -53,22 +53,22 @@ impl<'a> Display<'a> {
         Self::Bar(bar)
     }
 
-    fn update(&mut self, progress: Progress) {
+    fn update(&mut self, counts: Counts) {
         match self {
             Self::Bar(bar) => {
-                bar.set_length(progress.total);
-                bar.set_position(progress.done);
+                bar.set_length(counts.total);
+                bar.set_position(counts.done);
             }
             Self::Log { console, started, said } => {
-                let percent = progress.done.saturating_mul(100).checked_div(progress.total).unwrap_or(0);
+                let percent = counts.done.saturating_mul(100).checked_div(counts.total).unwrap_or(0);
                 if percent < *said + LOG_STEP {
                     return;
                 }
                 *said = percent - percent % LOG_STEP;
                 let seconds = started.elapsed().as_secs_f64();
-                let text = format!("{percent:>3} %  {}/{} tiles  {seconds:.0} s", progress.done, progress.total);
+                let text = format!("{percent:>3} %  {}/{} tiles  {seconds:.0} s", counts.done, counts.total);
                 console.say(&text, "progress", || {
-                    json!({ "done": progress.done, "skipped": progress.skipped, "total": progress.total, "seconds": seconds })
+                    json!({ "done": counts.done, "skipped": counts.skipped, "total": counts.total, "seconds": seconds })
                 });
             }
         }

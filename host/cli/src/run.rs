@@ -7,10 +7,8 @@ use super::threads::cores;
 use super::{fleets, progress, report, signals};
 use clap::Args;
 use controller::remote::{self, Address, Recruited};
-use controller::{
-    self, Control, External, Failure, Finished, Journal, Plan, Processes, Report, Status, Unfinished, Watch,
-};
-use dashboard::{Bound, Dashboard};
+use controller::{self, Control, External, Failure, Finished, Journal, Plan, Processes, Report, Unfinished};
+use dashboard::{Bound, Dashboard, JobView, Status};
 use job::Loaded;
 use job::spec::{Reads, WorkerKind, Workers};
 use serde_json::json;
@@ -212,11 +210,11 @@ fn show(
     if bound.is_open() {
         console.warn(&format!("whoever can reach {url} can see this job's dashboard, which asks for no password"));
     }
-    let watch = Arc::new(Watch::new(plan, prepared));
-    control.watch_with(watch.clone());
+    let view = Arc::new(JobView::new(plan, prepared));
+    control.observe(view.clone());
     let control = control.clone();
     let dashboard =
-        bound.serve(move || Status::of(&watch, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+        bound.serve(move || Status::of(&view, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
     console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
     Ok(dashboard)
 }

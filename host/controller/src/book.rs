@@ -3,7 +3,8 @@
 //! Thread workers and connections to remote workers use the same methods, so a tile's way from *granted* to *done* is
 //! one, whoever ran it.
 
-use super::control::Control;
+use super::control::{Control, Unsettled};
+use super::events::Event;
 use super::failure::Failure;
 use super::journal::{FileState, Journal, JournalError, Progress};
 use super::ranges::Ranges;
@@ -29,8 +30,6 @@ pub struct Book {
     changed: Condvar,
     changes: watch::Sender<()>,
     control: Arc<Control>,
-    /// Those that are kept, and how many are not.
-    warnings: Mutex<(Vec<String>, u64)>,
     /// Pixels of all tiles that are done which were changed or lost. Locked within the schedule's lock.
     tally: Mutex<Tally>,
     /// None when the job can't be gone on with after a crash.
@@ -43,9 +42,6 @@ pub struct Book {
 /// Tiles that whoever reads for itself takes at a time. Each thread, and each process, decodes for itself the blocks that
 /// a halo reaches into: with single tiles in turn, nearly all of them twice.
 const NEIGHBOURS: u64 = 4;
-
-/// Warnings kept for the report; a function that warns on every tile would fill it.
-const MAX_WARNINGS: usize = 100;
 
 impl Book {
     /// A job at its start. `tile` is the columns and rows of a tile, for the journal.
@@ -70,12 +66,11 @@ impl Book {
             changed: Condvar::new(),
             changes: watch::Sender::new(()),
             control,
-            warnings: Mutex::default(),
             tally: Mutex::default(),
         }
     }
 
-    /// Progress and stop.
+    /// The switch to stop, the numbers and the observers.
     pub fn control(&self) -> &Control {
         &self.control
     }
@@ -128,11 +123,9 @@ impl Book {
         }
         self.writer.skip(tile)?;
         self.reduce(tile.index, &[])?;
-        self.control.tile_skipped();
+        // Before the schedule knows, so that a job whose tiles are all done has counted all of them.
+        self.control.tell(Event::TileSkipped { tile: tile.index });
         self.complete(tile.index);
-        if let Some(watch) = self.control.watch() {
-            watch.map.skipped(tile.index);
-        }
         Ok(true)
     }
 
@@ -153,14 +146,11 @@ impl Book {
             self.writer.write(output, raster, tile, bands, pixels)?;
         }
         self.reduce(tile.index, state)?;
-        self.control.tile_done(bytes);
+        self.control.tell(Event::TileDone { tile: tile.index, bytes_out: bytes });
         self.change(|schedule| {
             self.tally().merge(tally);
             schedule.complete(tile.index);
         });
-        if let Some(watch) = self.control.watch() {
-            watch.map.done(tile.index);
-        }
         self.checkpoint_if_due()?;
         Ok(true)
     }
@@ -189,31 +179,17 @@ impl Book {
     pub fn warn(&self, text: String) {
         let text = text::lines(&text).into_owned();
         tracing::warn!("{text}");
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        let (kept, more) = &mut *warnings;
-        if kept.contains(&text) {
-            return;
-        }
-        if kept.len() < MAX_WARNINGS {
-            kept.push(text);
-        } else {
-            *more += 1;
-        }
+        self.control.tell(Event::Warning(&text));
     }
 
-    /// The warnings so far.
-    pub fn warnings(&self) -> Vec<String> {
-        let (mut kept, more) = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if more > 0 {
-            kept.push(format!("and {more} more warnings"));
-        }
-        kept
-    }
-
-    /// The tiles that workers hold, and those that were lost at least once.
-    pub fn unsettled(&self) -> (Vec<u64>, Vec<u64>) {
+    /// The tiles that are under way or were lost.
+    pub fn unsettled(&self) -> Unsettled {
         let schedule = self.schedule();
-        (schedule.in_flight().collect(), schedule.lost().collect())
+        Unsettled {
+            in_flight: schedule.in_flight().collect(),
+            lost: schedule.lost().collect(),
+            retried: schedule.retried(),
+        }
     }
 
     /// Tiles that are not done.
@@ -224,11 +200,6 @@ impl Book {
     /// How often a tile failed on a worker, for a reason of the worker's.
     pub fn failed(&self) -> u64 {
         self.schedule().failed()
-    }
-
-    /// Tiles that were handed out again.
-    pub fn retried(&self) -> u64 {
-        self.schedule().retried()
     }
 
     /// The accumulated result, once all tiles are done.
@@ -455,4 +426,38 @@ fn stopped(error: WriteError) -> Failure {
 
 fn run_length(schedule: &Schedule, threads: u64) -> u64 {
     (schedule.left() / threads.saturating_mul(4).max(1)).clamp(1, NEIGHBOURS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schedule::Policy;
+    use super::*;
+    use grid::Tiling;
+    use std::time::Duration;
+
+    #[test]
+    fn ten_million_tiles_are_counted_and_those_of_lost_workers_looked_up() {
+        let tiling = Tiling::new(2500, 4000, 1, 1).unwrap();
+        let control = Arc::new(Control::default());
+        control.tell(Event::Begun { tiles: tiling.count(), resumed: &Ranges::default() });
+        let policy = Policy { max_attempts: 3, window: 4096, straggler: Duration::MAX };
+        let schedule = Schedule::new(tiling.count(), Ranges::default(), policy);
+        let book = Book::new(Writer::new([], tiling), None, schedule, control.clone(), None, [1, 1]);
+        for worker in 1..=1000 {
+            // Each holds two tiles and has done one and left one out.
+            for n in 0..4 {
+                let Grant::Tile(tile) = book.take(WorkerId(worker)) else { panic!("a tile") };
+                match n {
+                    0 => assert!(book.done(&tiling.tile(tile).unwrap(), [], &[], &Tally::default()).unwrap()),
+                    1 => assert!(book.skipped(&tiling.tile(tile).unwrap()).unwrap()),
+                    _ => {}
+                }
+            }
+        }
+        book.lose(WorkerId(1)).unwrap();
+        let counts = control.counts();
+        assert_eq!((counts.total, counts.written(), counts.skipped), (10_000_000, 1000, 1000));
+        let unsettled = book.unsettled();
+        assert_eq!((unsettled.in_flight.len(), unsettled.lost.len(), unsettled.retried), (1998, 2, 2));
+    }
 }

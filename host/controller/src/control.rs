@@ -1,35 +1,28 @@
-//! A running job's dials: how far it is, and the switch to stop it. Shared with whoever shows progress or catches signals.
+//! A running job's handle for those outside: the switch to stop it, the numbers of the run, and who is told its events.
 
-use super::watch::Watch;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use super::events::{Event, Observer};
+use super::tally::{Counts, RunTally};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-/// Progress out, stop in. All counters only grow.
-#[derive(Debug, Default)]
+/// Stop in; numbers and events out.
+#[derive(Default)]
 pub struct Control {
     stop: AtomicBool,
-    total: AtomicU64,
-    resumed: AtomicU64,
-    done: AtomicU64,
-    skipped: AtomicU64,
-    bytes_out: AtomicU64,
-    /// Only when there is a dashboard.
-    watch: OnceLock<Arc<Watch>>,
+    tally: Mutex<RunTally>,
+    observers: RwLock<Vec<Arc<dyn Observer>>>,
+    unsettled: OnceLock<Box<dyn Fn() -> Unsettled + Send + Sync>>,
 }
 
-/// How far a job is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// All tiles.
-    pub total: u64,
-    /// Tiles done, skipped ones included.
-    pub done: u64,
-    /// Tiles that an earlier run has done.
-    pub resumed: u64,
-    /// Tiles without valid input.
-    pub skipped: u64,
-    /// Output pixels, bytes.
-    pub bytes_out: u64,
+/// The tiles that are under way or were lost. They are looked up when somebody asks, not told: every tile would be two events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The tiles that workers hold.
+    pub in_flight: Vec<u64>,
+    /// The tiles that were lost at least once.
+    pub lost: Vec<u64>,
+    /// How often a tile was handed out again because it failed or was lost.
+    pub retried: u64,
 }
 
 impl Control {
@@ -44,40 +37,35 @@ impl Control {
     }
 
     /// How far the job is.
-    pub fn progress(&self) -> Progress {
-        let get = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        Progress {
-            total: get(&self.total),
-            done: get(&self.done),
-            resumed: get(&self.resumed),
-            skipped: get(&self.skipped),
-            bytes_out: get(&self.bytes_out),
+    pub fn counts(&self) -> Counts {
+        self.tally().counts
+    }
+
+    /// The numbers of the run. Workers wait while this is held.
+    pub fn tally(&self) -> MutexGuard<'_, RunTally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tiles that are under way or were lost.
+    pub fn unsettled(&self) -> Unsettled {
+        self.unsettled.get().map(|look| look()).unwrap_or_default()
+    }
+
+    /// From now on `observer` is told what happens.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
+    }
+
+    /// Says how unsettled tiles are looked up; a job does it once, when it begins.
+    pub(crate) fn look_up_with(&self, look: impl Fn() -> Unsettled + Send + Sync + 'static) {
+        let _first = self.unsettled.set(Box::new(look));
+    }
+
+    /// Counts `event`, then tells the observers.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        self.tally().count(&event);
+        for observer in &*self.observers.read().unwrap_or_else(PoisonError::into_inner) {
+            observer.event(&event);
         }
-    }
-
-    /// From now on `watch` is told what happens; only the first one is.
-    pub fn watch_with(&self, watch: Arc<Watch>) {
-        let _first = self.watch.set(watch);
-    }
-
-    /// Who wants to be told what happens.
-    pub(super) fn watch(&self) -> Option<&Watch> {
-        self.watch.get().map(AsRef::as_ref)
-    }
-
-    pub(super) fn start(&self, total: u64, done: u64) {
-        self.total.store(total, Ordering::Relaxed);
-        self.resumed.store(done, Ordering::Relaxed);
-        self.done.store(done, Ordering::Relaxed);
-    }
-
-    pub(super) fn tile_done(&self, bytes_out: u64) {
-        self.bytes_out.fetch_add(bytes_out, Ordering::Relaxed);
-        self.done.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn tile_skipped(&self) {
-        self.skipped.fetch_add(1, Ordering::Relaxed);
-        self.done.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,7 @@ mod book;
 mod changes;
 mod control;
 mod conversation;
+mod events;
 mod external;
 mod failure;
 pub mod fleet;
@@ -19,15 +20,15 @@ mod report;
 mod run;
 mod schedule;
 mod server;
-mod status;
+mod tally;
 mod threads;
-mod watch;
 mod writer;
 
 #[cfg(test)]
 mod liveness;
 
-pub use control::{Control, Progress};
+pub use control::{Control, Unsettled};
+pub use events::{Event, Identity, Observer};
 pub use external::External;
 pub use failure::Failure;
 pub use fleet::{Fleet, FleetError, Roll};
@@ -35,7 +36,7 @@ pub use journal::{Ground, Journal, JournalError};
 pub use locks::{beside, digest, lock_elsewhere, lock_here};
 pub use plan::Plan;
 pub use processes::Processes;
+pub use ranges::Ranges;
 pub use report::{Ended, Job, Report, Stages, Usage};
 pub use run::{Finished, Outcome, Unfinished, run};
-pub use status::Status;
-pub use watch::Watch;
+pub use tally::{Counts, RunTally, Spent, Work, WorkerTally};

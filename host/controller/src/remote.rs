@@ -7,8 +7,8 @@ use super::journal::Journal;
 use super::plan::Plan;
 use super::processes::Processes;
 use super::reading::Readers;
-use super::report::{Usage, Worker};
-use super::run::{self, Account, Outcome, Totals};
+use super::report::Usage;
+use super::run::{self, Account, Outcome};
 use super::schedule::Policy;
 use super::server::Server;
 use sandbox::Function;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use wire::runtime;
-use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError, WorkerKind};
+use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError};
 
 /// How long a ticket is valid; a job that takes longer keeps its connected workers, but gets no new ones.
 const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -139,24 +139,11 @@ fn conduct(
         }
         Err(failure) => server.fail(failure),
     }
-    let left = std::mem::take(&mut *server.left());
-    let mut totals = Totals::default();
-    for worker in &left {
-        totals.add(worker.work.into());
-    }
-    let workers = left.iter().map(|l| Worker {
-        id: l.worker.0,
-        kind: kind_name(l.about.kind).into(),
-        host: l.about.host.clone(),
-        tiles: l.work.tiles,
-        seconds: l.seconds,
-        left: l.why.clone(),
-    });
     let result = server.take_failure().map_or(Ok(()), Err);
     if result.is_err() {
         usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
     }
-    run::complete(plan, &book, result, Account { totals, workers: workers.collect(), aws: usage, prepared, started })
+    run::complete(plan, &book, result, Account { aws: usage, prepared, started })
 }
 
 /// Does the work in a runtime of its own.
@@ -172,15 +159,6 @@ fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served 
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
-}
-
-pub(super) fn kind_name(kind: WorkerKind) -> &'static str {
-    match kind {
-        WorkerKind::Process => "process",
-        WorkerKind::External => "external",
-        WorkerKind::Fargate => "fargate",
-        WorkerKind::Ec2 => "ec2",
-    }
 }
 
 /// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know, and

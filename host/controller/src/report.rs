@@ -1,9 +1,10 @@
 //! The run's report: what was done, by whom, how long it took, and what to look at. `docs/report.md` lists its keys.
 
+use super::tally::WorkerTally;
 use grid::Grid;
 use serde::Serialize;
 use std::fmt;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Everything worth knowing about a run that has ended. Times are seconds, sizes bytes.
 #[derive(Clone, Debug, Serialize)]
@@ -147,6 +148,25 @@ pub struct Worker {
     pub left: String,
 }
 
+impl Worker {
+    /// A worker as it left, or as it is when the job ends early.
+    pub(super) fn of(tally: &WorkerTally) -> Self {
+        let WorkerTally { worker, identity, since, work, left, .. } = tally;
+        let (until, why) = match left {
+            Some((when, why)) => (*when, why.as_str()),
+            None => (Instant::now(), "the job ended early"),
+        };
+        Self {
+            id: *worker,
+            kind: identity.kind.into(),
+            host: identity.host.clone(),
+            tiles: work.tiles(),
+            seconds: until.saturating_duration_since(*since).as_secs_f64(),
+            left: why.to_owned(),
+        }
+    }
+}
+
 /// What workers on AWS used. Seconds count from when AWS accepted a task or instance until it ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Usage {
@@ -205,27 +225,4 @@ pub struct OutputFile {
     pub path: String,
     /// Its size, when it is a local file.
     pub bytes: u64,
-}
-
-/// Time spent in a stage, added up by threads that work on their own.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spent {
-    /// Reading inputs.
-    pub read: Duration,
-    /// In the sandbox.
-    pub run: Duration,
-    /// Writing outputs.
-    pub write: Duration,
-    /// Waiting for a tile.
-    pub wait: Duration,
-}
-
-impl Spent {
-    /// Adds another thread's times.
-    pub fn add(&mut self, other: Self) {
-        self.read += other.read;
-        self.run += other.run;
-        self.write += other.write;
-        self.wait += other.wait;
-    }
 }

@@ -3,12 +3,14 @@
 use super::book::Book;
 use super::changes;
 use super::control::Control;
+use super::events::Event;
 use super::failure::Failure;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reduce::Reducer;
-use super::report::{GridReport, Report, Spent, Stages, Tiles, Usage, Worker};
+use super::report::{GridReport, Report, Stages, Tiles, Usage, Worker};
 use super::schedule::{Policy, Schedule};
+use super::tally::Work;
 use super::threads;
 use super::writer::Writer;
 use sandbox::{Function, Interrupt};
@@ -22,38 +24,8 @@ pub fn window(task: &Task) -> u64 {
     if task.reduce { 1 << 12 } else { 1 << 20 }
 }
 
-/// What all workers did together.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    /// Tiles run.
-    pub done: u64,
-    /// Tiles left out.
-    pub skipped: u64,
-    /// Time by stage.
-    pub spent: Spent,
-    /// Highest memory of a call, bytes.
-    pub function_peak_memory: u64,
-    /// Input pixels, bytes.
-    pub bytes_in: u64,
-}
-
-impl Totals {
-    /// Adds another worker's part.
-    pub fn add(&mut self, other: Self) {
-        self.done += other.done;
-        self.skipped += other.skipped;
-        self.spent.add(other.spent);
-        self.function_peak_memory = self.function_peak_memory.max(other.function_peak_memory);
-        self.bytes_in += other.bytes_in;
-    }
-}
-
-/// What the workers of a run have done, for the report.
+/// What the report says beyond the run's numbers.
 pub struct Account {
-    /// All together.
-    pub totals: Totals,
-    /// Each.
-    pub workers: Vec<Worker>,
     /// What workers on AWS used.
     pub aws: Option<Usage>,
     /// How long opening, planning and compiling took.
@@ -108,20 +80,8 @@ pub fn run(
     // Threads don't get lost, so nothing is tried twice.
     let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
     let book = open_book(plan, function, policy, control, journal)?;
-    let (works, result) = threads::run(&book, &runner, interrupt, plan.threads);
-    let seconds = started.elapsed().as_secs_f64();
-    let mut totals = Totals::default();
-    works.iter().for_each(|work| totals.add(*work));
-    let left = if result.is_ok() { "finished" } else { "the job ended early" };
-    let workers = works.iter().zip(1..).map(|(work, id)| Worker {
-        id,
-        kind: "thread".into(),
-        host: String::new(),
-        tiles: work.done + work.skipped,
-        seconds,
-        left: left.into(),
-    });
-    complete(plan, &book, result, Account { totals, workers: workers.collect(), aws: None, prepared, started })
+    let result = threads::run(&book, &runner, interrupt, plan.threads);
+    complete(plan, &book, result, Account { aws: None, prepared, started })
 }
 
 /// The book of a job at its start, or where the journal says that an earlier run stopped.
@@ -145,10 +105,7 @@ pub fn open_book(
     }
     let before = journal.as_ref().map(|j| j.progress().clone()).unwrap_or_default();
     writer.resume(&before.files, &before.done)?;
-    control.start(count, before.done.len());
-    if let Some(watch) = control.watch() {
-        watch.resume(&before.done);
-    }
+    control.tell(Event::Begun { tiles: count, resumed: &before.done });
     let reducer = task.reduce.then(|| Reducer::new(function, before.reduction.unwrap_or_default()));
     let tally = before.tally;
     let schedule = Schedule::new(count, before.done, policy);
@@ -161,9 +118,8 @@ pub fn open_book(
     }
     book.tally().merge(&tally);
     book.begin().map_err(|failure| end_early(&book, failure))?;
-    if let Some(watch) = control.watch() {
-        watch.begin(&book);
-    }
+    let begun = Arc::downgrade(&book);
+    control.look_up_with(move || begun.upgrade().map(|book| book.unsettled()).unwrap_or_default());
     Ok(book)
 }
 
@@ -177,7 +133,7 @@ fn end_early(book: &Book, failure: Failure) -> Failure {
     // What a panic leaves behind may be half done.
     match book.suspend(matches!(failure, Failure::Panicked(_))) {
         Some(done) => {
-            Failure::Suspended { cause: Box::new(failure), done, total: book.control().progress().total, named }
+            Failure::Suspended { cause: Box::new(failure), done, total: book.control().counts().total, named }
         }
         None => failure,
     }
@@ -187,18 +143,19 @@ fn end_early(book: &Book, failure: Failure) -> Failure {
 pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: Account) -> Outcome {
     let finishing = Instant::now();
     let finished = result.and_then(|()| {
-        if let Some(watch) = book.control().watch() {
-            watch.finishing();
-        }
+        book.control().tell(Event::Finishing);
         // What was accumulated is kept when completing the outputs fails.
         let result = book.reduced()?;
         Ok((result, book.publish()?))
     });
     let task = &plan.task;
-    let Account { totals, workers, aws, prepared, started } = account;
+    let Account { aws, prepared, started } = account;
     let changes = changes::warnings(task, &book.tally());
-    let Totals { done, skipped, spent, function_peak_memory, bytes_in } = totals;
-    let progress = book.control().progress();
+    let tally = book.control().tally();
+    let (counts, work, warnings) = (tally.counts, tally.work(), tally.warnings());
+    let workers = tally.left.iter().chain(tally.here.values()).map(Worker::of).collect();
+    drop(tally);
+    let Work { spent, function_peak_memory, bytes_in, .. } = work;
     let report = Report {
         tilefn: env!("CARGO_PKG_VERSION"),
         exit_code: 0,
@@ -207,10 +164,10 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
         grid: GridReport::new(&task.grid, task.tiling.tile_size(), task.halo),
         tiles: Tiles {
             total: task.tiling.count(),
-            resumed: progress.resumed,
-            done,
-            skipped,
-            retried: book.retried(),
+            resumed: counts.resumed,
+            done: counts.written(),
+            skipped: counts.skipped,
+            retried: book.unsettled().retried,
             failed: book.failed(),
         },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
@@ -223,7 +180,7 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
             wait: spent.wait.as_secs_f64(),
         },
         bytes_in,
-        bytes_out: progress.bytes_out,
+        bytes_out: counts.bytes_out,
         peak_memory: worker::memory::peak(),
         function_peak_memory,
         workers,
@@ -234,7 +191,7 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
             .warnings
             .iter()
             .map(|w| types::text::lines(w).into_owned())
-            .chain(book.warnings())
+            .chain(warnings)
             .chain(changes.clone())
             .collect(),
         changes,

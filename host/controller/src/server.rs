@@ -1,20 +1,20 @@
 //! The controller's side of the wire: lets workers in and gives each a conversation of its own.
 
 use super::book::Book;
-use super::conversation::{self, Left};
+use super::conversation;
+use super::events::{Event, Identity};
 use super::failure::Failure;
 use super::fleet::Roll;
 use super::reading::Readers;
 use super::schedule::WorkerId;
-use super::watch::Identity;
 use grid::Tile;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use types::text;
-use wire::{ALIGN, About, Compression, Joining, Listener, PayloadLimits, Pool, Socket, Terms};
+use wire::{ALIGN, About, Compression, Joining, Listener, PayloadLimits, Pool, Socket, Terms, WorkerKind};
 use worker::Task;
 
 /// How long workers have to say goodbye once all tiles are done: longer than each conversation waits by itself.
@@ -58,7 +58,6 @@ pub struct Server {
     failure: Mutex<Option<Failure>>,
     next_worker: AtomicU64,
     next_lease: AtomicU64,
-    left: Mutex<Vec<Left>>,
 }
 
 impl Server {
@@ -87,7 +86,6 @@ impl Server {
             failure: Mutex::default(),
             next_worker: AtomicU64::new(1),
             next_lease: AtomicU64::new(1),
-            left: Mutex::default(),
         }
     }
 
@@ -148,7 +146,6 @@ impl Server {
         }
         let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
         let terms = Terms { heartbeat: self.heartbeat, compression: Compression::for_peer(joining.peer) };
-        let started = Instant::now();
         let (reader, writer) = match joining.welcome(terms, &self.task_bytes, self.limits()).await {
             Ok(halves) => halves,
             Err(error) => {
@@ -159,20 +156,15 @@ impl Server {
         tracing::info!("worker {worker} joined: {} on {} ({} threads)", about.name, about.host, about.threads);
         self.roll.join(worker, about.clone());
         let id = WorkerId(u32::try_from(worker).unwrap_or(u32::MAX));
-        if let Some(watch) = self.book.control().watch() {
-            let kind = super::remote::kind_name(about.kind);
-            let identity =
-                Identity { kind, name: about.name.clone(), host: about.host.clone(), threads: about.threads };
-            watch.join(id.0, identity);
-        }
-        let (work, why) = conversation::hold(&self, id, &about, reader, writer).await;
+        let control = self.book.control();
+        let (kind, name, host) = (kind_name(about.kind), about.name.clone(), about.host.clone());
+        let identity = Identity { kind, name, host, threads: about.threads };
+        control.tell(Event::WorkerJoined { worker: id.0, identity: &identity });
+        let why = conversation::hold(&self, id, &about, reader, writer).await;
         let why = text::lines(&why).into_owned();
         self.roll.leave(worker);
-        if let Some(watch) = self.book.control().watch() {
-            watch.leave(id.0, &why);
-        }
+        control.tell(Event::WorkerLeft { worker: id.0, why: &why });
         tracing::info!("worker {worker} left: {why}");
-        self.left().push(Left { worker: id, about, work, seconds: started.elapsed().as_secs_f64(), why });
     }
 
     /// The most payload that a worker may send: what the plan says that a tile's result can have.
@@ -206,9 +198,7 @@ impl Server {
             first
         };
         if first {
-            if let Some(watch) = self.book.control().watch() {
-                watch.failed(told.clone());
-            }
+            self.book.control().tell(Event::Failed(&told));
             self.ending.send_replace(Ending::Aborted(told));
         }
     }
@@ -237,10 +227,15 @@ impl Server {
     pub fn take_failure(&self) -> Option<Failure> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
 
-    /// The workers that have left, all of them once [`Server::run`] is over.
-    pub fn left(&self) -> std::sync::MutexGuard<'_, Vec<Left>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+/// The name of a worker's kind in reports.
+fn kind_name(kind: WorkerKind) -> &'static str {
+    match kind {
+        WorkerKind::Process => "process",
+        WorkerKind::External => "external",
+        WorkerKind::Fargate => "fargate",
+        WorkerKind::Ec2 => "ec2",
     }
 }
 

@@ -1,12 +1,12 @@
 //! What is said with one worker: tiles out as it asks for them, results in, and its tiles back when it goes.
 
 use super::book::Book;
+use super::events;
 use super::failure::Failure;
 use super::reading::Read;
-use super::report::Spent;
-use super::run::Totals;
 use super::schedule::{Grant, WorkerId};
 use super::server::{Ending, Server};
+use super::tally::Work;
 use grid::Tile;
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -45,42 +45,6 @@ const EMPTY: usize = 16;
 const OUTGOING: usize = 2;
 /// A worker on which this many tiles in a row fail, and only because of the worker, is sent away if there are others.
 const FAILURES: u32 = 3;
-
-/// A worker that has left.
-pub struct Left {
-    /// Its number.
-    pub worker: WorkerId,
-    /// Who it was.
-    pub about: About,
-    /// What it did.
-    pub work: Work,
-    /// How long it was there.
-    pub seconds: f64,
-    /// Why it left.
-    pub why: String,
-}
-
-/// What a worker did.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
-    /// Tiles run and left out.
-    pub tiles: u64,
-    /// Those of them that were left out.
-    pub skipped: u64,
-    /// Time by stage.
-    pub spent: Spent,
-    /// Highest memory of a call, bytes.
-    pub function_peak_memory: u64,
-    /// Input pixels sent, bytes.
-    pub bytes_in: u64,
-}
-
-impl From<Work> for Totals {
-    fn from(work: Work) -> Self {
-        let Work { tiles, skipped, spent, function_peak_memory, bytes_in } = work;
-        Self { done: tiles - skipped, skipped, spent, function_peak_memory, bytes_in }
-    }
-}
 
 /// What goes out to the worker.
 enum Out {
@@ -125,14 +89,14 @@ fn receive(mut reader: Reader<FromWorker>) -> Receiving {
     })
 }
 
-/// Talks with a worker until it leaves or the job ends. Returns what it did and why it left.
+/// Talks with a worker until it leaves or the job ends. Returns why it left.
 pub async fn hold(
     server: &Arc<Server>,
     worker: WorkerId,
     about: &About,
     reader: Reader<FromWorker>,
     mut writer: Writer<FromController>,
-) -> (Work, String) {
+) -> String {
     let (out, outgoing) = mpsc::channel(OUT);
     let (tell, events) = mpsc::unbounded_channel();
     writer.set_patience(server.task.limits.time.saturating_add(STALLED));
@@ -167,7 +131,6 @@ pub async fn hold(
     }
     talk.give_back_unbegun();
     talk.show();
-    let work = talk.work;
     if let Err(poisonous) = server.book.lose(worker) {
         server.fail(Failure::Poisonous {
             what: poisonous,
@@ -177,7 +140,7 @@ pub async fn hold(
     }
     drop(talk);
     sending.abort();
-    (work, why)
+    why
 }
 
 /// A worker's name and place, for messages.
@@ -257,11 +220,10 @@ impl Talk<'_> {
         }
     }
 
-    /// Tells the dashboard what the worker has done so far.
+    /// Tells what the worker has done so far.
     fn show(&self) {
-        if let Some(watch) = self.server.book.control().watch() {
-            watch.update(self.worker.0, self.work.into());
-        }
+        let (worker, work) = (self.worker.0, self.work);
+        self.server.book.control().tell(events::Event::WorkerWorked { worker, work });
     }
 
     /// Grants as many tiles as the worker wants and the schedule has.
@@ -354,9 +316,8 @@ impl Talk<'_> {
                 return Err(WireError::Unexpected { got: "another ModuleRequest", wanted: "Want" });
             }
             FromWorker::Heartbeat { memory } => {
-                if let Some(watch) = self.server.book.control().watch() {
-                    watch.memory(self.worker.0, memory);
-                }
+                let (worker, bytes) = (self.worker.0, memory);
+                self.server.book.control().tell(events::Event::WorkerMemory { worker, bytes });
             }
             FromWorker::Bye { why } => {
                 for tile in std::mem::take(&mut self.leases).into_keys() {
@@ -524,7 +485,7 @@ impl Talk<'_> {
             Ok(Written { tile, skipped, first: Ok(first), time }) => {
                 self.work.spent.write += time;
                 if first {
-                    self.work.tiles += 1;
+                    self.work.done += u64::from(!skipped);
                     self.work.skipped += u64::from(skipped);
                     self.work.bytes_in += self.server.task.bytes_in(&tile);
                     self.server.progressed();

@@ -1,10 +1,10 @@
 //! Workers that are threads of this process: they skip the wire, so pixels stay in the memory where they were read.
 
 use super::book::Book;
+use super::events::{Event, Identity};
 use super::failure::Failure;
-use super::run::Totals;
 use super::schedule::WorkerId;
-use super::watch::Identity;
+use super::tally::Work;
 use grid::Tile;
 use sandbox::{self, Interrupt, LogLevel, LogLine};
 use std::sync::{Mutex, PoisonError};
@@ -12,40 +12,33 @@ use std::time::Instant;
 use worker::open_files;
 use worker::{self, Done, FilePixels, Outcome, Runner};
 
-/// Runs tiles on `threads` threads until all are done; the first failure stops them all. Returns what each has done, and that failure.
-pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> (Vec<Totals>, Result<(), Failure>) {
+/// Runs tiles on `threads` threads until all are done; the first failure stops them all, and is returned.
+pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<(), Failure> {
     let stack = runner.task().limits.thread_stack();
     let room = open_files::inputs_for_each(threads);
     let first = First::default();
-    let joined = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let first = &first;
         let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
             .map(|n| {
                 std::thread::Builder::new().name(format!("tile-{n}")).stack_size(stack).spawn_scoped(scope, move || {
-                    let mut work = Totals::default();
                     let stop = StopOnDrop { book, interrupt, first };
-                    let result = go_on(book, runner, room, WorkerId(n), threads as u64, &mut work);
-                    match result {
+                    match go_on(book, runner, room, WorkerId(n), threads as u64) {
                         Ok(()) => std::mem::forget(stop),
                         Err(failure) => first.note(failure),
                     }
-                    work
                 })
             })
             .collect();
-        let join = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, Totals>>| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| {
-                first.note(Failure::Panicked(panic_text(panic.as_ref())));
-                Totals::default()
-            }),
-            Err(error) => {
-                first.note(Failure::Thread(error));
-                Totals::default()
+        for thread in running {
+            match thread.map(|thread| thread.join()) {
+                Ok(Ok(())) => {}
+                Ok(Err(panic)) => first.note(Failure::Panicked(panic_text(panic.as_ref()))),
+                Err(error) => first.note(Failure::Thread(error)),
             }
-        };
-        running.into_iter().map(join).collect()
+        }
     });
-    (joined, first.0.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err))
+    first.0.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 /// The failure that ends the job. Those of threads that were stopped because of it, or find an output broken by it, must not hide it.
@@ -66,42 +59,38 @@ impl First {
     }
 }
 
-fn go_on(
-    book: &Book,
-    runner: &Runner,
-    room: usize,
-    worker: WorkerId,
-    threads: u64,
-    work: &mut Totals,
-) -> Result<(), Failure> {
+/// Runs tiles until all are done, and tells what this thread does.
+fn go_on(book: &Book, runner: &Runner, room: usize, worker: WorkerId, threads: u64) -> Result<(), Failure> {
+    let control = book.control();
+    let name = format!("thread {}", worker.0);
+    let identity = Identity { kind: "thread", name, host: String::new(), threads: 1 };
+    control.tell(Event::WorkerJoined { worker: worker.0, identity: &identity });
+    let result = run_tiles(book, runner, room, worker, threads);
+    let why = if result.is_ok() { "finished" } else { "the job ended early" };
+    control.tell(Event::WorkerLeft { worker: worker.0, why });
+    result
+}
+
+fn run_tiles(book: &Book, runner: &Runner, room: usize, worker: WorkerId, threads: u64) -> Result<(), Failure> {
     let mut pixels = FilePixels::new(runner.task().clone(), room);
-    let watch = book.control().watch();
-    if let Some(watch) = watch {
-        let name = format!("thread {}", worker.0);
-        watch.join(worker.0, Identity { kind: "thread", name, host: String::new(), threads: 1 });
-    }
+    let mut work = Work::default();
     loop {
         let waiting = Instant::now();
         let tiles = book.wait_for_tiles(worker, threads)?;
         work.spent.wait += waiting.elapsed();
         if tiles.is_empty() {
-            break;
+            return Ok(());
         }
         // The schedule counts the same tiles as the tiling.
         for tile in tiles.into_iter().filter_map(|index| runner.task().tiling.tile(index)) {
             if book.control().stopped() {
                 return Err(Failure::Interrupted);
             }
-            run_tile(book, runner, &tile, &mut pixels, work)?;
-            if let Some(watch) = watch {
-                watch.update(worker.0, *work);
-            }
+            let result = run_tile(book, runner, &tile, &mut pixels, &mut work);
+            book.control().tell(Event::WorkerWorked { worker: worker.0, work });
+            result?;
         }
     }
-    if let Some(watch) = watch {
-        watch.leave(worker.0, "finished");
-    }
-    Ok(())
 }
 
 fn run_tile(
@@ -109,7 +98,7 @@ fn run_tile(
     runner: &Runner,
     tile: &Tile,
     pixels: &mut FilePixels,
-    work: &mut Totals,
+    work: &mut Work,
 ) -> Result<(), Failure> {
     let outcome = runner.run(tile, pixels).map_err(|worker::Failed { error, log }| match error {
         worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,

@@ -1,12 +1,17 @@
-//! The dashboard: a running job as one page in a browser, as JSON, and as metrics for Prometheus.
+//! The dashboard: a running job as one page in a browser, as JSON, and as metrics for Prometheus. It observes the controller's events.
 //!
 //! It runs on a thread of its own and only looks: what it shows is computed when somebody asks, at most a few times a
 //! second however many ask. Clients that stall, ask nonsense or come in masses are dropped and cost a few kilobytes each.
 
 mod http;
+mod map;
 mod metrics;
+mod status;
+mod view;
 
-use controller::Status;
+pub use status::Status;
+pub use view::JobView;
+
 use http::{Reply, Request};
 use std::collections::VecDeque;
 use std::io;

@@ -1,6 +1,6 @@
 //! A status in Prometheus's text format. `docs/dashboard.md` lists the metrics.
 
-use controller::Status;
+use super::status::Status;
 use std::fmt::{Display, Write};
 
 /// The metrics of `status`.

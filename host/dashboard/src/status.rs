@@ -1,13 +1,14 @@
 //! A running job in numbers, as the dashboard shows them. `docs/dashboard.md` lists the keys.
 
-use super::report::{Job, Stages};
-use super::run::Totals;
-use super::watch::{Member, Watch};
+use super::view::JobView;
+use controller::{Control, Job, RunTally, Stages, Unsettled, WorkerTally};
 use serde::Serialize;
 use std::time::Instant;
 
 /// Most workers that are listed; all are counted.
 const MAX_WORKERS: usize = 500;
+/// Most workers that have left among them: those that left last.
+const MAX_LEFT: usize = 100;
 /// Longest text that is passed on, in characters.
 const MAX_TEXT: usize = 500;
 
@@ -117,86 +118,82 @@ pub struct MapStatus {
 
 impl Status {
     /// The job as it stands now.
-    pub fn of(watch: &Watch, control: &super::Control) -> Self {
+    pub fn of(view: &JobView, control: &Control) -> Self {
+        let unsettled = control.unsettled();
+        Self::from_parts(view, &control.tally(), &unsettled, control.stopped())
+    }
+
+    fn from_parts(view: &JobView, tally: &RunTally, unsettled: &Unsettled, stopped: bool) -> Self {
         let now = Instant::now();
-        let book = watch.book();
-        let progress = control.progress();
-        let (in_flight, lost) = book.as_ref().map(|b| b.unsettled()).unwrap_or_default();
-        let (workers, workers_here, totals, begun) = workers(watch, now);
-        let left = progress.total.saturating_sub(progress.done);
-        // A tile may be done between the look at the progress and the look at the schedule.
-        let held = (in_flight.len() as u64).min(left);
-        let resumed = watch.resumed();
-        let pace = watch.pace(now, progress.done);
+        let (counts, work) = (tally.counts, tally.work());
+        let left = counts.total.saturating_sub(counts.done);
+        // A tile may be done between the look at the schedule and the look at the tally.
+        let held = (unsettled.in_flight.len() as u64).min(left);
+        let pace = view.pace(now, tally);
         let since = |then: Instant| now.saturating_duration_since(then).as_secs_f64();
-        let finish = watch.finishing_since().map(since);
-        let state = match watch.failure() {
+        let finish = tally.finishing.map(since);
+        let state = match &tally.failure {
             Some(_) => "failed",
-            None if control.stopped() => "stopping",
+            None if stopped => "stopping",
             None if finish.is_some() => "finishing",
-            None if !begun => "waiting",
+            None if tally.first_joined.is_none() => "waiting",
             None => "running",
         };
-        let warnings = book.as_ref().map(|b| b.warnings()).unwrap_or_default();
         Self {
             tilefn: env!("CARGO_PKG_VERSION"),
             job: Job {
-                path: clip(&watch.job.path),
-                module: clip(&watch.job.module),
-                function: clip(&watch.job.function),
-                ..watch.job.clone()
+                path: clip(&view.job.path),
+                module: clip(&view.job.module),
+                function: clip(&view.job.function),
+                ..view.job.clone()
             },
             state,
-            error: watch.failure().map(|text| clip(text)),
-            seconds: watch.prepared.as_secs_f64() + since(watch.started),
+            error: tally.failure.as_deref().map(clip),
+            seconds: view.prepared.as_secs_f64() + since(view.started),
             seconds_left: pace.filter(|pace| *pace > 0.0).map(|pace| left as f64 / pace),
             tiles_per_second: pace,
             tiles: TileCounts {
-                total: progress.total,
+                total: counts.total,
                 fresh: left - held,
                 in_flight: held,
-                done: progress.done.saturating_sub(progress.skipped + resumed),
-                skipped: progress.skipped,
-                resumed,
-                retried: book.as_ref().map_or(0, |b| b.retried()),
+                done: counts.written(),
+                skipped: counts.skipped,
+                resumed: counts.resumed,
+                retried: unsettled.retried,
             },
             stages: Stages {
-                prepare: watch.prepared.as_secs_f64(),
-                read: totals.spent.read.as_secs_f64(),
-                run: totals.spent.run.as_secs_f64(),
-                write: totals.spent.write.as_secs_f64(),
+                prepare: view.prepared.as_secs_f64(),
+                read: work.spent.read.as_secs_f64(),
+                run: work.spent.run.as_secs_f64(),
+                write: work.spent.write.as_secs_f64(),
                 finish: finish.unwrap_or(0.0),
-                wait: totals.spent.wait.as_secs_f64(),
+                wait: work.spent.wait.as_secs_f64(),
             },
-            bytes_in: totals.bytes_in,
-            bytes_out: progress.bytes_out,
+            bytes_in: work.bytes_in,
+            bytes_out: counts.bytes_out,
             memory: worker::memory::resident(),
             peak_memory: worker::memory::peak(),
-            workers_here,
-            workers,
-            warnings: watch.warnings.iter().chain(&warnings).map(|w| clip(w)).collect(),
-            map: map(watch, &in_flight, &lost),
+            workers_here: tally.here.len(),
+            workers: workers(tally, now),
+            warnings: view.warnings.iter().chain(&tally.warnings()).map(|w| clip(w)).collect(),
+            map: map(view, unsettled),
         }
     }
 }
 
-/// The workers to show, how many are here, what all did together, and whether there ever was one.
-fn workers(watch: &Watch, now: Instant) -> (Vec<WorkerStatus>, usize, Totals, bool) {
-    let crew = watch.crew();
-    let mut totals = crew.gone;
-    crew.here.values().for_each(|m| totals.add(m.work));
-    let shown = crew.here.iter().map(|(id, m)| (*id, m)).chain(crew.left.iter().rev().map(|(id, m)| (*id, m)));
-    let workers = shown.take(MAX_WORKERS).map(|(id, m)| worker(id, m, now)).collect();
-    (workers, crew.here.len(), totals, crew.first.is_some())
+/// The workers to show: those that are here, then those that left last.
+fn workers(tally: &RunTally, now: Instant) -> Vec<WorkerStatus> {
+    let shown = tally.here.values().chain(tally.left.iter().rev().take(MAX_LEFT));
+    shown.take(MAX_WORKERS).map(|tally| worker(tally, now)).collect()
 }
 
-fn worker(id: u32, member: &Member, now: Instant) -> WorkerStatus {
-    let Member { identity, since, work, memory, left } = member;
+fn worker(tally: &WorkerTally, now: Instant) -> WorkerStatus {
+    let WorkerTally { worker, identity, since, work, memory, left } = tally;
     let until = left.as_ref().map_or(now, |(when, _)| *when);
     let seconds = until.saturating_duration_since(*since).as_secs_f64();
-    let tiles = work.done + work.skipped;
+    let tiles = work.tiles();
     WorkerStatus {
-        id,
+        id: *worker,
         kind: identity.kind,
         name: clip(&identity.name),
         host: clip(&identity.host),
@@ -210,8 +207,8 @@ fn worker(id: u32, member: &Member, now: Instant) -> WorkerStatus {
     }
 }
 
-fn map(watch: &Watch, in_flight: &[u64], lost: &[u64]) -> MapStatus {
-    let map = &watch.map;
+fn map(view: &JobView, unsettled: &Unsettled) -> MapStatus {
+    let map = &view.map;
     let tiles = map.tiles();
     let count = |list: &[u64]| {
         let mut cells = vec![0; tiles.len()];
@@ -222,8 +219,12 @@ fn map(watch: &Watch, in_flight: &[u64], lost: &[u64]) -> MapStatus {
         }
         cells
     };
-    let (in_flight, retried) = (count(in_flight), count(lost));
+    let (mut in_flight, retried) = (count(&unsettled.in_flight), count(&unsettled.lost));
     let (done, skipped) = map.counts();
+    // As above: a tile that is done now may have been in flight a moment ago.
+    for (((in_flight, tiles), done), skipped) in in_flight.iter_mut().zip(&tiles).zip(&done).zip(&skipped) {
+        *in_flight = tiles.saturating_sub(done + skipped).min(*in_flight);
+    }
     MapStatus { rows: map.rows, cols: map.cols, tiles, in_flight, done, skipped, retried }
 }
 
@@ -239,15 +240,9 @@ fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Book;
-    use crate::schedule::{Grant, Policy, Schedule, WorkerId};
-    use crate::watch::Identity;
-    use crate::writer::Writer;
-    use crate::{Control, ranges::Ranges};
+    use controller::{Event, Identity, Observer, Ranges};
     use grid::Tiling;
-    use std::sync::Arc;
     use std::time::Duration;
-    use types::tally::Tally;
 
     #[test]
     fn texts_from_others_are_short_and_harmless() {
@@ -258,30 +253,28 @@ mod tests {
     #[test]
     fn ten_million_tiles_and_a_thousand_workers_make_a_small_status() {
         let tiling = Tiling::new(2500, 4000, 1, 1).unwrap();
-        let (watch, control) =
-            (Arc::new(Watch::of(tiling, Job::default(), Vec::new(), Duration::ZERO)), Arc::new(Control::default()));
-        control.watch_with(watch.clone());
-        control.start(tiling.count(), 0);
-        let policy = Policy { max_attempts: 3, window: 4096, straggler: Duration::MAX };
-        let schedule = Schedule::new(tiling.count(), Ranges::default(), policy);
-        let book = Arc::new(Book::new(Writer::new([], tiling), None, schedule, control.clone(), None, [1, 1]));
-        watch.begin(&book);
+        let view = JobView::of(tiling, Job::default(), Vec::new(), Duration::ZERO);
+        let mut tally = RunTally::default();
+        let mut tell = |event: Event<'_>| {
+            tally.count(&event);
+            view.event(&event);
+        };
+        tell(Event::Begun { tiles: tiling.count(), resumed: &Ranges::default() });
         let name = "<script>alert(1)</script>".repeat(100);
-        for id in 1..=1000 {
-            watch.join(id, Identity { kind: "external", name: name.clone(), host: String::new(), threads: 1 });
+        let identity = Identity { kind: "external", name, host: String::new(), threads: 1 };
+        let mut in_flight = Vec::new();
+        for worker in 1..=1000 {
+            tell(Event::WorkerJoined { worker, identity: &identity });
             // Each holds two tiles and has done one and left one out.
-            for n in 0..4 {
-                let Grant::Tile(tile) = book.take(WorkerId(id)) else { panic!("a tile") };
-                match n {
-                    0 => assert!(book.done(&tiling.tile(tile).unwrap(), [], &[], &Tally::default()).unwrap()),
-                    1 => assert!(book.skipped(&tiling.tile(tile).unwrap()).unwrap()),
-                    _ => {}
-                }
-            }
+            let tile = u64::from(worker) * 4;
+            tell(Event::TileDone { tile, bytes_out: 1 });
+            tell(Event::TileSkipped { tile: tile + 1 });
+            in_flight.extend([tile + 2, tile + 3]);
         }
-        book.lose(WorkerId(1)).unwrap();
-        watch.leave(1, "gone");
-        let status = Status::of(&watch, &control);
+        tell(Event::WorkerLeft { worker: 1, why: "gone" });
+        let lost = in_flight.drain(..2).collect();
+        let unsettled = Unsettled { in_flight, lost, retried: 2 };
+        let status = Status::from_parts(&view, &tally, &unsettled, false);
         let tiles = status.tiles;
         assert_eq!((tiles.done, tiles.skipped, tiles.in_flight, tiles.retried), (1000, 1000, 1998, 2));
         assert_eq!(tiles.fresh, 10_000_000 - 1000 - 1000 - 1998);
