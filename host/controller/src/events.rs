@@ -1,7 +1,7 @@
 //! What happens in a running job, as it is told to observers. The controller doesn't know what they make of it.
 
 use super::ranges::Ranges;
-use super::tally::Work;
+use super::work::Work;
 
 /// Something that has happened. A job's first event is [`Event::Begun`]; a worker's first is [`Event::WorkerJoined`].
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 mod book;
 mod changes;
 mod control;
-mod conversation;
 mod events;
 mod external;
 mod failure;
 pub mod fleet;
 mod journal;
+mod leases;
 mod locks;
 mod plan;
 mod processes;
@@ -16,12 +16,17 @@ mod ranges;
 mod reading;
 mod reduce;
 pub mod remote;
+mod remote_job;
 mod report;
+mod results;
 mod run;
 mod schedule;
+mod sending;
 mod server;
+mod session;
 mod tally;
 mod threads;
+mod work;
 mod writer;
 
 #[cfg(test)]
@@ -39,4 +44,5 @@ pub use processes::Processes;
 pub use ranges::Ranges;
 pub use report::{Ended, Job, Report, Stages, Usage};
 pub use run::{Finished, Outcome, Unfinished, run};
-pub use tally::{Counts, RunTally, Spent, Work, WorkerTally};
+pub use tally::{Counts, RunTally, WorkerTally};
+pub use work::{Spent, Work};

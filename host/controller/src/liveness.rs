@@ -3,8 +3,9 @@
 use super::book::Book;
 use super::control::Control;
 use super::ranges::Ranges;
+use super::remote_job::RemoteJob;
 use super::schedule::{Policy, Schedule};
-use super::server::Server;
+use super::server;
 use super::writer::Writer;
 use grid::{Crs, GeoTransform, Grid, Tiling};
 use sandbox::Limits;
@@ -19,7 +20,7 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const LIMITS: PayloadLimits = PayloadLimits { task: 1 << 20, module: 1 << 20, tile: 1 << 20, result: 0, rasters: 1 };
 
 /// A controller with a job of one tile, which its workers would read themselves.
-pub fn server() -> Arc<Server> {
+pub fn remote_job() -> Arc<RemoteJob> {
     let tiling = Tiling::new(64, 64, 64, 64).unwrap();
     let grid = Grid { transform: GeoTransform::north_up(0.0, 0.0, 1.0, 1.0), rows: 64, cols: 64, crs: Crs::default() };
     let task = Task {
@@ -42,7 +43,7 @@ pub fn server() -> Arc<Server> {
     let writer = Writer::new([], tiling);
     let book = Book::new(writer, None, schedule, Arc::new(Control::default()), None, [64, 64]);
     let bytes = task.to_bytes().unwrap();
-    Arc::new(Server::new(Arc::new(book), Arc::new(task), bytes, Vec::new(), None, HEARTBEAT))
+    Arc::new(RemoteJob::new(Arc::new(book), Arc::new(task), bytes, Vec::new(), None, HEARTBEAT))
 }
 
 /// What a worker says of itself.
@@ -59,14 +60,14 @@ pub(super) fn about(name: &str) -> About {
 }
 
 /// A worker that has joined and asked for a tile.
-async fn worker(server: &Arc<Server>, name: &str) -> Joined {
+async fn worker(job: &Arc<RemoteJob>, name: &str) -> Joined {
     let (here, there) = duplex(1 << 16);
     let secret = Secret::generate().unwrap();
     let peer = ([127, 0, 0, 1], 1).into();
     let (joined, ()) =
         tokio::join!(wire::join(there, secret.clone(), about(name), Pool::new(1 << 20), LIMITS), async {
             let joining = wire::greet(here, peer, &secret, Pool::new(1 << 20)).await.unwrap();
-            tokio::spawn(server.clone().serve(joining));
+            tokio::spawn(server::serve(job.clone(), joining));
         });
     let mut joined = joined.unwrap();
     joined.writer.send(&FromWorker::Want { tiles: 1 }, &[]).await.unwrap();
@@ -98,10 +99,10 @@ async fn tile_while_alive(joined: &mut Joined) -> Result<Instant, WireError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_workers_tile_is_out_again_before_the_third_heartbeat() {
-    let server = server();
-    let mut first = worker(&server, "first").await;
+    let job = remote_job();
+    let mut first = worker(&job, "first").await;
     tile(&mut first).await.unwrap();
-    let mut second = worker(&server, "second").await;
+    let mut second = worker(&job, "second").await;
     for _ in 0..5 {
         assert!(timeout(HEARTBEAT, tile(&mut second)).await.is_err(), "one tile, two workers");
         beat(&mut second).await;
@@ -118,10 +119,10 @@ async fn a_dead_workers_tile_is_out_again_before_the_third_heartbeat() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_misses_a_heartbeat_keeps_its_tile() {
-    let server = server();
-    let mut first = worker(&server, "first").await;
+    let job = remote_job();
+    let mut first = worker(&job, "first").await;
     tile(&mut first).await.unwrap();
-    let mut second = worker(&server, "second").await;
+    let mut second = worker(&job, "second").await;
     let alive = async {
         for _ in 0..5 {
             // One of two is lost, the other late.

@@ -1,7 +1,8 @@
 //! Workers as processes of this machine, each on a connection of its own that it is started with.
 
 use super::fleet::FleetError;
-use super::server::Server;
+use super::remote_job::RemoteJob;
+use super::server;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ pub struct Processes {
     start_timeout: Duration,
     restarts_left: u32,
     children: Vec<Running>,
-    conversations: JoinSet<()>,
+    sessions: JoinSet<()>,
 }
 
 struct Running {
@@ -68,8 +69,8 @@ impl Processes {
 
     fn none(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Self {
         let restarts_left = count.saturating_mul(RESTARTS);
-        let (children, conversations) = (Vec::new(), JoinSet::new());
-        Self { program, threads, start_timeout, restarts_left, children, conversations }
+        let (children, sessions) = (Vec::new(), JoinSet::new());
+        Self { program, threads, start_timeout, restarts_left, children, sessions }
     }
 
     fn spawn(&mut self) -> Result<(), FleetError> {
@@ -91,12 +92,12 @@ impl Processes {
         Ok(Running { process, link: Link::Waiting(ours) })
     }
 
-    /// Talks with the workers, and replaces those that die. Ends only when none is left and none can be had.
-    pub(super) async fn keep(&mut self, server: &Arc<Server>, pool: &Pool) -> FleetError {
+    /// Holds sessions with the workers, and replaces those that die. Ends only when none is left and none can be had.
+    pub(super) async fn keep(&mut self, job: &Arc<RemoteJob>, pool: &Pool) -> FleetError {
         loop {
-            self.talk(server, pool);
-            let ended = self.next_end(server).await;
-            if server.roll.tiles_left() == 0 {
+            self.begin_sessions(job, pool);
+            let ended = self.next_end(job).await;
+            if job.roll.tiles_left() == 0 {
                 continue;
             }
             if self.restarts_left == 0 {
@@ -113,13 +114,13 @@ impl Processes {
         }
     }
 
-    /// Begins the conversations that have not begun.
-    fn talk(&mut self, server: &Arc<Server>, pool: &Pool) {
+    /// Begins the sessions that have not begun.
+    fn begin_sessions(&mut self, job: &Arc<RemoteJob>, pool: &Pool) {
         for Running { link, .. } in &mut self.children {
             *link = match std::mem::replace(link, Link::Over(Instant::now())) {
                 Link::Waiting(socket) => {
-                    let conversation = server.clone().serve_process(socket, pool.clone(), self.start_timeout);
-                    Link::Held(self.conversations.spawn(conversation))
+                    let session = server::serve_process(job.clone(), socket, pool.clone(), self.start_timeout);
+                    Link::Held(self.sessions.spawn(session))
                 }
                 begun => begun,
             };
@@ -127,14 +128,14 @@ impl Processes {
     }
 
     /// Waits until one of the processes has ended or has to be ended, takes it off the list, and says what happened.
-    async fn next_end(&mut self, server: &Server) -> String {
+    async fn next_end(&mut self, job: &RemoteJob) -> String {
         loop {
-            while let Some(ended) = self.conversations.try_join_next() {
-                server.look_at(ended);
+            while let Some(ended) = self.sessions.try_join_next() {
+                server::look_at(job, ended);
             }
             let mut ended = None;
             for (n, Running { process, link }) in self.children.iter_mut().enumerate() {
-                if matches!(link, Link::Held(conversation) if conversation.is_finished()) {
+                if matches!(link, Link::Held(session) if session.is_finished()) {
                     *link = Link::Over(Instant::now());
                 }
                 if let Ok(Some(status)) = process.try_wait() {
@@ -152,9 +153,9 @@ impl Processes {
         }
     }
 
-    /// The conversations, which end by themselves once the server says how the job has.
-    pub(super) fn conversations(&mut self) -> &mut JoinSet<()> {
-        &mut self.conversations
+    /// The sessions, which end by themselves once it is known how the job does.
+    pub(super) fn sessions(&mut self) -> &mut JoinSet<()> {
+        &mut self.sessions
     }
 }
 
@@ -173,13 +174,13 @@ impl Drop for Processes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::liveness::server;
+    use super::super::liveness::remote_job;
     use super::*;
 
     async fn end_of(program: &str) -> String {
         let mut processes = Processes::none(program.into(), 1, 1, Duration::from_secs(60));
         processes.spawn().unwrap();
-        processes.keep(&server(), &Pool::new(1 << 20)).await.to_string()
+        processes.keep(&remote_job(), &Pool::new(1 << 20)).await.to_string()
     }
 
     #[test]

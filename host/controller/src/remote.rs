@@ -7,10 +7,11 @@ use super::journal::Journal;
 use super::plan::Plan;
 use super::processes::Processes;
 use super::reading::Readers;
+use super::remote_job::{Ending, RemoteJob};
 use super::report::Usage;
 use super::run::{self, Account, Outcome};
 use super::schedule::Policy;
-use super::server::Server;
+use super::server;
 use sandbox::Function;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -75,10 +76,10 @@ pub fn run<F: Fleet>(
     prepared: Duration,
 ) -> Outcome {
     let (options, address) = options;
-    let serve = |server: &Arc<Server>| {
+    let serve = |job: &Arc<RemoteJob>| {
         let serving = async {
-            let recruited = recruit(&server.module).await.map_err(Failure::Fleet)?;
-            serve(server, recruited, address, control).await
+            let recruited = recruit(&job.module).await.map_err(Failure::Fleet)?;
+            serve(job, recruited, address, control).await
         };
         block_on(Builder::new_multi_thread(), serving)
     };
@@ -96,11 +97,11 @@ pub fn run_here(
     journal: Option<Journal>,
     prepared: Duration,
 ) -> Outcome {
-    let serve = |server: &Arc<Server>| {
+    let serve = |job: &Arc<RemoteJob>| {
         let pool = Pool::new(RESULT_BUDGET);
         let serving = async {
-            until_ended(server, control, processes.keep(server, &pool)).await;
-            server.part(processes.conversations()).await;
+            until_ended(job, control, processes.keep(job, &pool)).await;
+            server::part(job, processes.sessions()).await;
             Ok((Vec::new(), None))
         };
         // There is neither encryption nor much to carry, and other threads would only be woken in vain.
@@ -114,7 +115,7 @@ fn conduct(
     plan: &Plan,
     module: Vec<u8>,
     function: Function,
-    serve: impl FnOnce(&Arc<Server>) -> Served,
+    serve: impl FnOnce(&Arc<RemoteJob>) -> Served,
     options: &Options,
     control: &Arc<Control>,
     journal: Option<Journal>,
@@ -129,17 +130,17 @@ fn conduct(
         false => None,
     };
     let task_bytes = task.to_bytes().map_err(|e| Failure::Panicked(e.to_string()))?;
-    let server = Arc::new(Server::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
-    let served = serve(&server);
+    let job = Arc::new(RemoteJob::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
+    let served = serve(&job);
     let mut usage = None;
     match served {
         Ok((warnings, used)) => {
             warnings.into_iter().for_each(|w| book.warn(w));
             usage = used;
         }
-        Err(failure) => server.fail(failure),
+        Err(failure) => job.fail(failure),
     }
-    let result = server.take_failure().map_or(Ok(()), Err);
+    let result = job.take_failure().map_or(Ok(()), Err);
     if result.is_err() {
         usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
     }
@@ -164,7 +165,7 @@ fn processors() -> usize {
 /// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know, and
 /// what the fleet used.
 async fn serve<F: Fleet>(
-    server: &Arc<Server>,
+    job: &Arc<RemoteJob>,
     recruited: Recruited<F>,
     address: &Address,
     control: &Control,
@@ -175,39 +176,39 @@ async fn serve<F: Fleet>(
     let port = tcp.local_addr().map_err(|e| wire(e.into()))?.port();
     let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
     let expires = SystemTime::now() + TICKET_LIFE;
-    let module = Fingerprint::of(&server.module);
+    let module = Fingerprint::of(&job.module);
     let mut ticket =
         Ticket::new(&address.job, address.all(port), certificate.fingerprint(), secret.clone(), module, expires);
     ticket.module_url = module_url;
     let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
 
     let serving = tokio::spawn({
-        let server = server.clone();
-        async move { server.run(listener).await }
+        let job = job.clone();
+        async move { server::run(&job, listener).await }
     });
-    until_ended(server, control, drive(&mut fleet, &ticket, server)).await;
+    until_ended(job, control, drive(&mut fleet, &ticket, job)).await;
     if serving.await.is_err() {
-        server.fail(Failure::Panicked("serving workers".into()));
+        job.fail(Failure::Panicked("serving workers".into()));
     }
     let left = fleet.stop().await;
     Ok((left, fleet.usage()))
 }
 
 /// Keeps workers coming until it is known how the job ends.
-async fn until_ended(server: &Server, control: &Control, workers: impl Future<Output = FleetError>) {
-    let mut ending = server.ending();
+async fn until_ended(job: &RemoteJob, control: &Control, workers: impl Future<Output = FleetError>) {
+    let mut ending = job.ending();
     tokio::select! {
         // Nothing to start when nothing is left to do.
         biased;
-        Ok(_) = ending.wait_for(|e| *e != super::server::Ending::Open) => {}
-        error = workers => server.fail(Failure::Fleet(error)),
-        () = stop_asked(control) => server.fail(Failure::Interrupted),
+        Ok(_) = ending.wait_for(|e| *e != Ending::Open) => {}
+        error = workers => job.fail(Failure::Fleet(error)),
+        () = stop_asked(control) => job.fail(Failure::Interrupted),
     }
 }
 
-async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, server: &Server) -> FleetError {
-    match fleet.start(ticket, &server.roll).await {
-        Ok(()) => fleet.keep(&server.roll).await,
+async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, job: &RemoteJob) -> FleetError {
+    match fleet.start(ticket, &job.roll).await {
+        Ok(()) => fleet.keep(&job.roll).await,
         Err(error) => error,
     }
 }

@@ -1,8 +1,9 @@
 //! The numbers of a run, added up in one place from its events: progress bar, dashboard and report read them here.
 
 use super::events::{Event, Identity};
+use super::work::Work;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Warnings kept for the report; a function that warns on every tile would fill it.
 const MAX_WARNINGS: usize = 100;
@@ -66,59 +67,6 @@ pub struct WorkerTally {
     pub memory: u64,
     /// When and why it left.
     pub left: Option<(Instant, String)>,
-}
-
-/// What one or more workers did.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
-    /// Tiles run.
-    pub done: u64,
-    /// Tiles left out.
-    pub skipped: u64,
-    /// Time by stage.
-    pub spent: Spent,
-    /// Highest memory of a call, bytes.
-    pub function_peak_memory: u64,
-    /// Input pixels, bytes.
-    pub bytes_in: u64,
-}
-
-impl Work {
-    /// Adds another worker's part.
-    fn add(&mut self, other: Self) {
-        self.done += other.done;
-        self.skipped += other.skipped;
-        self.spent.add(other.spent);
-        self.function_peak_memory = self.function_peak_memory.max(other.function_peak_memory);
-        self.bytes_in += other.bytes_in;
-    }
-
-    /// Tiles run and left out.
-    pub fn tiles(&self) -> u64 {
-        self.done + self.skipped
-    }
-}
-
-/// Time spent in each stage, added up over threads.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spent {
-    /// Reading inputs.
-    pub read: Duration,
-    /// In the sandbox.
-    pub run: Duration,
-    /// Writing outputs.
-    pub write: Duration,
-    /// Waiting for a tile.
-    pub wait: Duration,
-}
-
-impl Spent {
-    fn add(&mut self, other: Self) {
-        self.read += other.read;
-        self.run += other.run;
-        self.write += other.write;
-        self.wait += other.wait;
-    }
 }
 
 impl RunTally {

@@ -4,7 +4,7 @@ use super::book::Book;
 use super::events::{Event, Identity};
 use super::failure::Failure;
 use super::schedule::WorkerId;
-use super::tally::Work;
+use super::work::Work;
 use grid::Tile;
 use sandbox::{self, Interrupt, LogLevel, LogLine};
 use std::sync::{Mutex, PoisonError};

@@ -1,0 +1,88 @@
+//! The tiles that one remote worker holds, and the messages about tiles that it doesn't hold.
+
+use std::collections::HashMap;
+use types::tally::Tally;
+use wire::{Lease, WireError};
+
+/// Results and failures of tiles that a worker doesn't hold, before it is lost: they are ignored, but each takes its time and a line.
+const MAX_STRAYS: u32 = 16;
+
+/// The tiles that a worker holds.
+#[derive(Default)]
+pub struct Leases {
+    held: HashMap<u64, Held>,
+    /// Tiles sent so far.
+    sent: u64,
+    /// Results and failures of tiles that the worker didn't hold.
+    strays: u32,
+}
+
+struct Held {
+    lease: u64,
+    /// How many tiles were sent to it before; `None` while this one isn't sent. Workers run them in this order.
+    sent: Option<u64>,
+    /// Pixels that were changed when it was read here.
+    tally: Tally,
+}
+
+impl Leases {
+    /// How many tiles the worker holds.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The worker is to have this tile.
+    pub fn grant(&mut self, lease: Lease) {
+        self.held.insert(lease.tile, Held { lease: lease.lease, sent: None, tally: Tally::default() });
+    }
+
+    /// The tile is on its way to the worker; `tally`: its pixels that were changed when it was read here.
+    pub fn sent(&mut self, tile: u64, tally: Tally) {
+        if let Some(held) = self.held.get_mut(&tile) {
+            held.tally = tally;
+            held.sent = Some(self.sent);
+            self.sent += 1;
+        }
+    }
+
+    /// Whether the worker holds the tile under this very lease.
+    pub fn holds(&self, lease: Lease) -> bool {
+        self.held.get(&lease.tile).is_some_and(|held| held.lease == lease.lease)
+    }
+
+    /// Ends a lease; returns what was counted when the tile was read here, or none if the worker doesn't hold it.
+    pub fn end(&mut self, lease: Lease) -> Option<Tally> {
+        if self.holds(lease) { self.held.remove(&lease.tile).map(|held| held.tally) } else { None }
+    }
+
+    /// The worker no longer is to have this tile.
+    pub fn withdraw(&mut self, tile: u64) {
+        self.held.remove(&tile);
+    }
+
+    /// Ends all leases; returns the tiles.
+    pub fn end_all(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.held).into_keys().collect()
+    }
+
+    /// Ends all leases; returns the tiles that a worker with so many threads can't have begun.
+    pub fn end_all_unbegun(&mut self, threads: usize) -> Vec<u64> {
+        let mut held: Vec<_> = self.held.drain().map(|(tile, held)| (held.sent.unwrap_or(u64::MAX), tile)).collect();
+        held.sort_unstable();
+        let unbegun = |(n, (sent, tile)): (usize, (u64, u64))| (n >= threads || sent == u64::MAX).then_some(tile);
+        held.into_iter().enumerate().filter_map(unbegun).collect()
+    }
+
+    /// Counts a message about a tile that the worker doesn't hold.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn stray(&mut self) -> Result<(), WireError> {
+        self.strays += 1;
+        if self.strays < MAX_STRAYS {
+            Ok(())
+        } else {
+            Err(WireError::Malformed("too many about tiles that it doesn't hold".into()))
+        }
+    }
+}
