@@ -126,14 +126,14 @@ async fn an_instance_that_ends_is_replaced() {
             let new = |about: &wire::About| {
                 !["0", "1"].iter().any(|n| about.task_arn.as_ref().unwrap().ends_with(&format!("0{n}")))
             };
-            if stage.roll.connected().iter().filter(|a| new(a)).count() == 2 {
+            if stage.workers.connected().iter().filter(|a| new(a)).count() == 2 {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
     tokio::select! {
-        error = fleet.keep(&stage.roll) => panic!("{error}"),
+        error = fleet.keep(&stage.workers) => panic!("{error}"),
         () = replaced => {}
     }
     assert_eq!(stage.sim.world.lock().unwrap().instances.len(), 2);

@@ -28,7 +28,7 @@ async fn workers_come_in_batches_and_nothing_stays() {
 #[tokio::test]
 async fn no_more_workers_than_tiles_need() {
     let stage = Stage::new(Rules::default()).await;
-    stage.roll.set_tiles_left(7);
+    stage.workers.set_tiles_left(7);
     // Two tiles at a time in each worker: four workers for seven tiles.
     let mut fleet = Fargate::new(&stage.session, &fargate(50, "threads = 2", "")).unwrap();
     stage.run(&mut fleet, "j", 4).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_worker_that_aws_takes_away_is_replaced() {
     let stage = Stage::new(Rules::default()).await;
     let mut fleet = Fargate::new(&stage.session, &fargate(2, "", "")).unwrap();
     stage.run(&mut fleet, "j", 2).await.unwrap();
-    let lost = stage.roll.connected()[0].task_arn.clone().unwrap();
+    let lost = stage.workers.connected()[0].task_arn.clone().unwrap();
     stage.sim.world.lock().unwrap().end_task(&lost, "SpotInterruption", "Your Spot Task was interrupted.");
     let replaced = async {
         while fleet_has_not(&stage, &lost) {
@@ -88,7 +88,7 @@ async fn a_worker_that_aws_takes_away_is_replaced() {
         }
     };
     tokio::select! {
-        error = fleet.keep(&stage.roll) => panic!("{error}"),
+        error = fleet.keep(&stage.workers) => panic!("{error}"),
         () = replaced => {}
     }
     let ended = fleet.usage().unwrap().ended;
@@ -98,7 +98,7 @@ async fn a_worker_that_aws_takes_away_is_replaced() {
 
 /// Whether there aren't yet two workers, both others than `lost`.
 fn fleet_has_not(stage: &Stage, lost: &str) -> bool {
-    let connected = stage.roll.connected();
+    let connected = stage.workers.connected();
     connected.len() < 2 || connected.iter().any(|a| a.task_arn.as_deref() == Some(lost))
 }
 
@@ -143,12 +143,12 @@ async fn too_little_capacity_is_asked_for_again() {
     // Later there is more.
     stage.sim.world.lock().unwrap().rules.fargate = 10;
     let all = async {
-        while stage.roll.connected().len() < 5 {
+        while stage.workers.connected().len() < 5 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
     tokio::select! {
-        error = fleet.keep(&stage.roll) => panic!("{error}"),
+        error = fleet.keep(&stage.workers) => panic!("{error}"),
         () = all => {}
     }
     assert_eq!(fleet.usage().unwrap().tasks, 5);

@@ -5,7 +5,7 @@ use aws::{Clients, Pace, Session, Store};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
-use controller::fleet::{Fleet, FleetError, Roll};
+use controller::fleet::{ConnectedWorkers, Fleet, FleetError};
 use job::spec::Workers;
 use std::time::{Duration, SystemTime};
 use tokio::time::{sleep, timeout};
@@ -19,7 +19,7 @@ const HANG: Duration = Duration::from_secs(60);
 pub struct Stage {
     pub sim: Sim,
     pub session: Session,
-    pub roll: Roll,
+    pub workers: ConnectedWorkers,
 }
 
 impl Stage {
@@ -45,15 +45,15 @@ impl Stage {
             .await;
         let pace =
             Pace { poll: ms(2), settle: ms(60), stop: Duration::from_secs(20), backoff: ms(1), backoff_most: ms(10) };
-        let roll = Roll::default();
-        roll.set_tiles_left(1_000);
+        let workers = ConnectedWorkers::default();
+        workers.set_tiles_left(1_000);
         // A task that runs is a worker that connects.
-        let (joins, number) = (roll.clone(), |arn: &str| arn.rsplit('/').next().unwrap().parse::<u64>().unwrap());
+        let (joins, number) = (workers.clone(), |arn: &str| arn.rsplit('/').next().unwrap().parse::<u64>().unwrap());
         sim.world.lock().unwrap().listener = Some(Box::new(move |event| match event {
             Event::Running(arn) => joins.join(number(&arn), about(&arn)),
             Event::Stopped(arn) => joins.leave(number(&arn)),
         }));
-        Self { sim, session: Session::new(config, pace), roll }
+        Self { sim, session: Session::new(config, pace), workers }
     }
 
     pub fn clients(&self, workers: &Workers) -> Clients {
@@ -63,9 +63,9 @@ impl Stage {
     /// Starts the fleet and keeps it until so many workers are connected, or it gives up.
     pub async fn run(&self, fleet: &mut impl Fleet, job: &str, until: usize) -> Result<(), FleetError> {
         timeout(HANG, async {
-            fleet.start(&ticket(job), &self.roll).await?;
+            fleet.start(&ticket(job), &self.workers).await?;
             tokio::select! {
-                error = fleet.keep(&self.roll) => Err(error),
+                error = fleet.keep(&self.workers) => Err(error),
                 () = self.connected(until) => Ok(()),
             }
         })
@@ -78,7 +78,7 @@ impl Stage {
     }
 
     async fn connected(&self, until: usize) {
-        while self.roll.connected().len() < until {
+        while self.workers.connected().len() < until {
             sleep(Duration::from_millis(1)).await;
         }
     }

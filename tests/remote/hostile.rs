@@ -8,8 +8,8 @@ use tilefn_abi::DType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use types::tally::Tally;
 use wire::{
-    self, Cost, FromController, FromWorker, Joined, Lease, Log, Outcome, Payload, Pool, RasterHead, Secret, Ticket,
-    TileFailure, TileResult, WireError,
+    self, Cost, FromController, FromWorker, Joined, Lease, Log, Payload, Pool, RasterHead, Secret, Ticket, TileFailure,
+    TileOutcome, TileResult,
 };
 
 /// A job that copies an image slowly, and its controller.
@@ -64,13 +64,13 @@ async fn strangers_learn_nothing_and_cost_a_line() {
     let secret = Secret::generate().unwrap();
     let limits = crate::peer::LIMITS;
     let answer = wire::join(tls(&ticket, 2).await, secret, about("thief"), Pool::new(1 << 20), limits).await;
-    assert!(matches!(answer.err().unwrap(), WireError::NoAnswer));
+    assert!(matches!(answer.err().unwrap(), wire::Error::NoAnswer));
 
     // A worker with another job's certificate in its ticket: it is the one that walks away.
     let mut other = ticket.clone();
     other.certificate_sha256 = other.module_sha256;
     let error = wire::connect(&other, &about("lost"), &Pool::new(1 << 20), limits).await.err().unwrap();
-    assert!(matches!(error, WireError::WrongCertificate), "{error}");
+    assert!(matches!(error, wire::Error::WrongCertificate), "{error}");
 
     // Something else's protocol, and no protocol at all.
     for (last, bytes) in [(4, &b"GET / HTTP/1.1\r\nHost: tilefn\r\n\r\n"[..]), (5, &noise())] {
@@ -133,7 +133,7 @@ async fn with_a_tile(ticket: &Ticket, last: u8, name: &str) -> (Joined, Lease, P
 }
 
 fn result(lease: Lease, outputs: Vec<Vec<RasterHead>>) -> FromWorker {
-    let outcome = Outcome::Done { outputs, state_len: 0 };
+    let outcome = TileOutcome::Done { outputs, state_len: 0 };
     FromWorker::Result(TileResult {
         lease,
         outcome,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use wire::{self, About, Joined, PayloadLimits, Pool, Ticket, WireError, WorkerKind};
+use wire::{self, About, Joined, PayloadLimits, Pool, Ticket, WorkerKind};
 
 pub const LIMITS: PayloadLimits =
     PayloadLimits { task: 64 << 20, module: 64 << 20, tile: 64 << 20, result: 0, rasters: 16 };
@@ -53,7 +53,7 @@ pub async fn tls(ticket: &Ticket, last: u8) -> TlsStream<TcpStream> {
 }
 
 /// Joins like a worker, from 127.0.0.`last`, without looking at the certificate.
-pub async fn join(ticket: &Ticket, last: u8, name: &str) -> Result<Joined, WireError> {
+pub async fn join(ticket: &Ticket, last: u8, name: &str) -> Result<Joined, wire::Error> {
     wire::join(tls(ticket, last).await, ticket.secret.clone(), about(name), Pool::new(64 << 20), LIMITS).await
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tilefn_abi::DType;
 use types::tally::Tally;
-use wire::{self, Cost, FromController, FromWorker, Joined, Log, Outcome, Pool, RasterHead, Ticket, TileResult};
+use wire::{self, Cost, FromController, FromWorker, Joined, Log, Pool, RasterHead, Ticket, TileOutcome, TileResult};
 
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |n| n.parse().unwrap())
@@ -75,7 +75,7 @@ async fn joined(ticket: &Ticket, pool: &Pool, name: &str) -> Joined {
 }
 
 /// Answers every tile with `outcome` and `parts` until the job is done, as often as the controller asks.
-async fn work(mut joined: Joined, outcome: Outcome, parts: &[&[u8]], done: Arc<AtomicU64>) {
+async fn work(mut joined: Joined, outcome: TileOutcome, parts: &[&[u8]], done: Arc<AtomicU64>) {
     let mut beat = tokio::time::interval(Duration::from_millis(u64::from(joined.welcome.heartbeat_ms)));
     loop {
         let message = tokio::select! {
@@ -121,7 +121,7 @@ fn many_workers_and_tiles_cost_no_more_each_than_few() {
         .map(|n| {
             let (ticket, pool, done) = (ticket.clone(), pool.clone(), done.clone());
             runtime.spawn(async move {
-                work(joined(&ticket, &pool, &format!("w{n}")).await, Outcome::Skipped, &[], done).await
+                work(joined(&ticket, &pool, &format!("w{n}")).await, TileOutcome::Skipped, &[], done).await
             })
         })
         .collect();
@@ -183,7 +183,7 @@ fn pixels_go_through_one_controller() {
         let workers = [joined(&ticket, &pool, "a").await, joined(&ticket, &pool, "b").await];
         let started = Instant::now();
         let head = RasterHead { dtype: DType::Float32, bands: 1, rows: BIG, cols: BIG };
-        let outcome = Outcome::Done { outputs: vec![vec![head]], state_len: 0 };
+        let outcome = TileOutcome::Done { outputs: vec![vec![head]], state_len: 0 };
         let running = workers.map(|worker| {
             let (outcome, done) = (outcome.clone(), done.clone());
             tokio::spawn(async move {

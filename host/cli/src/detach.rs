@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often a controller on AWS says how far it is.
-const BEACON: Duration = Duration::from_secs(5);
+const UPLOAD_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -100,17 +100,17 @@ fn detach(arguments: &run::Arguments, console: &Console) -> Result<(), Fatal> {
 }
 
 /// A controller on AWS says how far it is, until this is dropped.
-pub struct Beacon {
+pub struct ProgressUpload {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Beacon {
+impl ProgressUpload {
     pub fn start(workers: Workers, id: String, control: Arc<Control>) -> Result<Self, Fatal> {
         let (stop, stopped) = channel();
-        let thread = spawn("beacon", move || {
+        let thread = spawn("progress-upload", move || {
             let mut said = Counts::default();
-            while stopped.recv_timeout(BEACON) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(UPLOAD_EVERY) == Err(RecvTimeoutError::Timeout) {
                 let counts = control.counts();
                 if counts == said {
                     continue;
@@ -125,7 +125,7 @@ impl Beacon {
     }
 }
 
-impl Drop for Beacon {
+impl Drop for ProgressUpload {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {

@@ -1,7 +1,7 @@
 //! Jobs with workers on AWS: which kinds there are, what they cost, and the commands that look at such jobs.
 
 use super::console::Console;
-pub use super::detach::{Beacon, Detached};
+pub use super::detach::{Detached, ProgressUpload};
 use super::fatal::Fatal;
 use super::s3::wait;
 use super::{detach, gc};

@@ -7,7 +7,7 @@ use super::threads::cores;
 use super::{fleets, progress, report, signals};
 use clap::Args;
 use controller::remote::{self, Address, Recruited};
-use controller::{self, Control, External, Failure, Finished, Journal, Plan, Processes, Report, Unfinished};
+use controller::{self, Control, External, Finished, Journal, Plan, Processes, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
 use job::Loaded;
 use job::spec::{Reads, WorkerKind, Workers};
@@ -157,7 +157,8 @@ fn attempt(
     let workers = prepared.loaded.spec.workers.clone();
     let given = id;
     let id = given.map_or_else(|| job_id(&workers, &prepared.plan), str::to_owned);
-    let _beacon = given.map(|id| fleets::Beacon::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
+    let _upload =
+        given.map(|id| fleets::ProgressUpload::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
     let took = started.elapsed();
     let result = progress::show(console, &control, || work(prepared, processes, id.clone(), &control, took, console));
     drop(catcher);
@@ -225,7 +226,7 @@ fn start_processes(loaded: &Loaded) -> Result<Processes, Fatal> {
     let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
     let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
     let started = Processes::start(program, count, threads, workers.start_timeout.duration());
-    started.map_err(|e| failed(&Failure::Fleet(e)))
+    started.map_err(|e| failed(&controller::Error::Fleet(e)))
 }
 
 fn work(
@@ -275,7 +276,7 @@ fn stopped(unfinished: Box<Unfinished>) -> Box<Stopped> {
     Box::new(Stopped { fatal: failed(&failure), report })
 }
 
-fn failed(failure: &Failure) -> Fatal {
+fn failed(failure: &controller::Error) -> Fatal {
     Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None }
 }
 

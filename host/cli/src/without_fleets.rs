@@ -32,9 +32,9 @@ impl Detached {
 }
 
 /// Never made, as no job is given an id.
-pub struct Beacon;
+pub struct ProgressUpload;
 
-impl Beacon {
+impl ProgressUpload {
     pub fn start(_: Workers, _: String, _: Arc<Control>) -> Result<Self, Fatal> {
         Ok(Self)
     }

@@ -99,11 +99,7 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
         // The controller is on the same terminal, and says it; or it is gone.
         Err(remote::Error::Aborted(_)) if connected => Ok(()),
         Err(remote::Error::Join(e) | remote::Error::Wire(e)) if connected && e.is_transient() => Ok(()),
-        result => result.map_err(|e| Fatal {
-            code: if matches!(e, remote::Error::Join(_) | remote::Error::Wire(_)) { 3 } else { 1 },
-            text: e.to_string(),
-            detail: None,
-        }),
+        result => result.map_err(|e| Fatal { code: e.exit_code(), text: e.to_string(), detail: None }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Workers that somebody else starts: the ticket is written, the command shown, and whoever comes with it works.
 
-use super::fleet::{Fleet, FleetError, Roll};
+use super::fleet::{ConnectedWorkers, Fleet, FleetError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::Ticket;
@@ -26,7 +26,7 @@ impl External {
 }
 
 impl Fleet for External {
-    async fn start(&mut self, ticket: &Ticket, _roll: &Roll) -> Result<(), FleetError> {
+    async fn start(&mut self, ticket: &Ticket, _roll: &ConnectedWorkers) -> Result<(), FleetError> {
         let failed = |e| FleetError(format!("workers.ticket: {e}"));
         let bytes = ticket.to_json().map_err(failed)?;
         ticket.write(&self.ticket).map_err(failed)?;
@@ -35,10 +35,10 @@ impl Fleet for External {
         Ok(())
     }
 
-    async fn keep(&mut self, roll: &Roll) -> FleetError {
+    async fn keep(&mut self, workers: &ConnectedWorkers) -> FleetError {
         let say = |waited| tracing::warn!("{}", reminder(waited, &self.ticket, &self.addresses));
         tokio::select! {
-            () = somebody(roll) => {}
+            () = somebody(workers) => {}
             () = remind(say) => {}
         }
         // Workers may come at any time, so there is always hope.
@@ -64,10 +64,10 @@ impl Fleet for External {
 }
 
 /// Waits for the first worker.
-async fn somebody(roll: &Roll) {
+async fn somebody(workers: &ConnectedWorkers) {
     loop {
-        let changed = roll.changed();
-        if roll.count() > 0 {
+        let changed = workers.changed();
+        if workers.count() > 0 {
             return;
         }
         changed.await;
@@ -119,14 +119,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_reminded_once_a_worker_has_come() {
-        let roll = Roll::default();
+        let workers = ConnectedWorkers::default();
         let waiting = tokio::spawn({
-            let roll = roll.clone();
-            async move { somebody(&roll).await }
+            let workers = workers.clone();
+            async move { somebody(&workers).await }
         });
         tokio::time::sleep(MINUTE).await;
         assert!(!waiting.is_finished());
-        roll.join(1, about("w"));
+        workers.join(1, about("w"));
         waiting.await.unwrap();
     }
 }

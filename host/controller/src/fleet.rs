@@ -16,10 +16,14 @@ pub trait Fleet: Send {
     ///
     /// # Errors
     /// When no worker can be had at all.
-    fn start(&mut self, ticket: &Ticket, roll: &Roll) -> impl Future<Output = Result<(), FleetError>> + Send;
+    fn start(
+        &mut self,
+        ticket: &Ticket,
+        workers: &ConnectedWorkers,
+    ) -> impl Future<Output = Result<(), FleetError>> + Send;
 
     /// Replaces workers that die or never connect. Ends only when no worker is left and none can be had.
-    fn keep(&mut self, roll: &Roll) -> impl Future<Output = FleetError> + Send;
+    fn keep(&mut self, workers: &ConnectedWorkers) -> impl Future<Output = FleetError> + Send;
 
     /// Stops all workers and removes everything that was created for them. Returns what could not be removed.
     fn stop(&mut self) -> impl Future<Output = Vec<String>> + Send;
@@ -37,7 +41,7 @@ pub struct FleetError(pub String);
 
 /// The workers that are connected, and how much is left to do: what a fleet decides by.
 #[derive(Clone, Debug)]
-pub struct Roll {
+pub struct ConnectedWorkers {
     connected: Arc<Mutex<Vec<(u64, About)>>>,
     /// ECS tasks whose workers have been here.
     came: Arc<Mutex<HashSet<String>>>,
@@ -45,7 +49,7 @@ pub struct Roll {
     tiles_left: watch::Sender<u64>,
 }
 
-impl Default for Roll {
+impl Default for ConnectedWorkers {
     fn default() -> Self {
         Self {
             connected: Arc::default(),
@@ -56,7 +60,7 @@ impl Default for Roll {
     }
 }
 
-impl Roll {
+impl ConnectedWorkers {
     /// The workers that are connected now.
     pub fn connected(&self) -> Vec<About> {
         let connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use types::tally::Tally;
-use wire::{Lease, WireError};
+use wire::Lease;
 
 /// Results and failures of tiles that a worker doesn't hold, before it is lost: they are ignored, but each takes its time and a line.
 const MAX_STRAYS: u32 = 16;
@@ -77,12 +77,12 @@ impl Leases {
     ///
     /// # Errors
     /// When there were too many.
-    pub fn stray(&mut self) -> Result<(), WireError> {
+    pub fn stray(&mut self) -> Result<(), wire::Error> {
         self.strays += 1;
         if self.strays < MAX_STRAYS {
             Ok(())
         } else {
-            Err(WireError::Malformed("too many about tiles that it doesn't hold".into()))
+            Err(wire::Error::Malformed("too many about tiles that it doesn't hold".into()))
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The controller: holds the plan, hands tiles out to workers, and writes what comes back.
 
-mod book;
 mod changes;
 mod control;
+mod error;
 mod events;
 mod external;
-mod failure;
 pub mod fleet;
+mod job_state;
 mod journal;
 mod leases;
 mod locks;
@@ -33,16 +33,16 @@ mod writer;
 mod liveness;
 
 pub use control::{Control, Unsettled};
+pub use error::Error;
 pub use events::{Event, Identity, Observer};
 pub use external::External;
-pub use failure::Failure;
-pub use fleet::{Fleet, FleetError, Roll};
+pub use fleet::{ConnectedWorkers, Fleet, FleetError};
 pub use journal::{Ground, Journal, JournalError};
 pub use locks::{beside, digest, lock_elsewhere, lock_here};
 pub use plan::Plan;
 pub use processes::Processes;
 pub use ranges::Ranges;
 pub use report::{Ended, Job, Report, Stages, Usage};
-pub use run::{Finished, Outcome, Unfinished, run};
+pub use run::{Finished, RunResult, Unfinished, run};
 pub use tally::{Counts, RunTally, WorkerTally};
 pub use work::{Spent, Work};

@@ -1,7 +1,7 @@
 //! How soon a dead worker's tile goes to another, in heartbeats: on a clock that only stands still or jumps, so exactly.
 
-use super::book::Book;
 use super::control::Control;
+use super::job_state::JobState;
 use super::ranges::Ranges;
 use super::remote_job::RemoteJob;
 use super::schedule::{Policy, Schedule};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::duplex;
 use tokio::time::{Instant, sleep, timeout};
-use wire::{self, About, FromController, FromWorker, Joined, PayloadLimits, Pool, Secret, WireError, WorkerKind};
+use wire::{self, About, FromController, FromWorker, Joined, PayloadLimits, Pool, Secret, WorkerKind};
 use worker::Task;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -41,9 +41,9 @@ pub fn remote_job() -> Arc<RemoteJob> {
     let policy = Policy { max_attempts: 4, window: 1, straggler: Duration::MAX };
     let schedule = Schedule::new(tiling.count(), Ranges::default(), policy);
     let writer = Writer::new([], tiling);
-    let book = Book::new(writer, None, schedule, Arc::new(Control::default()), None, [64, 64]);
+    let job_state = JobState::new(writer, None, schedule, Arc::new(Control::default()), None, [64, 64]);
     let bytes = task.to_bytes().unwrap();
-    Arc::new(RemoteJob::new(Arc::new(book), Arc::new(task), bytes, Vec::new(), None, HEARTBEAT))
+    Arc::new(RemoteJob::new(Arc::new(job_state), Arc::new(task), bytes, Vec::new(), None, HEARTBEAT))
 }
 
 /// What a worker says of itself.
@@ -79,7 +79,7 @@ async fn beat(joined: &mut Joined) {
 }
 
 /// Waits for a tile; says when it has come.
-async fn tile(joined: &mut Joined) -> Result<Instant, WireError> {
+async fn tile(joined: &mut Joined) -> Result<Instant, wire::Error> {
     loop {
         if let (FromController::Tile { .. }, _) = joined.reader.recv().await? {
             return Ok(Instant::now());
@@ -88,7 +88,7 @@ async fn tile(joined: &mut Joined) -> Result<Instant, WireError> {
 }
 
 /// Waits for a tile and gives signs of life meanwhile.
-async fn tile_while_alive(joined: &mut Joined) -> Result<Instant, WireError> {
+async fn tile_while_alive(joined: &mut Joined) -> Result<Instant, wire::Error> {
     loop {
         match timeout(HEARTBEAT, tile(joined)).await {
             Ok(tile) => return tile,

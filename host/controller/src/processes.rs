@@ -97,7 +97,7 @@ impl Processes {
         loop {
             self.begin_sessions(job, pool);
             let ended = self.next_end(job).await;
-            if job.roll.tiles_left() == 0 {
+            if job.workers.tiles_left() == 0 {
                 continue;
             }
             if self.restarts_left == 0 {

@@ -1,7 +1,7 @@
 //! A whole run with workers in other processes: has them started or lets them in, serves until all is done, cleans up.
 
 use super::control::Control;
-use super::failure::Failure;
+use super::error::Error;
 use super::fleet::{Fleet, FleetError};
 use super::journal::Journal;
 use super::plan::Plan;
@@ -9,7 +9,7 @@ use super::processes::Processes;
 use super::reading::Readers;
 use super::remote_job::{Ending, RemoteJob};
 use super::report::Usage;
-use super::run::{self, Account, Outcome};
+use super::run::{self, Account, RunResult};
 use super::schedule::Policy;
 use super::server;
 use sandbox::Function;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use wire::runtime;
-use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket, WireError};
+use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket};
 
 /// How long a ticket is valid; a job that takes longer keeps its connected workers, but gets no new ones.
 const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -61,7 +61,7 @@ pub struct Recruited<F> {
 }
 
 /// What the user should know of how workers were ended, and what they used.
-type Served = Result<(Vec<String>, Option<Usage>), Failure>;
+type Served = Result<(Vec<String>, Option<Usage>), Error>;
 
 /// Runs `plan` with the workers of the fleet that `recruit` makes, given the module. `function` joins the results of an
 /// accumulating function.
@@ -74,11 +74,11 @@ pub fn run<F: Fleet>(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Outcome {
+) -> RunResult {
     let (options, address) = options;
     let serve = |job: &Arc<RemoteJob>| {
         let serving = async {
-            let recruited = recruit(&job.module).await.map_err(Failure::Fleet)?;
+            let recruited = recruit(&job.module).await.map_err(Error::Fleet)?;
             serve(job, recruited, address, control).await
         };
         block_on(Builder::new_multi_thread(), serving)
@@ -96,7 +96,7 @@ pub fn run_here(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Outcome {
+) -> RunResult {
     let serve = |job: &Arc<RemoteJob>| {
         let pool = Pool::new(RESULT_BUDGET);
         let serving = async {
@@ -120,22 +120,22 @@ fn conduct(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Outcome {
+) -> RunResult {
     let started = Instant::now();
     let task = plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
-    let book = run::open_book(plan, function, policy, control, journal)?;
+    let job_state = run::begin(plan, function, policy, control, journal)?;
     let readers = match options.controller_reads {
-        true => Some(Readers::start(&task, processors()).map_err(Failure::Thread)?),
+        true => Some(Readers::start(&task, processors()).map_err(Error::Thread)?),
         false => None,
     };
-    let task_bytes = task.to_bytes().map_err(|e| Failure::Panicked(e.to_string()))?;
-    let job = Arc::new(RemoteJob::new(book.clone(), task, task_bytes, module, readers, options.heartbeat));
+    let task_bytes = task.to_bytes().map_err(|e| Error::Panicked(e.to_string()))?;
+    let job = Arc::new(RemoteJob::new(job_state.clone(), task, task_bytes, module, readers, options.heartbeat));
     let served = serve(&job);
     let mut usage = None;
     match served {
         Ok((warnings, used)) => {
-            warnings.into_iter().for_each(|w| book.warn(w));
+            warnings.into_iter().for_each(|w| job_state.warn(w));
             usage = used;
         }
         Err(failure) => job.fail(failure),
@@ -144,7 +144,7 @@ fn conduct(
     if result.is_err() {
         usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
     }
-    run::complete(plan, &book, result, Account { aws: usage, prepared, started })
+    run::complete(plan, &job_state, result, Account { aws: usage, prepared, started })
 }
 
 /// Does the work in a runtime of its own.
@@ -152,7 +152,7 @@ fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served 
     let threads = processors().clamp(2, 8);
     // They write results: more of them would only wait for each other at the files.
     let runtime = runtime::build(runtime.worker_threads(threads).max_blocking_threads(threads).enable_all());
-    let runtime = runtime.map_err(Failure::Thread)?;
+    let runtime = runtime.map_err(Error::Thread)?;
     let served = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::from_secs(5));
     served
@@ -171,7 +171,7 @@ async fn serve<F: Fleet>(
     control: &Control,
 ) -> Served {
     let Recruited { mut fleet, module_url } = recruited;
-    let wire = |e: WireError| Failure::Listen { address: address.listen, reason: e.to_string() };
+    let wire = |e: wire::Error| Error::Listen { address: address.listen, reason: e.to_string() };
     let tcp = TcpListener::bind(address.listen).await.map_err(|e| wire(e.into()))?;
     let port = tcp.local_addr().map_err(|e| wire(e.into()))?.port();
     let (certificate, secret) = (JobCertificate::generate().map_err(wire)?, Secret::generate().map_err(wire)?);
@@ -188,7 +188,7 @@ async fn serve<F: Fleet>(
     });
     until_ended(job, control, drive(&mut fleet, &ticket, job)).await;
     if serving.await.is_err() {
-        job.fail(Failure::Panicked("serving workers".into()));
+        job.fail(Error::Panicked("serving workers".into()));
     }
     let left = fleet.stop().await;
     Ok((left, fleet.usage()))
@@ -201,14 +201,14 @@ async fn until_ended(job: &RemoteJob, control: &Control, workers: impl Future<Ou
         // Nothing to start when nothing is left to do.
         biased;
         Ok(_) = ending.wait_for(|e| *e != Ending::Open) => {}
-        error = workers => job.fail(Failure::Fleet(error)),
-        () = stop_asked(control) => job.fail(Failure::Interrupted),
+        error = workers => job.fail(Error::Fleet(error)),
+        () = stop_asked(control) => job.fail(Error::Interrupted),
     }
 }
 
 async fn drive<F: Fleet>(fleet: &mut F, ticket: &Ticket, job: &RemoteJob) -> FleetError {
-    match fleet.start(ticket, &job.roll).await {
-        Ok(()) => fleet.keep(&job.roll).await,
+    match fleet.start(ticket, &job.workers).await {
+        Ok(()) => fleet.keep(&job.workers).await,
         Err(error) => error,
     }
 }

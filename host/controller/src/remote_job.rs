@@ -1,9 +1,9 @@
 //! A job as it is shared by the sessions with all of its remote workers: what they are sent, who is there, and how it ends.
 
-use super::book::Book;
+use super::error::Error;
 use super::events::Event;
-use super::failure::Failure;
-use super::fleet::Roll;
+use super::fleet::ConnectedWorkers;
+use super::job_state::JobState;
 use super::reading::Readers;
 use grid::Tile;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,7 @@ pub enum Ending {
 /// What all sessions share.
 pub struct RemoteJob {
     /// The job's state.
-    pub book: Arc<Book>,
+    pub state: Arc<JobState>,
     /// The job for workers.
     pub task: Arc<Task>,
     /// The task as it travels.
@@ -45,11 +45,11 @@ pub struct RemoteJob {
     /// Room for tiles that are read and not yet sent.
     pub outgoing: Arc<Semaphore>,
     /// Who is connected.
-    pub roll: Roll,
+    pub workers: ConnectedWorkers,
     /// How often each side says something at least.
     pub heartbeat: Duration,
     ending: watch::Sender<Ending>,
-    failure: Mutex<Option<Failure>>,
+    failure: Mutex<Option<Error>>,
     next_worker: AtomicU64,
     next_lease: AtomicU64,
 }
@@ -57,24 +57,24 @@ pub struct RemoteJob {
 impl RemoteJob {
     /// A job at its start.
     pub fn new(
-        book: Arc<Book>,
+        state: Arc<JobState>,
         task: Arc<Task>,
         task_bytes: Vec<u8>,
         module: Vec<u8>,
         readers: Option<Readers>,
         heartbeat: Duration,
     ) -> Self {
-        let roll = Roll::default();
-        roll.set_tiles_left(book.tiles_left());
-        let ending = if book.tiles_left() == 0 { Ending::Finished } else { Ending::Open };
+        let workers = ConnectedWorkers::default();
+        workers.set_tiles_left(state.tiles_left());
+        let ending = if state.tiles_left() == 0 { Ending::Finished } else { Ending::Open };
         Self {
-            book,
+            state,
             task,
             task_bytes,
             module,
             readers,
             outgoing: Arc::new(Semaphore::new(OUTGOING_BUDGET / OUTGOING_UNIT)),
-            roll,
+            workers,
             heartbeat,
             ending: watch::Sender::new(ending),
             failure: Mutex::default(),
@@ -110,7 +110,7 @@ impl RemoteJob {
     }
 
     /// Ends the job with the first failure.
-    pub fn fail(&self, failure: Failure) {
+    pub fn fail(&self, failure: Error) {
         let told = failure.to_string();
         let first = {
             let mut slot = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,15 +119,15 @@ impl RemoteJob {
             first
         };
         if first {
-            self.book.control().tell(Event::Failed(&told));
+            self.state.control().tell(Event::Failed(&told));
             self.ending.send_replace(Ending::Aborted(told));
         }
     }
 
     /// After a tile is done: ends the job if it was the last.
     pub fn progressed(&self) {
-        let left = self.book.tiles_left();
-        self.roll.set_tiles_left(left);
+        let left = self.state.tiles_left();
+        self.workers.set_tiles_left(left);
         if left == 0 {
             self.ending.send_if_modified(|e| {
                 let open = *e == Ending::Open;
@@ -145,7 +145,7 @@ impl RemoteJob {
     }
 
     /// The failure that ended the job, if one did.
-    pub fn take_failure(&self) -> Option<Failure> {
+    pub fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

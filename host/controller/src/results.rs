@@ -1,15 +1,15 @@
 //! What remote workers send back: checked against the plan, since a worker may be broken or hostile, and handed in.
 
-use super::book::Book;
-use super::failure::Failure;
+use super::error::Error;
+use super::job_state::JobState;
 use grid::Tile;
 use types::tally::{Tally, What};
-use wire::{Payload, RasterHead, WireError};
+use wire::{Payload, RasterHead};
 use worker::Task;
 
 /// Checks that rasters have the types and shapes that the plan has for `tile`.
-pub fn check_rasters(task: &Task, tile: &Tile, outputs: &[Vec<RasterHead>]) -> Result<(), WireError> {
-    let wrong = |what: String| Err(WireError::Malformed(format!("the result of tile {}: {what}", tile.index)));
+pub fn check_rasters(task: &Task, tile: &Tile, outputs: &[Vec<RasterHead>]) -> Result<(), wire::Error> {
+    let wrong = |what: String| Err(wire::Error::Malformed(format!("the result of tile {}: {what}", tile.index)));
     let wanted = &task.outputs;
     if outputs.len() != wanted.len() {
         return wrong(format!("{} outputs instead of {}", outputs.len(), wanted.len()));
@@ -31,28 +31,28 @@ pub fn check_rasters(task: &Task, tile: &Tile, outputs: &[Vec<RasterHead>]) -> R
 }
 
 /// Checks that counted pixels are of inputs and outputs that the job has.
-pub fn check_tally(task: &Task, tile: &Tile, tally: &Tally) -> Result<(), WireError> {
+pub fn check_tally(task: &Task, tile: &Tile, tally: &Tally) -> Result<(), wire::Error> {
     let places = |what: What| if what.of_inputs() { task.inputs.len() } else { task.outputs.len() };
     if tally.counts().iter().any(|count| count.place as usize >= places(count.what)) {
         let what = format!("the result of tile {}: pixels of an input or output that the job doesn't have", tile.index);
-        return Err(WireError::Malformed(what));
+        return Err(wire::Error::Malformed(what));
     }
     Ok(())
 }
 
 /// Hands a tile's result in, which was checked. False when another worker had been faster.
 pub fn hand_in(
-    book: &Book,
+    job_state: &JobState,
     tile: &Tile,
     outputs: &[Vec<RasterHead>],
     payload: &Payload,
     tally: &Tally,
-) -> Result<bool, Failure> {
+) -> Result<bool, Error> {
     let heads = outputs
         .iter()
         .enumerate()
         .flat_map(|(o, rasters)| rasters.iter().enumerate().map(move |(r, head)| (o, r, head.bands)));
     let rasters = heads.zip(payload.parts()).map(|((o, r, bands), pixels)| (o, r, bands, pixels));
     let state = payload.len().checked_sub(1).and_then(|last| payload.part(last)).unwrap_or_default();
-    book.done(tile, rasters, state, tally)
+    job_state.done(tile, rasters, state, tally)
 }

@@ -1,10 +1,10 @@
 //! A whole run: threads over all tiles, then the outputs' finish, then the report.
 
-use super::book::Book;
 use super::changes;
 use super::control::Control;
+use super::error::Error;
 use super::events::Event;
-use super::failure::Failure;
+use super::job_state::JobState;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::reduce::Reducer;
@@ -47,19 +47,19 @@ pub struct Finished {
 #[derive(Debug)]
 pub struct Unfinished {
     /// Why.
-    pub failure: Failure,
+    pub failure: Error,
     /// What was done until then, if it had begun.
     pub report: Option<Report>,
 }
 
-impl From<Failure> for Box<Unfinished> {
-    fn from(failure: Failure) -> Self {
+impl From<Error> for Box<Unfinished> {
+    fn from(failure: Error) -> Self {
         Self::new(Unfinished { failure, report: None })
     }
 }
 
 /// How a run ended.
-pub type Outcome = Result<Finished, Box<Unfinished>>;
+pub type RunResult = Result<Finished, Box<Unfinished>>;
 
 /// Runs `plan` with `function`, which was compiled for it, on threads of this process.
 ///
@@ -71,27 +71,27 @@ pub fn run(
     control: &Arc<Control>,
     journal: Option<Journal>,
     prepared: Duration,
-) -> Outcome {
+) -> RunResult {
     let started = Instant::now();
     let runner = Runner::new(plan.task.clone(), function.clone()).map_err(|e| match e {
-        worker::Error::Function(e) => Failure::Sandbox(e),
-        e => Failure::Panicked(e.to_string()),
+        worker::Error::Function(e) => Error::Sandbox(e),
+        e => Error::Panicked(e.to_string()),
     })?;
     // Threads don't get lost, so nothing is tried twice.
     let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
-    let book = open_book(plan, function, policy, control, journal)?;
-    let result = threads::run(&book, &runner, interrupt, plan.threads);
-    complete(plan, &book, result, Account { aws: None, prepared, started })
+    let job_state = begin(plan, function, policy, control, journal)?;
+    let result = threads::run(&job_state, &runner, interrupt, plan.threads);
+    complete(plan, &job_state, result, Account { aws: None, prepared, started })
 }
 
-/// The book of a job at its start, or where the journal says that an earlier run stopped.
-pub fn open_book(
+/// The job_state of a job at its start, or where the journal says that an earlier run stopped.
+pub fn begin(
     plan: &Plan,
     function: Function,
     policy: Policy,
     control: &Arc<Control>,
     mut journal: Option<Journal>,
-) -> Result<Arc<Book>, Failure> {
+) -> Result<Arc<JobState>, Error> {
     let task = &plan.task;
     let names = task.outputs.iter().map(|o| o.name.clone());
     let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
@@ -110,48 +110,48 @@ pub fn open_book(
     let tally = before.tally;
     let schedule = Schedule::new(count, before.done, policy);
     let (rows, cols) = task.tiling.tile_size();
-    let book = Arc::new(Book::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
+    let job_state = Arc::new(JobState::new(writer, reducer, schedule, control.clone(), journal, [cols, rows]));
     for folder in stays {
-        book.warn(format!(
+        job_state.warn(format!(
             "an unfinished run has left {folder}, which is not of an output of this job; remove it if you don't need it"
         ));
     }
-    book.tally().merge(&tally);
-    book.begin().map_err(|failure| end_early(&book, failure))?;
-    let begun = Arc::downgrade(&book);
-    control.look_up_with(move || begun.upgrade().map(|book| book.unsettled()).unwrap_or_default());
-    Ok(book)
+    job_state.tally().merge(&tally);
+    job_state.begin().map_err(|failure| end_early(&job_state, failure))?;
+    let begun = Arc::downgrade(&job_state);
+    control.look_up_with(move || begun.upgrade().map(|job_state| job_state.unsettled()).unwrap_or_default());
+    Ok(job_state)
 }
 
 /// What is done is kept when the same job may go well another time, and removed otherwise.
-fn end_early(book: &Book, failure: Failure) -> Failure {
+fn end_early(job_state: &JobState, failure: Error) -> Error {
     if !failure.may_pass() {
-        book.give_up();
+        job_state.give_up();
         return failure;
     }
-    let named = book.named().into_iter().map(|file| file.path).collect();
+    let named = job_state.named().into_iter().map(|file| file.path).collect();
     // What a panic leaves behind may be half done.
-    match book.suspend(matches!(failure, Failure::Panicked(_))) {
+    match job_state.suspend(matches!(failure, Error::Panicked(_))) {
         Some(done) => {
-            Failure::Suspended { cause: Box::new(failure), done, total: book.control().counts().total, named }
+            Error::Suspended { cause: Box::new(failure), done, total: job_state.control().counts().total, named }
         }
         None => failure,
     }
 }
 
 /// Completes the outputs of a job whose tiles are all done, if they are, and reports.
-pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: Account) -> Outcome {
+pub fn complete(plan: &Plan, job_state: &JobState, result: Result<(), Error>, account: Account) -> RunResult {
     let finishing = Instant::now();
     let finished = result.and_then(|()| {
-        book.control().tell(Event::Finishing);
+        job_state.control().tell(Event::Finishing);
         // What was accumulated is kept when completing the outputs fails.
-        let result = book.reduced()?;
-        Ok((result, book.publish()?))
+        let result = job_state.reduced()?;
+        Ok((result, job_state.publish()?))
     });
     let task = &plan.task;
     let Account { aws, prepared, started } = account;
-    let changes = changes::warnings(task, &book.tally());
-    let tally = book.control().tally();
+    let changes = changes::warnings(task, &job_state.tally());
+    let tally = job_state.control().tally();
     let (counts, work, warnings) = (tally.counts, tally.work(), tally.warnings());
     let workers = tally.left.iter().chain(tally.here.values()).map(Worker::of).collect();
     drop(tally);
@@ -167,8 +167,8 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
             resumed: counts.resumed,
             done: counts.written(),
             skipped: counts.skipped,
-            retried: book.unsettled().retried,
-            failed: book.failed(),
+            retried: job_state.unsettled().retried,
+            failed: job_state.failed(),
         },
         wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {
@@ -185,7 +185,7 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
         function_peak_memory,
         workers,
         aws,
-        outputs: book.named(),
+        outputs: job_state.named(),
         result: None,
         warnings: plan
             .warnings
@@ -198,10 +198,10 @@ pub fn complete(plan: &Plan, book: &Book, result: Result<(), Failure>, account: 
     };
     match finished {
         Ok((result, outputs)) => {
-            Ok(Finished { report: Report { outputs, result, ..report }, journal: book.take_journal() })
+            Ok(Finished { report: Report { outputs, result, ..report }, journal: job_state.take_journal() })
         }
         Err(failure) => {
-            let failure = end_early(book, failure);
+            let failure = end_early(job_state, failure);
             let report = Report { exit_code: failure.exit_code(), error: Some(failure.to_string()), ..report };
             Err(Box::new(Unfinished { failure, report: Some(report) }))
         }

@@ -1,6 +1,6 @@
 //! What goes out to one remote worker: messages, the module, heartbeats, and tiles with their pixels as soon as these are read.
 
-use super::failure::Failure;
+use super::error::Error;
 use super::reading::Read;
 use super::remote_job::RemoteJob;
 use grid::Tile;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
 use types::tally::Tally;
-use wire::{FromController, Lease, RasterHead, WireError, Writer};
+use wire::{FromController, Lease, RasterHead, Writer};
 use worker::Task;
 
 /// What goes out to the worker.
@@ -51,7 +51,7 @@ pub async fn read_and_send(
     if out.is_closed() {
         return;
     }
-    if !job.book.is_open(tile.index) {
+    if !job.state.is_open(tile.index) {
         let _gone = tell.send(Reading::Done(tile));
         return;
     }
@@ -65,7 +65,7 @@ pub async fn read_and_send(
         }
         Err(error) => {
             let source = worker::Error::Read { input: error.input, source: error.source };
-            job.fail(Failure::Tile { tile, source, log: Vec::new() });
+            job.fail(Error::Tile { tile, source, log: Vec::new() });
         }
     }
 }
@@ -75,7 +75,7 @@ pub async fn send(
     job: Arc<RemoteJob>,
     mut writer: Writer<FromController>,
     mut out: mpsc::Receiver<Outgoing>,
-) -> Result<(), WireError> {
+) -> Result<(), wire::Error> {
     let mut beat = tokio::time::interval(job.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

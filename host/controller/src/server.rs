@@ -1,7 +1,7 @@
 //! The controller's side of the wire: lets workers in and holds a session with each.
 
+use super::error::Error;
 use super::events::{Event, Identity};
-use super::failure::Failure;
 use super::remote_job::{Ending, RemoteJob};
 use super::schedule::WorkerId;
 use super::session;
@@ -45,7 +45,7 @@ pub async fn part(job: &RemoteJob, sessions: &mut JoinSet<()>) {
 /// Ends the job if a session has panicked: its worker's tiles are lost with it.
 pub fn look_at(job: &RemoteJob, ended: Result<(), JoinError>) {
     if let Err(panic) = ended {
-        job.fail(Failure::Panicked(panic.to_string()));
+        job.fail(Error::Panicked(panic.to_string()));
     }
 }
 
@@ -78,15 +78,15 @@ pub async fn serve(job: Arc<RemoteJob>, joining: Joining) {
         }
     };
     tracing::info!("worker {worker} joined: {} on {} ({} threads)", about.name, about.host, about.threads);
-    job.roll.join(worker, about.clone());
+    job.workers.join(worker, about.clone());
     let id = WorkerId(u32::try_from(worker).unwrap_or(u32::MAX));
-    let control = job.book.control();
+    let control = job.state.control();
     let (kind, name, host) = (kind_name(about.kind), about.name.clone(), about.host.clone());
     let identity = Identity { kind, name, host, threads: about.threads };
     control.tell(Event::WorkerJoined { worker: id.0, identity: &identity });
     let why = session::hold(&job, id, &about, reader, writer).await;
     let why = text::lines(&why).into_owned();
-    job.roll.leave(worker);
+    job.workers.leave(worker);
     control.tell(Event::WorkerLeft { worker: id.0, why: &why });
     tracing::info!("worker {worker} left: {why}");
 }

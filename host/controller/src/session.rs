@@ -1,7 +1,7 @@
 //! The session with one remote worker: tiles out as it asks for them, results in, and its tiles back when it goes.
 
+use super::error::Error;
 use super::events::Event;
-use super::failure::Failure;
 use super::leases::Leases;
 use super::remote_job::{Ending, RemoteJob};
 use super::results;
@@ -16,9 +16,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use types::tally::Tally;
 use types::text;
-use wire::{
-    self, About, FromController, FromWorker, Lease, Payload, Reader, TileFailure, TileResult, WireError, Writer,
-};
+use wire::{self, About, FromController, FromWorker, Lease, Payload, Reader, TileFailure, TileResult, Writer};
 
 /// Most threads of one worker; more than any machine has.
 const MAX_THREADS: usize = 1024;
@@ -44,7 +42,7 @@ const FAILURES: u32 = 3;
 
 /// The next message, and the reader back. Kept from one `select!` to the next: dropping it would give up the place
 /// in the queue for memory, and large results could wait for ever.
-type Receiving = Pin<Box<dyn Future<Output = (Reader<FromWorker>, Result<(FromWorker, Payload), WireError>)> + Send>>;
+type Receiving = Pin<Box<dyn Future<Output = (Reader<FromWorker>, Result<(FromWorker, Payload), wire::Error>)> + Send>>;
 
 fn receive(mut reader: Reader<FromWorker>) -> Receiving {
     Box::pin(async move {
@@ -93,8 +91,8 @@ pub async fn hold(
     }
     session.give_back_unbegun();
     session.show();
-    if let Err(poisonous) = job.book.lose(worker) {
-        job.fail(Failure::Poisonous {
+    if let Err(poisonous) = job.state.lose(worker) {
+        job.fail(Error::Poisonous {
             what: poisonous,
             last: format!("worker {} ({}): {why}", worker.0, describe(about)),
             log: Vec::new(),
@@ -140,7 +138,7 @@ struct Written {
     tile: Tile,
     skipped: bool,
     /// False when another worker had been faster.
-    first: Result<bool, Failure>,
+    first: Result<bool, Error>,
     time: Duration,
 }
 
@@ -148,10 +146,10 @@ impl Session<'_> {
     async fn go_on(
         &mut self,
         mut receiving: Receiving,
-        sending: &mut JoinHandle<Result<(), WireError>>,
-    ) -> Result<String, WireError> {
+        sending: &mut JoinHandle<Result<(), wire::Error>>,
+    ) -> Result<String, wire::Error> {
         let mut ending = self.job.ending();
-        let mut changes = self.job.book.changes();
+        let mut changes = self.job.state.changes();
         loop {
             self.hand_out();
             self.show();
@@ -162,7 +160,7 @@ impl Session<'_> {
                     if let Some(why) = self.hear(message, payload)? {
                         return Ok(why);
                     }
-                    if self.failures >= FAILURES && self.job.roll.count() > 1 {
+                    if self.failures >= FAILURES && self.job.workers.count() > 1 {
                         return self.send_away(receiving).await;
                     }
                 }
@@ -173,7 +171,7 @@ impl Session<'_> {
                 end = ended(&mut ending) => return self.say_goodbye(receiving, end).await,
                 sent = &mut *sending => {
                     // It ends by itself only when the connection does.
-                    return sent.unwrap_or(Err(WireError::Closed)).map(|()| "the connection ended".to_owned());
+                    return sent.unwrap_or(Err(wire::Error::Closed)).map(|()| "the connection ended".to_owned());
                 }
             }
         }
@@ -182,7 +180,7 @@ impl Session<'_> {
     /// Tells what the worker has done so far.
     fn show(&self) {
         let (worker, work) = (self.worker.0, self.work);
-        self.job.book.control().tell(Event::WorkerWorked { worker, work });
+        self.job.state.control().tell(Event::WorkerWorked { worker, work });
     }
 
     /// Grants as many tiles as the worker wants and the schedule has.
@@ -193,11 +191,11 @@ impl Session<'_> {
         let mut run = 0;
         while (self.wanted > 0 || run > 0) && self.writing.len() < EMPTY && self.has_room() {
             if run == 0 && self.job.readers.is_none() {
-                let threads = self.job.roll.count() as u64 * u64::from(self.about.threads);
-                run = self.job.book.run_length(threads);
+                let threads = self.job.workers.count() as u64 * u64::from(self.about.threads);
+                run = self.job.state.run_length(threads);
             }
             run = run.saturating_sub(1);
-            let Grant::Tile(index) = self.job.book.take(self.worker) else { return };
+            let Grant::Tile(index) = self.job.state.take(self.worker) else { return };
             let Some(tile) = self.job.task.tiling.tile(index) else { return };
             self.wanted -= 1;
             let lease = Lease { tile: index, lease: self.job.next_lease() };
@@ -235,12 +233,12 @@ impl Session<'_> {
     }
 
     /// Takes note of a message about a tile that the worker doesn't hold.
-    fn stray(&mut self, what: &str, tile: u64) -> Result<(), WireError> {
+    fn stray(&mut self, what: &str, tile: u64) -> Result<(), wire::Error> {
         tracing::warn!("worker {} {what} tile {tile}, which it doesn't hold; ignored", self.worker.0);
         self.leases.stray()
     }
 
-    fn hear(&mut self, message: FromWorker, payload: Payload) -> Result<Option<String>, WireError> {
+    fn hear(&mut self, message: FromWorker, payload: Payload) -> Result<Option<String>, wire::Error> {
         match message {
             FromWorker::Want { tiles } => {
                 let most = i64::try_from(self.most()).unwrap_or(i64::MAX);
@@ -254,7 +252,7 @@ impl Session<'_> {
                 self.wanted = 0;
                 for lease in tiles {
                     if self.leases.end(lease).is_some() {
-                        self.job.book.give_back(self.worker, lease.tile);
+                        self.job.state.give_back(self.worker, lease.tile);
                     }
                 }
             }
@@ -265,19 +263,19 @@ impl Session<'_> {
                 let _gone = self.out.try_send(Outgoing::Module);
             }
             FromWorker::ModuleRequest => {
-                return Err(WireError::Unexpected { got: "another ModuleRequest", wanted: "Want" });
+                return Err(wire::Error::Unexpected { got: "another ModuleRequest", wanted: "Want" });
             }
             FromWorker::Heartbeat { memory } => {
                 let (worker, bytes) = (self.worker.0, memory);
-                self.job.book.control().tell(Event::WorkerMemory { worker, bytes });
+                self.job.state.control().tell(Event::WorkerMemory { worker, bytes });
             }
             FromWorker::Bye { why } => {
                 for tile in self.leases.end_all() {
-                    self.job.book.give_back(self.worker, tile);
+                    self.job.state.give_back(self.worker, tile);
                 }
                 return Ok(Some(why));
             }
-            FromWorker::Hello(_) => return Err(WireError::Unexpected { got: "Hello", wanted: "Want" }),
+            FromWorker::Hello(_) => return Err(wire::Error::Unexpected { got: "Hello", wanted: "Want" }),
         }
         Ok(None)
     }
@@ -290,12 +288,12 @@ impl Session<'_> {
         }
         let threads = usize::try_from(self.about.threads).unwrap_or(usize::MAX).max(1);
         for tile in self.leases.end_all_unbegun(threads) {
-            self.job.book.give_back(self.worker, tile);
+            self.job.state.give_back(self.worker, tile);
         }
     }
 
     /// Takes a result, if it is one that this worker was asked for.
-    fn result(&mut self, result: TileResult, payload: Payload) -> Result<(), WireError> {
+    fn result(&mut self, result: TileResult, payload: Payload) -> Result<(), wire::Error> {
         // What was found when the tile was read came before its result, maybe just now.
         while let Ok(reading) = self.readings.try_recv() {
             self.note(reading);
@@ -305,7 +303,7 @@ impl Session<'_> {
         let Some(tile) = task.tiling.tile(lease.tile).filter(|_| self.leases.holds(lease)) else {
             return self.stray("sent a result for", lease.tile);
         };
-        if let wire::Outcome::Done { outputs, .. } = &outcome {
+        if let wire::TileOutcome::Done { outputs, .. } = &outcome {
             results::check_rasters(task, &tile, outputs)?;
         }
         results::check_tally(task, &tile, &tally)?;
@@ -315,7 +313,7 @@ impl Session<'_> {
         self.failures = 0;
         for line in log.lines() {
             if line.warning {
-                self.job.book.warn(format!("the function says: {}", line.text));
+                self.job.state.warn(format!("the function says: {}", line.text));
             } else {
                 tracing::info!("tile {}: {}", tile.index, line.text);
             }
@@ -326,13 +324,13 @@ impl Session<'_> {
         self.work.spent.read += Duration::from_nanos(cost.read_ns);
         self.work.spent.run += Duration::from_nanos(cost.run_ns);
         self.work.function_peak_memory = self.work.function_peak_memory.max(cost.peak_bytes);
-        let book = self.job.book.clone();
+        let job_state = self.job.state.clone();
         self.writing.spawn_blocking(move || {
             let started = Instant::now();
             let (skipped, first) = match outcome {
-                wire::Outcome::Skipped => (true, book.skipped(&tile)),
-                wire::Outcome::Done { outputs, .. } => {
-                    (false, results::hand_in(&book, &tile, &outputs, &payload, &tally))
+                wire::TileOutcome::Skipped => (true, job_state.skipped(&tile)),
+                wire::TileOutcome::Done { outputs, .. } => {
+                    (false, results::hand_in(&job_state, &tile, &outputs, &payload, &tally))
                 }
             };
             Written { tile, skipped, first, time: started.elapsed() }
@@ -340,13 +338,13 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, failure: &TileFailure) -> Result<(), WireError> {
+    fn failed(&mut self, failure: &TileFailure) -> Result<(), wire::Error> {
         let TileFailure { lease, text, retryable, log, .. } = failure;
         if self.leases.end(*lease).is_none() {
             return self.stray("reports a failure of", lease.tile);
         }
         let Some(tile) = self.job.task.tiling.tile(lease.tile) else { return Ok(()) };
-        if !self.job.book.is_open(tile.index) {
+        if !self.job.state.is_open(tile.index) {
             // Another worker had it as well, and was faster.
             return Ok(());
         }
@@ -354,13 +352,13 @@ impl Session<'_> {
         let place = format!("worker {} ({})", self.worker.0, describe(self.about));
         let log = log.lines().iter().map(|line| line.text.clone()).collect();
         if !retryable {
-            self.job.fail(Failure::Remote { tile, worker: place, text: text.into_owned(), log });
+            self.job.fail(Error::Remote { tile, worker: place, text: text.into_owned(), log });
             return Ok(());
         }
         self.failures += 1;
-        self.job.book.warn(format!("tile {} failed on {place} and is tried again: {text}", lease.tile));
-        if let Err(poisonous) = self.job.book.retry(self.worker, lease.tile) {
-            self.job.fail(Failure::Poisonous { what: poisonous, last: format!("{place}: {text}"), log });
+        self.job.state.warn(format!("tile {} failed on {place} and is tried again: {text}", lease.tile));
+        if let Err(poisonous) = self.job.state.retry(self.worker, lease.tile) {
+            self.job.fail(Error::Poisonous { what: poisonous, last: format!("{place}: {text}"), log });
         }
         Ok(())
     }
@@ -379,10 +377,10 @@ impl Session<'_> {
                 self.work.spent.read += time;
                 self.leases.withdraw(tile.index);
                 self.wanted = self.wanted.saturating_add(1);
-                let book = self.job.book.clone();
+                let job_state = self.job.state.clone();
                 self.writing.spawn_blocking(move || {
                     let started = Instant::now();
-                    Written { tile, skipped: true, first: book.skipped(&tile), time: started.elapsed() }
+                    Written { tile, skipped: true, first: job_state.skipped(&tile), time: started.elapsed() }
                 });
             }
         }
@@ -400,23 +398,23 @@ impl Session<'_> {
                 }
             }
             Ok(Written { first: Err(failure), .. }) => self.job.fail(failure),
-            Err(panic) => self.job.fail(Failure::Panicked(panic.to_string())),
+            Err(panic) => self.job.fail(Error::Panicked(panic.to_string())),
         }
     }
 
     /// Ends the conversation with a worker that is of no use.
-    async fn send_away(&mut self, receiving: Receiving) -> Result<String, WireError> {
+    async fn send_away(&mut self, receiving: Receiving) -> Result<String, wire::Error> {
         let reason = format!("{FAILURES} tiles in a row failed on this worker, and not by the function's fault");
-        self.job.book.warn(format!("worker {} ({}) is sent away: {reason}", self.worker.0, describe(self.about)));
+        self.job.state.warn(format!("worker {} ({}) is sent away: {reason}", self.worker.0, describe(self.about)));
         for tile in self.leases.end_all() {
-            self.job.book.give_back(self.worker, tile);
+            self.job.state.give_back(self.worker, tile);
         }
         self.say_goodbye(receiving, Ending::Aborted(reason.clone())).await?;
         Ok(reason)
     }
 
     /// Tells the worker how the job ended and hears it out, for a while.
-    async fn say_goodbye(&mut self, mut receiving: Receiving, end: Ending) -> Result<String, WireError> {
+    async fn say_goodbye(&mut self, mut receiving: Receiving, end: Ending) -> Result<String, wire::Error> {
         let message = match end {
             Ending::Aborted(reason) => FromController::Abort { reason: wire::clip(&reason, wire::MAX_TEXT) },
             Ending::Finished | Ending::Open => FromController::Finish,
@@ -427,7 +425,7 @@ impl Session<'_> {
                 match receiving.await {
                     (_, Ok((FromWorker::Bye { why }, _))) => return why,
                     (reader, Ok(_)) => receiving = receive(reader),
-                    (_, Err(WireError::Closed)) => return "finished".to_owned(),
+                    (_, Err(wire::Error::Closed)) => return "finished".to_owned(),
                     (_, Err(error)) => return error.to_string(),
                 }
             }

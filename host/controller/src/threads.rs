@@ -1,8 +1,8 @@
 //! Workers that are threads of this process: they skip the wire, so pixels stay in the memory where they were read.
 
-use super::book::Book;
+use super::error::Error;
 use super::events::{Event, Identity};
-use super::failure::Failure;
+use super::job_state::JobState;
 use super::schedule::WorkerId;
 use super::work::Work;
 use grid::Tile;
@@ -13,7 +13,7 @@ use worker::open_files;
 use worker::{self, Done, FilePixels, Outcome, Runner};
 
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all, and is returned.
-pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<(), Failure> {
+pub fn run(job_state: &JobState, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<(), Error> {
     let stack = runner.task().limits.thread_stack();
     let room = open_files::inputs_for_each(threads);
     let first = First::default();
@@ -22,8 +22,8 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
         let running: Vec<_> = (1..=u32::try_from(threads).unwrap_or(u32::MAX))
             .map(|n| {
                 std::thread::Builder::new().name(format!("tile-{n}")).stack_size(stack).spawn_scoped(scope, move || {
-                    let stop = StopOnDrop { book, interrupt, first };
-                    match go_on(book, runner, room, WorkerId(n), threads as u64) {
+                    let stop = StopOnDrop { job_state, interrupt, first };
+                    match go_on(job_state, runner, room, WorkerId(n), threads as u64) {
                         Ok(()) => std::mem::forget(stop),
                         Err(failure) => first.note(failure),
                     }
@@ -33,8 +33,8 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
         for thread in running {
             match thread.map(|thread| thread.join()) {
                 Ok(Ok(())) => {}
-                Ok(Err(panic)) => first.note(Failure::Panicked(panic_text(panic.as_ref()))),
-                Err(error) => first.note(Failure::Thread(error)),
+                Ok(Err(panic)) => first.note(Error::Panicked(panic_text(panic.as_ref()))),
+                Err(error) => first.note(Error::Thread(error)),
             }
         }
     });
@@ -43,100 +43,100 @@ pub fn run(book: &Book, runner: &Runner, interrupt: &Interrupt, threads: usize) 
 
 /// The failure that ends the job. Those of threads that were stopped because of it, or find an output broken by it, must not hide it.
 #[derive(Default)]
-struct First(Mutex<Option<Failure>>);
+struct First(Mutex<Option<Error>>);
 
 impl First {
-    fn note(&self, failure: Failure) {
+    fn note(&self, failure: Error) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*first, None | Some(Failure::Interrupted)) {
+        if matches!(*first, None | Some(Error::Interrupted)) {
             *first = Some(failure);
         }
     }
 
     /// Whether nothing has failed, and the job only ends early.
     fn is_orderly(&self) -> bool {
-        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Some(Failure::Interrupted))
+        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Some(Error::Interrupted))
     }
 }
 
 /// Runs tiles until all are done, and tells what this thread does.
-fn go_on(book: &Book, runner: &Runner, room: usize, worker: WorkerId, threads: u64) -> Result<(), Failure> {
-    let control = book.control();
+fn go_on(job_state: &JobState, runner: &Runner, room: usize, worker: WorkerId, threads: u64) -> Result<(), Error> {
+    let control = job_state.control();
     let name = format!("thread {}", worker.0);
     let identity = Identity { kind: "thread", name, host: String::new(), threads: 1 };
     control.tell(Event::WorkerJoined { worker: worker.0, identity: &identity });
-    let result = run_tiles(book, runner, room, worker, threads);
+    let result = run_tiles(job_state, runner, room, worker, threads);
     let why = if result.is_ok() { "finished" } else { "the job ended early" };
     control.tell(Event::WorkerLeft { worker: worker.0, why });
     result
 }
 
-fn run_tiles(book: &Book, runner: &Runner, room: usize, worker: WorkerId, threads: u64) -> Result<(), Failure> {
+fn run_tiles(job_state: &JobState, runner: &Runner, room: usize, worker: WorkerId, threads: u64) -> Result<(), Error> {
     let mut pixels = FilePixels::new(runner.task().clone(), room);
     let mut work = Work::default();
     loop {
         let waiting = Instant::now();
-        let tiles = book.wait_for_tiles(worker, threads)?;
+        let tiles = job_state.wait_for_tiles(worker, threads)?;
         work.spent.wait += waiting.elapsed();
         if tiles.is_empty() {
             return Ok(());
         }
         // The schedule counts the same tiles as the tiling.
         for tile in tiles.into_iter().filter_map(|index| runner.task().tiling.tile(index)) {
-            if book.control().stopped() {
-                return Err(Failure::Interrupted);
+            if job_state.control().stopped() {
+                return Err(Error::Interrupted);
             }
-            let result = run_tile(book, runner, &tile, &mut pixels, &mut work);
-            book.control().tell(Event::WorkerWorked { worker: worker.0, work });
+            let result = run_tile(job_state, runner, &tile, &mut pixels, &mut work);
+            job_state.control().tell(Event::WorkerWorked { worker: worker.0, work });
             result?;
         }
     }
 }
 
 fn run_tile(
-    book: &Book,
+    job_state: &JobState,
     runner: &Runner,
     tile: &Tile,
     pixels: &mut FilePixels,
     work: &mut Work,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let outcome = runner.run(tile, pixels).map_err(|worker::Failed { error, log }| match error {
-        worker::Error::Function(sandbox::Error::Interrupted { .. }) => Failure::Interrupted,
-        source => Failure::Tile { tile: *tile, source, log: log.into_iter().map(|line| line.text).collect() },
+        worker::Error::Function(sandbox::Error::Interrupted { .. }) => Error::Interrupted,
+        source => Error::Tile { tile: *tile, source, log: log.into_iter().map(|line| line.text).collect() },
     })?;
     work.bytes_in += runner.task().bytes_in(tile);
     match outcome {
         Outcome::Skipped { read } => {
             work.spent.read += read;
             work.skipped += 1;
-            book.skipped(tile).map(|_first| ())
+            job_state.skipped(tile).map(|_first| ())
         }
         Outcome::Done(mut done) => {
-            log(book, tile, done.take_log());
+            log(job_state, tile, done.take_log());
             work.spent.read += done.read;
             work.spent.run += done.run;
             work.function_peak_memory = work.function_peak_memory.max(done.peak_memory());
             work.done += 1;
             let writing = Instant::now();
-            let result = hand_in(book, tile, &done);
+            let result = hand_in(job_state, tile, &done);
             work.spent.write += writing.elapsed();
             result
         }
     }
 }
 
-fn hand_in(book: &Book, tile: &Tile, done: &Done) -> Result<(), Failure> {
-    let rasters = done.rasters().map_err(Failure::Sandbox)?;
+fn hand_in(job_state: &JobState, tile: &Tile, done: &Done) -> Result<(), Error> {
+    let rasters = done.rasters().map_err(Error::Sandbox)?;
     // There is no other worker that could have done it before.
-    book.done(tile, rasters, done.state().map_err(Failure::Sandbox)?, &done.tally).map(|_first| ())
+    job_state.done(tile, rasters, done.state().map_err(Error::Sandbox)?, &done.tally).map(|_first| ())
 }
 
 /// Passes on what the function said about a tile.
-pub fn log(book: &Book, tile: &Tile, lines: Vec<LogLine>) {
+pub fn log(job_state: &JobState, tile: &Tile, lines: Vec<LogLine>) {
     for line in lines {
         match line.level {
             LogLevel::Info => tracing::info!(target: "tilefn", "tile {}: {}", tile.index, line.text),
-            LogLevel::Warning => book.warn(format!("the function says: {}", line.text)),
+            LogLevel::Warning => job_state.warn(format!("the function says: {}", line.text)),
         }
     }
 }
@@ -144,18 +144,18 @@ pub fn log(book: &Book, tile: &Tile, lines: Vec<LogLine>) {
 /// Ends the other threads when one leaves early, by error or panic: they may be waiting for its tile. When the job only ends early, they may
 /// complete the tiles under way.
 struct StopOnDrop<'a> {
-    book: &'a Book,
+    job_state: &'a JobState,
     interrupt: &'a Interrupt,
     first: &'a First,
 }
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.book.control().stop();
+        self.job_state.control().stop();
         if !self.first.is_orderly() {
             self.interrupt.stop();
         }
-        self.book.wake();
+        self.job_state.wake();
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tilefn_abi::DType;
 use tilefn_wire::{
-    About, Compression, Cost, Fingerprint, FromController, FromWorker, JobCertificate, Lease, Listener, Log, Outcome,
-    PayloadLimits, Pool, RasterHead, Reader, Secret, Terms, Ticket, TileResult, WireError, WorkerKind, Writer, connect,
+    About, Compression, Cost, Error, Fingerprint, FromController, FromWorker, JobCertificate, Lease, Listener, Log,
+    PayloadLimits, Pool, RasterHead, Reader, Secret, Terms, Ticket, TileOutcome, TileResult, WorkerKind, Writer,
+    connect,
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -58,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn open(
     tls: bool,
     compression: Compression,
-) -> Result<(Reader<FromWorker>, Writer<FromWorker>, Option<Writer<FromController>>), WireError> {
+) -> Result<(Reader<FromWorker>, Writer<FromWorker>, Option<Writer<FromController>>), Error> {
     let limits = PayloadLimits { task: 0, module: 0, tile: 0, result: 1 << 30, rasters: 1 };
     let pool = Pool::new(256 << 20);
     let tcp = TcpListener::bind("127.0.0.1:0").await?;
@@ -100,7 +101,7 @@ async fn transfer(
     let tiles = TOTAL / pixels.len();
     let sender = tokio::spawn(async move {
         for tile in 0..tiles as u64 {
-            let outcome = Outcome::Done { outputs: vec![vec![raster]], state_len: 0 };
+            let outcome = TileOutcome::Done { outputs: vec![vec![raster]], state_len: 0 };
             let lease = Lease { tile, lease: tile };
             let result = TileResult {
                 lease,
@@ -119,7 +120,7 @@ async fn transfer(
             let (_, payload) = reader.recv().await?;
             bytes += payload.parts().map(<[u8]>::len).sum::<usize>() as f64;
         }
-        Ok::<f64, WireError>(bytes)
+        Ok::<f64, Error>(bytes)
     });
     let bytes = receiver.await??;
     sender.await??;

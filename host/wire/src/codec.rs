@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::WireError;
+use super::Error;
 
 /// How payloads may be compressed on a connection; the controller decides in its welcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,14 +54,14 @@ impl Codec {
     }
 
     /// The filled [`Self::stored`] back as the pixels it was made from; they must fill `block` exactly.
-    pub fn unpack(&mut self, block: &mut [u8], width: u8) -> Result<(), WireError> {
+    pub fn unpack(&mut self, block: &mut [u8], width: u8) -> Result<(), Error> {
         self.planes.resize(block.len(), 0);
         match lz4_flex::block::decompress_into(&self.packed, &mut self.planes) {
             Ok(len) if len == block.len() => {
                 join(&self.planes, width, block);
                 Ok(())
             }
-            _ => Err(WireError::Malformed("a compressed block does not give its pixels".into())),
+            _ => Err(Error::Malformed("a compressed block does not give its pixels".into())),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A failure of the wire; after one, the connection it came from is of no further use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum WireError {
+pub enum Error {
     /// The peer closed the connection between two messages.
     #[error("the connection was closed by the other side")]
     Closed,
@@ -101,7 +101,7 @@ pub enum WireError {
     HalfSent,
 }
 
-impl WireError {
+impl Error {
     /// Whether connecting again may help: true for what the network does, false for what the two sides disagree on.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -12,7 +12,7 @@ use bincode::config::{self, Configuration, Limit, LittleEndian, Varint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::WireError;
+use super::Error;
 use super::codec::is_width;
 use super::limits::MAX_HEADER;
 
@@ -63,22 +63,22 @@ impl Head {
     ///
     /// # Errors
     /// Another format, a field that means nothing, or a message over `max_header` bytes.
-    pub fn from_bytes(bytes: [u8; HEAD], max_header: u32) -> Result<Self, WireError> {
+    pub fn from_bytes(bytes: [u8; HEAD], max_header: u32) -> Result<Self, Error> {
         let [format, coding, by, zero, h0, h1, h2, h3, payload @ ..] = bytes;
         check_format(format)?;
         let coding = match (coding, by) {
             (0, 0) => Coding::Plain,
             (1, width) if is_width(width) => Coding::Packed(width),
             _ => {
-                return Err(WireError::Malformed(format!("a payload coded {coding} by {by}")));
+                return Err(Error::Malformed(format!("a payload coded {coding} by {by}")));
             }
         };
         if zero != 0 {
-            return Err(WireError::Malformed("a frame's reserved byte is not zero".into()));
+            return Err(Error::Malformed("a frame's reserved byte is not zero".into()));
         }
         let header = u32::from_le_bytes([h0, h1, h2, h3]);
         if header > max_header {
-            return Err(WireError::TooLarge { what: "a message", bytes: header.into(), limit: max_header.into() });
+            return Err(Error::TooLarge { what: "a message", bytes: header.into(), limit: max_header.into() });
         }
         Ok(Self { coding, header, payload: u64::from_le_bytes(payload) })
     }
@@ -87,18 +87,18 @@ impl Head {
 /// Checks the eight bytes a connection starts with.
 ///
 /// # Errors
-/// [`WireError::NotTilefn`], or [`WireError::FrameFormat`] when only the format differs.
-pub fn check_preface(bytes: [u8; 8]) -> Result<(), WireError> {
+/// [`Error::NotTilefn`], or [`Error::FrameFormat`] when only the format differs.
+pub fn check_preface(bytes: [u8; 8]) -> Result<(), Error> {
     let [format, name @ ..] = bytes;
     let [_, ours @ ..] = PREFACE;
     if name != ours {
-        return Err(WireError::NotTilefn);
+        return Err(Error::NotTilefn);
     }
     check_format(format)
 }
 
-fn check_format(theirs: u8) -> Result<(), WireError> {
-    if theirs == FORMAT { Ok(()) } else { Err(WireError::FrameFormat { theirs, ours: FORMAT }) }
+fn check_format(theirs: u8) -> Result<(), Error> {
+    if theirs == FORMAT { Ok(()) } else { Err(Error::FrameFormat { theirs, ours: FORMAT }) }
 }
 
 // The only use of bincode: `docs/decisions/0002-bincode.md` says why it is here and how it would be replaced.
@@ -108,31 +108,31 @@ const BINCODE: Configuration<LittleEndian, Varint, Limit<{ MAX_HEADER as usize }
 /// Appends `value` to `to`.
 ///
 /// # Errors
-/// [`WireError::TooLarge`] when a header cannot hold it.
-pub fn encode<T: Serialize>(value: &T, to: &mut Vec<u8>) -> Result<(), WireError> {
+/// [`Error::TooLarge`] when a header cannot hold it.
+pub fn encode<T: Serialize>(value: &T, to: &mut Vec<u8>) -> Result<(), Error> {
     let start = to.len();
-    bincode::serde::encode_into_std_write(value, to, BINCODE).map_err(|e| WireError::Malformed(e.to_string()))?;
+    bincode::serde::encode_into_std_write(value, to, BINCODE).map_err(|e| Error::Malformed(e.to_string()))?;
     let bytes = (to.len() - start) as u64;
     let limit = u64::from(MAX_HEADER);
-    if bytes <= limit { Ok(()) } else { Err(WireError::TooLarge { what: "a message", bytes, limit }) }
+    if bytes <= limit { Ok(()) } else { Err(Error::TooLarge { what: "a message", bytes, limit }) }
 }
 
 /// The value that all of `bytes` stand for.
 ///
 /// # Errors
-/// [`WireError::Malformed`], also for bytes left over.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+/// [`Error::Malformed`], also for bytes left over.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let (value, used) = decode_prefix(bytes)?;
     match bytes.len() - used {
         0 => Ok(value),
-        rest => Err(WireError::Malformed(format!("{rest} bytes left over"))),
+        rest => Err(Error::Malformed(format!("{rest} bytes left over"))),
     }
 }
 
 /// The value that `bytes` start with, and how many bytes it took.
 ///
 /// # Errors
-/// [`WireError::Malformed`].
-pub fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), WireError> {
-    bincode::serde::decode_from_slice(bytes, BINCODE).map_err(|e| WireError::Malformed(e.to_string()))
+/// [`Error::Malformed`].
+pub fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Error> {
+    bincode::serde::decode_from_slice(bytes, BINCODE).map_err(|e| Error::Malformed(e.to_string()))
 }

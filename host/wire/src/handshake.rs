@@ -12,7 +12,7 @@ use super::codec::Compression;
 use super::frame::{decode, decode_prefix};
 use super::limits::{CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence};
 use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
-use super::{Payload, Pool, Reader, Secret, Ticket, WireError, Writer, tls};
+use super::{Error, Payload, Pool, Reader, Secret, Ticket, Writer, tls};
 
 /// A worker that has shown the secret and waits for the controller's decision; dropping it closes the connection.
 pub struct Joining {
@@ -44,7 +44,7 @@ impl Joining {
         terms: Terms,
         task: &[u8],
         limits: PayloadLimits,
-    ) -> Result<(Reader<FromWorker>, Writer<FromController>), WireError> {
+    ) -> Result<(Reader<FromWorker>, Writer<FromController>), Error> {
         let welcome = Welcome {
             protocol: self.protocol,
             heartbeat_ms: u32::try_from(terms.heartbeat.as_millis()).unwrap_or(u32::MAX),
@@ -62,7 +62,7 @@ impl Joining {
     ///
     /// # Errors
     /// The connection's errors.
-    pub async fn refuse(mut self, reason: &str) -> Result<(), WireError> {
+    pub async fn refuse(mut self, reason: &str) -> Result<(), Error> {
         self.writer.send(&FromController::Refuse { reason: clip(reason, MAX_TEXT) }, &[]).await?;
         self.writer.close().await
     }
@@ -83,21 +83,21 @@ pub struct Joined {
 /// Connects a worker to the controller of its ticket: tries the addresses in turn until one accepts it.
 ///
 /// # Errors
-/// An expired ticket; [`WireError::Refused`]; [`WireError::Version`]; else what happened at each address.
-pub async fn connect(ticket: &Ticket, about: &About, pool: &Pool, limits: PayloadLimits) -> Result<Joined, WireError> {
+/// An expired ticket; [`Error::Refused`]; [`Error::Version`]; else what happened at each address.
+pub async fn connect(ticket: &Ticket, about: &About, pool: &Pool, limits: PayloadLimits) -> Result<Joined, Error> {
     ticket.check_valid(SystemTime::now())?;
     let mut failures = Vec::new();
     for address in &ticket.addresses {
         match connect_to(address, ticket, about, pool, limits).await {
             Ok(joined) => return Ok(joined),
-            Err(e @ (WireError::Refused(_) | WireError::Version(_))) => return Err(e),
-            Err(e) if ticket.addresses.len() == 1 && !matches!(e, WireError::Io(_) | WireError::Slow { .. }) => {
+            Err(e @ (Error::Refused(_) | Error::Version(_))) => return Err(e),
+            Err(e) if ticket.addresses.len() == 1 && !matches!(e, Error::Io(_) | Error::Slow { .. }) => {
                 return Err(e);
             }
             Err(e) => failures.push(format!("{address}: {e}")),
         }
     }
-    Err(WireError::Unreachable(failures.join("; ")))
+    Err(Error::Unreachable(failures.join("; ")))
 }
 
 async fn connect_to(
@@ -106,7 +106,7 @@ async fn connect_to(
     about: &About,
     pool: &Pool,
     limits: PayloadLimits,
-) -> Result<Joined, WireError> {
+) -> Result<Joined, Error> {
     let tcp = within("connecting", CONNECT_TIMEOUT, async { Ok(TcpStream::connect(address).await?) }).await?;
     tcp.set_nodelay(true)?;
     let stream = within("the TLS handshake", HANDSHAKE_TIMEOUT, tls::connect(tcp, ticket.certificate_sha256)).await?;
@@ -116,14 +116,14 @@ async fn connect_to(
 /// The worker's part on a connection that is open and, outside tests, encrypted.
 ///
 /// # Errors
-/// [`WireError::Refused`], [`WireError::NoAnswer`], [`WireError::Version`], or the connection's errors.
+/// [`Error::Refused`], [`Error::NoAnswer`], [`Error::Version`], or the connection's errors.
 pub async fn join(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: Secret,
     about: About,
     pool: Pool,
     limits: PayloadLimits,
-) -> Result<Joined, WireError> {
+) -> Result<Joined, Error> {
     begin(stream, secret, about, pool, limits, Some(HANDSHAKE_TIMEOUT)).await
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn begin(
     pool: Pool,
     limits: PayloadLimits,
     patience: Option<Duration>,
-) -> Result<Joined, WireError> {
+) -> Result<Joined, Error> {
     let (mut reader, mut writer): (Reader<FromController>, _) = halves(stream, pool, limits);
     let hello = FromWorker::Hello(Hello { protocols: Protocols::OURS, secret, about });
     within("the greeting", HANDSHAKE_TIMEOUT, writer.send(&hello, &[])).await?;
@@ -143,19 +143,19 @@ pub(super) async fn begin(
         reader.set_silence(patience);
     }
     let (answer, task) = reader.recv().await.map_err(|e| match e {
-        WireError::Closed | WireError::Truncated | WireError::Io(_) => WireError::NoAnswer,
+        Error::Closed | Error::Truncated | Error::Io(_) => Error::NoAnswer,
         e => e,
     })?;
     let welcome = match answer {
         FromController::Welcome(welcome) => welcome,
-        FromController::Refuse { reason } => return Err(WireError::Refused(reason)),
+        FromController::Refuse { reason } => return Err(Error::Refused(reason)),
         other => {
-            return Err(WireError::Unexpected { got: other.name(), wanted: "Welcome" });
+            return Err(Error::Unexpected { got: other.name(), wanted: "Welcome" });
         }
     };
     let ours = Protocols::OURS;
     if !(ours.min..=ours.max).contains(&welcome.protocol) {
-        return Err(WireError::Version(format!(
+        return Err(Error::Version(format!(
             "the controller chose protocol {}, this worker speaks {ours}: run the same tilefn version on both sides",
             welcome.protocol
         )));
@@ -176,7 +176,7 @@ pub async fn greet(
     peer: SocketAddr,
     secret: &Secret,
     pool: Pool,
-) -> Result<Joining, WireError> {
+) -> Result<Joining, Error> {
     greet_as(Some(peer), stream, secret, pool).await
 }
 
@@ -186,14 +186,14 @@ pub(super) async fn greet_as(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     secret: &Secret,
     pool: Pool,
-) -> Result<Joining, WireError> {
+) -> Result<Joining, Error> {
     let (mut reader, mut writer): (Reader<FromWorker>, _) = halves(stream, pool, PayloadLimits::default());
     reader.set_max_header(MAX_HELLO);
     let head = reader.next_header().await?;
     let protocol = match judge(reader.header(), secret) {
         Ok(protocol) => protocol,
         Err(e) => {
-            if let WireError::Version(reason) = &e {
+            if let Error::Version(reason) = &e {
                 writer.send(&FromController::Refuse { reason: reason.clone() }, &[]).await?;
                 writer.close().await?;
             }
@@ -204,18 +204,18 @@ pub(super) async fn greet_as(
     reader.take_header(message, head)?;
     match reader.payload().await? {
         (FromWorker::Hello(hello), _) => Ok(Joining { about: hello.about, peer, protocol, reader, writer }),
-        (other, _) => Err(WireError::Unexpected { got: other.name(), wanted: "Hello" }),
+        (other, _) => Err(Error::Unexpected { got: other.name(), wanted: "Hello" }),
     }
 }
 
 /// The protocol to use with the sender of these first bytes of a greeting, whatever version made the rest of them.
-pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, WireError> {
+pub(super) fn judge(header: &[u8], secret: &Secret) -> Result<u16, Error> {
     let ((number, protocols, shown), _): ((u32, Protocols, Secret), _) = decode_prefix(header)?;
     if number != 0 {
-        return Err(WireError::Unexpected { got: "another message", wanted: "Hello" });
+        return Err(Error::Unexpected { got: "another message", wanted: "Hello" });
     }
     if !secret.matches(&shown) {
-        return Err(WireError::WrongSecret);
+        return Err(Error::WrongSecret);
     }
     Protocols::OURS.choose(protocols)
 }
@@ -239,7 +239,7 @@ fn agree<M: Message>(reader: &mut Reader<M>, welcome: &Welcome) {
 pub(super) async fn within<T>(
     what: &'static str,
     limit: Duration,
-    step: impl Future<Output = Result<T, WireError>>,
-) -> Result<T, WireError> {
-    timeout(limit, step).await.map_err(|_| WireError::Slow { what, limit })?
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(limit, step).await.map_err(|_| Error::Slow { what, limit })?
 }

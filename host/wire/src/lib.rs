@@ -8,7 +8,7 @@
 //! use std::time::{Duration, SystemTime};
 //! use tilefn_wire::*;
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), WireError> {
+//! # async fn main() -> Result<(), Error> {
 //! // The controller: at most 256 MiB of received pixels wait in memory, whatever the number of workers.
 //! let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let address = tcp.local_addr()?.to_string();
@@ -30,7 +30,7 @@
 //!     joined.writer.send(&FromWorker::Want { tiles: 4 }, &[]).await?;
 //!     while let (FromController::Tile { lease, .. }, _pixels) = joined.reader.recv().await? {
 //!         let raster = RasterHead { dtype: tilefn_abi::DType::UInt8, bands: 1, rows: 2, cols: 3 };
-//!         let outcome = Outcome::Done { outputs: vec![vec![raster]], state_len: 0 };
+//!         let outcome = TileOutcome::Done { outputs: vec![vec![raster]], state_len: 0 };
 //!         let result = TileResult { lease, outcome, cost: Cost::default(), log: Log::default(), tally: Default::default() };
 //!         joined.writer.send(&FromWorker::Result(result), &[&[1, 2, 3, 4, 5, 6], &[]]).await?;
 //!     }
@@ -76,7 +76,7 @@ mod tls;
 mod writer;
 
 pub use codec::Compression;
-pub use error::WireError;
+pub use error::Error;
 pub use handshake::{Joined, Joining, Terms, connect, greet, join};
 pub use limits::{
     ALIGN, MAX_BANDS, MAX_HEADER, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT,
@@ -85,8 +85,8 @@ pub use limits::{
 pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
-    About, Cost, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Outcome, PROTOCOL, Protocols,
-    RasterHead, TileFailure, TileResult, Welcome, WorkerKind,
+    About, Cost, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, PROTOCOL, Protocols, RasterHead,
+    TileFailure, TileOutcome, TileResult, Welcome, WorkerKind,
 };
 pub use payload::{Payload, Pool};
 pub use reader::Reader;

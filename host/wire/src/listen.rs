@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::handshake::{Joining, greet, within};
 use super::limits::{CROWDED_HANDSHAKE, HANDSHAKE_TIMEOUT, MAX_HALF_OPEN};
 use super::tls::JobCertificate;
-use super::{Pool, Secret, WireError};
+use super::{Error, Pool, Secret};
 
 /// How long accepting rests after the system refused (as a rule, too many open files).
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(200);
@@ -24,7 +24,7 @@ pub struct Listener {
     certificate: JobCertificate,
     secret: Secret,
     pool: Pool,
-    handshakes: JoinSet<(SocketAddr, Result<Joining, WireError>)>,
+    handshakes: JoinSet<(SocketAddr, Result<Joining, Error>)>,
     /// Unfinished handshakes, the oldest first.
     started: VecDeque<(Instant, AbortHandle)>,
     resume: Option<Instant>,
@@ -93,7 +93,7 @@ impl Listener {
         self.started.push_back((Instant::now(), self.handshakes.spawn(task)));
     }
 
-    fn notice(&mut self, peer: SocketAddr, error: &WireError) {
+    fn notice(&mut self, peer: SocketAddr, error: &Error) {
         if self.noticed.len() < MAX_NOTICED && self.noticed.insert(peer.ip()) {
             tracing::warn!(%peer, "connection turned away: {error} (further ones from there are not logged)");
         } else {

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use super::handshake::{Joined, Joining, begin, greet_as};
 use super::message::About;
-use super::{PayloadLimits, Pool, Secret, WireError};
+use super::{Error, PayloadLimits, Pool, Secret};
 
 /// One end of such a connection.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Socket {
     ///
     /// # Errors
     /// Why the worker can't be let in.
-    pub async fn greet(self, pool: Pool) -> Result<Joining, WireError> {
+    pub async fn greet(self, pool: Pool) -> Result<Joining, Error> {
         greet_as(None, self.stream()?, &Secret::NONE, pool).await
     }
 
@@ -50,7 +50,7 @@ impl Socket {
     ///
     /// # Errors
     /// As [`join`](super::join).
-    pub async fn join(self, about: About, pool: Pool, limits: PayloadLimits) -> Result<Joined, WireError> {
+    pub async fn join(self, about: About, pool: Pool, limits: PayloadLimits) -> Result<Joined, Error> {
         begin(self.stream()?, Secret::NONE, about, pool, limits, None).await
     }
 

@@ -15,7 +15,7 @@ use super::limits::{
     MAX_BANDS, MAX_COUNTS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits,
     clip,
 };
-use super::{Secret, WireError};
+use super::{Error, Secret};
 use types::tally::Tally;
 
 /// The protocol version that this program speaks.
@@ -37,13 +37,13 @@ impl Protocols {
     /// The newest version both can speak.
     ///
     /// # Errors
-    /// [`WireError::Version`] with a text fit for either side's user.
-    pub fn choose(self, worker: Self) -> Result<u16, WireError> {
+    /// [`Error::Version`] with a text fit for either side's user.
+    pub fn choose(self, worker: Self) -> Result<u16, Error> {
         let best = self.max.min(worker.max);
         if worker.min <= worker.max && best >= self.min && best >= worker.min {
             return Ok(best);
         }
-        Err(WireError::Version(format!(
+        Err(Error::Version(format!(
             "the worker speaks protocol {worker}, the controller {self}: run the same tilefn version on both sides"
         )))
     }
@@ -62,13 +62,13 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync {
     /// Checks every bound that the type itself does not keep.
     ///
     /// # Errors
-    /// [`WireError::Malformed`] naming the field.
-    fn check(&self) -> Result<(), WireError>;
+    /// [`Error::Malformed`] naming the field.
+    fn check(&self) -> Result<(), Error>;
     /// Bytes of each part of its payload, in order.
     ///
     /// # Errors
-    /// [`WireError::Malformed`] when a raster's size overflows.
-    fn parts(&self) -> Result<Vec<u64>, WireError>;
+    /// [`Error::Malformed`] when a raster's size overflows.
+    fn parts(&self) -> Result<Vec<u64>, Error>;
     /// The most payload a receiver takes with it.
     fn payload_limit(&self, limits: &PayloadLimits) -> u64;
     /// The rasters in its payload, input by input or output by output.
@@ -228,14 +228,14 @@ impl RasterHead {
     /// Bytes of its pixels.
     ///
     /// # Errors
-    /// [`WireError::Malformed`] when they do not fit 64 bits.
-    pub fn bytes(&self) -> Result<u64, WireError> {
+    /// [`Error::Malformed`] when they do not fit 64 bits.
+    pub fn bytes(&self) -> Result<u64, Error> {
         let size = self.dtype.size() as u64;
         u64::from(self.rows)
             .checked_mul(u64::from(self.cols))
             .and_then(|n| n.checked_mul(u64::from(self.bands)))
             .and_then(|n| n.checked_mul(size))
-            .ok_or_else(|| WireError::Malformed("a raster's size overflows".into()))
+            .ok_or_else(|| Error::Malformed("a raster's size overflows".into()))
     }
 }
 
@@ -245,7 +245,7 @@ pub struct TileResult {
     /// Which tile, under which lease.
     pub lease: Lease,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: TileOutcome,
     /// What it took.
     pub cost: Cost,
     /// What the function said.
@@ -256,7 +256,7 @@ pub struct TileResult {
 
 /// What came of a tile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum TileOutcome {
     /// The function ran.
     Done {
         /// The rasters of each output, in the order of the function's description.
@@ -333,7 +333,7 @@ impl Log {
         self.lines.iter().map(|l| l.text.len()).sum()
     }
 
-    fn check(&self) -> Result<(), WireError> {
+    fn check(&self) -> Result<(), Error> {
         at_most("log lines", self.lines.len(), MAX_LOG_LINES)?;
         at_most("log bytes", self.bytes(), MAX_LOG_BYTES)
     }
@@ -353,7 +353,7 @@ impl Message for FromWorker {
         }
     }
 
-    fn check(&self) -> Result<(), WireError> {
+    fn check(&self) -> Result<(), Error> {
         match self {
             Self::Hello(Hello { about, .. }) => {
                 at_most("bytes of a worker's name", about.name.len(), MAX_NAME)?;
@@ -361,7 +361,7 @@ impl Message for FromWorker {
                 at_most("bytes of a task ARN", about.task_arn.as_ref().map_or(0, String::len), MAX_NAME)
             }
             Self::Result(r) => {
-                if let Outcome::Done { outputs, .. } = &r.outcome {
+                if let TileOutcome::Done { outputs, .. } = &r.outcome {
                     check_rasters(outputs)?;
                 }
                 at_most("counts", r.tally.counts().len(), MAX_COUNTS)?;
@@ -380,9 +380,9 @@ impl Message for FromWorker {
         }
     }
 
-    fn parts(&self) -> Result<Vec<u64>, WireError> {
+    fn parts(&self) -> Result<Vec<u64>, Error> {
         match self {
-            Self::Result(TileResult { outcome: Outcome::Done { outputs, state_len }, .. }) => {
+            Self::Result(TileResult { outcome: TileOutcome::Done { outputs, state_len }, .. }) => {
                 let mut parts = raster_parts(outputs)?;
                 parts.push(*state_len);
                 Ok(parts)
@@ -400,7 +400,7 @@ impl Message for FromWorker {
 
     fn rasters(&self) -> &[Vec<RasterHead>] {
         match self {
-            Self::Result(TileResult { outcome: Outcome::Done { outputs, .. }, .. }) => outputs,
+            Self::Result(TileResult { outcome: TileOutcome::Done { outputs, .. }, .. }) => outputs,
             _ => &[],
         }
     }
@@ -419,16 +419,16 @@ impl Message for FromController {
         }
     }
 
-    fn check(&self) -> Result<(), WireError> {
+    fn check(&self) -> Result<(), Error> {
         match self {
             Self::Refuse { reason } | Self::Abort { reason } => at_most("bytes of a reason", reason.len(), MAX_TEXT),
             Self::Tile { inputs, .. } => check_rasters(inputs),
-            Self::Welcome(w) if w.heartbeat_ms == 0 => Err(WireError::Malformed("a heartbeat of 0 ms".into())),
+            Self::Welcome(w) if w.heartbeat_ms == 0 => Err(Error::Malformed("a heartbeat of 0 ms".into())),
             Self::Welcome(_) | Self::Module { .. } | Self::Finish | Self::Heartbeat => Ok(()),
         }
     }
 
-    fn parts(&self) -> Result<Vec<u64>, WireError> {
+    fn parts(&self) -> Result<Vec<u64>, Error> {
         match self {
             Self::Welcome(w) => Ok(vec![w.task_len]),
             Self::Module { len } => Ok(vec![*len]),
@@ -458,25 +458,25 @@ impl Message for FromController {
     }
 }
 
-fn raster_parts(groups: &[Vec<RasterHead>]) -> Result<Vec<u64>, WireError> {
+fn raster_parts(groups: &[Vec<RasterHead>]) -> Result<Vec<u64>, Error> {
     groups.iter().flatten().map(RasterHead::bytes).collect()
 }
 
-fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), WireError> {
+fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), Error> {
     let most = usize::try_from(MAX_RASTERS).unwrap_or(usize::MAX);
     at_most("inputs or outputs", groups.len(), most)?;
     at_most("rasters", groups.iter().map(Vec::len).sum(), most)?;
     for raster in groups.iter().flatten() {
         at_most("bands", usize::try_from(raster.bands).unwrap_or(usize::MAX), MAX_BANDS)?;
         if raster.bands == 0 || raster.rows == 0 || raster.cols == 0 {
-            return Err(WireError::Malformed("a raster without pixels".into()));
+            return Err(Error::Malformed("a raster without pixels".into()));
         }
     }
     Ok(())
 }
 
-fn at_most(what: &str, got: usize, limit: usize) -> Result<(), WireError> {
-    if got <= limit { Ok(()) } else { Err(WireError::Malformed(format!("{got} {what}, the limit is {limit}"))) }
+fn at_most(what: &str, got: usize, limit: usize) -> Result<(), Error> {
+    if got <= limit { Ok(()) } else { Err(Error::Malformed(format!("{got} {what}, the limit is {limit}"))) }
 }
 
 /// A `DType` as its ABI number.

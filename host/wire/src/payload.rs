@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::WireError;
+use super::Error;
 use super::limits::ALIGN;
 
 /// Where each part of a payload lies: every part that is not empty starts at a multiple of [`ALIGN`],
@@ -17,7 +17,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The layout of parts of these sizes in bytes.
-    pub fn of(sizes: &[u64]) -> Result<Self, WireError> {
+    pub fn of(sizes: &[u64]) -> Result<Self, Error> {
         let mut end = 0_u64;
         let parts = sizes
             .iter()
@@ -27,7 +27,7 @@ impl Layout {
                 Some(start..end)
             })
             .collect::<Option<_>>()
-            .ok_or_else(|| WireError::Malformed("a payload's size overflows".into()))?;
+            .ok_or_else(|| Error::Malformed("a payload's size overflows".into()))?;
         Ok(Self { parts })
     }
 
@@ -43,12 +43,12 @@ impl Layout {
 }
 
 /// A payload's length and the places of its parts, as indices.
-pub(super) fn places(layout: &Layout) -> Result<(usize, Vec<Range<usize>>), WireError> {
+pub(super) fn places(layout: &Layout) -> Result<(usize, Vec<Range<usize>>), Error> {
     let index = |place: u64| {
         let limit = usize::MAX as u64;
-        usize::try_from(place).map_err(|_| WireError::TooLarge { what: "a payload", bytes: layout.total(), limit })
+        usize::try_from(place).map_err(|_| Error::TooLarge { what: "a payload", bytes: layout.total(), limit })
     };
-    let parts = layout.parts().iter().map(|p| Ok(index(p.start)?..index(p.end)?)).collect::<Result<_, WireError>>()?;
+    let parts = layout.parts().iter().map(|p| Ok(index(p.start)?..index(p.end)?)).collect::<Result<_, Error>>()?;
     Ok((index(layout.total())?, parts))
 }
 
@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// A buffer for `layout`, as soon as the budget has room. Dropping the future gives up the place in the queue.
-    pub(super) async fn take(&self, layout: &Layout) -> Result<Payload, WireError> {
+    pub(super) async fn take(&self, layout: &Layout) -> Result<Payload, Error> {
         let total = layout.total();
         if total == 0 {
             let parts = vec![0..0; layout.parts().len()];
@@ -91,7 +91,7 @@ impl Pool {
         }
         let (len, parts) = places(layout)?;
         let units = u32::try_from(total.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.0.units);
-        let permit = Arc::clone(&self.0.budget).acquire_many_owned(units).await.map_err(|_| WireError::Closed)?;
+        let permit = Arc::clone(&self.0.budget).acquire_many_owned(units).await.map_err(|_| Error::Closed)?;
         let home = Some((self.clone(), permit));
         let words = len.div_ceil(size_of::<u128>());
         let mut words_kept = self.kept(words);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::WireError;
+use super::Error;
 use super::codec::{BLOCK, Codec, Compression};
 use super::frame::{Coding, Head, PREFACE, check_preface, decode};
 use super::limits::PayloadLimits;
@@ -47,20 +47,20 @@ struct Source {
 impl Source {
     /// Fills the rest of `target`; `filled` keeps count, so that a dropped future loses nothing. Where a message may
     /// begin (`between`), the end of the stream is an orderly one.
-    async fn fill(&mut self, target: &mut [u8], filled: &mut usize, between: bool) -> Result<(), WireError> {
+    async fn fill(&mut self, target: &mut [u8], filled: &mut usize, between: bool) -> Result<(), Error> {
         while let Some(rest) = target.get_mut(*filled..).filter(|r| !r.is_empty()) {
             let read = self.io.read(rest);
             let result = match self.silence {
                 // Polls the stream before the clock: what has come counts, however late it is looked at.
-                Some(limit) => timeout_at(self.heard + limit, read).await.map_err(|_| WireError::Silent(limit))?,
+                Some(limit) => timeout_at(self.heard + limit, read).await.map_err(|_| Error::Silent(limit))?,
                 None => read.await,
             };
             match result {
                 Ok(n) if n > 0 => *filled += n,
                 // TLS reports a peer that died without its closing alert as an error.
-                Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(WireError::Io(e)),
-                _ if between && *filled == 0 => return Err(WireError::Closed),
-                _ => return Err(WireError::Truncated),
+                Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(Error::Io(e)),
+                _ if between && *filled == 0 => return Err(Error::Closed),
+                _ => return Err(Error::Truncated),
             }
             self.heard = Instant::now();
         }
@@ -68,8 +68,8 @@ impl Source {
     }
 }
 
-fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], WireError> {
-    bytes.try_into().map_err(|_| WireError::Truncated)
+fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Error> {
+    bytes.try_into().map_err(|_| Error::Truncated)
 }
 
 /// A decoded message whose payload is on its way.
@@ -105,7 +105,7 @@ impl<M: Message> Reader<M> {
         self.compression = compression;
     }
 
-    /// Sets after how long without a byte [`Self::recv`] fails with [`WireError::Silent`]. The time in which this side
+    /// Sets after how long without a byte [`Self::recv`] fails with [`Error::Silent`]. The time in which this side
     /// waits for memory does not count.
     pub fn set_silence(&mut self, limit: Duration) {
         self.source.silence = Some(limit);
@@ -126,9 +126,9 @@ impl<M: Message> Reader<M> {
     /// Dropping the future loses nothing: the next call goes on where it was, so it may stand in a `select!`.
     ///
     /// # Errors
-    /// [`WireError::Closed`] when the peer closed between messages; any other is the connection's or the peer's fault.
+    /// [`Error::Closed`] when the peer closed between messages; any other is the connection's or the peer's fault.
     /// After an error every further call fails.
-    pub async fn recv(&mut self) -> Result<(M, Payload), WireError> {
+    pub async fn recv(&mut self) -> Result<(M, Payload), Error> {
         let result = self.step().await;
         if result.is_err() {
             self.stage = Stage::Broken;
@@ -136,7 +136,7 @@ impl<M: Message> Reader<M> {
         result
     }
 
-    async fn step(&mut self) -> Result<(M, Payload), WireError> {
+    async fn step(&mut self) -> Result<(M, Payload), Error> {
         if !matches!(self.stage, Stage::Body) {
             let head = self.next_header().await?;
             let message: M = decode(&self.small)?;
@@ -146,7 +146,7 @@ impl<M: Message> Reader<M> {
     }
 
     /// Reads up to the end of the next message's header and leaves it in [`Self::header`].
-    pub(super) async fn next_header(&mut self) -> Result<Head, WireError> {
+    pub(super) async fn next_header(&mut self) -> Result<Head, Error> {
         loop {
             match self.stage {
                 Stage::Preface => {
@@ -164,7 +164,7 @@ impl<M: Message> Reader<M> {
                     self.source.fill(&mut self.small, &mut self.filled, false).await?;
                     return Ok(head);
                 }
-                Stage::Body | Stage::Broken => return Err(WireError::Closed),
+                Stage::Body | Stage::Broken => return Err(Error::Closed),
             }
         }
     }
@@ -175,11 +175,11 @@ impl<M: Message> Reader<M> {
     }
 
     /// Checks the message decoded from the header and goes on to its payload.
-    pub(super) fn take_header(&mut self, message: M, head: Head) -> Result<(), WireError> {
+    pub(super) fn take_header(&mut self, message: M, head: Head) -> Result<(), Error> {
         message.check()?;
         let layout = Layout::of(&message.parts()?)?;
         if layout.total() != head.payload {
-            return Err(WireError::Malformed(format!(
+            return Err(Error::Malformed(format!(
                 "{} comes with {} bytes of payload, its parts have {}",
                 message.name(),
                 head.payload,
@@ -188,10 +188,10 @@ impl<M: Message> Reader<M> {
         }
         let limit = message.payload_limit(&self.limits);
         if head.payload > limit {
-            return Err(WireError::TooLarge { what: message.name(), bytes: head.payload, limit });
+            return Err(Error::TooLarge { what: message.name(), bytes: head.payload, limit });
         }
         if matches!(head.coding, Coding::Packed(_)) && self.compression == Compression::None {
-            return Err(WireError::Malformed("a compressed payload, though no compression was agreed".into()));
+            return Err(Error::Malformed("a compressed payload, though no compression was agreed".into()));
         }
         self.body = Some(Body { message, head, layout, payload: None, unpacked: 0, stored: None });
         self.next(Stage::Body);
@@ -199,9 +199,9 @@ impl<M: Message> Reader<M> {
     }
 
     /// Reads the payload that is due.
-    pub(super) async fn payload(&mut self) -> Result<(M, Payload), WireError> {
+    pub(super) async fn payload(&mut self) -> Result<(M, Payload), Error> {
         let Some(body) = &mut self.body else {
-            return Err(WireError::Closed);
+            return Err(Error::Closed);
         };
         let payload = match &mut body.payload {
             Some(payload) => payload,
@@ -225,7 +225,7 @@ impl<M: Message> Reader<M> {
                         let stored = u32::from_le_bytes(array(&self.small)?);
                         let stored = usize::try_from(stored).unwrap_or(usize::MAX);
                         if stored > len {
-                            return Err(WireError::Malformed("a compressed block is longer than its pixels".into()));
+                            return Err(Error::Malformed("a compressed block is longer than its pixels".into()));
                         }
                         self.filled = 0;
                         *body.stored.insert(stored)
@@ -247,11 +247,11 @@ impl<M: Message> Reader<M> {
         self.next(Stage::Head);
         match self.body.take() {
             Some(Body { message, payload: Some(payload), .. }) => Ok((message, payload)),
-            _ => Err(WireError::Closed),
+            _ => Err(Error::Closed),
         }
     }
 
-    async fn exactly<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+    async fn exactly<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         self.small.resize(N, 0);
         self.source.fill(&mut self.small, &mut self.filled, true).await?;
         array(&self.small)

@@ -5,7 +5,7 @@ use rustls::crypto::ring::default_provider;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::WireError;
+use super::Error;
 
 /// 32 random bytes; compared in constant time and never shown.
 #[derive(Clone, Serialize, Deserialize)]
@@ -19,12 +19,12 @@ impl Secret {
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub fn generate() -> Result<Self, WireError> {
+    pub fn generate() -> Result<Self, Error> {
         let mut bytes = [0; 32];
         default_provider()
             .secure_random
             .fill(&mut bytes)
-            .map_err(|_| WireError::Certificate("the system's random source failed".into()))?;
+            .map_err(|_| Error::Certificate("the system's random source failed".into()))?;
         Ok(Self(bytes))
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::tls::Fingerprint;
-use super::{Secret, WireError, secret};
+use super::{Error, Secret, secret};
 
 /// The ticket format that this program reads and writes.
 pub const TICKET_VERSION: u32 = 1;
@@ -71,13 +71,13 @@ impl Ticket {
     /// The ticket in `bytes`, which came from `place` (a path or an `s3://` address, for messages).
     ///
     /// # Errors
-    /// [`WireError::Ticket`] with what is wrong; never with the secret.
-    pub fn parse(place: &str, bytes: &[u8]) -> Result<Self, WireError> {
+    /// [`Error::Ticket`] with what is wrong; never with the secret.
+    pub fn parse(place: &str, bytes: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Version {
             version: u32,
         }
-        let wrong = |problem: String| WireError::Ticket { place: place.to_owned(), problem };
+        let wrong = |problem: String| Error::Ticket { place: place.to_owned(), problem };
         let json = |e: serde_json::Error| {
             // serde's text may quote a value, and the value may be the secret.
             wrong(format!("not a ticket (line {}, column {})", e.line(), e.column()))
@@ -105,15 +105,15 @@ impl Ticket {
     ///
     /// # Errors
     /// None in practice; serde's signature has one.
-    pub fn to_json(&self) -> Result<Vec<u8>, WireError> {
-        serde_json::to_vec(self).map_err(|e| WireError::Ticket { place: self.job.clone(), problem: e.to_string() })
+    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
+        serde_json::to_vec(self).map_err(|e| Error::Ticket { place: self.job.clone(), problem: e.to_string() })
     }
 
     /// Reads the ticket at `path`; warns when other users can read it too.
     ///
     /// # Errors
-    /// [`WireError::Ticket`] with what is wrong.
-    pub fn read(path: &Path) -> Result<Self, WireError> {
+    /// [`Error::Ticket`] with what is wrong.
+    pub fn read(path: &Path) -> Result<Self, Error> {
         let place = path.display().to_string();
         let failed = |e: std::io::Error| ticket_error(&place, &e);
         let file = File::open(path).map_err(failed)?;
@@ -126,8 +126,8 @@ impl Ticket {
     /// Reads the ticket from a stream to its end; `place` is its name in messages.
     ///
     /// # Errors
-    /// [`WireError::Ticket`] with what is wrong.
-    pub fn read_from(place: &str, stream: impl Read) -> Result<Self, WireError> {
+    /// [`Error::Ticket`] with what is wrong.
+    pub fn read_from(place: &str, stream: impl Read) -> Result<Self, Error> {
         let mut bytes = Vec::new();
         stream.take(MAX_TICKET + 1).read_to_end(&mut bytes).map_err(|e| ticket_error(place, &e))?;
         Self::parse(place, &bytes)
@@ -136,10 +136,9 @@ impl Ticket {
     /// Writes the ticket to `path`, readable by its owner only; a reader sees all of it or nothing.
     ///
     /// # Errors
-    /// [`WireError::Ticket`] with the system's reason.
-    pub fn write(&self, path: &Path) -> Result<(), WireError> {
-        let failed =
-            |e: std::io::Error| WireError::Ticket { place: path.display().to_string(), problem: e.to_string() };
+    /// [`Error::Ticket`] with the system's reason.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let failed = |e: std::io::Error| Error::Ticket { place: path.display().to_string(), problem: e.to_string() };
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A named temporary file has mode 0600 from the start.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
@@ -151,11 +150,11 @@ impl Ticket {
     /// Checks that the ticket is still valid at `now`.
     ///
     /// # Errors
-    /// [`WireError::Ticket`] saying since when it is not.
-    pub fn check_valid(&self, now: SystemTime) -> Result<(), WireError> {
+    /// [`Error::Ticket`] saying since when it is not.
+    pub fn check_valid(&self, now: SystemTime) -> Result<(), Error> {
         match seconds(now).checked_sub(self.expires) {
             None => Ok(()),
-            Some(past) => Err(WireError::Ticket {
+            Some(past) => Err(Error::Ticket {
                 place: format!("of job {}", self.job),
                 problem: format!(
                     "expired {:?} ago; if the job still runs, check this machine's clock",
@@ -166,8 +165,8 @@ impl Ticket {
     }
 }
 
-fn ticket_error(place: &str, error: &std::io::Error) -> WireError {
-    WireError::Ticket { place: place.to_owned(), problem: error.to_string() }
+fn ticket_error(place: &str, error: &std::io::Error) -> Error {
+    Error::Ticket { place: place.to_owned(), problem: error.to_string() }
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -206,7 +205,7 @@ mod tests {
         )
     }
 
-    fn problem(result: Result<Ticket, WireError>) -> String {
+    fn problem(result: Result<Ticket, Error>) -> String {
         result.unwrap_err().to_string()
     }
 

@@ -9,14 +9,14 @@ use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, version};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme, version};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use super::WireError;
+use super::Error;
 
 /// Bytes read from the socket at once. rustls itself asks for 4 KiB at a time; larger reads save most of the system
 /// calls. The memory is touched, hence used, only as far as bytes come.
@@ -48,17 +48,17 @@ impl JobCertificate {
     /// A new self-signed certificate with a new P-256 key.
     ///
     /// # Errors
-    /// [`WireError::Certificate`] when the system has no randomness to give.
-    pub fn generate() -> Result<Self, WireError> {
+    /// [`Error::Certificate`] when the system has no randomness to give.
+    pub fn generate() -> Result<Self, Error> {
         let made = rcgen::generate_simple_self_signed([SERVER_NAME.to_owned()])
-            .map_err(|e| WireError::Certificate(e.to_string()))?;
+            .map_err(|e| Error::Certificate(e.to_string()))?;
         let certificate = made.cert.der().clone();
         let fingerprint = Fingerprint::of(&certificate);
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&version::TLS13])
             .and_then(|b| b.with_no_client_auth().with_single_cert(vec![certificate], key))
-            .map_err(|e| WireError::Certificate(e.to_string()))?;
+            .map_err(|e| Error::Certificate(e.to_string()))?;
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Self { config: Arc::new(config), fingerprint })
@@ -72,8 +72,8 @@ impl JobCertificate {
     /// The server's side of a TLS handshake on `io`.
     ///
     /// # Errors
-    /// [`WireError::Io`] when the peer does not speak TLS 1.3 or drops out.
-    pub async fn accept<IO>(&self, io: IO) -> Result<TlsStream<BufReader<IO>>, WireError>
+    /// [`Error::Io`] when the peer does not speak TLS 1.3 or drops out.
+    pub async fn accept<IO>(&self, io: IO) -> Result<TlsStream<BufReader<IO>>, Error>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -87,8 +87,8 @@ impl JobCertificate {
 /// The worker's side of a TLS handshake on `io`, with a server that must have the certificate of this fingerprint.
 ///
 /// # Errors
-/// [`WireError::WrongCertificate`], or [`WireError::Io`] when the server does not speak TLS 1.3 or drops out.
-pub async fn connect<IO>(io: IO, pin: Fingerprint) -> Result<TlsStream<BufReader<IO>>, WireError>
+/// [`Error::WrongCertificate`], or [`Error::Io`] when the server does not speak TLS 1.3 or drops out.
+pub async fn connect<IO>(io: IO, pin: Fingerprint) -> Result<TlsStream<BufReader<IO>>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -96,25 +96,25 @@ where
     let verifier = Pinned { pin, provider: Arc::clone(&provider) };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])
-        .map_err(|e| WireError::Certificate(e.to_string()))?
+        .map_err(|e| Error::Certificate(e.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
-    let name = ServerName::try_from(SERVER_NAME).map_err(|e| WireError::Certificate(e.to_string()))?;
+    let name = ServerName::try_from(SERVER_NAME).map_err(|e| Error::Certificate(e.to_string()))?;
     let io = BufReader::with_capacity(READ_AHEAD, io);
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, io).await.map_err(|e| match rejected(&e) {
-        true => WireError::WrongCertificate,
-        false => WireError::Io(e),
+        true => Error::WrongCertificate,
+        false => Error::Io(e),
     })?;
     stream.get_mut().1.set_buffer_limit(Some(WRITE_AHEAD));
     Ok(stream.into())
 }
 
 fn rejected(e: &io::Error) -> bool {
-    let cause = e.get_ref().and_then(|e| e.downcast_ref::<Error>());
-    matches!(cause, Some(Error::InvalidCertificate(_)))
+    let cause = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// ring's algorithms, with the one cipher suite.
@@ -138,11 +138,11 @@ impl ServerCertVerifier for Pinned {
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<ServerCertVerified, rustls::Error> {
         if bool::from(Fingerprint::of(end_entity).0.ct_eq(&self.pin.0)) {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
         }
     }
 
@@ -151,8 +151,8 @@ impl ServerCertVerifier for Pinned {
         _message: &[u8],
         _certificate: &CertificateDer<'_>,
         _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2 is not used".into()))
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.2 is not used".into()))
     }
 
     fn verify_tls13_signature(
@@ -160,7 +160,7 @@ impl ServerCertVerifier for Pinned {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::WireError;
+use super::Error;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
 use super::frame::{Coding, HEAD, Head, PREFACE, encode};
 use super::message::Message;
@@ -47,7 +47,7 @@ impl<M: Message> Writer<M> {
         self.compression = compression;
     }
 
-    /// Sets after how long in which the peer takes nothing sending fails with [`WireError::Stalled`].
+    /// Sets after how long in which the peer takes nothing sending fails with [`Error::Stalled`].
     pub fn set_patience(&mut self, limit: Duration) {
         self.patience = Some(limit);
     }
@@ -59,11 +59,11 @@ impl<M: Message> Writer<M> {
     ///
     /// # Errors
     /// A message over its bounds or parts of other sizes than announced (nothing is sent then); the connection's errors.
-    pub async fn send(&mut self, message: &M, parts: &[&[u8]]) -> Result<(), WireError> {
+    pub async fn send(&mut self, message: &M, parts: &[&[u8]]) -> Result<(), Error> {
         let layout = self.layout(message)?;
         let sizes = layout.parts().iter().map(|part| part.end - part.start);
         if !sizes.eq(parts.iter().map(|p| p.len() as u64)) {
-            return Err(WireError::Malformed(format!("the parts given to {} are not those announced", message.name())));
+            return Err(Error::Malformed(format!("the parts given to {} are not those announced", message.name())));
         }
         let packed_by = match self.compression {
             Compression::Lz4 if layout.total() >= MIN_COMPRESSED => Some(element_size(message)),
@@ -86,16 +86,16 @@ impl<M: Message> Writer<M> {
     }
 
     /// Checks a message that is to be sent. Returns how its payload must look.
-    fn layout(&self, message: &M) -> Result<Layout, WireError> {
+    fn layout(&self, message: &M) -> Result<Layout, Error> {
         if self.half_sent {
-            return Err(WireError::HalfSent);
+            return Err(Error::HalfSent);
         }
         message.check()?;
         Layout::of(&message.parts()?)
     }
 
     /// Makes the beginning of a frame in `start`.
-    fn begin(&mut self, message: &M, coding: Coding, payload: u64) -> Result<(), WireError> {
+    fn begin(&mut self, message: &M, coding: Coding, payload: u64) -> Result<(), Error> {
         self.start.clear();
         if !self.preface_sent {
             self.start.extend(PREFACE);
@@ -111,7 +111,7 @@ impl<M: Message> Writer<M> {
         Ok(())
     }
 
-    async fn end(&mut self) -> Result<(), WireError> {
+    async fn end(&mut self) -> Result<(), Error> {
         patient(self.patience, self.io.flush()).await?;
         self.preface_sent = true;
         self.half_sent = false;
@@ -122,11 +122,11 @@ impl<M: Message> Writer<M> {
     ///
     /// # Errors
     /// The connection's errors.
-    pub async fn close(mut self) -> Result<(), WireError> {
+    pub async fn close(mut self) -> Result<(), Error> {
         Ok(self.io.shutdown().await?)
     }
 
-    async fn write_packed(&mut self, pieces: Vec<&[u8]>, width: u8) -> Result<(), WireError> {
+    async fn write_packed(&mut self, pieces: Vec<&[u8]>, width: u8) -> Result<(), Error> {
         let mut pieces = pieces.into_iter().peekable();
         let mut rest: &[u8] = &[];
         loop {
@@ -171,9 +171,9 @@ fn element_size<M: Message>(message: &M) -> u8 {
 }
 
 /// `step`, which may take so long.
-async fn patient<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> Result<T, WireError> {
+async fn patient<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
     match limit {
-        Some(limit) => Ok(timeout(limit, step).await.map_err(|_| WireError::Stalled(limit))??),
+        Some(limit) => Ok(timeout(limit, step).await.map_err(|_| Error::Stalled(limit))??),
         None => Ok(step.await?),
     }
 }
@@ -182,7 +182,7 @@ async fn write_all(
     io: &mut (dyn AsyncWrite + Send + Unpin),
     pieces: &[&[u8]],
     patience: Option<Duration>,
-) -> Result<(), WireError> {
+) -> Result<(), Error> {
     let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|p| IoSlice::new(p)).collect();
     let mut slices = slices.as_mut_slice();
     while !slices.is_empty() {

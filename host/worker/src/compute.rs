@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use wire::{Lease, Payload};
 
 /// A tile to run.
-pub struct Job {
+pub struct QueuedTile {
     /// The tile, under the lease that its result must name.
     pub lease: Lease,
     /// The same tile.
@@ -26,7 +26,7 @@ pub struct Job {
 }
 
 /// What became of a tile.
-pub enum Report {
+pub enum TileReport {
     /// It ran, or was left out.
     Finished {
         /// Which.
@@ -56,18 +56,18 @@ pub struct Queue {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    tiles: VecDeque<QueuedTile>,
     closed: bool,
 }
 
 impl Queue {
     /// Adds a tile; gives it back when the queue is closed.
-    pub fn push(&self, job: Job) -> Result<(), Job> {
+    pub fn push(&self, tile: QueuedTile) -> Result<(), QueuedTile> {
         let mut state = self.state();
         if state.closed {
-            return Err(job);
+            return Err(tile);
         }
-        state.jobs.push_back(job);
+        state.tiles.push_back(tile);
         self.changed.notify_one();
         Ok(())
     }
@@ -77,7 +77,7 @@ impl Queue {
         let mut state = self.state();
         state.closed = true;
         self.changed.notify_all();
-        state.jobs.drain(..).map(|j| j.lease).collect()
+        state.tiles.drain(..).map(|tile| tile.lease).collect()
     }
 
     /// Whether no more tiles are taken.
@@ -85,11 +85,11 @@ impl Queue {
         self.state().closed
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<QueuedTile> {
         let mut state = self.state();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
-                return Some(job);
+            if let Some(tile) = state.tiles.pop_front() {
+                return Some(tile);
             }
             if state.closed {
                 return None;
@@ -108,7 +108,7 @@ pub fn start(
     threads: usize,
     runner: &Arc<Runner>,
     queue: &Arc<Queue>,
-    reports: &mpsc::Sender<Report>,
+    reports: &mpsc::Sender<TileReport>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let stack = runner.task().limits.thread_stack();
     let room = open_files::inputs_for_each(threads);
@@ -124,19 +124,19 @@ pub fn start(
         .collect()
 }
 
-fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Report>) {
+fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<TileReport>) {
     let mut files = FilePixels::new(runner.task().clone(), room);
-    while let Some(Job { lease, tile, pixels }) = queue.next() {
+    while let Some(QueuedTile { lease, tile, pixels }) = queue.next() {
         let result = match pixels {
             Some(payload) => runner.run(&tile, &mut Sent { runner, payload: &payload }),
             None => runner.run(&tile, &mut files),
         };
         let report = match result {
-            Ok(outcome) => Report::Finished { lease, outcome: Box::new(outcome) },
+            Ok(outcome) => TileReport::Finished { lease, outcome: Box::new(outcome) },
             Err(Failed { error: runner::Error::Function(sandbox::Error::Interrupted { .. }), .. }) => {
-                Report::Stopped(lease)
+                TileReport::Stopped(lease)
             }
-            Err(Failed { error, log }) => Report::Failed { lease, error: Box::new(error), log },
+            Err(Failed { error, log }) => TileReport::Failed { lease, error: Box::new(error), log },
         };
         // The connection is gone, and with it the lease.
         if reports.blocking_send(report).is_err() {

@@ -1,6 +1,6 @@
 //! A worker in a process of its own: joins its controller, runs what it is sent, leaves when there is no more.
 
-use super::compute::{self, Job, Queue, Report};
+use super::compute::{self, Queue, QueuedTile, TileReport};
 use super::result;
 use super::runner::{KEPT_MEMORY, Runner};
 use super::task::Task;
@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 use wire::runtime;
 use wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
-    WireError, Writer,
+    Writer,
 };
 
 /// How long a worker goes on trying to reach its controller, when it starts or after the connection broke.
@@ -78,10 +78,10 @@ impl Settings {
 pub enum Error {
     /// The controller could not be joined.
     #[error(transparent)]
-    Join(WireError),
+    Join(wire::Error),
     /// The connection broke.
     #[error(transparent)]
-    Wire(#[from] WireError),
+    Wire(#[from] wire::Error),
     /// The controller told it to stop.
     #[error("the controller stopped the job: {0}")]
     Aborted(String),
@@ -94,6 +94,16 @@ pub enum Error {
     /// The system has no more threads or no runtime.
     #[error("can't start: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl Error {
+    /// The process's exit code: 3 where infrastructure failed, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Join(_) | Self::Wire(_) => 3,
+            Self::Aborted(_) | Self::Task(_) | Self::Module(_) | Self::System(_) => 1,
+        }
+    }
 }
 
 /// Works for the controller until it has no more tiles, or `leave` says so (SIGTERM).
@@ -181,13 +191,13 @@ async fn session(
     // A closed channel shows as the end of the connection.
     let _gone = messages.send(FromWorker::Want { tiles: wanted });
 
-    let work = Work { queue: &queue, messages: &messages, task: &task, interrupt: &interrupt };
+    let receiver = Receiver { queue: &queue, messages: &messages, task: &task, interrupt: &interrupt };
     let result = tokio::select! {
-        result = work.receive(&mut reader, &mut leave) => result,
+        result = receiver.receive(&mut reader, &mut leave) => result,
         sent = &mut sending => Err(broken(sent)),
     };
     match &result {
-        Ok(end) => work.wind_up(end, &mut reader, &mut sending).await,
+        Ok(end) => receiver.wind_up(end, &mut reader, &mut sending).await,
         Err(_) => {
             queue.close();
             interrupt.stop();
@@ -206,10 +216,10 @@ async fn session(
 }
 
 /// Why the sending half has ended before its time.
-fn broken(sent: Result<Result<(), WireError>, tokio::task::JoinError>) -> Error {
+fn broken(sent: Result<Result<(), wire::Error>, tokio::task::JoinError>) -> Error {
     match sent {
         Ok(Err(error)) => Error::Wire(error),
-        Ok(Ok(())) => Error::Wire(WireError::Closed),
+        Ok(Ok(())) => Error::Wire(wire::Error::Closed),
         Err(panic) => Error::Task(format!("sending failed: {panic}")),
     }
 }
@@ -248,14 +258,14 @@ enum End {
 }
 
 /// What the receiving half works with.
-struct Work<'a> {
+struct Receiver<'a> {
     queue: &'a Queue,
     messages: &'a mpsc::UnboundedSender<FromWorker>,
     task: &'a Task,
     interrupt: &'a Interrupt,
 }
 
-impl Work<'_> {
+impl Receiver<'_> {
     /// Takes what the controller sends, until it says that all is done or `leave` does.
     async fn receive(
         &self,
@@ -277,8 +287,8 @@ impl Work<'_> {
                         )));
                     };
                     let pixels = (!payload.is_empty() || no_inputs).then_some(payload);
-                    if let Err(job) = self.queue.push(Job { lease, tile, pixels }) {
-                        self.give_back(vec![job.lease]);
+                    if let Err(tile) = self.queue.push(QueuedTile { lease, tile, pixels }) {
+                        self.give_back(vec![tile.lease]);
                     }
                 }
                 FromController::Finish => return Ok(End::Finished),
@@ -286,7 +296,7 @@ impl Work<'_> {
                 FromController::Heartbeat => {}
                 other
                 @ (FromController::Welcome(_) | FromController::Refuse { .. } | FromController::Module { .. }) => {
-                    return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Tile" }.into());
+                    return Err(wire::Error::Unexpected { got: wire::Message::name(&other), wanted: "Tile" }.into());
                 }
             }
         }
@@ -297,7 +307,7 @@ impl Work<'_> {
         &self,
         end: &End,
         reader: &mut Reader<FromController>,
-        sending: &mut JoinHandle<Result<(), WireError>>,
+        sending: &mut JoinHandle<Result<(), wire::Error>>,
     ) {
         let unbegun = self.queue.close();
         match end {
@@ -338,11 +348,11 @@ impl Work<'_> {
 /// Sends results, messages and heartbeats until the threads are done, then says goodbye.
 async fn send(
     mut writer: Writer<FromWorker>,
-    mut reports: mpsc::Receiver<Report>,
+    mut reports: mpsc::Receiver<TileReport>,
     mut messages: mpsc::UnboundedReceiver<FromWorker>,
     queue: Arc<Queue>,
     heartbeat: Duration,
-) -> Result<(), WireError> {
+) -> Result<(), wire::Error> {
     let mut beat = tokio::time::interval(heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -406,7 +416,7 @@ async fn module(
             FromController::Heartbeat => {}
             FromController::Abort { reason } => return Err(Error::Aborted(reason)),
             FromController::Finish => return Err(Error::Aborted(format!("job {} is done", task.function))),
-            other => return Err(WireError::Unexpected { got: wire::Message::name(&other), wanted: "Module" }.into()),
+            other => return Err(wire::Error::Unexpected { got: wire::Message::name(&other), wanted: "Module" }.into()),
         }
     }
 }

@@ -1,20 +1,20 @@
 //! What became of a tile, as it is told to the controller.
 
-use super::compute::Report;
+use super::compute::TileReport;
 use super::runner::{self, Done, Outcome};
 use sandbox::{self, LogLevel, LogLine};
 use std::time::Duration;
 use types::tally::Tally;
-use wire::{self, Cost, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, WireError, Writer, clip};
+use wire::{self, Cost, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, Writer, clip};
 
 /// Sends what became of a tile.
-pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(), WireError> {
+pub async fn send(writer: &mut Writer<FromWorker>, report: TileReport) -> Result<(), wire::Error> {
     match report {
-        Report::Finished { lease, outcome } => {
+        TileReport::Finished { lease, outcome } => {
             let sent = match *outcome {
                 Outcome::Skipped { read } => {
                     let cost = Cost { read_ns: nanos(read), ..Cost::default() };
-                    let (outcome, log, tally) = (wire::Outcome::Skipped, wire::Log::default(), Tally::default());
+                    let (outcome, log, tally) = (wire::TileOutcome::Skipped, wire::Log::default(), Tally::default());
                     let result = TileResult { lease, outcome, cost, log, tally };
                     writer.send(&FromWorker::Result(result), &[]).await
                 }
@@ -22,17 +22,17 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: Report) -> Result<(),
             };
             match sent {
                 // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.
-                Err(error @ (WireError::Malformed(_) | WireError::TooLarge { .. })) => {
+                Err(error @ (wire::Error::Malformed(_) | wire::Error::TooLarge { .. })) => {
                     let text = format!("the function's result can't be sent: {error}");
                     send_failure(writer, lease, false, &text, Vec::new()).await
                 }
                 sent => sent,
             }
         }
-        Report::Failed { lease, error, log } => {
-            send_failure(writer, lease, is_retryable(&error), &error.to_string(), log).await
+        TileReport::Failed { lease, error, log } => {
+            send_failure(writer, lease, error.is_retryable(), &error.to_string(), log).await
         }
-        Report::Stopped(lease) => {
+        TileReport::Stopped(lease) => {
             let returned = FromWorker::Returned { tiles: vec![lease], why: "stopped".into() };
             writer.send(&returned, &[]).await
         }
@@ -45,19 +45,19 @@ async fn send_failure(
     retryable: bool,
     text: &str,
     log: Vec<LogLine>,
-) -> Result<(), WireError> {
+) -> Result<(), wire::Error> {
     let failure = TileFailure { lease, text: clip(text, MAX_TEXT), retryable, log: wire_log(log) };
     writer.send(&FromWorker::Failed(failure), &[]).await
 }
 
 /// Sends a tile's pixels straight from the memory of the instance that made them.
-async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), WireError> {
+async fn send_done(writer: &mut Writer<FromWorker>, lease: Lease, mut done: Done) -> Result<(), wire::Error> {
     let (result, parts) = described(lease, &mut done)?;
     writer.send(&result, &parts).await
 }
 
 /// The message about a tile's result, and the parts of its payload.
-fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), WireError> {
+fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), wire::Error> {
     let log = wire_log(done.take_log());
     let tally = done.tally.clone();
     let heads = done.outputs().iter().map(|rasters| {
@@ -68,14 +68,14 @@ fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), 
     let parts = parts(done)?;
     let state_len = parts.last().map_or(0, |state| state.len() as u64);
     let cost = Cost { read_ns: nanos(done.read), run_ns: nanos(done.run), peak_bytes: done.peak_memory() };
-    let outcome = wire::Outcome::Done { outputs: heads, state_len };
+    let outcome = wire::TileOutcome::Done { outputs: heads, state_len };
     Ok((FromWorker::Result(TileResult { lease, outcome, cost, log, tally }), parts))
 }
 
 /// A result's payload: its rasters in order, then the state.
-fn parts(done: &Done) -> Result<Vec<&[u8]>, WireError> {
+fn parts(done: &Done) -> Result<Vec<&[u8]>, wire::Error> {
     // Ranges were checked when the function returned; a failure here is the sandbox's.
-    let broken = |e: sandbox::Error| WireError::Malformed(e.to_string());
+    let broken = |e: sandbox::Error| wire::Error::Malformed(e.to_string());
     let rasters = done.rasters().map_err(broken)?.into_iter().map(|(_, _, _, pixels)| pixels);
     Ok(rasters.chain([done.state().map_err(broken)?]).collect())
 }
@@ -90,9 +90,4 @@ fn wire_log(lines: Vec<LogLine>) -> wire::Log {
         log.push(line.level == LogLevel::Warning, &line.text);
     }
     log
-}
-
-/// Whether the tile may go well on another worker: yes for what this machine or its files did, no for the function's own doing.
-fn is_retryable(error: &runner::Error) -> bool {
-    matches!(error, runner::Error::Read { .. } | runner::Error::Function(sandbox::Error::Engine(_)))
 }

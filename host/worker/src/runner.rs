@@ -55,6 +55,13 @@ pub enum Error {
     Description(#[from] TooLong),
 }
 
+impl Error {
+    /// Whether the tile may go well on another worker: yes for what this machine or its files did, no for the function's own doing.
+    pub(crate) fn is_retryable(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Function(sandbox::Error::Engine(_)))
+    }
+}
+
 /// A tile that has no result.
 #[derive(Debug)]
 pub struct Failed {

@@ -6,7 +6,7 @@ use super::tasks::Tasks;
 use crate::error::AwsError;
 use crate::session::Session;
 use controller::Usage;
-use controller::fleet::{Fleet, FleetError, Roll};
+use controller::fleet::{ConnectedWorkers, Fleet, FleetError};
 use job::spec::Workers;
 use tokio::time::sleep;
 use wire::Ticket;
@@ -31,15 +31,15 @@ impl Fargate {
 }
 
 impl Fleet for Fargate {
-    async fn start(&mut self, ticket: &Ticket, roll: &Roll) -> Result<(), FleetError> {
+    async fn start(&mut self, ticket: &Ticket, workers: &ConnectedWorkers) -> Result<(), FleetError> {
         self.tasks.prepare(ticket).await?;
-        self.tasks.round(roll, true).await
+        self.tasks.round(workers, true).await
     }
 
-    async fn keep(&mut self, roll: &Roll) -> FleetError {
+    async fn keep(&mut self, workers: &ConnectedWorkers) -> FleetError {
         loop {
             sleep(self.tasks.clients.pace.poll).await;
-            if let Err(error) = self.tasks.round(roll, true).await {
+            if let Err(error) = self.tasks.round(workers, true).await {
                 return error;
             }
         }

@@ -12,7 +12,7 @@ use super::tags;
 use crate::error::{AwsError, Cause};
 use crate::session::Session;
 use aws_sdk_ecs::types::Task;
-use controller::fleet::{FleetError, Roll};
+use controller::fleet::{ConnectedWorkers, FleetError};
 use controller::{Ended, Usage};
 use indexmap::IndexMap;
 use job::spec::{self, Spot};
@@ -166,11 +166,11 @@ impl Tasks {
     }
 
     /// Looks at the tasks once and asks for those that are missing. `ready`: whether there is a place for tasks.
-    pub async fn round(&mut self, roll: &Roll, ready: bool) -> Result<(), FleetError> {
-        let connected: HashSet<_> = roll.connected().into_iter().filter_map(|about| about.task_arn).collect();
+    pub async fn round(&mut self, workers: &ConnectedWorkers, ready: bool) -> Result<(), FleetError> {
+        let connected: HashSet<_> = workers.connected().into_iter().filter_map(|about| about.task_arn).collect();
         let now = Instant::now();
         for (task, member) in &mut self.tasks {
-            if roll.came(task) && !member.connected {
+            if workers.came(task) && !member.connected {
                 member.connected = true;
                 self.trouble.failed_starts = 0;
             }
@@ -190,7 +190,7 @@ impl Tasks {
         self.look(&connected).await;
         self.stop_overdue(&connected).await;
 
-        let wanted = self.wanted(roll.tiles_left());
+        let wanted = self.wanted(workers.tiles_left());
         let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
         let waiting = self.trouble.not_before.is_some_and(|until| Instant::now() < until);
         if ready && !waiting && wanted > there {

@@ -33,7 +33,7 @@ fn from_worker() {
     same(&FromWorker::ModuleRequest, "01");
     same(&FromWorker::Want { tiles: 4 }, "02 04");
     let rasters = vec![vec![RasterHead { dtype: DType::Float32, bands: 2, rows: 512, cols: 250 }], vec![]];
-    let outcome = Outcome::Done { outputs: rasters, state_len: 9 };
+    let outcome = TileOutcome::Done { outputs: rasters, state_len: 9 };
     same(
         &FromWorker::Result(TileResult { lease: LEASE, outcome, cost: COST, log: log(), tally: tally(1) }),
         "03 07 fc 70110100 00 02 01 09 02 fb 0002 fa 00 09
@@ -42,7 +42,7 @@ fn from_worker() {
     same(
         &FromWorker::Result(TileResult {
             lease: LEASE,
-            outcome: Outcome::Skipped,
+            outcome: TileOutcome::Skipped,
             cost: Cost::default(),
             log: Log::default(),
             tally: Tally::default(),
@@ -128,7 +128,7 @@ fn the_largest_messages_fit_their_limits() {
     let most = usize::try_from(MAX_RASTERS).unwrap();
     let mut outputs = vec![vec![]; most - 1];
     outputs.push(vec![head; most]);
-    let outcome = Outcome::Done { outputs: outputs.clone(), state_len: u64::MAX };
+    let outcome = TileOutcome::Done { outputs: outputs.clone(), state_len: u64::MAX };
     let about = About {
         name: long(MAX_NAME),
         host: long(MAX_NAME),

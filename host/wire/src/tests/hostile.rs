@@ -118,7 +118,7 @@ async fn a_copied_certificate_without_its_key_is_not_enough() {
     let (a, b) = duplex(1 << 16);
     let server = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(a);
     let (client, server) = tokio::join!(tls::connect(b, Fingerprint::of(real.cert.der())), server);
-    assert!(matches!(client.err().unwrap(), WireError::WrongCertificate));
+    assert!(matches!(client.err().unwrap(), Error::WrongCertificate));
     assert!(server.is_err());
 }
 
@@ -127,7 +127,7 @@ async fn a_wrong_secret_learns_nothing() {
     let mut door = door().await;
     let wrong = ticket(door.address, door.ticket.certificate_sha256, Secret::of([0; 32]));
     let error = connect(&wrong, &about(), &Pool::new(1 << 20), LIMITS).await.err().unwrap();
-    assert!(matches!(error, WireError::NoAnswer), "{error}");
+    assert!(matches!(error, Error::NoAnswer), "{error}");
     door.lets_a_worker_in().await;
 }
 

@@ -42,7 +42,7 @@ fn raster(dtype: DType, rows: u32, cols: u32) -> RasterHead {
 }
 
 fn result(outputs: Vec<Vec<RasterHead>>, state_len: u64) -> FromWorker {
-    let outcome = Outcome::Done { outputs, state_len };
+    let outcome = TileOutcome::Done { outputs, state_len };
     FromWorker::Result(TileResult {
         lease: LEASE,
         outcome,

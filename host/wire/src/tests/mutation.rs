@@ -27,7 +27,7 @@ fn stream() -> Vec<u8> {
 }
 
 /// Reads `bytes` to their end: how many messages came, and the error that ended them.
-fn read_all(bytes: Vec<u8>) -> (usize, WireError) {
+fn read_all(bytes: Vec<u8>) -> (usize, Error) {
     let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
     rt.block_on(async {
         let limits = PayloadLimits { result: 64 << 10, ..PayloadLimits::default() };
@@ -51,7 +51,7 @@ fn read_all(bytes: Vec<u8>) -> (usize, WireError) {
 #[test]
 fn the_undamaged_stream_reads_to_its_end() {
     let (messages, end) = read_all(stream());
-    assert_eq!((messages, end.to_string()), (4, WireError::Closed.to_string()));
+    assert_eq!((messages, end.to_string()), (4, Error::Closed.to_string()));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_stream_cut_anywhere_ends_as_such() {
     let whole = stream();
     for len in (0..whole.len()).filter(|len| len % 37 == 0 || *len < 200) {
         let (_, end) = read_all(whole[..len].to_vec());
-        assert!(matches!(end, WireError::Truncated | WireError::Closed), "{len}: {end}");
+        assert!(matches!(end, Error::Truncated | Error::Closed), "{len}: {end}");
     }
 }
 

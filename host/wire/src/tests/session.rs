@@ -215,7 +215,7 @@ async fn silence_ends_a_connection_and_heartbeats_keep_it() {
     let ((), error) = tokio::join!(beats, receive);
     assert_eq!(error.to_string(), "nothing was heard from the other side for 12.5s");
     assert_eq!(start.elapsed(), Duration::from_millis(10 * 12_000 + 12_500));
-    assert_eq!(from_worker.recv().await.unwrap_err().to_string(), WireError::Closed.to_string());
+    assert_eq!(from_worker.recv().await.unwrap_err().to_string(), Error::Closed.to_string());
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +264,7 @@ async fn a_process_greets_on_the_socket_it_inherits_and_the_end_of_either_side_s
     joined.writer.send(&message, &[&pixels, &[]]).await.unwrap();
     assert_eq!(reader.recv().await.unwrap().1.part(0), Some(&pixels[..]));
     drop(joined);
-    assert!(matches!(reader.recv().await.err().unwrap(), WireError::Closed));
+    assert!(matches!(reader.recv().await.err().unwrap(), Error::Closed));
     assert!(writer.send(&FromController::Finish, &[]).await.is_err());
 }
 
@@ -279,7 +279,7 @@ async fn a_process_waits_for_its_controller_without_limit() {
     assert!(!worker.is_finished());
     drop(ours);
     let error = worker.await.unwrap().err().unwrap();
-    assert!(matches!(error, WireError::NoAnswer) && error.is_transient(), "{error}");
+    assert!(matches!(error, Error::NoAnswer) && error.is_transient(), "{error}");
 }
 
 #[test]
@@ -311,9 +311,9 @@ async fn who_takes_nothing_is_given_up() {
         writer.send(&message, &[&module]).await.unwrap();
         let started = tokio::time::Instant::now();
         let error = writer.send(&message, &[&module]).await.unwrap_err();
-        assert!(matches!(error, WireError::Stalled(l) if l == limit) && error.is_transient(), "{error}");
+        assert!(matches!(error, Error::Stalled(l) if l == limit) && error.is_transient(), "{error}");
         assert!(started.elapsed() >= limit);
-        assert!(matches!(writer.send(&message, &[&module]).await, Err(WireError::HalfSent)));
+        assert!(matches!(writer.send(&message, &[&module]).await, Err(Error::HalfSent)));
     };
     tokio::join!(sending, slow);
 }

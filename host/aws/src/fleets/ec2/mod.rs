@@ -10,7 +10,7 @@ use super::tasks::Tasks;
 use crate::error::{AwsError, Cause};
 use crate::session::Session;
 use controller::Usage;
-use controller::fleet::{Fleet, FleetError, Roll};
+use controller::fleet::{ConnectedWorkers, Fleet, FleetError};
 use indexmap::IndexMap;
 use instances::alive;
 use job::spec::{self, Workers};
@@ -63,12 +63,12 @@ impl Ec2 {
     }
 
     /// Looks at the instances once and starts those that are missing, then the same with tasks.
-    async fn round(&mut self, roll: &Roll) -> Result<(), FleetError> {
+    async fn round(&mut self, workers: &ConnectedWorkers) -> Result<(), FleetError> {
         self.look_at_instances().await;
         let there = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
         let missing = self.settings.instance_count.saturating_sub(there);
         let waiting = self.not_before.is_some_and(|until| Instant::now() < until);
-        if missing > 0 && !waiting && roll.tiles_left() > 0 {
+        if missing > 0 && !waiting && workers.tiles_left() > 0 {
             match self.launch(missing).await {
                 Ok(()) => self.refusals = 0,
                 Err(e) if self.instances.is_empty() && matches!(e.cause, Cause::Denied | Cause::Refused) => {
@@ -84,7 +84,7 @@ impl Ec2 {
             }
         }
         let ready = self.registered().await;
-        self.tasks.round(roll, ready).await
+        self.tasks.round(workers, ready).await
     }
 
     /// Starts instances wherever there are some, until there are enough or all capacity_pools have been tried.
@@ -200,15 +200,15 @@ impl Ec2 {
 }
 
 impl Fleet for Ec2 {
-    async fn start(&mut self, ticket: &Ticket, roll: &Roll) -> Result<(), FleetError> {
+    async fn start(&mut self, ticket: &Ticket, workers: &ConnectedWorkers) -> Result<(), FleetError> {
         self.tasks.prepare(ticket).await?;
-        self.round(roll).await
+        self.round(workers).await
     }
 
-    async fn keep(&mut self, roll: &Roll) -> FleetError {
+    async fn keep(&mut self, workers: &ConnectedWorkers) -> FleetError {
         loop {
             sleep(self.tasks.clients.pace.poll).await;
-            if let Err(error) = self.round(roll).await {
+            if let Err(error) = self.round(workers).await {
                 return error;
             }
         }

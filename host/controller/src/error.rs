@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// The end of a job that did not finish.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum Error {
     /// A tile has no result.
     #[error("tile {} (row {}, column {}; pixels {}..{} × {}..{}): {source}{}", .tile.index, .tile.row, .tile.col,
         .tile.window.row, .tile.window.row + i64::from(.tile.window.rows),
@@ -75,7 +75,7 @@ pub enum Failure {
     #[error("{}; {done} of {total} tiles are kept: --resume goes on from there", Early(.cause, .named))]
     Suspended {
         /// Why it ended.
-        cause: Box<Failure>,
+        cause: Box<Error>,
         /// Tiles that are done.
         done: u64,
         /// All tiles.
@@ -112,19 +112,19 @@ impl fmt::Display for Said<'_> {
 }
 
 /// Why a job ended whose outputs have their names in part.
-struct Early<'a>(&'a Failure, &'a [String]);
+struct Early<'a>(&'a Error, &'a [String]);
 
 impl fmt::Display for Early<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
             (cause, []) => write!(f, "{cause}"),
-            (Failure::Interrupted, named) => write!(f, "interrupted; {} is complete", named.join(", ")),
+            (Error::Interrupted, named) => write!(f, "interrupted; {} is complete", named.join(", ")),
             (cause, named) => write!(f, "{cause}; {} is complete", named.join(", ")),
         }
     }
 }
 
-impl Failure {
+impl Error {
     /// Whether the same job may go well when it is run again: then what is done is worth keeping.
     pub fn may_pass(&self) -> bool {
         match self {

@@ -4,8 +4,8 @@
 //! one, whoever ran it.
 
 use super::control::{Control, Unsettled};
+use super::error::Error;
 use super::events::Event;
-use super::failure::Failure;
 use super::journal::{FileState, Journal, JournalError, Progress};
 use super::ranges::Ranges;
 use super::reduce::Reducer;
@@ -22,7 +22,7 @@ use types::text;
 use worker::ResultRaster;
 
 /// A running job.
-pub struct Book {
+pub struct JobState {
     writer: Writer,
     reducer: Option<Mutex<Reducer>>,
     schedule: Mutex<Schedule>,
@@ -43,7 +43,7 @@ pub struct Book {
 /// a halo reaches into: with single tiles in turn, nearly all of them twice.
 const NEIGHBOURS: u64 = 4;
 
-impl Book {
+impl JobState {
     /// A job at its start. `tile` is the columns and rows of a tile, for the journal.
     pub fn new(
         writer: Writer,
@@ -89,11 +89,11 @@ impl Book {
     /// Tiles for `worker`; waits until there is one, or all are done (then none), or the job is stopped.
     ///
     /// They are neighbours where possible: what one decodes beyond its edge is the next one's.
-    pub fn wait_for_tiles(&self, worker: WorkerId, threads: u64) -> Result<Vec<u64>, Failure> {
+    pub fn wait_for_tiles(&self, worker: WorkerId, threads: u64) -> Result<Vec<u64>, Error> {
         let mut schedule = self.schedule();
         loop {
             if self.control.stopped() {
-                return Err(Failure::Interrupted);
+                return Err(Error::Interrupted);
             }
             match schedule.take(worker, Instant::now()) {
                 Grant::Tile(first) => {
@@ -117,7 +117,7 @@ impl Book {
     }
 
     /// `tile` was not run, since no input has a valid pixel there. False if it was done already.
-    pub fn skipped(&self, tile: &Tile) -> Result<bool, Failure> {
+    pub fn skipped(&self, tile: &Tile) -> Result<bool, Error> {
         if !self.schedule().claim(tile.index, Instant::now()) {
             return Ok(false);
         }
@@ -136,7 +136,7 @@ impl Book {
         rasters: impl IntoIterator<Item = ResultRaster<'a>>,
         state: &[u8],
         tally: &Tally,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Error> {
         if !self.schedule().claim(tile.index, Instant::now()) {
             return Ok(false);
         }
@@ -203,14 +203,14 @@ impl Book {
     }
 
     /// The accumulated result, once all tiles are done.
-    pub fn reduced(&self) -> Result<Option<serde_json::Value>, Failure> {
+    pub fn reduced(&self) -> Result<Option<serde_json::Value>, Error> {
         let Some(reducer) = &self.reducer else { return Ok(None) };
         let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
         reducer.finish().map(Some).map_err(not_joined)
     }
 
     /// Brings to the disk what is done, from time to time, so that a later run can go on from there.
-    fn checkpoint_if_due(&self) -> Result<(), Failure> {
+    fn checkpoint_if_due(&self) -> Result<(), Error> {
         // Whoever finds it locked need not wait: a checkpoint is being made.
         let Ok(mut journal) = self.journal.try_lock() else { return Ok(()) };
         match &mut *journal {
@@ -220,7 +220,7 @@ impl Book {
     }
 
     /// A journal that can't be written leaves the one before, which stays true; the job goes on.
-    fn checkpoint(&self, journal: &mut Journal) -> Result<(), Failure> {
+    fn checkpoint(&self, journal: &mut Journal) -> Result<(), Error> {
         let started = Instant::now();
         // In this order: a tile that is done was written and added up before, so what follows has it.
         let so_far = self.so_far();
@@ -238,7 +238,7 @@ impl Book {
     }
 
     /// Notes how far the outputs are, once all tiles are done. With `sync` all that has been brought to the disk.
-    fn note(&self, sync: bool) -> Result<(), Failure> {
+    fn note(&self, sync: bool) -> Result<(), Error> {
         let mut journal = self.journal();
         let Some(journal) = &mut *journal else { return Ok(()) };
         if let Some(files) = self.writer.checkpoint(true, sync)? {
@@ -276,7 +276,7 @@ impl Book {
     }
 
     /// Begins the outputs, and notes where they are: after a crash the next run removes or resumes them.
-    pub fn begin(&self) -> Result<(), Failure> {
+    pub fn begin(&self) -> Result<(), Error> {
         self.writer.probe()?.into_iter().for_each(|warning| self.warn(warning));
         self.writer.begin()?;
         let mut journal = self.journal();
@@ -294,7 +294,7 @@ impl Book {
     /// one; the journal stays until the job has been reported.
     ///
     /// A run that was too short for a checkpoint doesn't wait for the disk: it is sooner done again.
-    pub fn publish(&self) -> Result<Vec<OutputFile>, Failure> {
+    pub fn publish(&self) -> Result<Vec<OutputFile>, Error> {
         let sync = self.journal().as_ref().is_none_or(Journal::has_checkpoint);
         let mut go_on = || !self.control.stopped();
         // To note it again takes longer the more outputs there are.
@@ -339,7 +339,7 @@ impl Book {
         if let Some(journal) = journal.as_mut().filter(|_| done > 0 && !broken) {
             let saved = if self.tiles_left() == 0 {
                 let progress = |files| self.progress(self.so_far(), files);
-                let files = self.writer.checkpoint(true, true).map_err(Failure::Write);
+                let files = self.writer.checkpoint(true, true).map_err(Error::Write);
                 files.map(|files| files.into_iter().for_each(|files| self.said(journal.note(progress(files), true))))
             } else {
                 self.checkpoint(journal)
@@ -388,7 +388,7 @@ impl Book {
         result
     }
 
-    fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Failure> {
+    fn reduce(&self, tile: u64, state: &[u8]) -> Result<(), Error> {
         let Some(reducer) = &self.reducer else { return Ok(()) };
         let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
         reducer.add(tile, state.to_vec()).map_err(not_joined)?;
@@ -410,17 +410,17 @@ impl Book {
 }
 
 /// Joining that was stopped is no failure of the function's.
-fn not_joined(error: sandbox::Error) -> Failure {
+fn not_joined(error: sandbox::Error) -> Error {
     match error {
-        sandbox::Error::Interrupted { .. } => Failure::Interrupted,
-        error => Failure::Reduce(error),
+        sandbox::Error::Interrupted { .. } => Error::Interrupted,
+        error => Error::Reduce(error),
     }
 }
 
-fn stopped(error: WriteError) -> Failure {
+fn stopped(error: WriteError) -> Error {
     match error {
-        WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Failure::Interrupted,
-        error => Failure::Write(error),
+        WriteError::Raster { source: raster::Error::Stopped { .. }, .. } => Error::Interrupted,
+        error => Error::Write(error),
     }
 }
 
@@ -442,22 +442,22 @@ mod tests {
         control.tell(Event::Begun { tiles: tiling.count(), resumed: &Ranges::default() });
         let policy = Policy { max_attempts: 3, window: 4096, straggler: Duration::MAX };
         let schedule = Schedule::new(tiling.count(), Ranges::default(), policy);
-        let book = Book::new(Writer::new([], tiling), None, schedule, control.clone(), None, [1, 1]);
+        let job_state = JobState::new(Writer::new([], tiling), None, schedule, control.clone(), None, [1, 1]);
         for worker in 1..=1000 {
             // Each holds two tiles and has done one and left one out.
             for n in 0..4 {
-                let Grant::Tile(tile) = book.take(WorkerId(worker)) else { panic!("a tile") };
+                let Grant::Tile(tile) = job_state.take(WorkerId(worker)) else { panic!("a tile") };
                 match n {
-                    0 => assert!(book.done(&tiling.tile(tile).unwrap(), [], &[], &Tally::default()).unwrap()),
-                    1 => assert!(book.skipped(&tiling.tile(tile).unwrap()).unwrap()),
+                    0 => assert!(job_state.done(&tiling.tile(tile).unwrap(), [], &[], &Tally::default()).unwrap()),
+                    1 => assert!(job_state.skipped(&tiling.tile(tile).unwrap()).unwrap()),
                     _ => {}
                 }
             }
         }
-        book.lose(WorkerId(1)).unwrap();
+        job_state.lose(WorkerId(1)).unwrap();
         let counts = control.counts();
         assert_eq!((counts.total, counts.written(), counts.skipped), (10_000_000, 1000, 1000));
-        let unsettled = book.unsettled();
+        let unsettled = job_state.unsettled();
         assert_eq!((unsettled.in_flight.len(), unsettled.lost.len(), unsettled.retried), (1998, 2, 2));
     }
 }
