@@ -3,23 +3,32 @@
 use super::console::Console;
 pub use super::detach::{Detached, ProgressUpload};
 use super::fatal::Fatal;
+use super::launcher::{Launched, Launcher};
 use super::s3::wait;
 use super::{detach, gc};
-use aws::{Ec2, Fargate};
+#[cfg(feature = "ec2")]
+use aws::Ec2;
+use aws::{AwsError, Fargate, Session};
 use clap::Subcommand;
-use controller::remote::{self, Address};
-use controller::{Control, Finished, Journal, Plan, Report, Unfinished};
+use controller::{Fleet, Report, RunResult, remote};
 use job::spec::{WorkerKind, Workers};
-use sandbox::Function;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Kinds of workers on AWS that this program can start.
-pub const KINDS: &[WorkerKind] = &[
-    WorkerKind::Fargate,
+pub const LAUNCHERS: &[Launcher] = &[
+    Launcher {
+        kind: WorkerKind::Fargate,
+        run: false,
+        submit: true,
+        begin: |_| Ok(Box::new(|launched| run(launched, Fargate::new))),
+    },
     #[cfg(feature = "ec2")]
-    WorkerKind::Ec2,
+    Launcher {
+        kind: WorkerKind::Ec2,
+        run: false,
+        submit: true,
+        begin: |_| Ok(Box::new(|launched| run(launched, Ec2::new))),
+    },
 ];
 
 #[derive(Debug, Subcommand)]
@@ -46,27 +55,14 @@ impl FleetCommand {
     }
 }
 
-/// A job that is ready for its workers.
-pub struct Job<'a> {
-    pub plan: &'a Plan,
-    pub module: Vec<u8>,
-    pub function: Function,
-    pub control: &'a Arc<Control>,
-    pub journal: Option<Journal>,
-    /// Time that its preparation took.
-    pub took: Duration,
-}
-
-/// Runs a job with workers of its kind.
-pub fn run(job: Job<'_>, workers: &Workers, options: &(remote::Options, Address)) -> Result<Finished, Box<Unfinished>> {
-    let Job { plan, module, function, control, journal, took } = job;
-    #[cfg(feature = "ec2")]
-    if workers.kind == WorkerKind::Ec2 {
-        let recruit = async |module: &[u8]| aws::recruit(workers, module, Ec2::new).await;
-        return remote::run(plan, module, function, recruit, options, control, journal, took);
-    }
-    let recruit = async |module: &[u8]| aws::recruit(workers, module, Fargate::new).await;
-    remote::run(plan, module, function, recruit, options, control, journal, took)
+/// Runs a job with the fleet that `make` makes of its settings.
+fn run<F: Fleet>(
+    launched: Launched<'_>,
+    make: impl FnOnce(&Session, &Workers) -> Result<F, AwsError>,
+) -> Result<RunResult, Fatal> {
+    let (options, address, workers) = (launched.options(), launched.address()?, launched.workers);
+    let recruit = async |module: &[u8]| aws::recruit(workers, module, make).await;
+    Ok(remote::run(launched.job, recruit, &options, &address))
 }
 
 /// What the job's workers will cost, for people and for programs; none where that isn't known.

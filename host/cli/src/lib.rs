@@ -12,6 +12,10 @@ mod threads;
 mod worker;
 
 #[cfg(feature = "gdal")]
+mod launcher;
+#[cfg(feature = "gdal")]
+mod launchers;
+#[cfg(feature = "gdal")]
 mod new;
 #[cfg(feature = "gdal")]
 mod prepare;

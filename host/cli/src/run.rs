@@ -2,15 +2,13 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::launcher::{self, Launched, Launcher};
 use super::prepare::{self, JobArguments, Prepared};
-use super::threads::cores;
-use super::{fleets, progress, report, signals};
+use super::{fleets, launchers, progress, report, signals};
 use clap::Args;
-use controller::remote::{self, Address, Recruited};
-use controller::{self, Control, External, Finished, Journal, Plan, Processes, Report, Unfinished};
+use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
-use job::Loaded;
-use job::spec::{Reads, WorkerKind, Workers};
+use job::spec::Workers;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,21 +39,22 @@ pub struct SubmitArguments {
 
 /// Runs the job on this machine.
 pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
-    start(arguments, console, &[WorkerKind::Threads, WorkerKind::Processes], "run", None)
+    let launchers: Vec<_> = launchers::all().filter(|launcher| launcher.run).collect();
+    start(arguments, console, &launchers, "run", None)
 }
 
 /// Runs the job with workers in other processes.
 pub fn submit(arguments: &SubmitArguments, console: &Console) -> Result<(), Fatal> {
-    let kinds = [&[WorkerKind::Processes, WorkerKind::External], fleets::KINDS].concat();
-    let start = |id: Option<&str>| start(&arguments.run, console, &kinds, "submit", id);
+    let launchers: Vec<_> = launchers::all().filter(|launcher| launcher.submit).collect();
+    let start = |id: Option<&str>| start(&arguments.run, console, &launchers, "submit", id);
     arguments.detached.submit(&arguments.run, start, console)
 }
 
-/// Runs the job with workers of one of these kinds, under the id that it was given, if any.
+/// Runs the job with one of these kinds of workers, under the id that it was given, if any.
 fn start(
     arguments: &Arguments,
     console: &Console,
-    kinds: &[WorkerKind],
+    launchers: &[&Launcher],
     command: &str,
     id: Option<&str>,
 ) -> Result<(), Fatal> {
@@ -63,7 +62,7 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, console, kinds, command, id, started) {
+    match attempt(arguments, console, launchers, command, id, started) {
         Ok(Ended::Planned) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
@@ -118,7 +117,7 @@ impl From<Fatal> for Box<Stopped> {
 fn attempt(
     arguments: &Arguments,
     console: &Console,
-    kinds: &[WorkerKind],
+    launchers: &[&Launcher],
     command: &str,
     id: Option<&str>,
     started: Instant,
@@ -130,25 +129,23 @@ fn attempt(
     let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
     let loaded = prepare::load(&arguments.job)?;
     let kind = loaded.spec.workers.kind;
-    if !kinds.contains(&kind) {
-        let kinds: Vec<_> = kinds.iter().map(|k| k.name()).collect();
+    let Some(launcher) = launchers.iter().find(|launcher| launcher.kind == kind) else {
+        let kinds: Vec<_> = launchers.iter().map(|launcher| launcher.kind.name()).collect();
         return Err(Fatal::usage(format!(
             "workers.kind is {:?}; tilefn {command} works with {}",
             kind.name(),
             kinds.join(" or ")
         ))
         .into());
-    }
-    // They load while the job is planned.
-    let starts = kind == WorkerKind::Processes && !arguments.dry_run;
-    let processes = starts.then(|| start_processes(&loaded)).transpose()?;
+    };
+    let launch = (!arguments.dry_run).then(|| (launcher.begin)(&loaded.spec.workers)).transpose()?;
     let report = arguments.report.as_deref();
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
     let (text, json) = described(&prepared);
-    if arguments.dry_run {
+    let Some(launch) = launch else {
         console.result(&text, "plan", || json);
         return Ok(Ended::Planned);
-    }
+    };
     console.say(&text, "plan", || json);
     let dashboard =
         dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
@@ -159,11 +156,13 @@ fn attempt(
     let id = given.map_or_else(|| job_id(&workers, &prepared.plan), str::to_owned);
     let _upload =
         given.map(|id| fleets::ProgressUpload::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
-    let took = started.elapsed();
-    let result = progress::show(console, &control, || work(prepared, processes, id.clone(), &control, took, console));
+    let Prepared { module, sandbox, function, plan, journal, .. } = prepared;
+    let job = ReadyJob { plan, module, function, control: control.clone(), journal, prepared: started.elapsed() };
+    let launched = Launched { job, workers: &workers, id: id.clone(), interrupt: sandbox.interrupt(), console };
+    let result = progress::show(console, &control, || launch(launched));
     drop(catcher);
     drop(dashboard);
-    let finished = result?;
+    let finished = result?.map_err(stopped)?;
     fleets::keep(&workers, &id, &finished.report, console);
     Ok(Ended::Finished(Box::new(finished)))
 }
@@ -220,71 +219,7 @@ fn show(
     Ok(dashboard)
 }
 
-/// Starts the job's worker processes.
-fn start_processes(loaded: &Loaded) -> Result<Processes, Fatal> {
-    let workers = &loaded.spec.workers;
-    let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
-    let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
-    let started = Processes::start(program, count, threads, workers.start_timeout.duration());
-    started.map_err(|e| failed(&controller::Error::Fleet(e)))
-}
-
-fn work(
-    prepared: Prepared,
-    processes: Option<Processes>,
-    id: String,
-    control: &Arc<Control>,
-    took: Duration,
-    console: &Console,
-) -> Result<Finished, Box<Stopped>> {
-    let Prepared { loaded, module, sandbox, function, plan, journal } = prepared;
-    let workers = &loaded.spec.workers;
-    let options = remote::Options {
-        controller_reads: workers.reads == Reads::Controller,
-        max_attempts: workers.max_attempts,
-        heartbeat: workers.heartbeat.duration(),
-    };
-    if let Some(processes) = processes {
-        let result = remote::run_here(&plan, module, function, processes, &options, control, journal, took);
-        return result.map_err(stopped);
-    }
-    let result = match workers.kind {
-        WorkerKind::Threads => controller::run(&plan, function, &sandbox.interrupt(), control, journal, took),
-        WorkerKind::Fargate | WorkerKind::Ec2 => {
-            let address = address(workers, id)?;
-            let job = fleets::Job { plan: &plan, module, function, control, journal, took };
-            fleets::run(job, workers, &(options, address))
-        }
-        WorkerKind::External | WorkerKind::Processes => {
-            let ticket = workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
-            console.say(
-                &format!("waiting for workers; start them, as many as you like, where this file can be read:\n  tilefn worker --ticket {ticket}"),
-                "waiting",
-                || json!({ "ticket": ticket }),
-            );
-            let fleet = External::new(ticket.into());
-            let options = (options, address(workers, id)?);
-            let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
-            remote::run(&plan, module, function, recruit, &options, control, journal, took)
-        }
-    };
-    result.map_err(stopped)
-}
-
 fn stopped(unfinished: Box<Unfinished>) -> Box<Stopped> {
     let Unfinished { failure, report } = *unfinished;
-    Box::new(Stopped { fatal: failed(&failure), report })
-}
-
-fn failed(failure: &controller::Error) -> Fatal {
-    Fatal { code: failure.exit_code(), text: failure.to_string(), detail: None }
-}
-
-/// Where workers elsewhere find the controller.
-fn address(workers: &Workers, job: String) -> Result<Address, Fatal> {
-    let listen = workers.listen.as_deref().unwrap_or("0.0.0.0:0");
-    let listen = listen
-        .parse()
-        .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
-    Ok(Address { listen, advertise: workers.advertise.iter().cloned().collect(), job })
+    Box::new(Stopped { fatal: launcher::fatal(&failure), report })
 }

@@ -2,18 +2,16 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::launcher::Launcher;
 use super::run::Arguments;
 use clap::{Args, Subcommand};
-use controller::remote::{self, Address};
-use controller::{Control, Finished, Journal, Plan, Report, Unfinished};
-use job::spec::{WorkerKind, Workers};
-use sandbox::Function;
+use controller::{Control, Report};
+use job::spec::Workers;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// None.
-pub const KINDS: &[WorkerKind] = &[];
+pub const LAUNCHERS: &[Launcher] = &[];
 
 /// No options.
 #[derive(Debug, Args)]
@@ -49,22 +47,6 @@ impl FleetCommand {
     pub fn run(&self, _: &Console) -> Result<(), Fatal> {
         match *self {}
     }
-}
-
-/// A job that is ready for its workers.
-#[expect(dead_code, reason = "nothing runs it")]
-pub struct Job<'a> {
-    pub plan: &'a Plan,
-    pub module: Vec<u8>,
-    pub function: Function,
-    pub control: &'a Arc<Control>,
-    pub journal: Option<Journal>,
-    pub took: Duration,
-}
-
-/// Never called, as jobs with such workers are refused.
-pub fn run(_: Job<'_>, _: &Workers, _: &(remote::Options, Address)) -> Result<Finished, Box<Unfinished>> {
-    unreachable!("no kind of worker on AWS is among those that can be chosen")
 }
 
 /// None.

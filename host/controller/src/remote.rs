@@ -3,16 +3,14 @@
 use super::control::Control;
 use super::error::Error;
 use super::fleet::{Fleet, FleetError};
-use super::journal::Journal;
-use super::plan::Plan;
 use super::processes::Processes;
 use super::reading::Readers;
+use super::ready_job::ReadyJob;
 use super::remote_job::{Ending, RemoteJob};
 use super::report::Usage;
-use super::run::{self, Account, RunResult};
+use super::run::{self, RunResult};
 use super::schedule::Policy;
 use super::server;
-use sandbox::Function;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -63,44 +61,31 @@ pub struct Recruited<F> {
 /// What the user should know of how workers were ended, and what they used.
 type Served = Result<(Vec<String>, Option<Usage>), Error>;
 
-/// Runs `plan` with the workers of the fleet that `recruit` makes, given the module. `function` joins the results of an
-/// accumulating function.
+/// Runs a job with the workers of the fleet that `recruit` makes, given the module.
 pub fn run<F: Fleet>(
-    plan: &Plan,
-    module: Vec<u8>,
-    function: Function,
+    job: ReadyJob,
     recruit: impl AsyncFnOnce(&[u8]) -> Result<Recruited<F>, FleetError>,
-    options: &(Options, Address),
-    control: &Arc<Control>,
-    journal: Option<Journal>,
-    prepared: Duration,
+    options: &Options,
+    address: &Address,
 ) -> RunResult {
-    let (options, address) = options;
+    let control = job.control.clone();
     let serve = |job: &Arc<RemoteJob>| {
         let serving = async {
             let recruited = recruit(&job.module).await.map_err(Error::Fleet)?;
-            serve(job, recruited, address, control).await
+            serve(job, recruited, address, &control).await
         };
         block_on(Builder::new_multi_thread(), serving)
     };
-    conduct(plan, module, function, serve, options, control, journal, prepared)
+    conduct(job, serve, options)
 }
 
-/// Runs `plan` with these processes.
-pub fn run_here(
-    plan: &Plan,
-    module: Vec<u8>,
-    function: Function,
-    mut processes: Processes,
-    options: &Options,
-    control: &Arc<Control>,
-    journal: Option<Journal>,
-    prepared: Duration,
-) -> RunResult {
+/// Runs a job with these processes.
+pub fn run_here(job: ReadyJob, mut processes: Processes, options: &Options) -> RunResult {
+    let control = job.control.clone();
     let serve = |job: &Arc<RemoteJob>| {
         let pool = Pool::new(RESULT_BUDGET);
         let serving = async {
-            until_ended(job, control, processes.keep(job, &pool)).await;
+            until_ended(job, &control, processes.keep(job, &pool)).await;
             server::part(job, processes.sessions()).await;
             Ok((Vec::new(), None))
         };
@@ -108,23 +93,15 @@ pub fn run_here(
         block_on(Builder::new_current_thread(), serving)
     };
     // The processes end while the outputs are completed.
-    conduct(plan, module, function, serve, options, control, journal, prepared)
+    conduct(job, serve, options)
 }
 
-fn conduct(
-    plan: &Plan,
-    module: Vec<u8>,
-    function: Function,
-    serve: impl FnOnce(&Arc<RemoteJob>) -> Served,
-    options: &Options,
-    control: &Arc<Control>,
-    journal: Option<Journal>,
-    prepared: Duration,
-) -> RunResult {
+fn conduct(mut ready: ReadyJob, serve: impl FnOnce(&Arc<RemoteJob>) -> Served, options: &Options) -> RunResult {
     let started = Instant::now();
-    let task = plan.task.clone();
+    let task = ready.plan.task.clone();
     let policy = Policy { max_attempts: options.max_attempts, window: run::window(&task), straggler: STRAGGLER };
-    let job_state = run::begin(plan, function, policy, control, journal)?;
+    let job_state = run::begin(&mut ready, policy)?;
+    let module = std::mem::take(&mut ready.module);
     let readers = match options.controller_reads {
         true => Some(Readers::start(&task, processors()).map_err(Error::Thread)?),
         false => None,
@@ -144,7 +121,7 @@ fn conduct(
     if result.is_err() {
         usage.iter().for_each(|usage| tracing::info!(target: "tilefn::aws", "{usage}"));
     }
-    run::complete(plan, &job_state, result, Account { aws: usage, prepared, started })
+    run::complete(&ready, &job_state, result, usage, started)
 }
 
 /// Does the work in a runtime of its own.

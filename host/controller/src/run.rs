@@ -1,19 +1,18 @@
 //! A whole run: threads over all tiles, then the outputs' finish, then the report.
 
 use super::changes;
-use super::control::Control;
 use super::error::Error;
 use super::events::Event;
 use super::job_state::JobState;
 use super::journal::Journal;
-use super::plan::Plan;
+use super::ready_job::ReadyJob;
 use super::reduce::Reducer;
 use super::report::{GridReport, Report, Stages, Tiles, Usage, Worker};
 use super::schedule::{Policy, Schedule};
 use super::threads;
 use super::work::Work;
 use super::writer::Writer;
-use sandbox::{Function, Interrupt};
+use sandbox::Interrupt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use worker::{self, Runner, Task};
@@ -22,16 +21,6 @@ use worker::{self, Runner, Task};
 /// theirs; where tiles' contributions wait for it, few enough that these stay small.
 pub fn window(task: &Task) -> u64 {
     if task.reduce { 1 << 12 } else { 1 << 20 }
-}
-
-/// What the report says beyond the run's numbers.
-pub struct Account {
-    /// What workers on AWS used.
-    pub aws: Option<Usage>,
-    /// How long opening, planning and compiling took.
-    pub prepared: Duration,
-    /// When the run began.
-    pub started: Instant,
 }
 
 /// A job that is complete.
@@ -61,37 +50,24 @@ impl From<Error> for Box<Unfinished> {
 /// How a run ended.
 pub type RunResult = Result<Finished, Box<Unfinished>>;
 
-/// Runs `plan` with `function`, which was compiled for it, on threads of this process.
-///
-/// `prepared` is how long opening, planning and compiling took, for the report.
-pub fn run(
-    plan: &Plan,
-    function: Function,
-    interrupt: &Interrupt,
-    control: &Arc<Control>,
-    journal: Option<Journal>,
-    prepared: Duration,
-) -> RunResult {
+/// Runs a job on threads of this process.
+pub fn run(mut job: ReadyJob, interrupt: &Interrupt) -> RunResult {
     let started = Instant::now();
-    let runner = Runner::new(plan.task.clone(), function.clone()).map_err(|e| match e {
+    let runner = Runner::new(job.plan.task.clone(), job.function.clone()).map_err(|e| match e {
         worker::Error::Function(e) => Error::Sandbox(e),
         e => Error::Panicked(e.to_string()),
     })?;
     // Threads don't get lost, so nothing is tried twice.
-    let policy = Policy { max_attempts: 1, window: window(&plan.task), straggler: Duration::MAX };
-    let job_state = begin(plan, function, policy, control, journal)?;
-    let result = threads::run(&job_state, &runner, interrupt, plan.threads);
-    complete(plan, &job_state, result, Account { aws: None, prepared, started })
+    let policy = Policy { max_attempts: 1, window: window(&job.plan.task), straggler: Duration::MAX };
+    let job_state = begin(&mut job, policy)?;
+    let result = threads::run(&job_state, &runner, interrupt, job.plan.threads);
+    complete(&job, &job_state, result, None, started)
 }
 
-/// The job_state of a job at its start, or where the journal says that an earlier run stopped.
-pub fn begin(
-    plan: &Plan,
-    function: Function,
-    policy: Policy,
-    control: &Arc<Control>,
-    mut journal: Option<Journal>,
-) -> Result<Arc<JobState>, Error> {
+/// The state of a job at its start, or where the journal says that an earlier run stopped.
+pub fn begin(job: &mut ReadyJob, policy: Policy) -> Result<Arc<JobState>, Error> {
+    let (function, mut journal) = (job.function.clone(), job.journal.take());
+    let ReadyJob { plan, control, .. } = job;
     let task = &plan.task;
     let names = task.outputs.iter().map(|o| o.name.clone());
     let writer = Writer::new(names.zip(plan.outputs.iter().cloned()), task.tiling);
@@ -139,8 +115,16 @@ fn end_early(job_state: &JobState, failure: Error) -> Error {
     }
 }
 
-/// Completes the outputs of a job whose tiles are all done, if they are, and reports.
-pub fn complete(plan: &Plan, job_state: &JobState, result: Result<(), Error>, account: Account) -> RunResult {
+/// Completes the outputs of a job whose tiles are all done, if they are, and reports. `aws` is what workers on AWS used, `started`
+/// when the run began.
+pub fn complete(
+    job: &ReadyJob,
+    job_state: &JobState,
+    result: Result<(), Error>,
+    aws: Option<Usage>,
+    started: Instant,
+) -> RunResult {
+    let ReadyJob { plan, prepared, .. } = job;
     let finishing = Instant::now();
     let finished = result.and_then(|()| {
         job_state.control().tell(Event::Finishing);
@@ -149,7 +133,6 @@ pub fn complete(plan: &Plan, job_state: &JobState, result: Result<(), Error>, ac
         Ok((result, job_state.publish()?))
     });
     let task = &plan.task;
-    let Account { aws, prepared, started } = account;
     let changes = changes::warnings(task, &job_state.tally());
     let tally = job_state.control().tally();
     let (counts, work, warnings) = (tally.counts, tally.work(), tally.warnings());
@@ -170,7 +153,7 @@ pub fn complete(plan: &Plan, job_state: &JobState, result: Result<(), Error>, ac
             retried: job_state.unsettled().retried,
             failed: job_state.failed(),
         },
-        wall_seconds: (prepared + started.elapsed()).as_secs_f64(),
+        wall_seconds: (*prepared + started.elapsed()).as_secs_f64(),
         seconds: Stages {
             prepare: prepared.as_secs_f64(),
             read: spent.read.as_secs_f64(),

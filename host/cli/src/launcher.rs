@@ -1,0 +1,58 @@
+//! How a job that is ready is run with one kind of workers.
+
+use super::console::Console;
+use super::fatal::Fatal;
+use controller::remote::{Address, Options};
+use controller::{ReadyJob, RunResult};
+use job::spec::{Reads, WorkerKind, Workers};
+use sandbox::Interrupt;
+
+/// A kind of workers that this program can run jobs with.
+pub struct Launcher {
+    pub kind: WorkerKind,
+    /// Whether `tilefn run` takes this kind.
+    pub run: bool,
+    /// Whether `tilefn submit` takes this kind.
+    pub submit: bool,
+    /// Called before the job is planned, so that workers on this machine load meanwhile. Returns what runs the job once it is ready.
+    pub begin: fn(&Workers) -> Result<Launch, Fatal>,
+}
+
+/// Runs a job that is ready.
+pub type Launch = Box<dyn FnOnce(Launched<'_>) -> Result<RunResult, Fatal>>;
+
+/// A job that is ready, and what its workers need.
+pub struct Launched<'a> {
+    pub job: ReadyJob,
+    pub workers: &'a Workers,
+    /// The job's id.
+    pub id: String,
+    /// Stops the functions that run in this process.
+    pub interrupt: Interrupt,
+    pub console: &'a Console,
+}
+
+impl Launched<'_> {
+    /// How remote workers work.
+    pub fn options(&self) -> Options {
+        Options {
+            controller_reads: self.workers.reads == Reads::Controller,
+            max_attempts: self.workers.max_attempts,
+            heartbeat: self.workers.heartbeat.duration(),
+        }
+    }
+
+    /// Where workers elsewhere find the controller.
+    pub fn address(&self) -> Result<Address, Fatal> {
+        let listen = self.workers.listen.as_deref().unwrap_or("0.0.0.0:0");
+        let listen = listen
+            .parse()
+            .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
+        Ok(Address { listen, advertise: self.workers.advertise.iter().cloned().collect(), job: self.id.clone() })
+    }
+}
+
+/// The controller's error as the end of a command.
+pub fn fatal(error: &controller::Error) -> Fatal {
+    Fatal { code: error.exit_code(), text: error.to_string(), detail: None }
+}

@@ -1,0 +1,50 @@
+//! The kinds of workers: threads and processes of this machine, those that somebody else starts, and fleets elsewhere.
+
+use super::fatal::Fatal;
+use super::fleets;
+use super::launcher::{Launch, Launched, Launcher, fatal};
+use super::threads::cores;
+use controller::remote::{self, Recruited};
+use controller::{self, External, Processes, RunResult};
+use job::spec::{WorkerKind, Workers};
+use serde_json::json;
+
+const THREADS: Launcher =
+    Launcher { kind: WorkerKind::Threads, run: true, submit: false, begin: |_| Ok(Box::new(run_threads)) };
+const PROCESSES: Launcher = Launcher { kind: WorkerKind::Processes, run: true, submit: true, begin: start_processes };
+const EXTERNAL: Launcher =
+    Launcher { kind: WorkerKind::External, run: false, submit: true, begin: |_| Ok(Box::new(run_external)) };
+
+/// All kinds of workers that this program can run jobs with.
+pub fn all() -> impl Iterator<Item = &'static Launcher> {
+    [&THREADS, &PROCESSES, &EXTERNAL].into_iter().chain(fleets::LAUNCHERS)
+}
+
+fn run_threads(launched: Launched<'_>) -> Result<RunResult, Fatal> {
+    Ok(controller::run(launched.job, &launched.interrupt))
+}
+
+/// Starts the job's worker processes.
+fn start_processes(workers: &Workers) -> Result<Launch, Fatal> {
+    let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+    let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
+    let started = Processes::start(program, count, threads, workers.start_timeout.duration());
+    let processes = started.map_err(|e| fatal(&controller::Error::Fleet(e)))?;
+    Ok(Box::new(move |launched| {
+        let options = launched.options();
+        Ok(remote::run_here(launched.job, processes, &options))
+    }))
+}
+
+fn run_external(launched: Launched<'_>) -> Result<RunResult, Fatal> {
+    let ticket = launched.workers.ticket.clone().unwrap_or_else(|| "tilefn-ticket.json".into());
+    launched.console.say(
+        &format!("waiting for workers; start them, as many as you like, where this file can be read:\n  tilefn worker --ticket {ticket}"),
+        "waiting",
+        || json!({ "ticket": ticket }),
+    );
+    let fleet = External::new(ticket.into());
+    let (options, address) = (launched.options(), launched.address()?);
+    let recruit = async |_: &[u8]| Ok(Recruited { fleet, module_url: None });
+    Ok(remote::run(launched.job, recruit, &options, &address))
+}
