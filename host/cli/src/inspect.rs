@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use clap::Args;
-use sandbox::{self, Description, Halo, Limits, Module, ParamInfo, Sandbox};
+use sandbox::{Description, Halo, Limits, Module, ParamInfo, Sandbox};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

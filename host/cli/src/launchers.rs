@@ -5,7 +5,7 @@ use super::fleets;
 use super::launcher::{Launch, Launched, Launcher, fatal};
 use super::threads::cores;
 use controller::remote::{self, Recruited};
-use controller::{self, External, Processes, RunResult};
+use controller::{External, Processes, RunResult};
 use job::spec::{WorkerKind, Workers};
 use serde_json::json;
 

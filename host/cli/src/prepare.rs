@@ -8,7 +8,7 @@ use clap::Args;
 use controller::{Job, Journal, JournalError, Plan, beside, digest, lock_elsewhere, lock_here};
 use job::{self, Loaded, Survey};
 use raster::{gdal_path, is_remote};
-use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
+use sandbox::{Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -170,7 +170,7 @@ fn open_journal(
         )));
     }
     loaded.spec.grid.tile = Some(tile);
-    let done = journal.progress().done.len();
+    let done = journal.tiles_done();
     console.say(&format!("going on with a run that has done {done} tiles"), "resume", || json!({ "done": done }));
     Ok(Some(journal))
 }

@@ -16,9 +16,7 @@ pub enum Error {
         .tile.window.row, .tile.window.row + i64::from(.tile.window.rows),
         .tile.window.col, .tile.window.col + i64::from(.tile.window.cols), Said(.log))]
     Tile {
-        /// Which one.
         tile: Tile,
-        /// Why.
         source: worker::Error,
         /// What the function had logged there.
         log: Vec<String>,
@@ -35,7 +33,6 @@ pub enum Error {
     /// A tile has no result; a remote worker says so.
     #[error("tile {} (row {}, column {}) on {worker}: {text}{}", .tile.index, .tile.row, .tile.col, Said(.log))]
     Remote {
-        /// Which one.
         tile: Tile,
         /// Where it ran.
         worker: String,
@@ -60,7 +57,6 @@ pub enum Error {
     /// The controller's address can't be listened on.
     #[error("can't listen on {address} for workers: {reason}; set workers.listen")]
     Listen {
-        /// The address.
         address: SocketAddr,
         /// The system's reason.
         reason: String,

@@ -60,7 +60,6 @@ pub enum FileState {
     Unfinished {
         /// The file.
         path: String,
-        /// Its bands.
         bands: u32,
         /// Where it is.
         at: Unfinished,
@@ -99,7 +98,6 @@ impl FileState {
 pub struct Ground {
     /// What it is, for people.
     pub what: String,
-    /// Its state.
     pub state: String,
 }
 
@@ -218,8 +216,13 @@ impl Journal {
         Ok(journal)
     }
 
+    /// How many tiles an earlier run has done.
+    pub fn tiles_done(&self) -> u64 {
+        self.progress.done.len()
+    }
+
     /// What an earlier run has done.
-    pub fn progress(&self) -> &Progress {
+    pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::duplex;
 use tokio::time::{Instant, sleep, timeout};
-use wire::{self, About, FromController, FromWorker, Joined, PayloadLimits, Pool, Secret, WorkerKind};
+use wire::{About, FromController, FromWorker, Joined, PayloadLimits, Pool, Secret, WorkerKind};
 use worker::Task;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);

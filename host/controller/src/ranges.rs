@@ -39,7 +39,7 @@ impl TryFrom<Written> for Ranges {
 
 impl Ranges {
     /// Adds `n`; false if it was there.
-    pub fn insert(&mut self, n: u64) -> bool {
+    pub(crate) fn insert(&mut self, n: u64) -> bool {
         let before = self.runs.range(..=n).next_back().map(|(s, e)| (*s, *e));
         if before.is_some_and(|(_, end)| n < end) {
             return false;
@@ -55,12 +55,12 @@ impl Ranges {
     }
 
     /// The smallest number from `n` on that is not in the set.
-    pub fn next_missing(&self, n: u64) -> u64 {
+    pub(crate) fn next_missing(&self, n: u64) -> u64 {
         self.runs.range(..=n).next_back().map_or(n, |(_, end)| n.max(*end))
     }
 
     /// The number after the largest in the set.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.runs.values().next_back().copied().unwrap_or(0)
     }
 
@@ -70,13 +70,13 @@ impl Ranges {
     }
 
     /// How many numbers are in the set.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
     /// Number of separate runs: what the set costs in memory.
     #[cfg(test)]
-    pub fn runs(&self) -> usize {
+    pub(crate) fn runs(&self) -> usize {
         self.runs.len()
     }
 }

@@ -28,7 +28,6 @@ pub struct Read {
 pub struct ReadError {
     /// The input's name.
     pub input: String,
-    /// Why.
     pub source: Error,
 }
 

@@ -52,7 +52,6 @@ pub struct Address {
 
 /// A fleet, and the address where its workers find the module if the controller need not send it.
 pub struct Recruited<F> {
-    /// The fleet.
     pub fleet: F,
     /// `s3://…` or `https://…`.
     pub module_url: Option<String>,

@@ -34,7 +34,6 @@ pub struct Report {
     pub peak_memory: u64,
     /// Highest memory of one call of the function, inside the sandbox.
     pub function_peak_memory: u64,
-    /// The workers.
     pub workers: Vec<Worker>,
     /// What workers on AWS used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,11 +57,9 @@ pub struct Job {
     pub path: String,
     /// SHA-256 of the job as it was run, overrides included.
     pub sha256: String,
-    /// The module.
     pub module: String,
     /// SHA-256 of the module.
     pub module_sha256: String,
-    /// The function.
     pub function: String,
 }
 

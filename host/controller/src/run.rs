@@ -15,7 +15,7 @@ use super::writer::Writer;
 use sandbox::Interrupt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use worker::{self, Runner, Task};
+use worker::{Runner, Task};
 
 /// Tiles that may be started past the first unfinished one: enough for thousands of workers with one slow tile among
 /// theirs; where tiles' contributions wait for it, few enough that these stay small.
@@ -35,7 +35,6 @@ pub struct Finished {
 /// A job that ended early.
 #[derive(Debug)]
 pub struct Unfinished {
-    /// Why.
     pub failure: Error,
     /// What was done until then, if it had begun.
     pub report: Option<Report>,

@@ -43,7 +43,6 @@ pub enum Grant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("tile {tile} was lost {attempts} times with the worker that ran it")]
 pub struct Poisonous {
-    /// The tile.
     pub tile: u64,
     /// How often.
     pub attempts: u32,

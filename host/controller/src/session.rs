@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use types::tally::Tally;
 use types::text;
-use wire::{self, About, FromController, FromWorker, Lease, Payload, Reader, TileFailure, TileResult, Writer};
+use wire::{About, FromController, FromWorker, Lease, Payload, Reader, TileFailure, TileResult, Writer};
 
 /// Most threads of one worker; more than any machine has.
 const MAX_THREADS: usize = 1024;

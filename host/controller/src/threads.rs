@@ -6,11 +6,11 @@ use super::job_state::JobState;
 use super::schedule::WorkerId;
 use super::work::Work;
 use grid::Tile;
-use sandbox::{self, Interrupt, LogLevel, LogLine};
+use sandbox::{Interrupt, LogLevel, LogLine};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use worker::open_files;
-use worker::{self, Done, FilePixels, Outcome, Runner};
+use worker::{Done, FilePixels, Outcome, Runner};
 
 /// Runs tiles on `threads` threads until all are done; the first failure stops them all, and is returned.
 pub fn run(job_state: &JobState, runner: &Runner, interrupt: &Interrupt, threads: usize) -> Result<(), Error> {

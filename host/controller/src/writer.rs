@@ -4,7 +4,7 @@ use super::journal::FileState;
 use super::ranges::Ranges;
 use super::report::OutputFile;
 use grid::{Tile, Tiling};
-use raster::{self, Complete, Error, Incomplete, Target, TargetSpec, Written};
+use raster::{Complete, Error, Incomplete, Target, TargetSpec, Written};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -26,7 +26,6 @@ pub enum Error {
     Slow {
         /// The step.
         what: &'static str,
-        /// Its limit.
         limit: Duration,
     },
     /// The first bytes are not tilefn's.
@@ -49,7 +48,6 @@ pub enum Error {
         what: &'static str,
         /// Bytes announced or given.
         bytes: u64,
-        /// The limit.
         limit: u64,
     },
     /// A message that cannot be decoded or breaks one of its bounds.

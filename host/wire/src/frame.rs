@@ -44,7 +44,6 @@ pub struct Head {
 }
 
 impl Head {
-    /// Its bytes.
     pub fn to_bytes(self) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         let (flags, lengths) = bytes.split_at_mut(4);

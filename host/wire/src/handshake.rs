@@ -28,7 +28,7 @@ pub struct Joining {
 /// What a controller grants a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Each side sends something at least this often; [`silence`] for longer ends the connection.
+    /// Each side sends something at least this often; two and a half times as long without a byte ends the connection.
     pub heartbeat: Duration,
     /// How payloads are compressed, both ways.
     pub compression: Compression,

@@ -78,20 +78,17 @@ mod writer;
 pub use codec::Compression;
 pub use error::Error;
 pub use handshake::{Joined, Joining, Terms, connect, greet, join};
-pub use limits::{
-    ALIGN, MAX_BANDS, MAX_HEADER, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT,
-    PayloadLimits, clip, silence,
-};
+pub use limits::{ALIGN, MAX_BANDS, MAX_LEASES, MAX_RASTERS, MAX_TEXT, PayloadLimits, clip};
 pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
-    About, Cost, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, PROTOCOL, Protocols, RasterHead,
-    TileFailure, TileOutcome, TileResult, Welcome, WorkerKind,
+    About, Cost, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Protocols, RasterHead, TileFailure,
+    TileOutcome, TileResult, Welcome, WorkerKind,
 };
 pub use payload::{Payload, Pool};
 pub use reader::Reader;
 pub use secret::Secret;
-pub use ticket::{TICKET_VERSION, Ticket};
+pub use ticket::Ticket;
 pub use tls::{Fingerprint, JobCertificate};
 pub use writer::Writer;
 

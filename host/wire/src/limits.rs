@@ -49,7 +49,6 @@ pub fn silence(heartbeat: Duration) -> Duration {
 pub struct PayloadLimits {
     /// The task description.
     pub task: u64,
-    /// The module.
     pub module: u64,
     /// A tile's input rasters.
     pub tile: u64,

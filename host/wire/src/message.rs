@@ -93,7 +93,6 @@ pub enum FromWorker {
     Failed(TileFailure),
     /// Tiles are given back unfinished.
     Returned {
-        /// Which.
         tiles: Vec<Lease>,
         /// Why, for the log and the report.
         why: String,
@@ -304,7 +303,6 @@ pub struct Log {
 pub struct LogLine {
     /// Whether it belongs among the warnings of the report.
     pub warning: bool,
-    /// The text.
     pub text: String,
 }
 

@@ -7,8 +7,8 @@ use super::marks;
 use super::runner::{self, Failed, Outcome, Pixels, Runner};
 use crate::open_files;
 use grid::{Tile, Window};
-use raster::{self, Found};
-use sandbox::{self, LogLine};
+use raster::Found;
+use sandbox::LogLine;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -29,16 +29,13 @@ pub struct QueuedTile {
 pub enum TileReport {
     /// It ran, or was left out.
     Finished {
-        /// Which.
         lease: Lease,
         /// With what result.
         outcome: Box<Outcome>,
     },
     /// It failed.
     Failed {
-        /// Which.
         lease: Lease,
-        /// Why.
         error: Box<runner::Error>,
         /// What the function said before.
         log: Vec<LogLine>,

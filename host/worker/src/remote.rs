@@ -4,7 +4,7 @@ use super::compute::{self, Queue, QueuedTile, TileReport};
 use super::result;
 use super::runner::{KEPT_MEMORY, Runner};
 use super::task::Task;
-use sandbox::{self, Interrupt, Module, Sandbox};
+use sandbox::{Interrupt, Module, Sandbox};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use super::compute::TileReport;
 use super::runner::{self, Done, Outcome};
-use sandbox::{self, LogLevel, LogLine};
+use sandbox::{LogLevel, LogLine};
 use std::time::Duration;
 use types::tally::Tally;
-use wire::{self, Cost, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, Writer, clip};
+use wire::{Cost, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, Writer, clip};
 
 /// Sends what became of a tile.
 pub async fn send(writer: &mut Writer<FromWorker>, report: TileReport) -> Result<(), wire::Error> {

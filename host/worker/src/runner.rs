@@ -5,7 +5,7 @@ use super::nodata::{self, Unmarkable};
 use super::task::{Raster, Task};
 use grid::{Tile, Window};
 use raster::Found;
-use sandbox::{self, Function, GuestRange, Instance, LogLine, OutRaster};
+use sandbox::{Function, GuestRange, Instance, LogLine, OutRaster};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tilefn_abi::DType;
@@ -65,7 +65,6 @@ impl Error {
 /// A tile that has no result.
 #[derive(Debug)]
 pub struct Failed {
-    /// Why.
     pub error: Error,
     /// What the function had logged before.
     pub log: Vec<LogLine>,
@@ -144,12 +143,10 @@ impl Runner {
         Ok(Self { task, function, template })
     }
 
-    /// The task.
     pub fn task(&self) -> &Arc<Task> {
         &self.task
     }
 
-    /// The function.
     pub fn function(&self) -> &Function {
         &self.function
     }

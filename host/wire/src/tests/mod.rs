@@ -5,6 +5,8 @@ use tilefn_abi::DType;
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;
+use crate::limits::{MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME};
+use crate::message::PROTOCOL;
 use types::tally::Tally;
 
 mod golden;
