@@ -19,7 +19,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What pays for a peer: nothing on the same machine, where the wire is faster than the compressor.
+    /// The compression for a peer: none on the same machine, where the wire is faster than the compressor.
     pub fn for_peer(peer: Option<SocketAddr>) -> Self {
         if peer.is_none_or(|peer| peer.ip().is_loopback()) { Self::None } else { Self::Lz4 }
     }
@@ -27,7 +27,7 @@ impl Compression {
 
 /// Pixel bytes in a block: planes and result stay in the processor's cache.
 pub(super) const BLOCK: usize = 256 << 10;
-/// Payloads below this are not worth a compressor's start.
+/// Payloads below this many bytes are not compressed: it would not pay.
 pub(super) const MIN_COMPRESSED: u64 = 4 << 10;
 
 /// The buffers of one direction of one connection.

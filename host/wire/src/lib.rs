@@ -1,8 +1,9 @@
-//! All that controller and worker say to each other, and nothing of what either does: `docs/wire.md` is the protocol.
+//! The protocol between controller and worker, without what either does: `docs/wire.md` describes it.
 //!
-//! A controller makes a [`Secret`] and a [`JobCertificate`], opens a [`Listener`], and hands [`Ticket`]s out. A worker
-//! [`connect`]s with its ticket; one that the controller itself starts inherits a [`Socket`]. Both then hold a [`Reader`] and a [`Writer`]. Task descriptions, modules and states
-//! are opaque bytes here. Every length is checked before memory is taken for it, every message against its bounds.
+//! A controller makes a [`Secret`] and a [`JobCertificate`], opens a [`Listener`], and hands out [`Ticket`]s. A worker
+//! [`connect`]s with its ticket; a worker process that the controller starts inherits a [`Socket`]. Each side then has a
+//! [`Reader`] and a [`Writer`]. Task descriptions, modules and states are opaque bytes here. Every length is checked before
+//! memory is taken for it, every message against its bounds.
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};

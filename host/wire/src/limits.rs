@@ -1,16 +1,17 @@
 //! The bounds of everything that crosses the wire, in one place, each with its reason.
 use std::time::Duration;
 
-/// Bytes of the header of a message without rasters: a failure with its text and a full log; a test holds them below this.
+/// Limit for the header of a message without rasters, bytes. The largest is a failure with its text and a full log; a test
+/// checks that it fits.
 pub const PLAIN_HEADER: u32 = 64 << 10;
-/// Bytes of a raster in a header, at most; a test holds them below this.
+/// Limit for a raster in a header, bytes; a test checks that it fits.
 const HEADER_OF_RASTER: u32 = 32;
 /// Bytes of any message's header. Task, module and pixels travel as payload, so the largest header is a message with
 /// [`MAX_RASTERS`] rasters. A receiver takes what its job needs ([`PayloadLimits::header`]).
 pub const MAX_HEADER: u32 = PLAIN_HEADER + HEADER_OF_RASTER * MAX_RASTERS;
 /// Bytes of the first header, from a peer that has not shown the secret: a `Hello` with all its names at full length.
 pub const MAX_HELLO: u32 = 2 << 10;
-/// Bytes of a host, worker, version or ECS task name: DNS names end at 253, task ARNs at about 180.
+/// Bytes of a host, worker or ECS task name: DNS names end at 253, task ARNs at about 180.
 pub const MAX_NAME: usize = 256;
 /// Bytes of a text for the user: a panic message with its backtrace.
 pub const MAX_TEXT: usize = 16 << 10;
@@ -44,7 +45,7 @@ pub fn silence(heartbeat: Duration) -> Duration {
     heartbeat.saturating_mul(5) / 2
 }
 
-/// The most that a receiver takes: payload by kind, in bytes, and rasters. The job sets them: what a tile can need is known from the plan.
+/// Limits of a receiver: payload by kind, in bytes, and number of rasters. They come from the plan, which knows what a tile can need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PayloadLimits {
     /// The task description.

@@ -1,4 +1,4 @@
-//! The controller's door: accepts connections and lets in those that hold the ticket.
+//! The controller's listener: accepts connections and lets in those that hold the ticket.
 use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::limits::{CROWDED_HANDSHAKE, HANDSHAKE_TIMEOUT, MAX_HALF_OPEN};
 use super::tls::JobCertificate;
 use super::{Error, Pool, Secret};
 
-/// How long accepting rests after the system refused (as a rule, too many open files).
+/// Pause after the system refused to accept a connection (mostly because too many files are open).
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(200);
 /// Addresses whose first rejection was logged; beyond this, rejections go to the debug log only.
 const MAX_NOTICED: usize = 1024;
 
-/// Accepts workers' connections on one socket. What fails the handshake is told nothing, is dropped after
+/// Accepts workers' connections on one socket. A peer that fails the handshake is told nothing, is dropped after
 /// the handshake's time limit at the latest, and costs one log line for each address.
 pub struct Listener {
     tcp: TcpListener,
@@ -32,7 +32,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// A door at `tcp`; payloads of all its connections share `pool`.
+    /// A listener at `tcp`; payloads of all its connections share `pool`.
     pub fn new(tcp: TcpListener, certificate: JobCertificate, secret: Secret, pool: Pool) -> Self {
         Self {
             tcp,

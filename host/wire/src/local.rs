@@ -21,7 +21,7 @@ impl Socket {
     /// A new connection: the controller's end, and the one to start a process with.
     ///
     /// # Errors
-    /// The system's, as a rule that too many files are open.
+    /// The system's; mostly that too many files are open.
     pub fn pair() -> io::Result<(Self, Self)> {
         let (ours, theirs) = net::UnixStream::pair()?;
         Ok((Self(ours), Self(theirs)))
@@ -33,7 +33,7 @@ impl Socket {
     /// When it is something else.
     pub fn inherited(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let socket = net::UnixStream::from(fd.try_clone_to_owned()?);
-        // Fails for what isn't a socket of this kind.
+        // This fails unless `fd` is a Unix socket.
         socket.peer_addr()?;
         Ok(Self(socket))
     }
@@ -66,7 +66,7 @@ impl AsFd for Socket {
     }
 }
 
-/// For a program to be started with, as its standard input.
+/// Makes the socket the standard input of a program to be started.
 impl From<Socket> for Stdio {
     fn from(socket: Socket) -> Self {
         OwnedFd::from(socket.0).into()

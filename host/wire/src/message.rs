@@ -31,7 +31,7 @@ pub struct Protocols {
 }
 
 impl Protocols {
-    /// What this program speaks.
+    /// The versions that this program speaks.
     pub const OURS: Self = Self { min: PROTOCOL, max: PROTOCOL };
 
     /// The newest version both can speak.
@@ -130,7 +130,7 @@ pub enum FromController {
         lease: Lease,
         /// The rasters of each input; empty when the worker reads.
         inputs: Vec<Vec<RasterHead>>,
-        /// Bytes of what marks invalid pixels in this tile; 0 when the task says it.
+        /// Bytes of the marks of invalid pixels in this tile; 0 when the task has all marks.
         marks_len: u64,
     },
     /// No more tiles will come: say [`FromWorker::Bye`] and leave.
@@ -156,7 +156,7 @@ pub struct Lease {
 /// A worker's first message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Hello {
-    /// What it can speak.
+    /// The protocol versions that the worker speaks.
     pub protocols: Protocols,
     /// The secret from its ticket.
     pub secret: Secret,
@@ -291,7 +291,7 @@ pub struct Cost {
     pub peak_bytes: u64,
 }
 
-/// What a function said while it ran a tile, bounded: later lines are counted, not kept.
+/// The lines that a function logged while it ran a tile. The log is bounded: lines beyond it are counted, not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     lines: Vec<LogLine>,

@@ -95,7 +95,7 @@ impl Pool {
         let home = Some((self.clone(), permit));
         let words = len.div_ceil(size_of::<u128>());
         let mut words_kept = self.kept(words);
-        // A new buffer's zeros come from the system as it is filled, not from here.
+        // The system zeroes a new buffer's pages as they are first touched.
         let buffer = if words_kept.capacity() == 0 {
             vec![0; words]
         } else {

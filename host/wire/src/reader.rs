@@ -37,7 +37,7 @@ enum Stage {
     Broken,
 }
 
-/// Where the bytes come from, and since when none has come.
+/// The source of the bytes, and when the last one came.
 struct Source {
     io: Box<dyn AsyncRead + Send + Unpin>,
     silence: Option<Duration>,
@@ -51,7 +51,7 @@ impl Source {
         while let Some(rest) = target.get_mut(*filled..).filter(|r| !r.is_empty()) {
             let read = self.io.read(rest);
             let result = match self.silence {
-                // Polls the stream before the clock: what has come counts, however late it is looked at.
+                // The stream is polled before the clock: bytes that have arrived count, however late they are read.
                 Some(limit) => timeout_at(self.heard + limit, read).await.map_err(|_| Error::Silent(limit))?,
                 None => read.await,
             };

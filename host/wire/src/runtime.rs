@@ -1,4 +1,4 @@
-//! Runtimes for what waits on connections.
+//! Async runtimes for connections.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 /// The runtime that `builder` describes.
 ///
 /// # Errors
-/// When the system gives no thread. tokio panics then; nobody needs to see that.
+/// When the system gives no thread. tokio panics then; the panic is caught, and its message suppressed.
 pub fn build(builder: &mut Builder) -> io::Result<Runtime> {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));

@@ -12,7 +12,7 @@ use super::Error;
 pub struct Secret([u8; 32]);
 
 impl Secret {
-    /// What stands in a secret's place where the connection itself is the proof.
+    /// The secret on a connection that needs none, since possession of the socket is the proof.
     pub(super) const NONE: Self = Self([0; 32]);
 
     /// A new secret from the operating system's random source.

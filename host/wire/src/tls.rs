@@ -26,7 +26,7 @@ const WRITE_AHEAD: usize = 256 << 10;
 /// The name in the certificate; pinning makes it meaningless, but the format wants one.
 const SERVER_NAME: &str = "tilefn";
 
-/// SHA-256 of something, 64 hexadecimal digits in a ticket.
+/// A SHA-256; 64 hexadecimal digits in a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(#[serde(with = "hex::serde")] pub [u8; 32]);
 
@@ -64,7 +64,7 @@ impl JobCertificate {
         Ok(Self { config: Arc::new(config), fingerprint })
     }
 
-    /// What the ticket tells workers to accept.
+    /// The certificate's fingerprint, for the ticket.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

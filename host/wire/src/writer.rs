@@ -47,7 +47,7 @@ impl<M: Message> Writer<M> {
         self.compression = compression;
     }
 
-    /// Sets after how long in which the peer takes nothing sending fails with [`Error::Stalled`].
+    /// Sets for how long the peer may take nothing before sending fails with [`Error::Stalled`].
     pub fn set_patience(&mut self, limit: Duration) {
         self.patience = Some(limit);
     }
@@ -170,7 +170,7 @@ fn element_size<M: Message>(message: &M) -> u8 {
     first.and_then(|r| u8::try_from(r.dtype.size()).ok()).unwrap_or(1)
 }
 
-/// `step`, which may take so long.
+/// Runs `step`, with a time limit.
 async fn patient<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
     match limit {
         Some(limit) => Ok(timeout(limit, step).await.map_err(|_| Error::Stalled(limit))??),

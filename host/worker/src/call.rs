@@ -6,14 +6,14 @@ use grid::Tile;
 use sandbox::{Description, Value};
 use tilefn_abi as abi;
 
-/// The call block of a task, ready but for what differs from tile to tile.
+/// The call block of a task, without the parts that differ from tile to tile.
 ///
 /// Names, parameters and metadata are laid out once; a tile only writes the head and the rasters' shapes and addresses.
 #[derive(Debug)]
 pub struct CallTemplate {
     head: abi::Call,
     block: Vec<u8>,
-    /// Where each raster's descriptor starts, inputs one after the other, and its bands.
+    /// For each raster of all inputs in order: the offset of its descriptor, the descriptor, and its bands.
     rasters: Vec<(usize, abi::Raster, Vec<abi::Band>)>,
 }
 
@@ -90,8 +90,8 @@ impl CallTemplate {
         Ok(Self { head, block: b.0, rasters: places })
     }
 
-    /// The block for `tile`, with its rasters at these guest addresses (inputs one after the other), and the marks of
-    /// their bands where these are other ones in this tile.
+    /// The block for `tile`. `addresses` are the guest addresses of the rasters of all inputs in order; `marks` are the nodata
+    /// values of bands that differ in this tile.
     pub fn for_tile(&self, tile: &Tile, addresses: &[u32], marks: &[Vec<(usize, Option<u64>)>]) -> Vec<u8> {
         let mut block = self.block.clone();
         let mut head = self.head;

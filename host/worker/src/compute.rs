@@ -27,20 +27,16 @@ pub struct QueuedTile {
 
 /// What became of a tile.
 pub enum TileReport {
-    /// It ran, or was left out.
-    Finished {
-        lease: Lease,
-        /// With what result.
-        outcome: Box<Outcome>,
-    },
-    /// It failed.
+    /// The tile ran, or was left out.
+    Finished { lease: Lease, outcome: Box<Outcome> },
+    /// The tile failed.
     Failed {
         lease: Lease,
         error: Box<runner::Error>,
-        /// What the function said before.
+        /// Lines that the function had logged before.
         log: Vec<LogLine>,
     },
-    /// It was stopped from here, before it was done.
+    /// This worker stopped the tile before it was done.
     Stopped(Lease),
 }
 
@@ -100,7 +96,7 @@ impl Queue {
     }
 }
 
-/// Starts `threads` threads that run the queue's tiles until it is closed or nobody takes reports any more.
+/// Starts `threads` threads that run the queue's tiles, until the queue is closed or the connection is gone.
 pub fn start(
     threads: usize,
     runner: &Arc<Runner>,
@@ -135,7 +131,7 @@ fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Tile
             }
             Err(Failed { error, log }) => TileReport::Failed { lease, error: Box::new(error), log },
         };
-        // The connection is gone, and with it the lease.
+        // This fails when the connection is gone. The tile's lease went with it.
         if reports.blocking_send(report).is_err() {
             break;
         }
@@ -164,7 +160,7 @@ impl Pixels for Sent<'_> {
                 return Err(shape(format!("the controller sent {found} bytes for a tile that has {}", out.len())));
             }
         }
-        // Their part follows the last raster's. Changes were counted where the file was read.
+        // The part with the marks follows the last raster's. The controller, which read the file, has counted changed pixels.
         let part = self.payload.part(inputs.iter().map(|i| i.rasters.len()).sum()).unwrap_or_default();
         let marks = marks::read(self.runner.task(), number, part)
             .ok_or_else(|| shape("the controller did not send what marks its invalid pixels".into()))?;

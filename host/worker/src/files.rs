@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
 ///
-/// As many as may be stay open. The others are opened for each tile: as all tiles read all files in the same order, to close the
-/// one that was used longest ago, in favour of the next, would have every file opened for every tile.
+/// The first files stay open, as many as allowed; the others are opened for each tile. Closing the least recently used file
+/// instead would be worse: all tiles read all files in the same order, so every file would be opened for every tile.
 pub struct FilePixels {
     task: Arc<Task>,
     sources: Vec<Vec<Option<Source>>>,
-    /// Files more that may stay open.
+    /// How many more files may stay open.
     room: usize,
 }
 
 impl FilePixels {
-    /// Opens nothing yet, and keeps so many files open at most.
+    /// Opens nothing yet. At most `room` files will stay open.
     pub fn new(task: Arc<Task>, room: usize) -> Self {
         let sources = task.inputs.iter().map(|i| i.rasters.iter().map(|_| None).collect()).collect();
         Self { task, sources, room }
@@ -45,8 +45,8 @@ impl Pixels for FilePixels {
             }
         };
         if read.is_err() {
-            // GDAL keeps what it made of a damaged block, and would give it the next time without a word. All files are closed,
-            // as VRTs share those below them.
+            // GDAL caches a damaged block and would return it without an error the next time, so the file must be closed. VRTs
+            // share their sources, so all files are.
             let closed = self.sources.iter_mut().flatten().filter_map(Option::take).count();
             self.room = self.room.saturating_add(closed);
         }

@@ -1,18 +1,18 @@
-//! What marks invalid pixels in a tile, for workers that are sent its pixels: a part of the payload beside them.
+//! The marks of invalid pixels in a tile, as a part of the payload for workers that are sent its pixels.
 //!
-//! Two numbers of 64 bits for each band of each file whose mark may change from tile to tile: whether there is one, and its bits.
+//! Two 64-bit numbers for each band of each file whose mark may change from tile to tile: 1 if the band has a mark, and its bits.
 
 use super::task::{Raster, Task};
 use raster::Found;
 
 const ENTRY: usize = 16;
 
-/// Bytes of the part; 0 where the task says all.
+/// Bytes of the part; 0 where the task already has all marks.
 pub fn len(task: &Task) -> usize {
     rasters(task).filter(|raster| raster.source.marks_vary()).map(bytes_of).fold(0, usize::saturating_add)
 }
 
-/// Writes the marks of a tile whose files, inputs one after the other, were found like this.
+/// Writes the marks of a tile. `found`: what reading found in each file of all inputs, in order.
 pub fn write(task: &Task, found: &[Found], out: &mut [u8]) {
     let varying = rasters(task).zip(found).filter(|(raster, _)| raster.source.marks_vary());
     let marks = varying.flat_map(|(raster, found)| {
@@ -27,7 +27,7 @@ pub fn write(task: &Task, found: &[Found], out: &mut [u8]) {
     }
 }
 
-/// The marks of one file in such a part, by its number among all files; none where the part is too short.
+/// The marks of file `number` of all inputs, in order; none where the part is too short.
 pub fn read(task: &Task, number: usize, part: &[u8]) -> Option<Vec<(usize, Option<u64>)>> {
     let raster = rasters(task).nth(number)?;
     if !raster.source.marks_vary() {

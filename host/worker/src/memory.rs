@@ -1,4 +1,4 @@
-//! What this process takes of the machine's memory.
+//! Resident memory of this process.
 
 /// Highest resident memory so far, bytes; 0 where the system doesn't tell.
 pub fn peak() -> u64 {

@@ -22,24 +22,24 @@ fn as_pixels<T: Pixel>(bytes: &[u8]) -> (&[u8], &[T], &[u8]) {
     bytemuck::pod_align_to(bytes)
 }
 
-/// Pixels that the function marked as having no value, in a file that can't say so.
+/// The function marked pixels as having no value, and the output file has no way to mark them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unmarkable;
 
-/// Valid pixels that a file doesn't show as what they are.
+/// Numbers of valid pixels that the output file can't represent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// They have the file's nodata value, or one that counts as it.
+    /// Pixels equal to the file's nodata value, or so near that GDAL takes them for it.
     pub nodata: u64,
-    /// They are larger than the file's bits can say.
+    /// Pixels above the largest number that the file's bits hold.
     pub clamped: u64,
 }
 
-/// Writes the pixels that the guest marked as the file marks them, and every remaining NaN with the same bits.
+/// Replaces the guest's marks of invalid pixels by the file's, and gives every remaining NaN the same bits.
 ///
 /// `marker` is the guest's own value for *no value* (NaN always is one, too), `file` is the file's nodata; both are
-/// encoded as in the ABI. A float file without nodata keeps NaN. Whether a pixel is valid that has the value which is
-/// both can't be known. `most` is the largest value that the file's bits hold, where these are fewer than the type's.
+/// encoded as in the ABI. A float file without nodata keeps NaN. If `marker` and `file` are the same, a valid pixel with that
+/// value can't be told from an invalid one. `most` is the largest value that the file's bits hold, where these are fewer than the type's.
 pub fn settle(
     dtype: DType,
     pixels: &mut [u8],
@@ -63,7 +63,7 @@ fn above<T: Pixel>(pixels: &[u8], marker: Option<u64>, most: f64) -> u64 {
     count(pixels, |p| Some(*p) != marker && p.number().as_float().abs() > most)
 }
 
-/// A sum that the compiler makes of many pixels at a time.
+/// Counts pixels, in a form that the compiler turns into vector instructions.
 fn count<T>(pixels: &[T], counts: impl Fn(&T) -> bool) -> u64 {
     pixels.chunks(1 << 16).map(|some| u64::from(some.iter().map(|p| u32::from(counts(p))).sum::<u32>())).sum()
 }

@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(500);
 /// How long running tiles may go on once the worker has been told to leave; Fargate kills after 30 s by default.
 const GRACE: Duration = Duration::from_secs(20);
-/// How long threads may take to end once they were told to; one that reads from a dead file server never does.
+/// How long threads may take to end once they were told to. A thread that reads from a dead file server never ends.
 const STUCK: Duration = Duration::from_secs(5);
 /// Tiles asked for beyond those being run, so that no thread waits for the network.
 const PREFETCH: usize = 2;
-/// Most bytes that are taken for a task description or a module.
+/// Limit for a task description, and for a module, bytes.
 pub const MAX_SETUP: u64 = 256 << 20;
-/// The most that is taken in one message.
+/// Limits for what one message may carry.
 const LIMITS: PayloadLimits =
     PayloadLimits { task: MAX_SETUP, module: MAX_SETUP, tile: u64::MAX, result: 0, rasters: wire::MAX_RASTERS };
 
@@ -41,16 +41,16 @@ pub type Fetch =
 
 /// How to reach the controller.
 pub enum Controller {
-    /// It is somewhere on the network.
+    /// The controller is somewhere on the network.
     Named(Ticket),
-    /// It has started this process, with one end of a connection.
+    /// The controller has started this process, with one end of a connection.
     Parent(Socket),
 }
 
 /// How a worker runs.
 #[derive(Clone)]
 pub struct Settings {
-    /// Who it is; `threads` there is how many tiles it runs at the same time.
+    /// The worker's description of itself. `threads` in it is how many tiles it runs at the same time.
     pub about: About,
     /// The folder of compiled modules, if they are to be kept.
     pub cache: Option<PathBuf>,
@@ -63,7 +63,7 @@ impl Settings {
         usize::try_from(self.about.threads).unwrap_or(1).max(1)
     }
 
-    /// Compiles the task's module to run as many tiles at a time.
+    /// Compiles the task's module, for [`Self::threads`] tiles at a time.
     fn compile(&self, module: &[u8], task: &Task) -> Result<(Sandbox, Module), sandbox::Error> {
         // Results keep their instance until they have been sent.
         let instances = self.threads().saturating_mul(2).saturating_add(2);
@@ -114,10 +114,10 @@ impl Error {
 pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<bool>) -> Result<(), Error> {
     let runtime = match controller {
         Controller::Named(_) => runtime::build(Builder::new_multi_thread().worker_threads(2).enable_all())?,
-        // Beside the controller there is neither encryption nor much to carry, and other threads would only be woken in vain.
+        // A connection with a parent isn't encrypted and costs little work, so one thread is enough.
         Controller::Parent(_) => Builder::new_current_thread().enable_all().build()?,
     };
-    // Each tile has its payload to itself however large it is; the budget only bounds how many wait.
+    // A payload larger than the pool's budget is still taken, alone. The budget bounds how many payloads wait.
     let pool = Pool::new(MAX_SETUP);
     let result = runtime.block_on(async {
         let ticket = match controller {
@@ -137,7 +137,7 @@ pub fn run(controller: Controller, settings: &Settings, leave: watch::Receiver<b
             }
         }
     });
-    // What can't be stopped ends with the process.
+    // Threads that can't be stopped end with the process.
     runtime.shutdown_background();
     result
 }
@@ -178,7 +178,7 @@ async fn session(
         prepared = set_up(ticket, settings, &task, &mut reader, &messages) => prepared,
         Ok(_) = leave.wait_for(|leave| *leave) => {
             drop(reports);
-            // Bye is all there is to say.
+            // The sending task says Bye and ends.
             let _late = tokio::time::timeout(STUCK, sending).await;
             return Ok(());
         }
@@ -215,7 +215,7 @@ async fn session(
     }
 }
 
-/// Why the sending half has ended before its time.
+/// The error for a sending half that has ended too early.
 fn broken(sent: Result<Result<(), wire::Error>, tokio::task::JoinError>) -> Error {
     match sent {
         Ok(Err(error)) => Error::Wire(error),
@@ -224,7 +224,7 @@ fn broken(sent: Result<Result<(), wire::Error>, tokio::task::JoinError>) -> Erro
     }
 }
 
-/// Makes the function ready for the task, from the module that is fetched.
+/// Fetches the module and compiles it, and makes the function ready for the task.
 async fn set_up(
     ticket: Option<&Ticket>,
     settings: &Settings,
@@ -257,7 +257,7 @@ enum End {
     Left,
 }
 
-/// What the receiving half works with.
+/// The receiving half of a session.
 struct Receiver<'a> {
     queue: &'a Queue,
     messages: &'a mpsc::UnboundedSender<FromWorker>,
@@ -311,7 +311,7 @@ impl Receiver<'_> {
     ) {
         let unbegun = self.queue.close();
         match end {
-            // What still runs here was done elsewhere first.
+            // Another worker has done the tiles that still run here.
             End::Finished => self.interrupt.stop(),
             End::Left => self.give_back(unbegun),
         }
@@ -325,7 +325,7 @@ impl Receiver<'_> {
             }
         };
         tokio::select! {
-            // Ends when the threads have reported their last tiles.
+            // Sending ends when the threads have reported their last tiles.
             _ = &mut *sending => return,
             () = told_to_stop => {}
             () = tokio::time::sleep(GRACE) => {}
@@ -335,7 +335,7 @@ impl Receiver<'_> {
     }
 
     fn give_back(&self, tiles: Vec<Lease>) {
-        // Said even when there is nothing to give back, so that no more tiles come.
+        // An empty list is sent too: the controller sends no more tiles to a worker that gives tiles back.
         let first = tiles.is_empty().then_some(&[][..]);
         for tiles in first.into_iter().chain(tiles.chunks(wire::MAX_LEASES)) {
             // A closed channel shows as the end of the connection.
@@ -382,7 +382,7 @@ fn parse_task(bytes: &[u8]) -> Result<Task, Error> {
     Task::from_bytes(bytes).map_err(|e| Error::Task(format!("the controller's task description can't be read: {e}")))
 }
 
-/// The module from where the ticket says, if it says so and that goes well.
+/// The module from the ticket's URL; none if the ticket has no URL, or fetching fails.
 async fn fetched(ticket: Option<&Ticket>, settings: &Settings) -> Option<Vec<u8>> {
     let ticket = ticket?;
     let (url, fetch) = (ticket.module_url.clone()?, settings.fetch.as_ref()?);

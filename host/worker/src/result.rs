@@ -1,7 +1,7 @@
-//! What became of a tile, as it is told to the controller.
+//! Sends the outcome of a tile to the controller.
 
 use super::compute::TileReport;
-use super::runner::{self, Done, Outcome};
+use super::runner::{Done, Outcome};
 use sandbox::{LogLevel, LogLine};
 use std::time::Duration;
 use types::tally::Tally;
@@ -21,7 +21,7 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: TileReport) -> Result
                 Outcome::Done(done) => send_done(writer, lease, *done).await,
             };
             match sent {
-                // A result that the wire can't carry, such as one of thousands of rasters: nothing has been sent.
+                // The wire can't carry this result (thousands of rasters, say). Nothing has been sent yet.
                 Err(error @ (wire::Error::Malformed(_) | wire::Error::TooLarge { .. })) => {
                     let text = format!("the function's result can't be sent: {error}");
                     send_failure(writer, lease, false, &text, Vec::new()).await
@@ -74,7 +74,7 @@ fn described(lease: Lease, done: &mut Done) -> Result<(FromWorker, Vec<&[u8]>), 
 
 /// A result's payload: its rasters in order, then the state.
 fn parts(done: &Done) -> Result<Vec<&[u8]>, wire::Error> {
-    // Ranges were checked when the function returned; a failure here is the sandbox's.
+    // Ranges were checked when the function returned, so an error here is a bug of the sandbox.
     let broken = |e: sandbox::Error| wire::Error::Malformed(e.to_string());
     let rasters = done.rasters().map_err(broken)?.into_iter().map(|(_, _, _, pixels)| pixels);
     Ok(rasters.chain([done.state().map_err(broken)?]).collect())

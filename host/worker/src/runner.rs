@@ -13,15 +13,15 @@ use types::tally::{Count, Tally, What};
 
 /// Alignment of each raster's pixels in the instance's memory, bytes.
 const ALIGN: usize = 16;
-/// Memory that an instance keeps from tile to tile at most, bytes: pixels, and what the function takes beside them. What
-/// is above comes from the system anew, page by page, for every tile.
+/// Memory that the pool keeps for an instance from tile to tile, bytes: enough for the pixels and the function's own memory of
+/// most tiles. Memory above it comes from the system page by page, for every tile.
 pub const KEPT_MEMORY: u64 = 256 << 20;
 
 /// Where the inputs' pixels come from: files here, or a message from the controller.
 pub trait Pixels {
     /// Fills `out`, `[bands, rows, cols]` of the raster's dtype, with the pixels of `window`, which may reach outside the grid.
     ///
-    /// `input` and `raster` count as in [`Task::inputs`].
+    /// `input` and `raster` are indices into [`Task::inputs`].
     fn read(&mut self, input: usize, raster: usize, window: Window, out: &mut [u8]) -> Result<Found, raster::Error>;
 }
 
@@ -31,7 +31,7 @@ pub enum Error {
     /// The function failed, or broke a limit or the contract.
     #[error(transparent)]
     Function(#[from] sandbox::Error),
-    /// An input's pixels could not be had.
+    /// An input's pixels could not be read.
     #[error("input {input:?}: {source}")]
     Read {
         /// The input's name.
@@ -56,7 +56,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the tile may go well on another worker: yes for what this machine or its files did, no for the function's own doing.
+    /// Whether another worker may succeed with the tile: yes when this machine or its files failed, no when the function did.
     pub(crate) fn is_retryable(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Function(sandbox::Error::Engine(_)))
     }
@@ -70,7 +70,7 @@ pub struct Failed {
     pub log: Vec<LogLine>,
 }
 
-/// A task and the function that does it; shared by all threads of a worker.
+/// A task and its function, shared by all threads of a worker.
 pub struct Runner {
     task: Arc<Task>,
     function: Function,
@@ -198,7 +198,7 @@ impl Runner {
         Ok(Outcome::Done(Box::new(Done { instance, outputs: result.outputs, state: result.state, tally, read, run })))
     }
 
-    /// Calls the function, and looks at what it returns.
+    /// Calls the function and checks its result.
     fn process(
         &self,
         instance: &mut Instance,
@@ -210,7 +210,7 @@ impl Runner {
         let mut result = instance.process(&self.template.for_tile(tile, addresses, marks))?;
         for (output, rasters) in self.task.outputs.iter().zip(&mut result.outputs) {
             if output.rasters == 0 {
-                // The job leaves it out, so it needn't travel.
+                // The job leaves this output out, so its pixels need not travel.
                 rasters.clear();
             }
         }
@@ -298,7 +298,7 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Whether any pixel of these, `[bands, rows, cols]`, has a value.
+/// Whether any of `pixels`, `[bands, rows, cols]`, has a value.
 pub fn any_valid(raster: &Raster, found: &Found, pixels: &[u8]) -> bool {
     let band_len = (pixels.len() / raster.bands.len().max(1)).max(1);
     let mut bands = raster.bands.iter().zip(pixels.chunks_exact(band_len)).enumerate();
@@ -308,7 +308,7 @@ pub fn any_valid(raster: &Raster, found: &Found, pixels: &[u8]) -> bool {
     })
 }
 
-/// Bytes that a tile's inputs and outputs take in a module's memory, for sizing tiles; the inputs with this halo.
+/// Bytes that the inputs (with `halo`) and outputs of a tile of `rows` × `cols` take in a module's memory, for sizing tiles.
 pub fn working_set(task: &Task, rows: u32, cols: u32, halo: u32) -> u64 {
     let pad = |n: u32| n.saturating_add(halo.saturating_mul(2));
     let inputs = task

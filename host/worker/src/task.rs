@@ -1,4 +1,4 @@
-//! What a worker has to know to run any tile of a job: the part of the plan that travels.
+//! The task: the part of the plan that travels to workers, with all they need to run any tile.
 
 use grid::{Grid, Tile, Tiling};
 use raster::SourceSpec;
@@ -6,7 +6,7 @@ use sandbox::{Limits, Value};
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
-/// A job as a worker sees it. The same for every tile; made by the planner, sent once to each worker.
+/// A job as a worker sees it. The planner makes it; each worker gets it once, for all tiles.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
     /// Name of the function in the module.
@@ -109,9 +109,9 @@ pub struct Output {
     pub dtype: DType,
     /// Number of files; 0 when the job leaves the output out.
     pub rasters: u32,
-    /// What marks a pixel without a value in the file, as the ABI encodes it for `dtype`.
+    /// The file's nodata value, as the ABI encodes it for `dtype`.
     pub nodata: Option<u64>,
-    /// The largest number that the file's bits hold, where these are fewer than the type's.
+    /// The largest number that the file holds, where it has fewer bits than the type (NBITS).
     pub most: Option<f64>,
     /// Whether pixels may be lost without a warning: valid ones that equal nodata, and those above `most`.
     pub lossy: bool,
