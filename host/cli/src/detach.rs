@@ -17,7 +17,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often a controller on AWS says how far it is.
+/// How often a controller on AWS uploads how far the job is.
 const UPLOAD_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -99,7 +99,7 @@ fn detach(arguments: &run::Arguments, console: &Console) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// A controller on AWS says how far it is, until this is dropped.
+/// Uploads from time to time how far the job is, until this is dropped.
 pub struct ProgressUpload {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,

@@ -1,4 +1,4 @@
-//! What was counted of changed and lost pixels, in words.
+//! Warnings about changed and lost pixels.
 
 use tilefn_abi::DType;
 use types::tally::{Count, Tally, What};
@@ -38,7 +38,7 @@ fn output(task: &Task, count: &Count) -> Option<String> {
         What::Nodata => {
             let value = types::Nodata::from_bits(output.nodata?, output.dtype);
             let equal = if count.pixels == 1 { "equals" } else { "equal" };
-            // GDAL takes near ones for nodata, too.
+            // GDAL takes values near nodata for nodata, too.
             let near = if matches!(output.dtype, DType::Float32 | DType::Float64) { ", or nearly" } else { "" };
             format!("output {:?}: {} {valid} {equal} the nodata value {value}{near}", output.name, count.pixels)
         }

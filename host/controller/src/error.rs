@@ -1,4 +1,4 @@
-//! Why a job failed, with what, where and what to do, and which exit code and whether trying again can help.
+//! Why a job failed: what, where and what to do. Exit codes, and whether another run may succeed, are decided here.
 
 use super::fleet::FleetError;
 use super::journal::JournalError;
@@ -24,13 +24,13 @@ pub enum Error {
     /// A tile's result could not be written, or an output not be completed.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The tiles' contributions could not be joined.
+    /// The tiles' states could not be joined.
     #[error("joining the tiles' results: {0}")]
     Reduce(sandbox::Error),
     /// The sandbox could not be set up.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
-    /// A tile has no result; a remote worker says so.
+    /// A tile has no result, as a remote worker reports.
     #[error("tile {} (row {}, column {}) on {worker}: {text}{}", .tile.index, .tile.row, .tile.col, Said(.log))]
     Remote {
         tile: Tile,
@@ -61,13 +61,13 @@ pub enum Error {
         /// The system's reason.
         reason: String,
     },
-    /// What an earlier run left can't be gone on with.
+    /// The journal of an earlier run can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The user, or the system, asked to stop.
     #[error("interrupted; nothing was written under the outputs' names")]
     Interrupted,
-    /// The job ended early, and what is done is kept.
+    /// The job ended early, and its finished tiles are kept.
     #[error("{}; {done} of {total} tiles are kept: --resume goes on from there", Early(.cause, .named))]
     Suspended {
         /// Why it ended.
@@ -82,7 +82,7 @@ pub enum Error {
     /// The system has no thread for a worker.
     #[error("can't start a worker thread: {0}; use fewer (workers.count)")]
     Thread(std::io::Error),
-    /// A bug of ours.
+    /// A bug in tilefn.
     #[error("a worker thread panicked; this is a bug in tilefn: {0}")]
     Panicked(String),
 }
@@ -107,7 +107,7 @@ impl fmt::Display for Said<'_> {
     }
 }
 
-/// Why a job ended whose outputs have their names in part.
+/// Why a job ended early, and which outputs are complete.
 struct Early<'a>(&'a Error, &'a [String]);
 
 impl fmt::Display for Early<'_> {
@@ -121,7 +121,7 @@ impl fmt::Display for Early<'_> {
 }
 
 impl Error {
-    /// Whether the same job may go well when it is run again: then what is done is worth keeping.
+    /// Whether another run of the same job may succeed; then the finished tiles are kept.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Interrupted | Self::Poisonous { .. } | Self::Fleet(_) | Self::Thread(_) | Self::Panicked(_) => true,

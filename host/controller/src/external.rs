@@ -1,14 +1,14 @@
-//! Workers that somebody else starts: the ticket is written, the command shown, and whoever comes with it works.
+//! Workers that somebody else starts: the controller writes a ticket, and takes every worker that comes with it.
 
 use super::fleet::{ConnectedWorkers, Fleet, FleetError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::Ticket;
 
-/// After how long without any worker the user is reminded; then after twice as long, and so on: a queue may be long.
+/// The user is reminded after this long without any worker; then after twice as long, and so on, since a cluster's queue may be long.
 const REMINDER: Duration = Duration::from_secs(60);
 
-/// Starts nobody.
+/// A fleet that starts no workers.
 pub struct External {
     /// Where the ticket is written.
     ticket: PathBuf,
@@ -41,13 +41,13 @@ impl Fleet for External {
             () = somebody(workers) => {}
             () = remind(say) => {}
         }
-        // Workers may come at any time, so there is always hope.
+        // Workers may come at any time, so this fleet never gives up.
         std::future::pending().await
     }
 
     async fn stop(&mut self) -> Vec<String> {
         let Some(ours) = self.written.take() else { return Vec::new() };
-        // Another job may have written its own there in the meantime.
+        // Another job may have written its own ticket there in the meantime; that one must stay.
         let found = std::fs::read(&self.ticket);
         let removed = match found {
             Ok(found) if found == ours => std::fs::remove_file(&self.ticket),
@@ -74,7 +74,7 @@ async fn somebody(workers: &ConnectedWorkers) {
     }
 }
 
-/// Says from time to time how long it has been.
+/// Calls `say` from time to time with the time waited.
 async fn remind(say: impl Fn(Duration)) {
     let (mut waited, mut pause) = (Duration::ZERO, REMINDER);
     loop {

@@ -1,4 +1,4 @@
-//! Something that starts and stops workers: processes here, tasks on ECS, or nothing at all when someone else does it.
+//! Fleets: what starts and stops workers that connect over the network. A fleet of external workers starts none.
 
 use super::report::Usage;
 use std::collections::HashSet;
@@ -39,7 +39,7 @@ pub trait Fleet: Send {
 #[error("{0}")]
 pub struct FleetError(pub String);
 
-/// The workers that are connected, and how much is left to do: what a fleet decides by.
+/// The workers that are connected, and how much is left to do. A fleet decides by them how many workers to start.
 #[derive(Clone, Debug)]
 pub struct ConnectedWorkers {
     connected: Arc<Mutex<Vec<(u64, About)>>>,

@@ -1,7 +1,7 @@
-//! The state of a running job, shared by all who work on it: which tile is whose, what is written, what is added up.
+//! The state of a running job, shared by its threads and sessions: schedule, outputs, accumulated result and journal.
 //!
-//! Thread workers and connections to remote workers use the same methods, so a tile's way from *granted* to *done* is
-//! one, whoever ran it.
+//! Threads and sessions with remote workers use the same methods, so a tile goes the same way from *granted* to *done* whichever
+//! kind of worker runs it.
 
 use super::control::{Control, Unsettled};
 use super::error::Error;
@@ -26,21 +26,21 @@ pub struct JobState {
     writer: Writer,
     reducer: Option<Mutex<Reducer>>,
     schedule: Mutex<Schedule>,
-    /// Woken when tiles are done or handed back: threads wait on one, connections on the other.
+    /// Woken when tiles are done or handed back. Threads wait for `changed`, sessions for `changes`.
     changed: Condvar,
     changes: watch::Sender<()>,
     control: Arc<Control>,
-    /// Pixels of all tiles that are done which were changed or lost. Locked within the schedule's lock.
+    /// Pixels that were changed or lost, of all tiles that are done. It is locked within the schedule's lock.
     tally: Mutex<Tally>,
-    /// None when the job can't be gone on with after a crash.
+    /// None when the job can't be resumed after a crash.
     journal: Mutex<Option<Journal>>,
-    /// Whether it has been said that the journal can't be written.
+    /// Whether the user has been told that the journal can't be written.
     silent: AtomicBool,
     tile: [u32; 2],
 }
 
-/// Tiles that whoever reads for itself takes at a time. Each thread, and each process, decodes for itself the blocks that
-/// a halo reaches into: with single tiles in turn, nearly all of them twice.
+/// Neighbouring tiles that a worker which reads files itself takes at a time. Each thread and process decodes the blocks that a halo
+/// reaches into for itself; with single tiles in turn, nearly every block would be decoded twice.
 const NEIGHBOURS: u64 = 4;
 
 impl JobState {
@@ -80,15 +80,15 @@ impl JobState {
         self.schedule().take(worker, Instant::now())
     }
 
-    /// How many tiles to take at a time, when so many threads work: fewer near the end, so that no thread is left without
-    /// while another has several.
+    /// How many tiles to take at a time when `threads` threads work: fewer near the end, so that no thread is idle while another has
+    /// several.
     pub fn run_length(&self, threads: u64) -> u64 {
         run_length(&self.schedule(), threads)
     }
 
-    /// Tiles for `worker`; waits until there is one, or all are done (then none), or the job is stopped.
+    /// Tiles for `worker`. Waits until there are some, or all are done (then none are returned), or the job is stopped.
     ///
-    /// They are neighbours where possible: what one decodes beyond its edge is the next one's.
+    /// They are neighbours where possible: the blocks that one tile decodes beyond its edge are the next tile's.
     pub fn wait_for_tiles(&self, worker: WorkerId, threads: u64) -> Result<Vec<u64>, Error> {
         let mut schedule = self.schedule();
         loop {
@@ -111,7 +111,7 @@ impl JobState {
         }
     }
 
-    /// Says each time that tiles are done or handed back.
+    /// Changes each time that tiles are done or handed back.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
@@ -129,7 +129,7 @@ impl JobState {
         Ok(true)
     }
 
-    /// Takes a tile's result. Only the first counts; a later one has the same pixels and is dropped (false).
+    /// Takes a tile's result. Only the first counts. A later result has the same pixels and is dropped; false is returned.
     pub fn done<'a>(
         &self,
         tile: &Tile,
@@ -170,12 +170,12 @@ impl JobState {
         self.change(|schedule| schedule.retry(worker, tile))
     }
 
-    /// `worker` is gone; its tiles are handed out again. Returns them.
+    /// `worker` is gone; its tiles are handed out again, and returned.
     pub fn lose(&self, worker: WorkerId) -> Result<Vec<u64>, Poisonous> {
         self.change(|schedule| schedule.lose(worker))
     }
 
-    /// Something the user should know of; said now and in the report, once each.
+    /// Warns the user: in the log now, and in the report, once for each text.
     pub fn warn(&self, text: String) {
         let text = text::lines(&text).into_owned();
         tracing::warn!("{text}");
@@ -197,7 +197,7 @@ impl JobState {
         self.schedule().left()
     }
 
-    /// How often a tile failed on a worker, for a reason of the worker's.
+    /// How often a tile failed because of its worker.
     pub fn failed(&self) -> u64 {
         self.schedule().failed()
     }
@@ -209,9 +209,9 @@ impl JobState {
         reducer.finish().map(Some).map_err(not_joined)
     }
 
-    /// Brings to the disk what is done, from time to time, so that a later run can go on from there.
+    /// Makes a checkpoint if one is due, so that a later run can resume from it.
     fn checkpoint_if_due(&self) -> Result<(), Error> {
-        // Whoever finds it locked need not wait: a checkpoint is being made.
+        // If the journal is locked, another thread is making a checkpoint.
         let Ok(mut journal) = self.journal.try_lock() else { return Ok(()) };
         match &mut *journal {
             Some(journal) if journal.is_due() => self.checkpoint(journal),
@@ -219,15 +219,16 @@ impl JobState {
         }
     }
 
-    /// A journal that can't be written leaves the one before, which stays true; the job goes on.
+    /// Brings finished tiles to the disk and notes them in the journal. If the journal can't be written, the one before stays true, and
+    /// the job goes on.
     fn checkpoint(&self, journal: &mut Journal) -> Result<(), Error> {
         let started = Instant::now();
-        // In this order: a tile that is done was written and added up before, so what follows has it.
+        // The order matters: tiles that are done now were written and added up before, so the files and states below have them.
         let so_far = self.so_far();
         let files = self.writer.checkpoint(false, true)?;
         let written = match files {
             Some(files) => journal.write(self.progress(so_far, files), started),
-            // Of a format that can't be resumed before it is complete.
+            // The format can't be resumed before the file is complete.
             None => {
                 journal.postpone(started);
                 return Ok(());
@@ -237,7 +238,7 @@ impl JobState {
         Ok(())
     }
 
-    /// Notes how far the outputs are, once all tiles are done. With `sync` all that has been brought to the disk.
+    /// Notes the state of the outputs once all tiles are done. With `sync` the outputs are brought to the disk first.
     fn note(&self, sync: bool) -> Result<(), Error> {
         let mut journal = self.journal();
         let Some(journal) = &mut *journal else { return Ok(()) };
@@ -259,7 +260,7 @@ impl JobState {
         Progress { done, files, reduction: reducer.map(|r| r.so_far().clone()), tally }
     }
 
-    /// What is in the journal now outlives this process, whatever ends it.
+    /// After a journal is written: the files that it names are kept, whatever ends this process. If it wasn't, warns once.
     fn said(&self, written: Result<(), JournalError>) {
         match written {
             Ok(()) => {
@@ -275,13 +276,13 @@ impl JobState {
         }
     }
 
-    /// Begins the outputs, and notes where they are: after a crash the next run removes or resumes them.
+    /// Begins the outputs, and notes where they are, so that the next run can remove or resume them after a crash.
     pub fn begin(&self) -> Result<(), Error> {
         self.writer.probe()?.into_iter().for_each(|warning| self.warn(warning));
         self.writer.begin()?;
         let mut journal = self.journal();
         if let Some(journal) = journal.as_mut().filter(|journal| !journal.has_checkpoint()) {
-            // Nothing is in them yet.
+            // The outputs are still empty.
             let files = self.writer.checkpoint(false, false)?.unwrap_or_default();
             if let Err(error) = journal.begin(self.tile, files) {
                 self.warn(format!("what is done can't be noted: {error}"));
@@ -290,17 +291,17 @@ impl JobState {
         Ok(())
     }
 
-    /// Completes the outputs and gives them their names. Each step is noted, so that another run can go on after any end of this
-    /// one; the journal stays until the job has been reported.
+    /// Completes the outputs and gives them their names. Each step is noted, so that another run can resume however this one ends. The
+    /// journal stays until the job has been reported.
     ///
-    /// A run that was too short for a checkpoint doesn't wait for the disk: it is sooner done again.
+    /// A run that was too short for a checkpoint doesn't wait for the disk: running it again is quicker.
     pub fn publish(&self) -> Result<Vec<OutputFile>, Error> {
         let sync = self.journal().as_ref().is_none_or(Journal::has_checkpoint);
         let mut go_on = || !self.control.stopped();
-        // To note it again takes longer the more outputs there are.
+        // Not after every file: with many outputs each note takes long.
         let mut note_if_old = || {
             if self.journal().as_ref().is_some_and(Journal::is_old) {
-                // What is sealed already can't fail to be.
+                // All files are complete already; a note that fails is no reason to stop.
                 let _noted = self.note(sync);
             }
         };
@@ -309,7 +310,7 @@ impl JobState {
         self.note(sync)?;
         self.writer.publish(sync, &mut go_on, &mut note_if_old).map_err(stopped)?;
         self.note(sync)?;
-        // Where there is no journal, too.
+        // Also where there is no journal.
         self.writer.sweep();
         Ok(self.writer.named())
     }
@@ -324,15 +325,15 @@ impl JobState {
         self.journal().take()
     }
 
-    /// Gives up a job that is not worth to be gone on with.
+    /// Removes the outputs and the journal of a job that can't be resumed.
     pub fn give_up(&self) {
         self.writer.keep(false);
         self.writer.close();
         self.take_journal().into_iter().for_each(Journal::remove);
     }
 
-    /// Leaves what is done for a later run, and says how many tiles that is, if there is something to go on from. With `broken` the last
-    /// checkpoint is it.
+    /// Leaves the finished tiles for a later run to resume. Returns how many they are; none if there are none. With `broken` no new
+    /// checkpoint is made, and the last one counts.
     pub fn suspend(&self, broken: bool) -> Option<u64> {
         let mut journal = self.journal();
         let done = self.schedule().done().len();
@@ -345,7 +346,7 @@ impl JobState {
                 self.checkpoint(journal)
             };
             if let Err(error) = saved {
-                // Where an output is broken, the last one counts.
+                // The last checkpoint counts, then.
                 tracing::warn!("no more checkpoint can be made: {error}");
             }
         }
@@ -363,9 +364,9 @@ impl JobState {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes whoever waits for a tile: to look again, or to see that the job is stopped.
+    /// Wakes all threads and sessions that wait for a tile, to look again or to see that the job is stopped.
     pub fn wake(&self) {
-        // With the lock held, so that no thread is between its look and its wait.
+        // Taking the lock makes sure that no thread is between its look and its wait.
         drop(self.schedule());
         self.changed.notify_all();
         self.changes.send_replace(());
@@ -392,7 +393,7 @@ impl JobState {
         let Some(reducer) = &self.reducer else { return Ok(()) };
         let mut reducer = reducer.lock().unwrap_or_else(PoisonError::into_inner);
         reducer.add(tile, state.to_vec()).map_err(not_joined)?;
-        // With the reducer locked, so that an older number doesn't come after a newer one.
+        // The reducer stays locked, so that an older limit can't overwrite a newer one.
         let room = reducer.room();
         self.change(|schedule| schedule.limit_flight(room));
         Ok(())
@@ -404,12 +405,12 @@ impl JobState {
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        // A thread that panicked has ended the job already.
+        // If a thread has panicked, it has ended the job already.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Joining that was stopped is no failure of the function's.
+/// If joining was interrupted, the job was stopped; the function has not failed.
 fn not_joined(error: sandbox::Error) -> Error {
     match error {
         sandbox::Error::Interrupted { .. } => Error::Interrupted,

@@ -1,9 +1,9 @@
-//! The journal of a run: a small file beside the outputs that says which tiles are safely on disk, which outputs are complete, and which
-//! have their names, so that a later run can go on after any end of this one.
+//! The journal of a run: a small file beside the outputs that lists which tiles are safely on disk, which outputs are complete, and
+//! which have their names. With it a later run can resume, however this one ends.
 //!
-//! It is replaced as a whole, and only after what it says has come true: a tile that it doesn't list is run again. Its first line is JSON;
-//! the states of an accumulating function follow as they are. It says, too, what the run rests on: when any of that has changed, another
-//! run can't go on with it.
+//! The journal is replaced as a whole, and only after its contents have become true. A tile that it doesn't list is run again. Its
+//! first line is JSON; the states of an accumulating function follow as bytes. It also lists the grounds of the run (module,
+//! parameters, input files): when any of these has changed, the run can't be resumed.
 
 use super::locks::{Lock, LockError};
 use super::ranges::Ranges;
@@ -21,15 +21,15 @@ use types::tally::Tally;
 
 /// The journal format that this program reads and writes.
 const VERSION: u32 = 2;
-/// Most bytes of a journal that are read, and so that are written.
+/// Limit for the size of a journal, bytes.
 const MAX_BYTES: u64 = 1 << 30;
 /// Least time between two checkpoints.
 const PERIOD: Duration = Duration::from_secs(5);
 /// A checkpoint may take this part of the time, so a costly one is made rarely.
 const SHARE: u32 = 100;
-/// Tells one start of the machine from another.
+/// The file with the id of this start of the machine.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-/// Most changes that are named.
+/// How many changes are named in a refusal.
 const NAMED: usize = 8;
 
 /// What a run has done so far.
@@ -37,26 +37,26 @@ const NAMED: usize = 8;
 pub struct Progress {
     /// Tiles that are on disk.
     pub done: Ranges,
-    /// For each output, for each of its files: how far it is.
+    /// The state of each file of each output.
     pub files: Vec<Vec<FileState>>,
-    /// What an accumulating function has so far.
+    /// The states of an accumulating function.
     pub reduction: Option<Reduction>,
     /// Pixels of these tiles that were changed or lost.
     pub tally: Tally,
 }
 
-/// How far an output file is.
+/// The state of an output file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FileState {
-    /// Nothing is in it.
+    /// The file has no pixels.
     Empty {
         /// The file.
         path: String,
         /// The name of the folder that was made for it.
         folder: Option<String>,
     },
-    /// It has the pixels of the tiles that are done.
+    /// The file has the pixels of the tiles that are done.
     Unfinished {
         /// The file.
         path: String,
@@ -64,14 +64,14 @@ pub enum FileState {
         /// Where it is.
         at: Unfinished,
     },
-    /// It is complete, but may have no name yet.
+    /// The file is complete, but may not have its name yet.
     Complete {
         /// The file.
         path: String,
         /// Where it is.
         at: Saved,
     },
-    /// It is complete and has its name.
+    /// The file is complete and has its name.
     Named {
         /// The file.
         path: String,
@@ -92,7 +92,7 @@ impl FileState {
     }
 }
 
-/// Something that the results rest on, and in what state it is.
+/// Something that the results depend on, and its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ground {
@@ -106,7 +106,7 @@ pub struct Ground {
 #[serde(deny_unknown_fields)]
 struct Head {
     version: u32,
-    /// The start of the machine after which it is worth nothing, since not all it speaks of has been brought to the disk.
+    /// The start of the machine for which the journal holds, if its files have not all been brought to the disk.
     boot: Option<String>,
     /// Whether the run may replace outputs that exist.
     overwrite: bool,
@@ -131,7 +131,7 @@ pub struct Journal {
     tile: [u32; 2],
     /// What the file says.
     progress: Progress,
-    /// What an earlier run left that this one doesn't go on with.
+    /// Files that an earlier run left and that this one doesn't resume.
     left: Option<Vec<Vec<FileState>>>,
     noted: Instant,
     due: Instant,
@@ -140,10 +140,10 @@ pub struct Journal {
 /// Why a journal can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Another run has it.
+    /// Another run holds the journal's lock.
     #[error("another run is writing the same outputs (it holds {0})")]
     Busy(PathBuf),
-    /// It can't be read or written.
+    /// The journal can't be read or written.
     #[error("the journal {path}: {reason}")]
     Unusable {
         /// The journal.
@@ -151,7 +151,7 @@ pub enum JournalError {
         /// What is wrong.
         reason: String,
     },
-    /// What the run rests on has changed.
+    /// Something that the results depend on has changed.
     #[error("{}; put that back as it was, or run without --resume to start afresh (the journal is {})", .changes.join("\n"), .path.display())]
     Changed {
         /// The journal.

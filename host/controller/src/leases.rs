@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use types::tally::Tally;
 use wire::Lease;
 
-/// Results and failures of tiles that a worker doesn't hold, before it is lost: they are ignored, but each takes its time and a line.
+/// The session ends at this many results and failures of tiles that the worker doesn't hold. They are ignored, but each takes time
+/// and a line of the log.
 const MAX_STRAYS: u32 = 16;
 
 /// The tiles that a worker holds.
@@ -19,9 +20,9 @@ pub struct Leases {
 
 struct Held {
     lease: u64,
-    /// How many tiles were sent to it before; `None` while this one isn't sent. Workers run them in this order.
+    /// How many tiles were sent to the worker before this one; `None` while this one isn't sent. Workers run tiles in this order.
     sent: Option<u64>,
-    /// Pixels that were changed when it was read here.
+    /// Pixels that were changed when the tile was read here.
     tally: Tally,
 }
 
@@ -31,12 +32,12 @@ impl Leases {
         self.held.len()
     }
 
-    /// The worker is to have this tile.
+    /// Grants the worker a tile, which is yet to be sent.
     pub fn grant(&mut self, lease: Lease) {
         self.held.insert(lease.tile, Held { lease: lease.lease, sent: None, tally: Tally::default() });
     }
 
-    /// The tile is on its way to the worker; `tally`: its pixels that were changed when it was read here.
+    /// Notes that the tile is on its way. `tally` counts pixels that were changed when it was read here.
     pub fn sent(&mut self, tile: u64, tally: Tally) {
         if let Some(held) = self.held.get_mut(&tile) {
             held.tally = tally;
@@ -50,12 +51,12 @@ impl Leases {
         self.held.get(&lease.tile).is_some_and(|held| held.lease == lease.lease)
     }
 
-    /// Ends a lease; returns what was counted when the tile was read here, or none if the worker doesn't hold it.
+    /// Ends a lease. Returns the tally of the tile's reading; none if the worker doesn't hold the tile under this lease.
     pub fn end(&mut self, lease: Lease) -> Option<Tally> {
         if self.holds(lease) { self.held.remove(&lease.tile).map(|held| held.tally) } else { None }
     }
 
-    /// The worker no longer is to have this tile.
+    /// Ends the lease of a tile that isn't sent after all.
     pub fn withdraw(&mut self, tile: u64) {
         self.held.remove(&tile);
     }

@@ -14,14 +14,14 @@ use wire::{Pool, Socket};
 
 /// How long a process has to end by itself once its connection is over, before it is killed.
 const LEAVE: Duration = Duration::from_secs(5);
-/// How often a worker of the wanted number may be started anew on average before that is given up.
+/// The fleet gives up after this many restarts for each wanted process, on average.
 const RESTARTS: u32 = 8;
-/// How often is looked who has died; so one which can't start doesn't spin.
+/// Pause between two looks for processes that have died. It also slows down a program that can't start.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often is looked whether a process that was told to end has done so.
+/// Pause between two looks whether a process that was told to end has ended.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// A fixed number of worker processes, each replaced when it dies or its connection does. None is left once this is dropped.
+/// A fixed number of worker processes. Each is replaced when it dies or its connection ends. Dropping this ends them all.
 pub struct Processes {
     program: PathBuf,
     threads: u32,
@@ -38,27 +38,27 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only for a process whose end is known.
+        // Both calls fail only for a process that has ended and been waited for.
         let _ended = self.process.kill().and_then(|()| self.process.wait());
     }
 }
 
-/// How far the connection with a process is.
+/// The state of the connection with a process.
 enum Link {
-    /// Not begun: the process loads, and waits.
+    /// The session has not begun: the process loads, and waits.
     Waiting(Socket),
-    /// It works.
+    /// The session is held.
     Held(AbortHandle),
-    /// Over since then.
+    /// The session is over, since then.
     Over(Instant),
 }
 
 impl Processes {
-    /// Starts `count` processes with `threads` compute threads each, before there is anything for them to do: they load
-    /// meanwhile. One that doesn't greet for `start_timeout` once there is, will be replaced.
+    /// Starts `count` processes with `threads` compute threads each. They load while the job is planned. Once the job runs, a
+    /// process that doesn't greet within `start_timeout` is replaced.
     ///
     /// # Errors
-    /// When one can't be started.
+    /// When a process can't be started.
     pub fn start(program: PathBuf, count: u32, threads: u32, start_timeout: Duration) -> Result<Self, FleetError> {
         let mut processes = Self::none(program, count, threads, start_timeout);
         for _ in 0..count {
@@ -92,7 +92,7 @@ impl Processes {
         Ok(Running { process, link: Link::Waiting(ours) })
     }
 
-    /// Holds sessions with the workers, and replaces those that die. Ends only when none is left and none can be had.
+    /// Holds sessions with the workers, and replaces those that die. Returns only when no worker is left and none can be started.
     pub(super) async fn keep(&mut self, job: &Arc<RemoteJob>, pool: &Pool) -> FleetError {
         loop {
             self.begin_sessions(job, pool);
@@ -141,7 +141,7 @@ impl Processes {
                 if let Ok(Some(status)) = process.try_wait() {
                     ended = Some((n, format!("ended with {status}")));
                 } else if matches!(link, Link::Over(since) if since.elapsed() > LEAVE) {
-                    // What remains of it ends when it is dropped.
+                    // Dropping it kills the process.
                     ended = Some((n, "is out of touch".to_owned()));
                 }
             }
@@ -153,7 +153,7 @@ impl Processes {
         }
     }
 
-    /// The sessions, which end by themselves once it is known how the job does.
+    /// The sessions. They end by themselves once the job has ended.
     pub(super) fn sessions(&mut self) -> &mut JoinSet<()> {
         &mut self.sessions
     }
@@ -163,7 +163,7 @@ impl Drop for Processes {
     fn drop(&mut self) {
         let asked = Instant::now();
         for Running { process, link } in &mut self.children {
-            // One that waits has nothing to bring to an end.
+            // A process without a session has nothing to finish, so it is killed at once.
             while !matches!(link, Link::Waiting(_)) && asked.elapsed() < LEAVE && matches!(process.try_wait(), Ok(None))
             {
                 std::thread::sleep(LOOK);

@@ -12,7 +12,7 @@ pub struct Ranges {
     len: u64,
 }
 
-/// A set as it was written, by whoever did that.
+/// A set as it is in a journal, which anybody may have written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -29,7 +29,7 @@ impl TryFrom<Written> for Ranges {
             if end <= start || before.is_some_and(|before| *start <= before) {
                 return Err("runs of tiles that overlap or are empty");
             }
-            // Disjoint, so at most as many as there are numbers.
+            // The runs are disjoint, so the sum fits.
             found += end - start;
             before = Some(*end);
         }

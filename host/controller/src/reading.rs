@@ -1,4 +1,4 @@
-//! Threads that read tiles for workers which are sent their pixels.
+//! Threads that read tiles for workers that are sent their pixels.
 
 use grid::Tile;
 use raster::Error;
@@ -12,13 +12,13 @@ use worker::{FilePixels, Pixels, Task, any_valid, marks, note_changes};
 
 /// A tile that was read.
 pub struct Read {
-    /// The pixels: a buffer for each file, `[bands, rows, cols]`, inputs one after the other, and one for [`marks`] if there are any.
+    /// A buffer for each file of all inputs in order, `[bands, rows, cols]`; then one for the [`marks`], if there are any.
     pub pixels: Vec<Vec<u8>>,
-    /// Bytes of its last part, the marks.
+    /// Bytes of the marks, the last part; 0 if there are none.
     pub marks_len: u64,
-    /// Whether any input has a valid pixel, or it doesn't matter.
+    /// Whether the tile must be run: an input has a valid pixel, or empty tiles are run too.
     pub valid: bool,
-    /// Pixels that were changed.
+    /// Pixels that reading changed.
     pub tally: Tally,
     /// Time it took.
     pub time: Duration,
@@ -68,10 +68,10 @@ impl Readers {
 fn work(task: &Arc<Task>, room: usize, queue: &Mutex<Receiver<Request>>) {
     let mut files = FilePixels::new(task.clone(), room);
     loop {
-        // Held only while waiting for a request, not while reading.
+        // The lock is held only while waiting for a request, not while reading.
         let request = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((tile, answer)) = request else { return };
-        // Nobody waits any more when the worker is gone.
+        // This fails when the worker is gone, and with it the receiver.
         let _gone = answer.send(read(task, &mut files, &tile));
     }
 }

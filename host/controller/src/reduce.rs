@@ -1,11 +1,12 @@
-//! Joins what the tiles of an accumulating function return, always in tile order, so that the result is the same for any number of workers.
+//! Joins the states that the tiles of an accumulating function return, always in tile order, so that the result doesn't depend on the
+//! number of workers.
 
 use super::ranges::Ranges;
 use sandbox::{Error, Function};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What has been accumulated so far; what a journal keeps.
+/// The states accumulated so far; a journal keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reduction {
     /// The first tile that is not in `state`.
@@ -16,7 +17,7 @@ pub struct Reduction {
     waiting: BTreeMap<u64, Vec<u8>>,
 }
 
-/// The lengths of a reduction's states, in the order in which their bytes follow: the joined one, then those that wait.
+/// The lengths of a reduction's states, in the order of their bytes: the joined state, then those that wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lengths {
@@ -48,7 +49,7 @@ impl Reduction {
         bytes.is_empty().then_some(Self { next: lengths.next, state, waiting })
     }
 
-    /// Whether the states of all tiles that are `done` are in it, and of no tiles that a job with so many doesn't have.
+    /// Whether it has the states of all tiles that are `done`, and of no tile from `count` on.
     pub fn has(&self, done: &Ranges, count: u64) -> bool {
         let waiting = |tile| self.waiting.contains_key(&tile);
         let after = self.waiting.range(..self.next).next().is_none();
@@ -57,9 +58,10 @@ impl Reduction {
     }
 }
 
-/// Memory for states that wait for an earlier tile's, bytes. When it's full, only the oldest tile is begun.
+/// Limit for states that wait for an earlier tile's, bytes. Beyond it only the oldest tile is begun.
 const WAITING: u64 = 256 << 20;
-/// What tiles under way may leave, bytes: more than waits, since with many workers the states of most are joined as they come.
+/// Limit for the states that tiles under way may still return, bytes. It is larger: with many workers most states are joined as they
+/// come, without waiting.
 const UNDER_WAY: u64 = 1 << 30;
 
 /// The accumulated state, and the function that joins more to it.
@@ -69,7 +71,7 @@ pub struct Reducer {
     wait: Wait,
 }
 
-/// What waits, and what is to be expected of a tile.
+/// The states that wait, and the sizes seen, from which those of later tiles are estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wait {
     /// Bytes that wait.
@@ -86,7 +88,7 @@ impl Wait {
         self.seen = (tiles.saturating_add(u64::from(bytes > 0)), sum.saturating_add(bytes));
     }
 
-    /// How many tiles may be under way, if their states are like those seen.
+    /// How many tiles may be under way, if their states are as large as those seen.
     fn room(&self) -> u64 {
         let (tiles, sum) = self.seen;
         match sum.checked_div(tiles) {
@@ -105,7 +107,7 @@ impl Reducer {
         Self { function, so_far, wait }
     }
 
-    /// Takes the contribution of `tile`; an empty one leaves the state as it is. One that is in already doesn't count again.
+    /// Takes the state of `tile`. An empty one changes nothing; a tile that was added before isn't added again.
     pub fn add(&mut self, tile: u64, state: Vec<u8>) -> Result<(), Error> {
         if tile >= self.so_far.next {
             self.wait.see(&state);
@@ -114,10 +116,10 @@ impl Reducer {
         self.join()
     }
 
-    /// Joins those that wait, as far as there is none missing between them.
+    /// Joins the waiting states up to the first tile that is missing.
     fn join(&mut self) -> Result<(), Error> {
         let Reduction { next, state: joined, waiting } = &mut self.so_far;
-        // A state leaves only once it is joined: where joining fails or is interrupted, it is still there to be kept.
+        // A state is removed only once it is joined, so that the journal still has it if joining fails or is interrupted.
         while let Some(state) = waiting.get_mut(next) {
             let bytes = state.len() as u64;
             if joined.is_empty() {
@@ -132,8 +134,8 @@ impl Reducer {
         Ok(())
     }
 
-    /// How many tiles may be under way at a time, so that the states that wait stay within their memory. The oldest unfinished
-    /// one must always be: the others wait for it.
+    /// How many tiles may be under way at a time, so that waiting states stay within their limit. The oldest unfinished tile must
+    /// always be allowed, since the others wait for it.
     pub fn room(&self) -> u64 {
         self.wait.room()
     }

@@ -1,4 +1,4 @@
-//! A whole run with workers in other processes: has them started or lets them in, serves until all is done, cleans up.
+//! A whole run with workers in other processes: starts them or lets them in, serves until all is done, cleans up.
 
 use super::control::Control;
 use super::error::Error;
@@ -23,9 +23,9 @@ use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket};
 const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often the switch to stop is looked at.
 const STOP_LOOK: Duration = Duration::from_millis(100);
-/// A tile that is this long under way, with no other work left, is given to a second worker.
+/// When no other work is left, a tile that has been under way for this long is given to a second worker.
 const STRAGGLER: Duration = Duration::from_secs(5);
-/// Received results may take this many bytes together, before they are written.
+/// Limit for received results that wait to be written, bytes together.
 const RESULT_BUDGET: u64 = 256 << 20;
 
 /// How workers work, wherever they are.
@@ -44,20 +44,20 @@ pub struct Options {
 pub struct Address {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Addresses for the ticket; empty: found out.
+    /// Addresses for the ticket; when empty, this machine's own is found out.
     pub advertise: Vec<String>,
     /// The job's id, for the ticket.
     pub job: String,
 }
 
-/// A fleet, and the address where its workers find the module if the controller need not send it.
+/// A fleet, and where its workers find the module; without an address the controller sends it.
 pub struct Recruited<F> {
     pub fleet: F,
     /// `s3://…` or `https://…`.
     pub module_url: Option<String>,
 }
 
-/// What the user should know of how workers were ended, and what they used.
+/// Warnings from stopping the workers, and what they used.
 type Served = Result<(Vec<String>, Option<Usage>), Error>;
 
 /// Runs a job with the workers of the fleet that `recruit` makes, given the module.
@@ -88,10 +88,10 @@ pub fn run_here(job: ReadyJob, mut processes: Processes, options: &Options) -> R
             server::part(job, processes.sessions()).await;
             Ok((Vec::new(), None))
         };
-        // There is neither encryption nor much to carry, and other threads would only be woken in vain.
+        // Connections with child processes aren't encrypted and cost little work, so one thread is enough.
         block_on(Builder::new_current_thread(), serving)
     };
-    // The processes end while the outputs are completed.
+    // `processes` is dropped after this: the workers end while the outputs are completed.
     conduct(job, serve, options)
 }
 
@@ -126,7 +126,7 @@ fn conduct(mut ready: ReadyJob, serve: impl FnOnce(&Arc<RemoteJob>) -> Served, o
 /// Does the work in a runtime of its own.
 fn block_on(mut runtime: Builder, work: impl Future<Output = Served>) -> Served {
     let threads = processors().clamp(2, 8);
-    // They write results: more of them would only wait for each other at the files.
+    // Blocking threads write results. More of them would only wait for each other at the files.
     let runtime = runtime::build(runtime.worker_threads(threads).max_blocking_threads(threads).enable_all());
     let runtime = runtime.map_err(Error::Thread)?;
     let served = runtime.block_on(work);
@@ -138,8 +138,7 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
-/// Serves workers until the job has ended; the fleet is stopped whatever happens. Returns what the user should know, and
-/// what the fleet used.
+/// Serves workers until the job has ended. The fleet is stopped whatever happens. Returns warnings, and what the fleet used.
 async fn serve<F: Fleet>(
     job: &Arc<RemoteJob>,
     recruited: Recruited<F>,
@@ -174,7 +173,7 @@ async fn serve<F: Fleet>(
 async fn until_ended(job: &RemoteJob, control: &Control, workers: impl Future<Output = FleetError>) {
     let mut ending = job.ending();
     tokio::select! {
-        // Nothing to start when nothing is left to do.
+        // First, so that no worker is started when nothing is left to do.
         biased;
         Ok(_) = ending.wait_for(|e| *e != Ending::Open) => {}
         error = workers => job.fail(Error::Fleet(error)),
@@ -196,7 +195,7 @@ async fn stop_asked(control: &Control) {
 }
 
 impl Address {
-    /// Where workers can find us: what the user says, else this machine's address on the way out, or loopback.
+    /// Addresses for the ticket: the user's, else this machine's address on the way out, or loopback.
     fn all(&self, port: u16) -> Vec<String> {
         if !self.advertise.is_empty() {
             let with_port = |a: &String| match a.parse::<IpAddr>() {
@@ -214,7 +213,7 @@ impl Address {
 /// This machine's address on the way to anywhere; nothing is sent.
 fn outgoing_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // An address of the range for documentation: only the route to it is looked up.
+    // 192.0.2.0/24 is reserved for documentation. Only the route is looked up.
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }

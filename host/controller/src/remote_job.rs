@@ -1,4 +1,4 @@
-//! A job as it is shared by the sessions with all of its remote workers: what they are sent, who is there, and how it ends.
+//! The part of a job that the sessions with all of its remote workers share: task and module, who is connected, how it ends.
 
 use super::error::Error;
 use super::events::Event;
@@ -13,8 +13,8 @@ use tokio::sync::{Semaphore, watch};
 use wire::{ALIGN, PayloadLimits};
 use worker::Task;
 
-/// Pixels that are read or on their way out at a time, bytes, whatever the number of workers: what bounds the memory.
-/// A tile that is larger has all of it to itself.
+/// Limit for pixels that are read or on their way out at a time, bytes, whatever the number of workers. A tile that is larger
+/// takes all of it.
 const OUTGOING_BUDGET: usize = 256 << 20;
 /// The budget is counted in units of this many bytes.
 const OUTGOING_UNIT: usize = 4 << 10;
@@ -26,11 +26,11 @@ pub enum Ending {
     Open,
     /// All tiles are done.
     Finished,
-    /// The job failed or was stopped; this is what workers are told.
+    /// The job failed or was stopped; workers are told this reason.
     Aborted(String),
 }
 
-/// What all sessions share.
+/// A job as its sessions share it.
 pub struct RemoteJob {
     /// The job's state.
     pub state: Arc<JobState>,
@@ -40,7 +40,7 @@ pub struct RemoteJob {
     pub task_bytes: Vec<u8>,
     /// The module as it travels.
     pub module: Vec<u8>,
-    /// Who reads tiles here; `None` when workers read for themselves.
+    /// The threads that read tiles here; `None` when workers read for themselves.
     pub readers: Option<Readers>,
     /// Room for tiles that are read and not yet sent.
     pub outgoing: Arc<Semaphore>,
@@ -83,7 +83,7 @@ impl RemoteJob {
         }
     }
 
-    /// The most payload that a worker may send: what the plan says that a tile's result can have.
+    /// Limits for payloads from a worker: the largest result of a tile that the plan allows.
     pub fn limits(&self) -> PayloadLimits {
         // Bands are known only from the first result, so the sandbox's own limit is the bound.
         let state = self.task.limits.state_bytes as u64;
@@ -93,7 +93,7 @@ impl RemoteJob {
         PayloadLimits { result, rasters, ..PayloadLimits::default() }
     }
 
-    /// What `tile`'s pixels take of the room for outgoing tiles.
+    /// Units of the outgoing budget that `tile`'s pixels take.
     pub fn outgoing_units(&self, tile: &Tile) -> u32 {
         let bytes = usize::try_from(self.task.bytes_in(tile)).unwrap_or(usize::MAX);
         u32::try_from((bytes / OUTGOING_UNIT).clamp(1, OUTGOING_BUDGET / OUTGOING_UNIT)).unwrap_or(u32::MAX)
@@ -139,7 +139,7 @@ impl RemoteJob {
         }
     }
 
-    /// How the job ends, as soon as that is known.
+    /// Tells how the job ends, as soon as that is known.
     pub fn ending(&self) -> watch::Receiver<Ending> {
         self.ending.subscribe()
     }

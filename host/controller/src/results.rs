@@ -1,4 +1,4 @@
-//! What remote workers send back: checked against the plan, since a worker may be broken or hostile, and handed in.
+//! Results of remote workers: checks them against the plan, since a worker may be broken or hostile, and hands them in.
 
 use super::error::Error;
 use super::job_state::JobState;
@@ -40,7 +40,7 @@ pub fn check_tally(task: &Task, tile: &Tile, tally: &Tally) -> Result<(), wire::
     Ok(())
 }
 
-/// Hands a tile's result in, which was checked. False when another worker had been faster.
+/// Hands in a tile's result, which was checked. False when another worker was faster.
 pub fn hand_in(
     job_state: &JobState,
     tile: &Tile,

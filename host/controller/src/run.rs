@@ -1,4 +1,4 @@
-//! A whole run: threads over all tiles, then the outputs' finish, then the report.
+//! A whole run with threads; and the beginning and end of every run: opens the outputs, completes them, makes the report.
 
 use super::changes;
 use super::error::Error;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use worker::{Runner, Task};
 
-/// Tiles that may be started past the first unfinished one: enough for thousands of workers with one slow tile among
-/// theirs; where tiles' contributions wait for it, few enough that these stay small.
+/// How many tiles past the first unfinished one may be started: enough for thousands of workers of which one has a slow tile. An
+/// accumulating function gets fewer, since the contributions of later tiles wait for the first unfinished one, in memory.
 pub fn window(task: &Task) -> u64 {
     if task.reduce { 1 << 12 } else { 1 << 20 }
 }
@@ -28,7 +28,7 @@ pub fn window(task: &Task) -> u64 {
 pub struct Finished {
     /// What was done.
     pub report: Report,
-    /// To be removed once the report is where it is to be: without, another run with `--resume` makes it again.
+    /// The journal, to be removed once the report is written. Until then another run with `--resume` makes the report again.
     pub journal: Option<Journal>,
 }
 
@@ -98,14 +98,14 @@ pub fn begin(job: &mut ReadyJob, policy: Policy) -> Result<Arc<JobState>, Error>
     Ok(job_state)
 }
 
-/// What is done is kept when the same job may go well another time, and removed otherwise.
+/// Keeps the finished tiles if the same job may succeed another time, and removes them otherwise.
 fn end_early(job_state: &JobState, failure: Error) -> Error {
     if !failure.may_pass() {
         job_state.give_up();
         return failure;
     }
     let named = job_state.named().into_iter().map(|file| file.path).collect();
-    // What a panic leaves behind may be half done.
+    // After a panic the outputs may be half written, so only the last checkpoint counts.
     match job_state.suspend(matches!(failure, Error::Panicked(_))) {
         Some(done) => {
             Error::Suspended { cause: Box::new(failure), done, total: job_state.control().counts().total, named }
@@ -114,8 +114,8 @@ fn end_early(job_state: &JobState, failure: Error) -> Error {
     }
 }
 
-/// Completes the outputs of a job whose tiles are all done, if they are, and reports. `aws` is what workers on AWS used, `started`
-/// when the run began.
+/// Completes the outputs if all tiles are done (`result`), and reports. `aws` is what workers on AWS used, `started` when the run
+/// began.
 pub fn complete(
     job: &ReadyJob,
     job_state: &JobState,
@@ -127,7 +127,7 @@ pub fn complete(
     let finishing = Instant::now();
     let finished = result.and_then(|()| {
         job_state.control().tell(Event::Finishing);
-        // What was accumulated is kept when completing the outputs fails.
+        // Before the outputs are completed: a journal keeps the states if that fails.
         let result = job_state.reduced()?;
         Ok((result, job_state.publish()?))
     });

@@ -1,4 +1,4 @@
-//! Which tile goes to which worker, and what has become of each: the one tile state machine, for every kind of worker.
+//! The state of each tile, and which worker gets which: one state machine for all kinds of workers.
 //!
 //! It is a plain value: no clock, no I/O, no thread. A tile is *fresh* (never handed out: everything from `next` on),
 //! *queued* (handed back), *in flight* (held by one or more workers) or *done*. Only the last three take memory, and
@@ -20,15 +20,15 @@ pub struct Policy {
     pub max_attempts: u32,
     /// How many tiles past the first unfinished one may be started.
     pub window: u64,
-    /// From what time in flight on a tile is given to a second worker, when no other work is left; more where tiles
-    /// usually take longer.
+    /// When no other work is left, a tile that has been in flight for this long is given to a second worker. The time is longer where
+    /// tiles usually take longer.
     pub straggler: Duration,
 }
 
 /// A tile is late when it takes this many times as long as tiles usually do.
 const LATE: u32 = 3;
 
-/// What a worker that asks for work gets.
+/// The answer to a worker that asks for work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
     /// Run this tile.
@@ -64,17 +64,17 @@ pub struct Schedule {
     next: u64,
     queue: VecDeque<u64>,
     flight: BTreeMap<u64, Flight>,
-    /// The tiles that no result has come for, those first that are longest under way: the ones to be given to another worker.
+    /// The tiles in flight without a result, the oldest first: candidates for a second worker.
     open: BTreeSet<(Instant, u64)>,
     /// How many tiles may be in flight; the oldest unfinished one always may.
     most: u64,
     done: Ranges,
-    /// Tiles that were lost → with whom; few, so that it costs nothing in a healthy run.
+    /// Tiles that were lost → the workers that lost them. Few, so that it costs nothing in a healthy run.
     lost: BTreeMap<u64, Vec<WorkerId>>,
     failed: u64,
     /// Workers that asked for a tile and got none.
     waiting: BTreeSet<WorkerId>,
-    /// What has happened since the last [`Schedule::stirred`] may give one of them a tile.
+    /// Something since the last [`Schedule::stirred`] may give one of the waiting workers a tile.
     stirred: bool,
     /// How long tiles usually are in flight, recent ones counting more.
     usual: Option<Duration>,
@@ -133,13 +133,14 @@ impl Schedule {
             self.next = fresh + 1;
             return Some(fresh);
         }
-        // The end of the job, or all wait for the oldest tile. If all workers that are here have failed at a tile, they may try again.
+        // Nothing fresh: the job nears its end, or all wait for the oldest tile. If every worker here has failed at a tile, they may
+        // try it again.
         let again = |tile: &u64| may_begin(*tile) && !self.others_may_take(*tile, worker);
         if let Some(place) = self.queue.iter().position(again) {
             return self.queue.remove(place);
         }
-        // Whoever is idle takes over the tile that is longest under way with another. With two, it's late when it takes twice as
-        // long, and so on: a worker that is given a tile may be no better than the one before.
+        // An idle worker takes over the tile that has been under way for longest. A tile with two workers is late after twice the
+        // time, and so on, since the second worker may be no better than the first.
         let late = self.policy.straggler.max(self.usual.unwrap_or_default().saturating_mul(LATE));
         let overdue = |since: Instant, holders: usize| {
             let holders = u32::try_from(holders).unwrap_or(u32::MAX).max(1);
@@ -157,7 +158,8 @@ impl Schedule {
         self.flight.len() as u64 >= self.most
     }
 
-    /// Limits how many tiles may be in flight from now on. The oldest unfinished one always may: what fills the memory may wait for it.
+    /// Limits how many tiles may be in flight from now on. The oldest unfinished tile is always allowed, since waiting states may need
+    /// it.
     pub fn limit_flight(&mut self, most: u64) {
         let full = self.full();
         self.most = most;
@@ -178,7 +180,7 @@ impl Schedule {
         self.flight.get(&tile).map_or(&[], |f| &f.holders)
     }
 
-    /// Keeps `open` right after a change of a tile in flight.
+    /// Updates `open` after a change of a tile in flight.
     fn note(&mut self, tile: u64) {
         let Some(flight) = self.flight.get(&tile) else { return };
         if flight.claimed {
@@ -213,13 +215,13 @@ impl Schedule {
         }
         let oldest = self.done.next_missing(0);
         let first = tile < self.count && self.done.insert(tile);
-        // Those who wait while there are fresh tiles, or because there are too many in flight, wait for the oldest one.
+        // Workers that wait although there are fresh tiles, or because too many are in flight, wait for the oldest tile.
         let waited = self.next < self.count || full;
         self.stirred |= self.finished() || full && !self.full() || waited && self.done.next_missing(0) > oldest;
         first
     }
 
-    /// `worker` hands `tile` back unfinished, by its own will: not counted against the tile.
+    /// `worker` hands `tile` back unfinished, of its own accord. That isn't counted against the tile.
     pub fn give_back(&mut self, worker: WorkerId, tile: u64) {
         let Some(flight) = self.flight.get_mut(&tile) else { return };
         flight.holders.retain(|h| *h != worker);
@@ -262,8 +264,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// Whether something has happened since the last call that may give a tile, or the news that all are done, to a
-    /// worker that waits; with thousands of workers it is no small thing to wake them all.
+    /// Whether waiting workers must be woken: something since the last call may give one a tile, or all tiles are done. Waking
+    /// thousands of workers is costly, so it is done only then.
     pub fn stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred) && !self.waiting.is_empty()
     }
@@ -293,7 +295,7 @@ impl Schedule {
         self.count - self.done.len()
     }
 
-    /// How often a tile failed on a worker, for a reason of the worker's.
+    /// How often a tile failed because of its worker.
     pub fn failed(&self) -> u64 {
         self.failed
     }
@@ -305,217 +307,4 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: WorkerId = WorkerId(1);
-    const B: WorkerId = WorkerId(2);
-
-    fn schedule(count: u64) -> Schedule {
-        let policy = Policy { max_attempts: 3, window: 8, straggler: Duration::from_secs(5) };
-        Schedule::new(count, Ranges::default(), policy)
-    }
-
-    #[test]
-    fn hands_out_every_tile_once_in_order() {
-        let (mut s, now) = (schedule(3), Instant::now());
-        assert_eq!((s.take(A, now), s.take(B, now), s.take(A, now)), (Grant::Tile(0), Grant::Tile(1), Grant::Tile(2)));
-        assert_eq!(s.take(B, now), Grant::Wait);
-        assert!(s.complete(1) && s.complete(0) && s.complete(2));
-        assert!(!s.complete(1), "a second result does not count");
-        assert_eq!(s.take(B, now), Grant::Finished);
-    }
-
-    #[test]
-    fn tiles_of_a_lost_worker_come_first_again() {
-        let (mut s, now) = (schedule(5), Instant::now());
-        s.take(A, now);
-        s.take(A, now);
-        assert_eq!(s.lose(A), Ok(vec![0, 1]));
-        assert_eq!((s.take(B, now), s.take(B, now), s.take(B, now)), (Grant::Tile(0), Grant::Tile(1), Grant::Tile(2)));
-    }
-
-    #[test]
-    fn a_tile_that_kills_its_workers_is_named() {
-        let (mut s, now) = (schedule(1), Instant::now());
-        for worker in [1, 2] {
-            assert_eq!(s.take(WorkerId(worker), now), Grant::Tile(0));
-            assert_eq!(s.lose(WorkerId(worker)), Ok(vec![0]));
-        }
-        s.take(WorkerId(3), now);
-        assert_eq!(s.lose(WorkerId(3)), Err(Poisonous { tile: 0, attempts: 3 }));
-    }
-
-    #[test]
-    fn handing_back_is_not_an_attempt() {
-        let (mut s, now) = (schedule(1), Instant::now());
-        for _ in 0..10 {
-            assert_eq!(s.take(A, now), Grant::Tile(0));
-            s.give_back(A, 0);
-        }
-    }
-
-    #[test]
-    fn stragglers_get_one_second_worker_and_only_at_the_end() {
-        let (mut s, now) = (schedule(2), Instant::now());
-        let late = now + Duration::from_secs(6);
-        s.take(A, now);
-        assert_eq!(s.take(B, late), Grant::Tile(1), "fresh tiles come first");
-        assert_eq!(s.take(B, late), Grant::Tile(0));
-        assert_eq!(s.take(WorkerId(3), late), Grant::Wait, "two workers are enough, and tile 1 is not late");
-        assert!(s.complete(0));
-        assert_eq!(s.lose(A), Ok(vec![]));
-    }
-
-    #[test]
-    fn losing_one_of_two_holders_queues_nothing() {
-        let (mut s, now) = (schedule(1), Instant::now());
-        let late = now + Duration::from_secs(6);
-        s.take(A, now);
-        s.take(B, late);
-        s.lose(A).unwrap();
-        assert_eq!(s.take(A, late), Grant::Wait, "it failed there");
-        assert_eq!(
-            s.take(WorkerId(3), late),
-            Grant::Tile(0),
-            "again a second holder, since B holds it too long already"
-        );
-        assert!(s.complete(0) && s.finished());
-    }
-
-    #[test]
-    fn the_window_bounds_how_far_a_slow_tile_may_lag() {
-        let (mut s, now) = (schedule(1000), Instant::now());
-        for tile in 0..8 {
-            assert_eq!(s.take(A, now), Grant::Tile(tile));
-        }
-        (1..8).for_each(|t| assert!(s.complete(t)));
-        assert_eq!(s.take(B, now), Grant::Wait);
-        s.complete(0);
-        assert_eq!(s.take(B, now), Grant::Tile(8));
-    }
-
-    #[test]
-    fn done_tiles_of_a_former_run_are_not_handed_out() {
-        let mut done = Ranges::default();
-        for tile in [0, 2] {
-            done.insert(tile);
-        }
-        let policy = Policy { max_attempts: 1, window: 100, straggler: Duration::ZERO };
-        let (mut s, now) = (Schedule::new(4, done, policy), Instant::now());
-        assert_eq!((s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(3)));
-    }
-
-    #[test]
-    fn ten_million_tiles_need_no_more_memory_than_ten() {
-        let policy = Policy { max_attempts: 3, window: 64, straggler: Duration::ZERO };
-        let (mut s, now) = (Schedule::new(10_000_000, Ranges::default(), policy), Instant::now());
-        while let Grant::Tile(tile) = s.take(A, now) {
-            s.complete(tile);
-        }
-        assert!(s.finished());
-        assert_eq!((s.done.runs(), s.flight.len(), s.queue.len(), s.open.len()), (1, 0, 0, 0));
-    }
-
-    #[test]
-    fn a_tile_that_failed_on_a_worker_goes_to_another_one_if_there_is_any() {
-        let (mut s, now) = (schedule(2), Instant::now());
-        assert_eq!((s.take(A, now), s.take(B, now)), (Grant::Tile(0), Grant::Tile(1)));
-        s.retry(A, 0).unwrap();
-        assert_eq!(s.take(A, now), Grant::Wait, "B is here and hasn't tried");
-        assert_eq!(s.take(B, now), Grant::Tile(0));
-        s.retry(B, 0).unwrap();
-        assert!(s.claim(1, now) && s.complete(1));
-        assert_eq!(s.take(B, now), Grant::Tile(0), "both have failed, so either may try again");
-        assert_eq!(s.retry(B, 0), Err(Poisonous { tile: 0, attempts: 3 }));
-        assert_eq!((s.failed(), s.retried()), (3, 3));
-    }
-
-    #[test]
-    fn a_worker_that_is_alone_tries_again_after_all_other_tiles() {
-        let (mut s, now) = (schedule(3), Instant::now());
-        s.take(A, now);
-        s.retry(A, 0).unwrap();
-        assert_eq!(s.failed(), 1);
-        assert_eq!((s.take(A, now), s.take(A, now), s.take(A, now)), (Grant::Tile(1), Grant::Tile(2), Grant::Tile(0)));
-    }
-
-    #[test]
-    fn slow_tiles_are_not_late() {
-        let (mut s, now) = (schedule(3), Instant::now());
-        let after = |seconds| now + Duration::from_secs(seconds);
-        s.take(A, now);
-        assert!(s.claim(0, after(60)) && s.complete(0));
-        s.take(A, after(60));
-        s.take(A, after(60));
-        assert_eq!(s.take(B, after(239)), Grant::Wait, "tiles take a minute here");
-        assert_eq!(s.take(B, after(240)), Grant::Tile(1));
-    }
-
-    #[test]
-    fn waiting_workers_are_woken_only_when_there_may_be_something_for_them() {
-        let (mut s, now) = (schedule(9), Instant::now());
-        (0..8).for_each(|_| assert!(matches!(s.take(A, now), Grant::Tile(_))));
-        s.complete(0);
-        assert!(!s.stirred(), "nobody waits");
-        s.take(A, now);
-        assert_eq!(s.take(B, now), Grant::Wait);
-        (1..6).for_each(|t| assert!(s.complete(t)));
-        assert!(!s.stirred(), "nothing for B: all the rest is with A");
-        s.give_back(A, 6);
-        assert!(s.stirred());
-        assert_eq!(s.take(B, now), Grant::Tile(6));
-        assert_eq!(s.take(B, now), Grant::Wait);
-        (6..9).for_each(|t| assert!(s.complete(t)));
-        assert!(s.stirred(), "all is done");
-    }
-
-    #[test]
-    fn with_too_many_in_flight_only_the_oldest_is_begun() {
-        let (mut s, now) = (schedule(20), Instant::now());
-        (0..3).for_each(|tile| assert_eq!(s.take(A, now), Grant::Tile(tile)));
-        s.limit_flight(2);
-        assert_eq!(s.take(B, now), Grant::Wait);
-        s.give_back(A, 2);
-        s.give_back(A, 0);
-        s.limit_flight(0);
-        assert_eq!((s.take(B, now), s.take(B, now)), (Grant::Tile(0), Grant::Wait), "whatever else is queued");
-        assert!(s.stirred());
-        assert!(s.complete(0));
-        assert!(!s.stirred() || s.take(B, now) == Grant::Wait, "tile 1 is the oldest, and A has it");
-        s.take(B, now);
-        assert!(s.complete(1) && s.stirred(), "tile 2 is the oldest");
-        assert_eq!((s.take(B, now), s.take(A, now)), (Grant::Tile(2), Grant::Wait));
-        s.limit_flight(2);
-        assert!(s.stirred());
-        assert_eq!(s.take(A, now), Grant::Tile(3));
-    }
-
-    #[test]
-    fn what_holds_up_the_window_is_taken_over_before_the_end_and_from_two_as_well() {
-        let (mut s, now) = (schedule(1000), Instant::now());
-        let after = |seconds| now + Duration::from_secs(seconds);
-        (0..8).for_each(|_| assert!(matches!(s.take(A, now), Grant::Tile(_))));
-        assert_eq!(s.take(B, after(4)), Grant::Wait);
-        assert_eq!(s.take(B, after(5)), Grant::Tile(0), "A hoards");
-        let c = WorkerId(3);
-        assert_eq!(s.take(c, after(5)), Grant::Tile(1));
-        (2..8).for_each(|tile| assert_eq!(s.take(c, after(5)), Grant::Tile(tile)));
-        assert_eq!(s.take(c, after(9)), Grant::Wait);
-        assert_eq!(s.take(c, after(10)), Grant::Tile(0), "so does B");
-        assert!(s.claim(0, after(11)) && s.complete(0));
-        assert_eq!(s.take(c, after(11)), Grant::Tile(8));
-    }
-
-    #[test]
-    fn waiting_workers_are_woken_when_the_window_moves() {
-        let (mut s, now) = (schedule(20), Instant::now());
-        (0..8).for_each(|_| assert!(matches!(s.take(A, now), Grant::Tile(_))));
-        assert_eq!(s.take(B, now), Grant::Wait);
-        s.complete(1);
-        assert!(!s.stirred());
-        s.complete(0);
-        assert!(s.stirred());
-        assert_eq!((s.take(B, now), s.take(B, now), s.take(B, now)), (Grant::Tile(8), Grant::Tile(9), Grant::Wait));
-    }
-}
+mod tests;

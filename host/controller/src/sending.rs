@@ -1,4 +1,4 @@
-//! What goes out to one remote worker: messages, the module, heartbeats, and tiles with their pixels as soon as these are read.
+//! Sends to one remote worker: messages, the module, heartbeats, and tiles with their pixels as soon as these are read.
 
 use super::error::Error;
 use super::reading::Read;
@@ -12,12 +12,12 @@ use types::tally::Tally;
 use wire::{FromController, Lease, RasterHead, Writer};
 use worker::Task;
 
-/// What goes out to the worker.
+/// Something to be sent to the worker.
 pub enum Outgoing {
     Message(FromController),
     /// The module, as the payload.
     Module,
-    /// A tile with its pixels; its room is free again once they are sent.
+    /// A tile with its pixels. Its permits are given back once it is sent.
     Tile {
         lease: Lease,
         read: Read,
@@ -25,13 +25,13 @@ pub enum Outgoing {
     },
 }
 
-/// What became of a tile that was to be read.
+/// The outcome of reading a tile for the worker.
 pub enum Reading {
-    /// A tile was read and has no valid pixel.
+    /// The tile was read and has no valid pixel, so it isn't sent.
     Empty(Tile, Duration),
-    /// A tile was read and is on its way; these of its pixels were changed.
+    /// The tile was read and is on its way. The tally counts pixels that reading changed.
     Sent(Tile, Duration, Tally),
-    /// A tile was not read, since another worker has done it in the meantime.
+    /// The tile was not read, since another worker has done it in the meantime.
     Done(Tile),
 }
 
@@ -70,7 +70,7 @@ pub async fn read_and_send(
     }
 }
 
-/// Sends what is to go out, and heartbeats.
+/// Sends all that comes out of the channel, and heartbeats.
 pub async fn send(
     job: Arc<RemoteJob>,
     mut writer: Writer<FromController>,

@@ -13,6 +13,7 @@ use wire::{About, Compression, Joining, Listener, Pool, Socket, Terms, WorkerKin
 
 /// How long workers have to say goodbye once all tiles are done: longer than each session waits by itself.
 const FAREWELL: Duration = Duration::from_secs(8);
+
 /// Accepts workers and serves them until the job ends one way or the other, then says goodbye to them.
 pub async fn run(job: &Arc<RemoteJob>, mut listener: Listener) {
     let mut ending = job.ending();
@@ -30,7 +31,7 @@ pub async fn run(job: &Arc<RemoteJob>, mut listener: Listener) {
     part(job, &mut sessions).await;
 }
 
-/// Waits for the goodbyes of those that were told how the job has ended.
+/// Waits for the goodbyes of the workers, which were told how the job has ended.
 pub async fn part(job: &RemoteJob, sessions: &mut JoinSet<()>) {
     let all_gone = async {
         while let Some(ended) = sessions.join_next().await {
@@ -49,7 +50,7 @@ pub fn look_at(job: &RemoteJob, ended: Result<(), JoinError>) {
     }
 }
 
-/// Serves the worker process at the other end of `socket`, which has so much time to greet.
+/// Serves the worker process at the other end of `socket`, which must greet within `start_timeout`.
 pub async fn serve_process(job: Arc<RemoteJob>, socket: Socket, pool: Pool, start_timeout: Duration) {
     match tokio::time::timeout(start_timeout, socket.greet(pool)).await {
         Ok(Ok(joining)) => serve(job, joining).await,
@@ -64,7 +65,7 @@ pub async fn serve(job: Arc<RemoteJob>, joining: Joining) {
     if job.readers.is_none() && !about.reads {
         let reason =
             "the job wants workers that read the inputs themselves (workers.reads = \"worker\"); this one has no GDAL";
-        // It is gone either way.
+        // The worker leaves, whether it hears the reason or not.
         let _gone = joining.refuse(reason).await;
         return;
     }
@@ -101,7 +102,7 @@ fn kind_name(kind: WorkerKind) -> &'static str {
     }
 }
 
-/// What a worker says of itself, as it may be shown.
+/// A worker's description of itself, without characters that a terminal would obey.
 fn harmless(about: About) -> About {
     let line = |text: String| text::line(&text).into_owned();
     About { name: line(about.name), host: line(about.host), task_arn: about.task_arn.map(line), ..about }

@@ -20,28 +20,28 @@ use wire::{About, FromController, FromWorker, Lease, Payload, Reader, TileFailur
 
 /// Most threads of one worker; more than any machine has.
 const MAX_THREADS: usize = 1024;
-/// Tiles that a worker may hold beyond those that it runs; ours ask for two more, and may be given neighbours.
+/// Tiles that a worker may hold beyond those that it runs. tilefn's own workers ask for two more, and may be given neighbours.
 const MORE_TILES: usize = 16;
-/// Messages to one worker that wait to be sent. One that takes none is given no more tiles.
+/// Messages to one worker that may wait to be sent. A worker that doesn't take them is given no more tiles.
 const OUT: usize = MAX_THREADS + MORE_TILES + 64;
-/// How long a worker may take nothing of what it's sent, beyond the time that a tile may take: with all threads at work and no
-/// memory for more tiles it doesn't read. Meanwhile it keeps others from the memory for tiles on their way.
+/// How long a worker may read nothing, beyond the time limit of a tile. A worker with all threads at work and no memory for more
+/// tiles doesn't read; meanwhile it takes memory for tiles on their way from the other workers.
 const STALLED: Duration = Duration::from_secs(60);
 /// How long a worker may go on sending after it was told that all is done.
 const GOODBYE: Duration = Duration::from_secs(4);
-/// How often a worker that waits for work looks whether a late tile can be taken over.
+/// How often a session whose worker waits for work looks for a late tile to take over.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Results of one worker that are being written while more are received.
+/// How many results of one worker may be being written while more are received.
 const WRITING: usize = 2;
-/// Tiles without valid pixels of one worker that wait to be noted in the outputs.
+/// How many tiles without valid pixels, read for one worker, may wait to be noted in the outputs.
 const EMPTY: usize = 16;
-/// Tiles of one worker that are read or on their way to it, so that a slow one doesn't take all the room.
+/// How many tiles of one worker may be read or on their way to it, so that a slow worker doesn't take all the memory.
 const OUTGOING: usize = 2;
-/// A worker on which this many tiles in a row fail, and only because of the worker, is sent away if there are others.
+/// A worker is sent away, if there are others, when this many tiles in a row have failed because of it.
 const FAILURES: u32 = 3;
 
-/// The next message, and the reader back. Kept from one `select!` to the next: dropping it would give up the place
-/// in the queue for memory, and large results could wait for ever.
+/// A future for the next message, which gives the reader back. It is kept from one `select!` to the next: dropping it would give
+/// up the place in the queue for memory, and large results could wait for ever.
 type Receiving = Pin<Box<dyn Future<Output = (Reader<FromWorker>, Result<(FromWorker, Payload), wire::Error>)> + Send>>;
 
 fn receive(mut reader: Reader<FromWorker>) -> Receiving {
@@ -51,7 +51,7 @@ fn receive(mut reader: Reader<FromWorker>) -> Receiving {
     })
 }
 
-/// Sessions with a worker until it leaves or the job ends. Returns why it left.
+/// Holds the session with a worker until the worker leaves or the job ends. Returns why it left.
 pub async fn hold(
     job: &Arc<RemoteJob>,
     worker: WorkerId,
@@ -85,7 +85,7 @@ pub async fn hold(
             error.to_string()
         }
     };
-    // What has been received is written even if the worker is gone.
+    // Results that have been received are written even if the worker is gone.
     while let Some(result) = session.writing.join_next().await {
         session.written(result);
     }
@@ -121,23 +121,23 @@ struct Session<'a> {
     readings: mpsc::UnboundedReceiver<Reading>,
     /// Places for tiles on their way to this worker.
     room: Arc<Semaphore>,
-    /// Tiles the worker has asked for and not been given; below zero when it was given more.
+    /// Tiles that the worker has asked for and not been given; below zero when it was given more than it asked for.
     wanted: i64,
-    /// Tiles it holds.
+    /// Tiles that the worker holds.
     leases: Leases,
     /// Tiles in a row that failed because of the worker.
     failures: u32,
-    /// Whether it has asked for the module.
+    /// Whether the worker has asked for the module.
     has_module: bool,
     writing: JoinSet<Written>,
     work: Work,
 }
 
-/// A result that was taken, or not.
+/// A result that was handed in.
 struct Written {
     tile: Tile,
     skipped: bool,
-    /// False when another worker had been faster.
+    /// False when another worker was faster, and this result was dropped.
     first: Result<bool, Error>,
     time: Duration,
 }
@@ -170,7 +170,7 @@ impl Session<'_> {
                 () = tokio::time::sleep(LOOK_AGAIN), if self.wanted > 0 => {}
                 end = ended(&mut ending) => return self.say_goodbye(receiving, end).await,
                 sent = &mut *sending => {
-                    // It ends by itself only when the connection does.
+                    // Sending ends by itself only when the connection does.
                     return sent.unwrap_or(Err(wire::Error::Closed)).map(|()| "the connection ended".to_owned());
                 }
             }
@@ -185,8 +185,8 @@ impl Session<'_> {
 
     /// Grants as many tiles as the worker wants and the schedule has.
     ///
-    /// To one that reads them itself a tile on its way is but a number, so it gets a few neighbours at once, if more
-    /// than it asked for.
+    /// A worker that reads its tiles itself is only sent their numbers, so it gets a few neighbours at once, even if these are
+    /// more than it asked for.
     fn hand_out(&mut self) {
         let mut run = 0;
         while (self.wanted > 0 || run > 0) && self.writing.len() < EMPTY && self.has_room() {
@@ -202,7 +202,7 @@ impl Session<'_> {
             self.leases.grant(lease);
             if self.job.readers.is_none() {
                 self.leases.sent(index, Tally::default());
-                // A closed channel shows as the end of the conversation.
+                // A closed channel shows as the end of the session.
                 self.say(FromController::Tile { lease, inputs: Vec::new(), marks_len: 0 });
             } else {
                 let (out, tell) = (self.out.clone(), self.tell.clone());
@@ -212,23 +212,23 @@ impl Session<'_> {
         }
     }
 
-    /// Whether another tile may be given to the worker: one that asks for more than it can run, or takes nothing, would keep
-    /// them from the others, and fill the memory here.
+    /// Whether the worker may be given another tile. A worker that asks for more tiles than it can run, or doesn't read, would keep
+    /// tiles from the others and fill the memory here.
     fn has_room(&self) -> bool {
         let most = self.most();
-        // Those that are read or wait to be, and those on their way, whether the worker still holds them or not.
+        // Counts tiles being read, waiting to be read, or on their way, whether the worker still holds them or not.
         let on_their_way = Arc::strong_count(&self.room).saturating_sub(1);
         self.leases.len() < most && on_their_way < most && self.out.capacity() > MORE_TILES
     }
 
-    /// Most tiles that the worker may hold.
+    /// How many tiles the worker may hold.
     fn most(&self) -> usize {
         usize::try_from(self.about.threads).unwrap_or(MAX_THREADS).min(MAX_THREADS) + MORE_TILES
     }
 
-    /// Sends a message, for which there is room.
+    /// Sends a message. [`Self::has_room`] keeps room for it.
     fn say(&self, message: FromController) {
-        // A closed channel shows as the end of the conversation; a full one, when the worker takes nothing.
+        // A closed channel shows as the end of the session; a full one, when the worker takes nothing.
         let _gone = self.out.try_send(Outgoing::Message(message));
     }
 
@@ -248,7 +248,7 @@ impl Session<'_> {
             FromWorker::Failed(failure) => self.failed(&failure)?,
             FromWorker::Returned { tiles, why } => {
                 tracing::info!("worker {} gives back {} tiles: {why}", self.worker.0, tiles.len());
-                // Who gives tiles back is about to leave.
+                // A worker that gives tiles back is about to leave.
                 self.wanted = 0;
                 for lease in tiles {
                     if self.leases.end(lease).is_some() {
@@ -259,7 +259,7 @@ impl Session<'_> {
             FromWorker::ModuleRequest if !self.has_module => {
                 tracing::debug!("worker {} asks for the module", self.worker.0);
                 self.has_module = true;
-                // As with all messages.
+                // As in `say`: a closed channel shows as the end of the session.
                 let _gone = self.out.try_send(Outgoing::Module);
             }
             FromWorker::ModuleRequest => {
@@ -280,8 +280,8 @@ impl Session<'_> {
         Ok(None)
     }
 
-    /// Hands out again what a worker that is gone can't have begun. Only the others count as lost with it: they may
-    /// be the reason.
+    /// Gives back the tiles that a worker which is gone can't have begun. Only the other tiles count as lost with it: one of them
+    /// may be the reason why it is gone.
     fn give_back_unbegun(&mut self) {
         while let Ok(reading) = self.readings.try_recv() {
             self.note(reading);
@@ -292,9 +292,9 @@ impl Session<'_> {
         }
     }
 
-    /// Takes a result, if it is one that this worker was asked for.
+    /// Takes a result, if the worker holds its tile.
     fn result(&mut self, result: TileResult, payload: Payload) -> Result<(), wire::Error> {
-        // What was found when the tile was read came before its result, maybe just now.
+        // The tile was read before it was sent. The news of that may still wait here, and its counts belong to the result.
         while let Ok(reading) = self.readings.try_recv() {
             self.note(reading);
         }
@@ -345,7 +345,7 @@ impl Session<'_> {
         }
         let Some(tile) = self.job.task.tiling.tile(lease.tile) else { return Ok(()) };
         if !self.job.state.is_open(tile.index) {
-            // Another worker had it as well, and was faster.
+            // Another worker had the tile as well, and was faster.
             return Ok(());
         }
         let text = text::lines(text);
@@ -402,7 +402,7 @@ impl Session<'_> {
         }
     }
 
-    /// Ends the conversation with a worker that is of no use.
+    /// Sends a worker away on which tiles fail.
     async fn send_away(&mut self, receiving: Receiving) -> Result<String, wire::Error> {
         let reason = format!("{FAILURES} tiles in a row failed on this worker, and not by the function's fault");
         self.job.state.warn(format!("worker {} ({}) is sent away: {reason}", self.worker.0, describe(self.about)));
@@ -413,7 +413,7 @@ impl Session<'_> {
         Ok(reason)
     }
 
-    /// Tells the worker how the job ended and hears it out, for a while.
+    /// Tells the worker how the job ended, and waits for its goodbye, for a while.
     async fn say_goodbye(&mut self, mut receiving: Receiving, end: Ending) -> Result<String, wire::Error> {
         let message = match end {
             Ending::Aborted(reason) => FromController::Abort { reason: wire::clip(&reason, wire::MAX_TEXT) },
@@ -438,7 +438,7 @@ impl Session<'_> {
 async fn ended(ending: &mut watch::Receiver<Ending>) -> Ending {
     match ending.wait_for(|e| *e != Ending::Open).await {
         Ok(end) => end.clone(),
-        // The server is gone.
+        // The job is gone, and with it everything to wait for.
         Err(_) => Ending::Finished,
     }
 }

@@ -41,7 +41,8 @@ pub fn run(job_state: &JobState, runner: &Runner, interrupt: &Interrupt, threads
     first.0.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-/// The failure that ends the job. Those of threads that were stopped because of it, or find an output broken by it, must not hide it.
+/// The failure that ends the job. Later failures don't replace it: threads that were stopped, or find an output broken, fail because
+/// of it.
 #[derive(Default)]
 struct First(Mutex<Option<Error>>);
 
@@ -127,11 +128,11 @@ fn run_tile(
 
 fn hand_in(job_state: &JobState, tile: &Tile, done: &Done) -> Result<(), Error> {
     let rasters = done.rasters().map_err(Error::Sandbox)?;
-    // There is no other worker that could have done it before.
+    // No other thread runs the same tile, so the result is always the first.
     job_state.done(tile, rasters, done.state().map_err(Error::Sandbox)?, &done.tally).map(|_first| ())
 }
 
-/// Passes on what the function said about a tile.
+/// Passes on the lines that the function logged at a tile.
 pub fn log(job_state: &JobState, tile: &Tile, lines: Vec<LogLine>) {
     for line in lines {
         match line.level {
@@ -141,8 +142,8 @@ pub fn log(job_state: &JobState, tile: &Tile, lines: Vec<LogLine>) {
     }
 }
 
-/// Ends the other threads when one leaves early, by error or panic: they may be waiting for its tile. When the job only ends early, they may
-/// complete the tiles under way.
+/// Stops the other threads when one leaves early, by error or panic: they may be waiting for its tile. If the job was only asked to
+/// stop, they may complete the tiles under way.
 struct StopOnDrop<'a> {
     job_state: &'a JobState,
     interrupt: &'a Interrupt,

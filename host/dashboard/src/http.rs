@@ -1,4 +1,4 @@
-//! As much of HTTP as a page that is only read needs: one GET for each connection, with bounded size.
+//! The little of HTTP that a read-only page needs: one GET for each connection, with bounded size.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,10 +9,10 @@ use tokio::net::TcpStream;
 /// Longest request, bytes, and most headers; a browser's with cookies of other services on the same host fits.
 const MAX_REQUEST: usize = 8 << 10;
 const MAX_HEADERS: usize = 64;
-/// What a client may go on sending after its request, bytes.
+/// How many bytes a client may go on sending after its request.
 const MAX_REST: u64 = 64 << 10;
 
-/// For every answer. The page needs its own script, style and status, and nothing else from anywhere.
+/// Headers of every answer. The page may load its own script, style and status, and nothing else.
 const HEADERS: &str = "\
 Connection: close\r\n\
 Cache-Control: no-store\r\n\
@@ -74,12 +74,12 @@ pub async fn serve(mut stream: TcpStream, answer: impl FnOnce(&Request) -> Reply
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     stream.shutdown().await?;
-    // To close with something unread would take the answer away from the client.
+    // Closing a socket with unread bytes resets the connection, and the client would lose the answer.
     tokio::io::copy(&mut stream.take(MAX_REST), &mut tokio::io::sink()).await?;
     Ok(())
 }
 
-/// The request in these bytes; `None` if it isn't complete, an answer if it never will be a good one.
+/// The request in these bytes; `None` if it isn't complete yet; the answer to a bad one as the error.
 fn parse(bytes: &[u8]) -> Result<Option<Request>, Reply> {
     let bad = |why| Err(Reply::error("400 Bad Request", why));
     let too_large = || Reply::error("431 Request Header Fields Too Large", "the request is too long");
@@ -102,7 +102,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Request>, Reply> {
     Ok(Some(Request { path: path.to_owned(), host: host.to_owned() }))
 }
 
-/// Whether `host`, of a request, is us by an address or a name that nobody else can have given us.
+/// Whether `host`, of a request, is an address, `localhost`, or the name given by the user.
 pub fn is_here(host: &str, name: &str) -> bool {
     let host = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
         Some((v6, _)) => v6,

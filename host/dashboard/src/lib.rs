@@ -26,7 +26,7 @@ use tokio::task::{AbortHandle, JoinSet};
 const MAX_CONNECTIONS: usize = 64;
 /// A connection is for one request, which has this long from the first byte to the last of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Answers within this time are the same one.
+/// An answer is reused for this long.
 const KEEP: Duration = Duration::from_millis(200);
 
 const PAGE: &str = include_str!("page.html");
@@ -38,7 +38,7 @@ const SCRIPT: &str = include_str!("page.js");
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    /// The name that it was asked for by.
+    /// The name or address given by the user.
     name: String,
 }
 
@@ -46,7 +46,7 @@ impl Bound {
     /// Listens at `text`: a port, on this machine's loopback only, or an address or name with a port. Port 0 is any free one.
     ///
     /// # Errors
-    /// When that is no address, or can't be had.
+    /// When `text` is no address, or the system refuses it.
     pub fn new(text: &str) -> io::Result<Self> {
         let (name, listener) = match (text.parse::<u16>(), text.rsplit_once(':')) {
             (Ok(port), _) => ("localhost", TcpListener::bind((Ipv4Addr::LOCALHOST, port))?),
@@ -105,7 +105,7 @@ impl Drop for Dashboard {
     fn drop(&mut self) {
         self._stop = None;
         if let Some(thread) = self.thread.take() {
-            // If it panicked that was said already, and the job is none the worse.
+            // If the thread panicked, that was logged, and the job goes on.
             let _ended = thread.join();
         }
     }
@@ -120,7 +120,7 @@ async fn accept(listener: &tokio::net::TcpListener, site: &Arc<Site>, mut stoppe
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else {
-                    // No more file descriptors, mostly; some will be given back.
+                    // Mostly, no file descriptor is free. Some will be.
                     tokio::time::sleep(KEEP).await;
                     continue;
                 };
@@ -130,7 +130,7 @@ async fn accept(listener: &tokio::net::TcpListener, site: &Arc<Site>, mut stoppe
                 }
                 let site = site.clone();
                 by_age.push_back(connections.spawn(async move {
-                    // A client that is too slow, or gone, is none of our business.
+                    // A client that is too slow, or gone, is dropped without a word.
                     let _too_slow = tokio::time::timeout(DEADLINE, http::serve(stream, |request| site.answer(request))).await;
                 }));
             }
@@ -154,7 +154,7 @@ struct Texts {
 impl Site {
     fn answer(&self, request: &Request) -> Reply {
         if !http::is_here(&request.host, &self.name) {
-            // A foreign name may have been pointed here so that its owner's pages can read ours.
+            // DNS rebinding: the owner of a foreign name could point it here to let their pages read ours.
             return Reply::error(
                 "421 Misdirected Request",
                 "use the dashboard's IP address, or the name given to --dashboard",

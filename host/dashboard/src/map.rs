@@ -1,4 +1,4 @@
-//! Where the tiles of a job stand, as a map of few cells.
+//! The state of a job's tiles, as a map of few cells.
 
 use grid::Tiling;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Most rows and most columns of the map, whatever the number of tiles.
 const MAP_SIDE: u32 = 64;
 
-/// The matrix of tiles, seen from so far that it is small.
+/// The matrix of tiles, several tiles to a cell.
 #[derive(Debug)]
 pub struct Map {
     tiling: Tiling,

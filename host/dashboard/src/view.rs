@@ -1,4 +1,4 @@
-//! What the dashboard remembers of a job beside the numbers of its run: the map of its tiles, and its pace.
+//! The dashboard's own record of a job, beside the run's tally: the map of its tiles, and its pace.
 
 use super::map::Map;
 use controller::{Event, Job, Observer, Plan, RunTally};
