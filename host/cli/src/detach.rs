@@ -2,13 +2,14 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::gc;
 use super::place::PlaceArguments;
-use super::prepare;
-use super::run::{self, described};
+use super::prepare::{self, RunArguments};
+use super::report::described;
 use super::s3::wait;
 use super::threads::spawn;
 use aws::detached::{self, Ending, Standing};
-use clap::Args;
+use clap::{Args, Subcommand};
 use controller::{Control, Counts};
 use job::spec::{WorkerKind, Workers};
 use serde_json::json;
@@ -19,6 +20,30 @@ use std::time::Duration;
 
 /// How often a controller on AWS uploads how far the job is.
 const UPLOAD_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Subcommand)]
+pub enum FleetCommand {
+    /// Show how a job stands that was left to AWS
+    Status(Arguments),
+    /// Show what the controller of a job says that was left to AWS
+    Logs(Arguments),
+    /// Stop a job that was left to AWS, and wait until it has cleaned up
+    Cancel(Arguments),
+    /// List what killed controllers left on AWS, and remove it
+    Gc(gc::Arguments),
+}
+
+impl FleetCommand {
+    /// Does what the command says.
+    pub fn run(&self, console: &Console) -> Result<(), Fatal> {
+        match self {
+            Self::Status(arguments) => status(arguments, console),
+            Self::Logs(arguments) => logs(arguments, console),
+            Self::Cancel(arguments) => cancel(arguments, console),
+            Self::Gc(arguments) => gc::gc(arguments, console),
+        }
+    }
+}
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -47,7 +72,7 @@ impl Detached {
     /// Leaves the job to AWS, or starts it, under its id if it has been left to this controller.
     pub fn submit(
         &self,
-        arguments: &run::Arguments,
+        arguments: &RunArguments,
         start: impl FnOnce(Option<&str>) -> Result<(), Fatal>,
         console: &Console,
     ) -> Result<(), Fatal> {
@@ -62,7 +87,7 @@ impl Detached {
 }
 
 /// Checks the job here, and leaves it to a controller on AWS.
-fn detach(arguments: &run::Arguments, console: &Console) -> Result<(), Fatal> {
+fn detach(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
     let loaded = prepare::load(&arguments.job)?;
     if loaded.spec.workers.kind != WorkerKind::Fargate {
         let kind = loaded.spec.workers.kind.name();
@@ -80,7 +105,7 @@ fn detach(arguments: &run::Arguments, console: &Console) -> Result<(), Fatal> {
             "{name}: {path} is a file of this machine, which a controller on AWS can't reach; use s3://"
         )));
     }
-    let (text, json) = described(&prepared);
+    let (text, json) = described(plan, &prepared.loaded.spec.workers);
     if arguments.dry_run {
         console.result(&text, "plan", || json);
         return Ok(());
@@ -137,7 +162,7 @@ impl Drop for ProgressUpload {
 
 /// The end of a controller that runs on AWS, in this region: leaves what `tilefn status` will say.
 fn finish(
-    arguments: &run::Arguments,
+    arguments: &RunArguments,
     id: &str,
     region: &str,
     result: Result<(), Fatal>,
@@ -156,14 +181,14 @@ fn finish(
 }
 
 /// Says how the job stands.
-pub fn status(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+fn status(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let place = arguments.place.resolve()?;
     let standing = wait(async { detached::status(&place.clients().await?, &arguments.id).await })?;
     say(&arguments.id, &standing, console)
 }
 
 /// Prints the controller's log.
-pub fn logs(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+fn logs(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let place = arguments.place.resolve()?;
     wait(async {
         let line = |line: &str| console.result(line, "log", || json!({ "line": line }));
@@ -172,7 +197,7 @@ pub fn logs(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 }
 
 /// Stops the job.
-pub fn cancel(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+fn cancel(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let place = arguments.place.resolve()?;
     let standing = wait(async { detached::cancel(&place.clients().await?, &arguments.id).await })?;
     console.result(

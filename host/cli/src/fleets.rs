@@ -1,15 +1,12 @@
-//! Jobs with workers on AWS: which kinds there are, what they cost, and the commands that look at such jobs.
+//! Jobs with workers on AWS: the kinds of workers, and what they cost.
 
 use super::console::Console;
-pub use super::detach::{Detached, ProgressUpload};
 use super::fatal::Fatal;
 use super::launcher::{Launched, Launcher};
 use super::s3::wait;
-use super::{detach, gc};
 #[cfg(feature = "ec2")]
 use aws::Ec2;
 use aws::{AwsError, Fargate, Session};
-use clap::Subcommand;
 use controller::{Fleet, Report, RunResult, remote};
 use job::spec::{WorkerKind, Workers};
 use serde_json::{Value, json};
@@ -30,30 +27,6 @@ pub const LAUNCHERS: &[Launcher] = &[
         begin: |_| Ok(Box::new(|launched| run(launched, Ec2::new))),
     },
 ];
-
-#[derive(Debug, Subcommand)]
-pub enum FleetCommand {
-    /// Show how a job stands that was left to AWS
-    Status(detach::Arguments),
-    /// Show what the controller of a job says that was left to AWS
-    Logs(detach::Arguments),
-    /// Stop a job that was left to AWS, and wait until it has cleaned up
-    Cancel(detach::Arguments),
-    /// List what killed controllers left on AWS, and remove it
-    Gc(gc::Arguments),
-}
-
-impl FleetCommand {
-    /// Does what the command says.
-    pub fn run(&self, console: &Console) -> Result<(), Fatal> {
-        match self {
-            Self::Status(arguments) => detach::status(arguments, console),
-            Self::Logs(arguments) => detach::logs(arguments, console),
-            Self::Cancel(arguments) => detach::cancel(arguments, console),
-            Self::Gc(arguments) => gc::gc(arguments, console),
-        }
-    }
-}
 
 /// Runs a job with the fleet that `make` makes of its settings.
 fn run<F: Fleet>(

@@ -36,7 +36,8 @@ mod schema;
 #[cfg(feature = "gdal")]
 mod signals;
 
-#[cfg(all(feature = "gdal", feature = "aws"))]
+#[cfg(feature = "gdal")]
+#[cfg_attr(not(feature = "aws"), path = "without_detach.rs")]
 mod detach;
 #[cfg(feature = "gdal")]
 #[cfg_attr(not(feature = "aws"), path = "without_fleets.rs")]

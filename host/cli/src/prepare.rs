@@ -44,6 +44,21 @@ pub struct JobArguments {
     resume: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub job: JobArguments,
+    /// Print what would be done: grid, tiles, types, memory; run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the run's report to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Show the run on a page at this port of 127.0.0.1, or at this address and port; there also are /status.json and /metrics
+    #[arg(long, value_name = "[HOST:]PORT")]
+    pub dashboard: Option<String>,
+}
+
 /// A job ready to run.
 pub struct Prepared {
     /// The job file.

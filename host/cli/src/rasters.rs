@@ -2,7 +2,8 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
-use super::{fleets, new, preview, run, schema};
+use super::prepare::RunArguments;
+use super::{detach, new, preview, run, schema};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -10,12 +11,12 @@ pub enum RasterCommand {
     /// Make a new function's crate, ready to build, test and run
     New(new::Arguments),
     /// Run a job on this machine
-    Run(run::Arguments),
+    Run(RunArguments),
     /// Run a job with workers in other processes and on other machines
     Submit(run::SubmitArguments),
     /// Those that look at jobs on AWS
     #[command(flatten)]
-    Fleet(fleets::FleetCommand),
+    Fleet(detach::FleetCommand),
     /// Draw a raster as a PNG picture
     Preview(preview::Arguments),
     /// Print the job file's JSON schema

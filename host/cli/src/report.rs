@@ -1,7 +1,9 @@
 //! Plans and reports, for people and for programs.
 
 use super::fatal::Fatal;
+use super::fleets;
 use controller::{Plan, Report};
+use job::spec::Workers;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
@@ -12,8 +14,26 @@ use std::time::Duration;
 /// Files of a list that people are shown; programs get all.
 const SHOWN: usize = 20;
 
+/// The plan for people and for programs, with what its workers will cost.
+pub fn described(plan: &Plan, workers: &Workers) -> (String, serde_json::Value) {
+    let (mut text, mut json) = (plan_text(plan), plan_json(plan));
+    if workers.ecs().is_none() {
+        return (text, json);
+    }
+    match fleets::estimate(workers) {
+        Some((estimate, detail)) => {
+            text.push_str(&format!("\n  {estimate}"));
+            if let Some(plan) = json.as_object_mut() {
+                plan.insert("workers_cost".to_owned(), detail);
+            }
+        }
+        None => text.push_str("\n  what the workers cost is not known; set hourly_price in the section of their kind"),
+    }
+    (text, json)
+}
+
 /// A plan for people.
-pub fn plan_text(plan: &Plan) -> String {
+fn plan_text(plan: &Plan) -> String {
     let task = &plan.task;
     let (rows, cols) = task.tiling.tile_size();
     let mut text = format!(
@@ -58,7 +78,7 @@ fn more(text: &mut String, name: &str, arrow: &str, files: usize) {
 }
 
 /// A plan for programs.
-pub fn plan_json(plan: &Plan) -> serde_json::Value {
+fn plan_json(plan: &Plan) -> serde_json::Value {
     let task = &plan.task;
     let (rows, cols) = task.tiling.tile_size();
     json!({

@@ -3,42 +3,26 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::launcher::{self, Launched, Launcher};
-use super::prepare::{self, JobArguments, Prepared};
-use super::{fleets, launchers, progress, report, signals};
+use super::prepare::{self, Prepared, RunArguments};
+use super::{detach, fleets, launchers, progress, report, signals};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
 use job::spec::Workers;
 use serde_json::json;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    pub job: JobArguments,
-    /// Print what would be done: grid, tiles, types, memory; run nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Write the run's report to a file, as JSON
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// Show the run on a page at this port of 127.0.0.1, or at this address and port; there also are /status.json and /metrics
-    #[arg(long, value_name = "[HOST:]PORT")]
-    dashboard: Option<String>,
-}
-
-#[derive(Debug, Args)]
 pub struct SubmitArguments {
     #[command(flatten)]
-    run: Arguments,
+    run: RunArguments,
     #[command(flatten)]
-    detached: fleets::Detached,
+    detached: detach::Detached,
 }
 
 /// Runs the job on this machine.
-pub fn run(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+pub fn run(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
     let launchers: Vec<_> = launchers::all().filter(|launcher| launcher.run).collect();
     start(arguments, console, &launchers, "run", None)
 }
@@ -52,7 +36,7 @@ pub fn submit(arguments: &SubmitArguments, console: &Console) -> Result<(), Fata
 
 /// Runs the job with one of these kinds of workers, under the id that it was given, if any.
 fn start(
-    arguments: &Arguments,
+    arguments: &RunArguments,
     console: &Console,
     launchers: &[&Launcher],
     command: &str,
@@ -115,7 +99,7 @@ impl From<Fatal> for Box<Stopped> {
 }
 
 fn attempt(
-    arguments: &Arguments,
+    arguments: &RunArguments,
     console: &Console,
     launchers: &[&Launcher],
     command: &str,
@@ -141,7 +125,7 @@ fn attempt(
     let launch = (!arguments.dry_run).then(|| (launcher.begin)(&loaded.spec.workers)).transpose()?;
     let report = arguments.report.as_deref();
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
-    let (text, json) = described(&prepared);
+    let (text, json) = report::described(&prepared.plan, &prepared.loaded.spec.workers);
     let Some(launch) = launch else {
         console.result(&text, "plan", || json);
         return Ok(Ended::Planned);
@@ -155,7 +139,7 @@ fn attempt(
     let given = id;
     let id = given.map_or_else(|| job_id(&workers, &prepared.plan), str::to_owned);
     let _upload =
-        given.map(|id| fleets::ProgressUpload::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
+        given.map(|id| detach::ProgressUpload::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
     let Prepared { module, sandbox, function, plan, journal, .. } = prepared;
     let job = ReadyJob { plan, module, function, control: control.clone(), journal, prepared: started.elapsed() };
     let launched = Launched { job, workers: &workers, id: id.clone(), interrupt: sandbox.interrupt(), console };
@@ -165,25 +149,6 @@ fn attempt(
     let finished = result?.map_err(stopped)?;
     fleets::keep(&workers, &id, &finished.report, console);
     Ok(Ended::Finished(Box::new(finished)))
-}
-
-/// The plan for people and for programs, with what its workers will cost.
-pub fn described(prepared: &Prepared) -> (String, serde_json::Value) {
-    let (mut text, mut json) = (report::plan_text(&prepared.plan), report::plan_json(&prepared.plan));
-    let workers = &prepared.loaded.spec.workers;
-    if workers.ecs().is_none() {
-        return (text, json);
-    }
-    match fleets::estimate(workers) {
-        Some((estimate, detail)) => {
-            text.push_str(&format!("\n  {estimate}"));
-            if let Some(plan) = json.as_object_mut() {
-                plan.insert("workers_cost".to_owned(), detail);
-            }
-        }
-        None => text.push_str("\n  what the workers cost is not known; set hourly_price in the section of their kind"),
-    }
-    (text, json)
 }
 
 /// The job's id, by which its workers and all that is made for them are marked.
