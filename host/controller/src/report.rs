@@ -146,12 +146,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker as it left, or as it is when the job ends early.
-    pub(super) fn of(tally: &WorkerTally) -> Self {
+    /// A worker as it left; `still_here` is the text for a worker that hasn't.
+    pub(super) fn of(tally: &WorkerTally, still_here: &str) -> Self {
         let WorkerTally { worker, identity, since, work, left, .. } = tally;
         let (until, why) = match left {
             Some((when, why)) => (*when, why.as_str()),
-            None => (Instant::now(), "the job ended early"),
+            None => (Instant::now(), still_here),
         };
         Self {
             id: *worker,

@@ -135,7 +135,8 @@ pub fn complete(
     let changes = changes::warnings(task, &job_state.tally());
     let tally = job_state.control().tally();
     let (counts, work, warnings) = (tally.counts, tally.work(), tally.warnings());
-    let workers = tally.left.iter().chain(tally.here.values()).map(Worker::of).collect();
+    let still_here = if finished.is_ok() { "it did not say goodbye" } else { "the job ended early" };
+    let workers = tally.left.iter().chain(tally.here.values()).map(|worker| Worker::of(worker, still_here)).collect();
     drop(tally);
     let Work { spent, function_peak_memory, bytes_in, .. } = work;
     let report = Report {
