@@ -1,11 +1,11 @@
-//! A running job's handle for those outside: the switch to stop it, the numbers of the run, and who is told its events.
+//! A running job's handle for the rest of the program: stops the job, has the numbers of its run, and tells its events to observers.
 
 use super::events::{Event, Observer};
 use super::tally::{Counts, RunTally};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-/// Stop in; numbers and events out.
+/// The handle of a running job.
 #[derive(Default)]
 pub struct Control {
     stop: AtomicBool,
@@ -14,7 +14,7 @@ pub struct Control {
     unsettled: OnceLock<Box<dyn Fn() -> Unsettled + Send + Sync>>,
 }
 
-/// The tiles that are under way or were lost. They are looked up when somebody asks, not told: every tile would be two events.
+/// The tiles that are under way or were lost. They are looked up on demand. Events for them would be two more for every tile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unsettled {
     /// The tiles that workers hold.
@@ -26,7 +26,7 @@ pub struct Unsettled {
 }
 
 impl Control {
-    /// Asks the job to stop: tiles under way are finished or dropped, and what is done is kept.
+    /// Asks the job to stop: tiles under way are finished or dropped, and finished tiles are kept.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -51,12 +51,12 @@ impl Control {
         self.unsettled.get().map(|look| look()).unwrap_or_default()
     }
 
-    /// From now on `observer` is told what happens.
+    /// Tells `observer` all events from now on.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
         self.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
     }
 
-    /// Says how unsettled tiles are looked up; a job does it once, when it begins.
+    /// Sets how unsettled tiles are looked up. A run does so once, when it begins.
     pub(crate) fn look_up_with(&self, look: impl Fn() -> Unsettled + Send + Sync + 'static) {
         let _first = self.unsettled.set(Box::new(look));
     }

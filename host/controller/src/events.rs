@@ -1,4 +1,4 @@
-//! What happens in a running job, as it is told to observers. The controller doesn't know what they make of it.
+//! The events of a running job. The controller tells them to observers, and doesn't know what these do with them.
 
 use super::ranges::Ranges;
 use super::work::Work;
@@ -6,11 +6,11 @@ use super::work::Work;
 /// Something that has happened. A job's first event is [`Event::Begun`]; a worker's first is [`Event::WorkerJoined`].
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The outputs are begun.
+    /// The run begins.
     Begun {
         /// Tiles of the grid.
         tiles: u64,
-        /// Those that an earlier run has done.
+        /// Tiles that an earlier run has done.
         resumed: &'a Ranges,
     },
     /// A tile was run and written.
@@ -50,7 +50,7 @@ pub struct Identity {
     pub threads: u32,
 }
 
-/// Something that is told all events, by the thread on which they happen: it must return soon.
+/// Something that is told all events, by the thread on which they happen. It must return quickly, since that thread waits.
 pub trait Observer: Send + Sync {
     /// Takes note of `event`.
     fn event(&self, event: &Event<'_>);

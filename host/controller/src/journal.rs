@@ -162,8 +162,8 @@ pub enum JournalError {
 }
 
 impl Journal {
-    /// Opens the journal at `path` for a run that rests on `grounds`, after it has taken the `locks`. With `resume` what an earlier run
-    /// has left is taken over. Nothing is removed or written yet.
+    /// Takes the `locks`, then opens the journal at `path`, for a run that depends on `grounds`. With `resume` the finished tiles of an
+    /// earlier run are taken over. Nothing is removed or written yet.
     pub fn open(
         path: PathBuf,
         locks: Vec<PathBuf>,
@@ -180,7 +180,7 @@ impl Journal {
             })?);
         }
         let found = match read(&path) {
-            // It is about to be replaced, and what it can't name can't be removed.
+            // The journal will be replaced. Files that it fails to name can't be removed.
             Err(_) if !resume => None,
             found => found.map_err(unusable)?,
         };
@@ -198,7 +198,7 @@ impl Journal {
         let Some((head, reduction)) = found else { return Ok(journal) };
         let trusted = head.boot.is_none() || head.boot == boot();
         if !resume || head.done.len() == 0 || !trusted {
-            // There is nothing to go on with, but maybe something to remove.
+            // There is nothing to resume, but there may be files to remove.
             journal.left = Some(head.files);
             return Ok(journal);
         }
@@ -231,16 +231,16 @@ impl Journal {
         self.tile
     }
 
-    /// Whether the run may replace outputs that exist: it was told so, or the one that it goes on with.
+    /// Whether the run may replace outputs that exist: it or the run that it resumes was told so.
     pub fn overwrites(&self) -> bool {
         self.overwrite
     }
 
-    /// The outputs that the earlier run has given their names, or was about to: what is there is its own.
+    /// The outputs that the earlier run has given their names, or was about to: files under these names are its own.
     pub fn made(&self) -> BTreeSet<String> {
         let made = |file: &&FileState| match file {
             FileState::Named { .. } => true,
-            // An object in a store has no stamp. It was not there when the run began, or could be replaced.
+            // An object in a store has no stamp. When the run began it wasn't there, or could be replaced.
             FileState::Complete { path, .. } if is_remote(&gdal_path(path)) => true,
             FileState::Complete { path, at } => is_stamped(Path::new(path), at.stamp),
             FileState::Empty { .. } | FileState::Unfinished { .. } => false,
@@ -254,17 +254,17 @@ impl Journal {
         Instant::now() >= self.due
     }
 
-    /// Whether it is long ago that anything was noted.
+    /// Whether the last note is old.
     pub fn is_old(&self) -> bool {
         self.noted.elapsed() > Duration::from_secs(1)
     }
 
-    /// Whether a run that ends now can be gone on with.
+    /// Whether a run that ends now can be resumed.
     pub fn has_checkpoint(&self) -> bool {
         self.progress.done.len() > 0
     }
 
-    /// Refuses what isn't of a job with so many tiles, with these output files, that accumulates or not.
+    /// Refuses a journal of a job with another number of tiles or other output files, or that accumulates where this one doesn't.
     pub fn check(&self, tiles: u64, outputs: &[Vec<&str>], accumulates: bool) -> Result<(), JournalError> {
         let unusable = |reason: &str| JournalError::Unusable { path: self.path.clone(), reason: reason.into() };
         let Progress { done, files, reduction, .. } = &self.progress;
@@ -286,22 +286,23 @@ impl Journal {
     /// this one.
     pub fn begin(&mut self, tile: [u32; 2], files: Vec<Vec<FileState>>) -> Result<(), JournalError> {
         self.tile = tile;
-        // Not worth to wait for the disk.
+        // Without waiting for the disk, which isn't worth the time yet.
         self.note(Progress { files, ..Progress::default() }, false)
     }
 
-    /// Removes what an earlier run left of these outputs and this one doesn't go on with. Returns what stays, as it belongs to others.
+    /// Removes the files of these outputs that an earlier run left and that this one doesn't resume. Returns those that stay, since
+    /// they belong to other outputs.
     pub fn clear(&mut self, outputs: &[Vec<&str>]) -> Vec<String> {
         let left = self.left.take().unwrap_or_default();
         if !left.is_empty() {
-            // In this order: a journal must not speak of what is gone.
+            // The journal first: it must not name files that are gone.
             let _gone = std::fs::remove_file(&self.path);
         }
         let mut stays = Vec::new();
         for (path, folder) in left.iter().flatten().map(FileState::place) {
             let Some(folder) = folder else { continue };
             if outputs.iter().flatten().any(|output| *output == path) {
-                // Gone already, or not this output's: anybody may have written the journal.
+                // The folder is gone already, or isn't this output's: anybody may have written the journal.
                 let _gone = discard_unfinished(path, folder);
             } else {
                 stays.push(folder.to_owned());
@@ -310,23 +311,24 @@ impl Journal {
         stays
     }
 
-    /// Replaces what the journal says by a checkpoint that was begun at `started`.
+    /// Replaces the journal by a checkpoint that was begun at `started`.
     pub fn write(&mut self, progress: Progress, started: Instant) -> Result<(), JournalError> {
         let written = self.note(progress, true);
         self.postpone(started);
         written
     }
 
-    /// No checkpoint is due for a while, since one was tried at `started`.
+    /// Delays the next checkpoint, since one was tried at `started`.
     pub fn postpone(&mut self, started: Instant) {
         self.due = Instant::now() + PERIOD.max(started.elapsed() * SHARE);
     }
 
-    /// Replaces what the journal says. What isn't `durable` is not on the disk yet, and worth nothing after the machine has failed.
+    /// Replaces the journal. Unless `durable`, the outputs may not be on the disk yet, and the journal holds only until the machine
+    /// restarts.
     pub fn note(&mut self, progress: Progress, durable: bool) -> Result<(), JournalError> {
         let unusable = |reason: String| JournalError::Unusable { path: self.path.clone(), reason };
         let boot = if durable { None } else { boot() };
-        // Where one start can't be told from another.
+        // On systems where one start can't be told from another.
         let durable = boot.is_none();
         let (lengths, states): (_, Vec<&[u8]>) = match &progress.reduction {
             Some(reduction) => {
@@ -369,19 +371,19 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes the journal: its run is complete, or has nothing worth to go on with.
+    /// Removes the journal: its run is complete, or can't be resumed.
     pub fn remove(self) {
-        // What can't be removed does no harm: it says nothing about another job.
+        // A journal that can't be removed does no harm: it is refused for any other job.
         let _gone = std::fs::remove_file(&self.path);
     }
 }
 
-/// This start of the machine.
+/// The id of this start of the machine.
 fn boot() -> Option<String> {
     std::fs::read_to_string(BOOT).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
-/// What differs, in words.
+/// The differences between two lists of grounds, in words.
 fn changes(then: &[Ground], now: &[Ground]) -> Vec<String> {
     let index = |grounds: &[Ground]| -> BTreeMap<String, String> {
         grounds.iter().map(|ground| (ground.what.clone(), ground.state.clone())).collect()
@@ -408,7 +410,7 @@ fn changes(then: &[Ground], now: &[Ground]) -> Vec<String> {
 
 /// Reads a journal, which anybody may have written.
 fn read(path: &Path) -> Result<Option<(Head, Option<Reduction>)>, String> {
-    // Not to wait at a pipe.
+    // Without waiting at a pipe.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -425,7 +427,7 @@ fn parse(file: File) -> Result<(Head, Option<Reduction>), String> {
     let mut reader = BufReader::new(file.take(MAX_BYTES));
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line).map_err(|e| e.to_string())?;
-    // Of another version, all else may be different.
+    // In another version everything else may differ.
     #[derive(Deserialize)]
     struct Version {
         version: u32,

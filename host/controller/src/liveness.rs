@@ -1,4 +1,4 @@
-//! How soon a dead worker's tile goes to another, in heartbeats: on a clock that only stands still or jumps, so exactly.
+//! Tests how soon a dead worker's tile goes to another, in heartbeats. The clock is tokio's paused one, so the times are exact.
 
 use super::control::Control;
 use super::job_state::JobState;
@@ -108,8 +108,8 @@ async fn a_dead_workers_tile_is_out_again_before_the_third_heartbeat() {
         beat(&mut second).await;
         beat(&mut first).await;
     }
-    // The first dies with its connection open: its machine is gone, or the network. It was heard this very moment, so
-    // that no worker can be missed later than it.
+    // The first dies with its connection open: its machine or the network is gone. It was heard at this very moment, the worst
+    // case: no worker is found missing later.
     let died = Instant::now();
     let again = tile_while_alive(&mut second).await.unwrap();
     let heartbeats = again.duration_since(died).as_secs_f64() / HEARTBEAT.as_secs_f64();

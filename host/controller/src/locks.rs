@@ -1,7 +1,7 @@
 //! Locks on the outputs of a run: two runs that write one file would mix it.
 //!
-//! A lock is a file, held for as long as the run lives, whatever ends that: for a local output `.NAME.tilefn-lock` beside it, for one
-//! elsewhere a file in the user's cache, which holds on this machine only.
+//! A lock is a file, locked until the run ends, however it ends. For a local output it is `.NAME.tilefn-lock` beside the output; for
+//! an output elsewhere, a file in the user's cache, which other machines don't see.
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Longest name of an output that the files beside it begin with, bytes: so that theirs stay below the usual limit of 255.
+/// The names of files beside an output contain its name. If that is longer than this, bytes, its digest is used instead, so that they
+/// stay below the usual limit of 255.
 const MAX_NAME: usize = 200;
 
 /// A lock that is held until it is dropped.
@@ -33,7 +34,7 @@ impl Lock {
     /// Takes the lock at `path`, or says who has it.
     pub fn take(path: PathBuf) -> Result<Self, LockError> {
         loop {
-            // Neither a link, which could lead anywhere, nor a pipe, at which we would wait.
+            // Refuses links, which could lead anywhere, and doesn't wait at a pipe.
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
             let opened = OpenOptions::new().create(true).truncate(false).write(true).custom_flags(flags).open(&path);
             let file = opened.map_err(LockError::Failed)?;
@@ -42,7 +43,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Err(LockError::Busy),
                 Err(TryLockError::Error(e)) => return Err(LockError::Failed(e)),
             }
-            // Whoever had it before has removed it since it was opened here: it locks nothing any more.
+            // The previous holder has removed the file since it was opened here, so it locks nothing any more.
             let here = file.metadata().map_err(LockError::Failed)?;
             if fs::symlink_metadata(&path).is_ok_and(|there| (there.dev(), there.ino()) == (here.dev(), here.ino())) {
                 return Ok(Self { path, _file: file });
@@ -53,12 +54,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is held, so that nobody has locked what is removed here. What can't be removed does no harm.
+        // Removed while the lock is held, so that no other run has locked this file. A file that can't be removed does no harm.
         let _gone = fs::remove_file(&self.path);
     }
 }
 
-/// The file of this kind that belongs to the local file `path`.
+/// The file `.NAME.tilefn-KIND` beside the local file `path`.
 pub fn beside(path: &Path, kind: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = match name.len() {
@@ -68,7 +69,7 @@ pub fn beside(path: &Path, kind: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.tilefn-{kind}"))
 }
 
-/// Where the lock of an output is that is a local file: the same for all spellings of its name and for links to it.
+/// The lock of an output that is a local file. It is the same for all spellings of the name, and for links.
 pub fn lock_here(path: &Path) -> PathBuf {
     let file = raster::destination(&path.to_string_lossy()).unwrap_or_else(|_| path.to_owned());
     let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
@@ -79,7 +80,7 @@ pub fn lock_here(path: &Path) -> PathBuf {
     }
 }
 
-/// Where the lock of an output elsewhere is, given by GDAL's name for it: in the first of these folders that can be made.
+/// The lock of an output elsewhere, given by GDAL's name for it: in the first of these folders that can be made.
 pub fn lock_elsewhere(name: &str, folders: &[PathBuf]) -> io::Result<PathBuf> {
     let mut made = Err(io::ErrorKind::NotFound.into());
     for folder in folders {
@@ -91,7 +92,7 @@ pub fn lock_elsewhere(name: &str, folders: &[PathBuf]) -> io::Result<PathBuf> {
     Err(made.err().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// A short name for a long one.
+/// A short digest of a long name.
 pub fn digest(text: &str) -> String {
     let mut digest = hex::encode(Sha256::digest(text));
     digest.truncate(16);

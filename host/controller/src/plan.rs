@@ -1,21 +1,21 @@
-//! What the controller is given: a job in which every path is opened, every type checked and the grid cut.
+//! The plan: a job in which every path is opened, every type checked and the grid cut.
 
 use super::report::Job;
 use raster::TargetSpec;
 use std::sync::Arc;
 use worker::Task;
 
-/// A job ready to run.
+/// A planned job.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What is run, for the report.
     pub job: Job,
-    /// What the workers have to know.
+    /// The part that workers need.
     pub task: Arc<Task>,
     /// The files of each output, in the order of [`Task::outputs`]. How many bands they have is seen from the first tile.
     pub outputs: Vec<Vec<TargetSpec>>,
     /// Compute threads on this machine.
     pub threads: usize,
-    /// What the user should know before and after the run.
+    /// Warnings for the user, before and after the run.
     pub warnings: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What a run is given: the plan, and all that was prepared for it.
+//! The plan and all that was prepared for running it.
 
 use super::control::Control;
 use super::journal::Journal;
@@ -15,9 +15,9 @@ pub struct ReadyJob {
     pub module: Vec<u8>,
     /// The function, compiled in this process: threads run it, and it joins the results of an accumulating function.
     pub function: Function,
-    /// Stops the job, counts what it does, and tells it.
+    /// The job's handle.
     pub control: Arc<Control>,
-    /// None when the job can't be gone on with after a crash.
+    /// None when the job can't be resumed after a crash.
     pub journal: Option<Journal>,
     /// How long opening, planning and compiling took, for the report.
     pub prepared: Duration,

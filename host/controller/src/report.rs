@@ -40,12 +40,12 @@ pub struct Report {
     pub aws: Option<Usage>,
     /// The output files.
     pub outputs: Vec<OutputFile>,
-    /// What an accumulating function found.
+    /// The result of an accumulating function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
-    /// What the user should know of.
+    /// All warnings.
     pub warnings: Vec<String>,
-    /// The last of them: pixels that were changed or lost, known only now.
+    /// The last warnings: pixels that were changed or lost, known only at the end.
     #[serde(skip)]
     pub changes: Vec<String>,
 }
@@ -169,17 +169,17 @@ impl Worker {
 pub struct Usage {
     /// Tasks that AWS accepted.
     pub tasks: u64,
-    /// Their seconds, on-demand.
+    /// Seconds of on-demand tasks.
     pub task_seconds: f64,
     /// Seconds of tasks on Fargate's Spot capacity.
     pub spot_task_seconds: f64,
     /// Instances that AWS started.
     pub instances: u64,
-    /// Their seconds.
+    /// Seconds of instances.
     pub instance_seconds: f64,
-    /// What that costs, in USD; none when no price is known.
+    /// The cost of all that, in USD; none when no price is known.
     pub cost_usd: Option<f64>,
-    /// Which prices that rests on.
+    /// The prices behind the cost.
     pub prices: Option<String>,
     /// Tasks that ended before the job did.
     pub ended: Vec<Ended>,

@@ -17,7 +17,7 @@ pub struct RunTally {
     pub here: BTreeMap<u32, WorkerTally>,
     /// The workers that have left, in that order.
     pub left: Vec<WorkerTally>,
-    /// What those that have left did together.
+    /// The work of all that have left.
     left_work: Work,
     /// When the first worker came.
     pub first_joined: Option<Instant>,
@@ -55,7 +55,7 @@ impl Counts {
 /// A worker, and what it has done so far.
 #[derive(Clone, Debug)]
 pub struct WorkerTally {
-    /// Its number.
+    /// The worker's number.
     pub worker: u32,
     /// Who it is.
     pub identity: Identity,
@@ -134,7 +134,7 @@ impl RunTally {
         self.warnings.iter().cloned().chain(more).collect()
     }
 
-    /// What all workers did together.
+    /// The work of all workers.
     pub fn work(&self) -> Work {
         let mut work = self.left_work;
         self.here.values().for_each(|worker| work.add(worker.work));

@@ -1,4 +1,4 @@
-//! The outputs of a job: files under temporary names while tiles come in, in any order; final names when all is complete.
+//! Writes the outputs of a job. Files have temporary names while tiles come in, in any order, and get their names when all are complete.
 
 use super::journal::FileState;
 use super::ranges::Ranges;
@@ -9,27 +9,27 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// An output file on its way.
+/// The state of an output file.
 enum Slot {
-    /// Its number of bands is seen from the first tile.
+    /// No tile has come yet; the first tile tells the number of bands.
     Planned {
         spec: Box<TargetSpec>,
         skipped: Ranges,
-        /// Begun with the number of bands that is likely.
+        /// The file, begun with the likely number of bands.
         begun: Option<Box<Target>>,
     },
-    /// It takes tiles.
+    /// The file takes tiles.
     Open { bands: u32, target: Box<Target> },
-    /// All of it is there but its name.
+    /// The file is complete, and doesn't have its name yet.
     Complete(Complete),
-    /// It has its name. What is left of its folder goes once that has been noted.
+    /// The file has its name. The rest of its folder is removed once the journal says so.
     Named { file: Written, folder: Option<Complete> },
-    /// It was given up.
+    /// The file was given up.
     Closed,
 }
 
 impl Slot {
-    /// How far it is, if it can be gone on with from here.
+    /// The state for the journal, if a later run can resume from it.
     fn state(&self) -> Option<FileState> {
         match self {
             Self::Planned { spec, begun, .. } => {
@@ -47,7 +47,7 @@ impl Slot {
         }
     }
 
-    /// Whether what there is of it outlives this.
+    /// Sets whether the unfinished file stays when this is dropped.
     fn keep(&mut self, kept: bool) {
         match self {
             Self::Planned { begun: Some(target), .. } | Self::Open { target, .. } => target.keep(kept),
@@ -57,7 +57,7 @@ impl Slot {
     }
 }
 
-/// All output files of a job. Threads write side by side, one at a time into each file.
+/// All output files of a job. Threads write at the same time, but only one into each file.
 pub struct Writer {
     outputs: Vec<(String, Vec<Mutex<Slot>>)>,
     tiling: Tiling,
@@ -97,7 +97,7 @@ impl Writer {
         Self { outputs: outputs.collect(), tiling }
     }
 
-    /// Goes on with the files that an earlier run left, which had `done`. They stay, whatever happens to this.
+    /// Takes over the files that an earlier run left, which has `done` these tiles. They stay even if this run fails.
     pub fn resume(&self, files: &[Vec<FileState>], done: &Ranges) -> Result<(), WriteError> {
         for ((name, slots), files) in self.outputs.iter().zip(files) {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
@@ -105,9 +105,9 @@ impl Writer {
                 let mut slot = lock(slot);
                 let Slot::Planned { spec, skipped, .. } = &mut *slot else { continue };
                 match file {
-                    // Whatever was done so far had no valid pixel.
+                    // No tile that was done had a valid pixel.
                     FileState::Empty { path, folder } => {
-                        // If it isn't there any more, all the better.
+                        // The folder may be gone already.
                         folder.iter().for_each(|folder| drop(raster::discard_unfinished(path, folder)));
                         *skipped = done.clone();
                     }
@@ -134,7 +134,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Tries whether all outputs that have no name yet can be written where they are to be. Returns what the user should know.
+    /// Tries whether all outputs without a name yet can be written at their places. Returns warnings.
     pub fn probe(&self) -> Result<Vec<String>, WriteError> {
         let (mut seen, mut warnings) = (BTreeSet::new(), Vec::new());
         for (name, slots) in &self.outputs {
@@ -157,8 +157,8 @@ impl Writer {
         Ok(warnings)
     }
 
-    /// Begins all files, with as many bands as are likely. Whatever is wrong with an output shows now,
-    /// not after the first tile; and the thread that planned has loaded what it takes to write a CRS already.
+    /// Begins all files, with the likely number of bands, so that a mistake in an output shows before the first tile. The planning
+    /// thread has loaded PROJ's data for the CRS already.
     pub fn begin(&self) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
             for slot in slots {
@@ -173,15 +173,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Brings all files to the disk. Returns how far they are; `None` if one of them can't be resumed from. With `last` no more pixels
-    /// will come; with `sync` this waits for the disk.
+    /// Brings all files to the disk and returns their states; `None` if a file can't be resumed. `last`: no more pixels will come.
+    /// `sync`: wait for the disk.
     pub fn checkpoint(&self, last: bool, sync: bool) -> Result<Option<Vec<Vec<FileState>>>, WriteError> {
         let mut all = Vec::new();
         for (name, slots) in &self.outputs {
             let fail = |source| WriteError::Raster { output: name.clone(), source };
             let mut files = Vec::new();
             for slot in slots {
-                // Waiting for the disk, it isn't locked: other tiles can be written meanwhile.
+                // The file isn't locked while this waits for the disk, so other tiles can be written.
                 let closed = match &mut *lock(slot) {
                     Slot::Open { bands, target } => {
                         let checkpoint = if last { target.seal() } else { target.checkpoint() };
@@ -210,17 +210,17 @@ impl Writer {
         Ok(Some(all))
     }
 
-    /// Whether what there is of all files that have no name is left for a later run.
+    /// Sets whether all files without a name are left for a later run.
     pub fn keep(&self, kept: bool) {
         self.slots().for_each(|mut slot| slot.keep(kept));
     }
 
-    /// Ends the use of all files; what isn't kept is removed.
+    /// Closes all files. Those that aren't kept are removed.
     pub fn close(&self) {
         self.slots().for_each(|mut slot| *slot = Slot::Closed);
     }
 
-    /// Removes what is left of the folders of files that have their names: it has been noted that they do.
+    /// Removes the folders of files that have their names. The journal must say so already.
     pub fn sweep(&self) {
         for mut slot in self.slots() {
             if let Slot::Named { folder, .. } = &mut *slot {
@@ -268,7 +268,7 @@ impl Writer {
         target.write(tile.window, pixels).map_err(fail)
     }
 
-    /// Leaves a tile without valid pixels in all files.
+    /// Notes in all files that a tile has no valid pixels.
     pub fn skip(&self, tile: &Tile) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
             for slot in slots {
@@ -288,8 +288,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Completes all files but for their names; with `sync` they are on the disk then. `go_on` is asked from time to time, and `note` called
-    /// after each. What fails or is stopped can be done again.
+    /// Completes all files, without giving them their names. `sync`: they are on the disk then. `go_on` is asked from time to time, and
+    /// `note` called after each file. After an error or a stop this can be done again.
     pub fn complete(
         &self,
         sync: bool,
@@ -301,7 +301,7 @@ impl Writer {
             for slot in slots {
                 {
                     let mut slot = lock(slot);
-                    // Not one tile had data: the file is all nodata.
+                    // No tile had data, so the file is all nodata.
                     let bands = if let Slot::Planned { spec, .. } = &*slot { spec.bands } else { 1 };
                     self.open(&mut slot, bands).map_err(fail)?;
                     if !matches!(*slot, Slot::Open { .. }) {
@@ -359,7 +359,7 @@ impl Writer {
                 Some(begun) if begun.spec().bands == bands => begun,
                 begun => {
                     begun.into_iter().for_each(|mut begun| begun.keep(false));
-                    // The plan has tried it with another number.
+                    // The plan has rehearsed the output with another number of bands.
                     let spec = TargetSpec { bands, ..(**spec).clone() };
                     let rehearsal = spec.rehearse()?;
                     rehearsal.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", spec.path));
@@ -375,7 +375,7 @@ impl Writer {
     }
 }
 
-/// A thread that panicked has ended the job; what it left in a slot is dropped, not published.
+/// The slot, even if a thread panicked with it: that thread has ended the job, so the slot is never published.
 fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
