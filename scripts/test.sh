@@ -44,12 +44,11 @@ dependencies() {
   fi
 }
 
-# All features, the default ones, and the worker without GDAL.
+# All features, the default ones, and none. The static worker, without GDAL but with AWS, is built by its own step.
 clippy() {
   cargo clippy --locked "${features[@]}" --all-targets -- -D warnings
   cargo clippy --locked --package tilefn -- -D warnings
   cargo clippy --locked --package tilefn --no-default-features -- -D warnings
-  cargo clippy --locked --package tilefn --no-default-features --features aws -- -D warnings
 }
 
 # The code's documentation; the pages are tested in `tests`.

@@ -312,7 +312,7 @@ async fn an_output_in_parts_appears_whole_or_not_at_all() {
         command
     };
     // The first part of all is the attempt before the job, which is aborted as well.
-    sim.fault(When::Action("s3:PUTPart", 2), DENY);
+    sim.fault(When::Nth("s3:PUTPart", 2), DENY);
     let failed = crate::support::Run::of(command().output().unwrap());
     let message = failed.error(1);
     let reason = "output \"copy\": can't finish s3://bucket/out/copy.tif: giving it its name: copying to \

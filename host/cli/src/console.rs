@@ -23,7 +23,7 @@ impl Console {
         let level = match (quiet, verbose) {
             (true, _) => "error",
             // What the user waits for on AWS, and pays for.
-            (_, 0) => "warn,tilefn::aws=info",
+            (_, 0) => "warn,tilefn_aws=info,tilefn::aws=info",
             (_, 1) => "tilefn=info,warn",
             _ => "tilefn=debug,info",
         };

@@ -45,6 +45,8 @@ pub enum When {
     Call(usize),
     /// The first so many calls of this action.
     Action(&'static str, usize),
+    /// The call of this action with this number, from 1.
+    Nth(&'static str, usize),
 }
 
 /// What a test sees of the simulator.
@@ -214,10 +216,12 @@ impl Sim {
             world.step();
             world.calls.len() - 1
         };
+        let nth = self.count(action);
         let mut faults = self.faults.lock().unwrap();
         let hit = faults.iter().position(|(when, _)| match when {
             When::Call(n) => *n == number,
             When::Action(a, left) => *a == action && *left > 0,
+            When::Nth(a, n) => *a == action && *n == nth,
         })?;
         if let When::Action(_, left) = &mut faults[hit].0 {
             *left -= 1;
