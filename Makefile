@@ -1,8 +1,8 @@
-# What a newcomer runs. `make help` lists it.
+# The commands for a newcomer. `make help` lists them.
 # One target folder outside the clone, so that a second clone is quick.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tilefn-target
 export CARGO_TERM_COLOR ?= auto
-# rustup's folder, which a shell that hasn't been opened anew doesn't know.
+# rustup's folder: a shell that was opened before rustup was installed doesn't have it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TILEFN = $(CARGO_TARGET_DIR)/release/tilefn
 

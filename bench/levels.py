@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What DEFLATE's levels cost and save on real rasters, in the GeoTIFF that tilefn writes by itself, as a Markdown table.
+"""The cost and gain of DEFLATE's levels on real rasters, in the GeoTIFF that tilefn writes by default, as a Markdown table.
 
     bench/levels.py                  fetches the scenes, measures, prints the table of docs/performance.md
     bench/levels.py float64 …        only these types

@@ -1,4 +1,4 @@
-"""Runs one command and prints what it took as JSON: exit code, wall seconds, processor seconds, peak megabytes.
+"""Runs one command and prints its cost as JSON: exit code, wall seconds, processor seconds, peak megabytes.
 
     measure.py LOG COMMAND...
 

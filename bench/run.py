@@ -93,7 +93,7 @@ class Tools:
             else:
                 names = ("red", "nir") if name == "ndvi" else ("image",)
                 paths = [f"inputs.{key}.path={path}" for key, path in zip(names, quoted)]
-            # As the twin and the others write; left to itself tilefn takes another level and predictor 3 for floats.
+            # The options of the twin and the others. By default tilefn takes another level, and predictor 3 for floats.
             options = [*CREATION, f"COMPRESS={codec.upper()}", *(["PREDICTOR=1"] if codec == "deflate" else [])]
             settings = [
                 f"function.module={self.modules[name]}",
@@ -171,7 +171,7 @@ def measure_job(tools, name, size, codec, turns):
 
 
 def measure_overhead(tools, size, turns):
-    """What a tile costs beyond the native program, by tile size, in microseconds; and what the start costs, in seconds.
+    """The cost of a tile beyond the native program, by tile size, in microseconds; and the cost of the start, in seconds.
 
     Both copy an uncompressed raster. A run of one small tile is taken off, so that the start doesn't count.
     """
@@ -180,7 +180,7 @@ def measure_overhead(tools, size, turns):
     def both(side, tile):
         inputs = inputs_of("copy", make_data(side) / "none")
         commands = {t: tools.command(t, "copy", COPY, "none", out, inputs, tile) for t in ("twin", "tilefn")}
-        # Many, because small differences are looked for, and short.
+        # Many short runs, because the differences are small.
         runs = take_turns(commands, out, 4 * turns)
         return {t: {f: median(getattr(r, f) for r in runs[t]) for f in ("wall", "cpu")} for t in runs}
 
@@ -241,7 +241,7 @@ def main():
     load = os.getloadavg()[0]
     results = {}
     for codec in ["deflate"] if args.quick else OUTPUTS:
-        # As it comes the tools differ in what they write, not in how they calculate: one job shows it.
+        # With their defaults the tools write different files, but calculate the same: one job shows it.
         for name in args.job or (["ndvi"] if codec == FREE else JOBS):
             runs, differences = measure_job(tools, name, size, codec, turns)
             results[name, codec] = runs

@@ -1,4 +1,4 @@
-"""What the benchmark's scripts share: the jobs, their files, and what a run is measured by."""
+"""Shared by the benchmark's scripts: the jobs, their files, and the measures of a run."""
 
 import dataclasses
 import os

@@ -16,7 +16,7 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/tilefn-containers"
 work=$(mktemp -d)
 trap 'podman rm --all --force --time 0 >/dev/null 2>&1 || true; podman image prune --force >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 mkdir -p "$cache"
-# A store of our own, and what also works on a machine where root may not raise limits.
+# A store of our own, with settings that also work on a machine where root may not raise limits.
 cat >"$cache/storage.conf" <<END
 [storage]
 driver = "overlay"
@@ -51,7 +51,7 @@ if ! podman image exists "$debian" && ! podman pull --quiet "$debian" >/dev/null
 fi
 
 say "worker images"
-# What the build stages would make; podman takes it in their place, and the stages themselves are left out.
+# podman takes these programs in place of the build stages, which are left out.
 mkdir -p "$work/static/out/etc/ssl/certs" "$work/gdal/out" "$work/empty"
 strip -o "$work/static/out/tilefn" "$1"
 cp /etc/ssl/certs/ca-certificates.crt "$work/static/out/etc/ssl/certs/"

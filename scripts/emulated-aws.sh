@@ -18,7 +18,7 @@ if [ "$(cat "$venv/installed" 2>/dev/null)" != "${packages[*]}" ]; then
   echo "${packages[*]}" >"$venv/installed"
 fi
 
-# Containers find their role's credentials at an address that ECS has for it: in a network of their own it disturbs nobody.
+# Containers find their role's credentials at ECS's address for them: in a network of their own, so that it disturbs nobody.
 if [ -n "${TILEFN_IMAGE:-}" ] && [ -z "${TILEFN_NETWORK:-}" ]; then
   TILEFN_NETWORK=own exec unshare --net "$0"
 elif [ -n "${TILEFN_IMAGE:-}" ]; then

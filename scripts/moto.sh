@@ -33,7 +33,7 @@ for _ in $(seq 600); do
 done
 [ -n "$url" ] || { echo "moto did not start:" >&2; cat "$log" >&2; exit 1; }
 
-# What the tests need to be there: a bucket, an instance profile, a subnet and a security group.
+# The tests need a bucket, an instance profile, a subnet and a security group.
 made=$(AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b AWS_DEFAULT_REGION=eu-west-1 "$python" - "$url" <<'END'
 import sys
 import boto3

@@ -19,16 +19,16 @@ esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
 [ "$what" = test ] && packages+=(gdal-bin python3-gdal python3-numpy python3-venv clang lld procps iproute2 iptables musl-tools binutils)
-# Containers are tested by root only.
+# Only root tests containers.
 [ "$what" = test ] && [ "$(id -u)" = 0 ] && packages+=(podman runc netavark aardvark-dns debootstrap)
-# 100 MB for one test, which says so when it is skipped: only for those who ask, with TILEFN_TEST_CHROMIUM=chromium.
+# chromium is 100 MB for one test, so it is installed only with TILEFN_TEST_CHROMIUM=chromium. The test says when it is skipped.
 [ "$what" = test ] && [ "${TILEFN_TEST_CHROMIUM:-}" = chromium ] && packages+=(chromium)
-# A compiler and an emulator for one test, which takes minutes to build: only for those who ask, with TILEFN_TEST_ARM64=arm64.
+# One test needs a compiler and an emulator for ARM64, and takes minutes to build: only with TILEFN_TEST_ARM64=arm64.
 arm64=
 [ "$what" = test ] && [ "${TILEFN_TEST_ARM64:-}" = arm64 ] && [ "$(uname -m)" = x86_64 ] && arm64=aarch64-unknown-linux-musl
 [ -n "$arm64" ] && packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
-# Servers for the recipes of docs/workers.md. Where packages may start services, as they may not in a container, these would
-# be started for good: there only for those who ask, with TILEFN_TEST_RECIPES=recipes. The test says when it is skipped.
+# The recipes of docs/workers.md need servers. Outside a container, installing a server's package starts it for good, so there
+# they are installed only with TILEFN_TEST_RECIPES=recipes. The test says when it is skipped.
 if [ "$what" = test ] && { [ -x /usr/sbin/policy-rc.d ] || [ "${TILEFN_TEST_RECIPES:-}" = recipes ]; }; then
   packages+=(openssh-client openssh-server slurm-wlm munge)
 fi
@@ -68,7 +68,7 @@ for target in "${targets[@]}"; do
 done
 
 if [ "$what" = test ] && ! command -v cargo-deny >/dev/null; then
-  # The version that this repository's compiler can build.
+  # A version that this repository's compiler can build.
   say "installing cargo-deny (a few minutes, once)"
   cargo install --locked --quiet cargo-deny@0.20.2
 fi

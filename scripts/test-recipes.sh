@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the recipes of docs/workers.md for real: over a real sshd, on a real SLURM, both on this machine for this test alone.
-# Each must give the pixels that threads give, and leave no process and no file. What can't be had is skipped, loudly.
+# Each must give the same pixels as threads, and leave no process and no file. A recipe that can't run here is skipped, loudly.
 # Usage: scripts/test-recipes.sh TILEFN
 set -euo pipefail
 tilefn=$(realpath "${1:?usage: scripts/test-recipes.sh TILEFN}")
@@ -9,7 +9,7 @@ recipes=$PWD/docs/recipes
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 skip() { say "SKIPPED: $*"; }
 
-# Its path is short: that of a socket has at most 108 bytes.
+# A short path: that of a socket has at most 108 bytes.
 work=$(mktemp -d "${TMPDIR:-/tmp}/tilefn-recipes-XXXXXX")
 servers=()
 # All processes that this test has started, however indirectly: they have its folder for temporary files.
@@ -26,7 +26,7 @@ end() {
   if [ -n "$slurm" ]; then timeout 30 bash -c 'until [ -z "$(squeue -h)" ]; do scancel --user="$(id -un)"; sleep 0.2; done' || true; fi
   for server in ${servers[@]+"${servers[@]}"}; do kill "$server" 2>/dev/null || true; done
   for server in ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
-  # What these have started may be left.
+  # Their own processes may be left.
   for process in $(started); do kill -KILL "$process" 2>/dev/null || true; done
   [ -z "$made_run_sshd" ] || rmdir /run/sshd 2>/dev/null || true
   if [ $status != 0 ]; then
@@ -37,7 +37,7 @@ end() {
 }
 trap end EXIT
 die() { say "error: $*"; exit 1; }
-# What the workers of a recipe leave behind would be seen here.
+# Files that the workers of a recipe leave behind appear here.
 export TMPDIR=$work/tmp XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 mkdir "$work/tmp" "$work/bin"
 ln -s "$tilefn" "$work/bin/tilefn"
@@ -58,7 +58,7 @@ no_workers() {
   done
 }
 
-# A job whose tiles take a while, in a folder of its own; and what threads make of it.
+# A job whose tiles take a while, in a folder of its own, and its pixels as threads compute them.
 CARGO_TARGET_DIR=$(dirname "$tilefn")/../tmp/guests tilefn build --output "$work/probe.wasm" tests/guests/probe \
   >"$work/build.log" 2>&1
 new_job() {
@@ -165,7 +165,7 @@ END
   until_true ssh -o BatchMode=yes one true
   new_job ssh
   sed "s/^tilefn submit/& --report report.json/" "$recipes/ssh.sh" >"$work/ssh.sh"
-  # Ctrl-C on a terminal goes to all that runs there; what is done then isn't done again.
+  # Ctrl-C on a terminal goes to all processes there. Tiles that are done then aren't done again.
   setsid bash "$work/ssh.sh" job.toml one two >ssh.log 2>&1 &
   script=$!
   until_true grep -q '%' ssh.log
@@ -236,7 +236,7 @@ END
     die "slurm-allocation.sh failed: $(cat slurm.log)"
   check slurm-allocation 3
 
-  # SLURM says that the time is nearly up; what is done then isn't done again.
+  # SLURM says that the time is nearly up. Tiles that are done then aren't done again.
   new_job slurm-time-limit
   submit() { sbatch --parsable --ntasks=2 --cpus-per-task=1 --output=slurm.log "$@" "$work/slurm-allocation.sh" job.toml; }
   id=$(submit)

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 steps=(scripts format dependencies clippy documentation tests static arm64 moto containers examples recipes)
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
-# Everything is compiled with the same features, so that each crate is compiled once. The SDK for EC2 takes 7 GB of memory:
-# with little, one compiler at a time; with less, without what needs AWS.
+# Everything is compiled with the same features, so that each crate is compiled once. The SDK for EC2 takes 7 GB of memory to
+# compile: below 16 GB one compiler runs at a time, below 9 GB everything for AWS is left out.
 memory=$(awk '/^MemTotal/ {print int($2 / 1048576)}' /proc/meminfo 2>/dev/null || echo 16)
 features=(--workspace --all-features)
 [ "$memory" -ge 16 ] || features+=(--jobs 1)
@@ -44,14 +44,14 @@ dependencies() {
   fi
 }
 
-# With everything, as it comes, and without GDAL. The static worker is without GDAL but with AWS.
+# All features, the default ones, and none. The static worker, without GDAL but with AWS, is built by its own step.
 clippy() {
   cargo clippy --locked "${features[@]}" --all-targets -- -D warnings
   cargo clippy --locked --package tilefn -- -D warnings
   cargo clippy --locked --package tilefn --no-default-features -- -D warnings
 }
 
-# Of the code; the pages are tested with the rest.
+# The code's documentation; the pages are tested in `tests`.
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked "${features[@]}" --no-deps --quiet; }
 
 tests() { cargo test --locked "${features[@]}"; }
@@ -88,7 +88,7 @@ containers() {
 # The examples' own tests, which run natively.
 examples() { for manifest in examples/*/Cargo.toml; do cargo test --locked --quiet --manifest-path "$manifest"; done; }
 
-# What docs/workers.md says of ssh and SLURM.
+# The recipes of docs/workers.md for ssh and SLURM.
 recipes() { scripts/test-recipes.sh "$target/debug/tilefn-under-test"; }
 
 [ $# -gt 0 ] || set -- "${steps[@]}"

@@ -49,7 +49,7 @@ def compute(job, files, window):
 def main(job, out, codec, *inputs):
     with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(inputs[0]) as like:
         profile = like.profile | {"dtype": "float32", "nodata": np.nan}
-        # As it comes, the profile of the input is what one writes with.
+        # Without options one writes with the input's profile.
         if codec != "as-it-comes":
             profile |= {
                 "tiled": True,

@@ -47,7 +47,7 @@ def main(kind, job, out, codec, *paths):
         controls.setCreationOptions([*blocks, "BIGTIFF=IF_SAFER", "NUM_THREADS=2", f"COMPRESS={codec.upper()}"])
     controls.setCalcStats(False)
     controls.setStatsIgnore(np.nan)
-    # Left to itself RIOS puts its temporary folder into the working directory.
+    # By default RIOS puts its temporary folder into the working directory.
     controls.setTempdir(os.path.dirname(os.path.abspath(out)))
     # The worker processes inherit both. The block cache is as large as rasterio's, since GDAL's default is slower; the user function is
     # sent to them, kernels they import themselves.

@@ -1,7 +1,7 @@
 /* The ABI between tilefn and a module's functions, version 1, for C and C++.
  *
  * The structs are those of the crate tilefn-abi, field by field; docs/abi.md explains them. Below them are helpers that
- * make a function short; none of them is needed. A module for clang's wasm32 target without a libc:
+ * make a function short; a module can do without them. A module for clang's wasm32 target without a libc:
  *
  *     #include "tilefn.h"
  *
@@ -32,7 +32,7 @@ extern "C" {
 /* An address is a byte of the module's memory; an offset counts from the first byte of the call block. */
 typedef uint32_t tilefn_address;
 
-/* What a text handed to tilefn_report is. */
+/* Kinds of texts for tilefn_report. */
 enum {
     TILEFN_INFO = 1,    /* a line for the log */
     TILEFN_WARNING = 2, /* for the log and the run's report */
@@ -54,7 +54,7 @@ enum {
     TILEFN_FLOAT64 = 10
 };
 
-/* What a parameter holds. */
+/* Types of parameters. */
 enum { TILEFN_BOOL = 1, TILEFN_INT = 2, TILEFN_FLOAT = 3, TILEFN_TEXT = 4 };
 
 /* A run of items in the call block. Texts are UTF-8 without a closing zero. */
@@ -112,7 +112,7 @@ typedef struct {
     tilefn_slice band_info; /* tilefn_band, one for each band */
 } tilefn_raster;
 
-/* What is known of a band. */
+/* A band's nodata value and name. */
 typedef struct {
     uint64_t nodata; /* the bits of a double for a float raster, else the integer, sign-extended */
     uint32_t has_nodata;
@@ -120,7 +120,7 @@ typedef struct {
     tilefn_slice name;
 } tilefn_band;
 
-/* What the job wants for a named output. */
+/* A named output, and the number of its files in the job. */
 typedef struct {
     tilefn_slice name;
     uint32_t rasters; /* files, hence rasters to return; 0 when the job leaves the output out */
@@ -145,7 +145,7 @@ typedef struct {
     uint32_t count;
 } tilefn_raster_list;
 
-/* What process, merge and finish return the address of. */
+/* The result of process, merge and finish: they return its address. */
 typedef struct {
     tilefn_address outputs; /* tilefn_raster_list, one for each output in the order of the description */
     uint32_t output_count;
@@ -168,7 +168,7 @@ TILEFN_ASSERT(sizeof(tilefn_out_raster) == 32);
 __attribute__((import_module("tilefn"), import_name("report")))
 void tilefn_report(uint32_t kind, const char *text, uint32_t len);
 
-/* The export that gives memory: len bytes aligned to align (a power of two), or 0. Nothing is ever freed: an instance
+/* The allocator that a module exports: len bytes aligned to align (a power of two), or 0. Nothing is ever freed: an instance
  * lives for one tile. TILEFN_MODULE defines it. */
 tilefn_address tilefn_alloc(uint32_t len, uint32_t align);
 
@@ -212,8 +212,8 @@ tilefn_address tilefn_alloc(uint32_t len, uint32_t align);
         return (uint64_t)(uintptr_t)(json) << 32 | (sizeof(json) - 1);                                                 \
     }
 
-/* process:NAME; the function's body follows, with `const tilefn_call *call`. It returns what tilefn_return or
- * tilefn_fail give. */
+/* process:NAME; the function's body follows, with `const tilefn_call *call`. It returns the result of tilefn_return or
+ * tilefn_fail. */
 #define TILEFN_PROCESS(name, function)                                                                                 \
     static tilefn_address function(const tilefn_call *call);                                                           \
     TILEFN_EXPORT("process:" name) tilefn_address TILEFN_JOIN(tilefn_process_, __LINE__)(tilefn_address call) {        \
@@ -254,7 +254,7 @@ static inline const tilefn_raster *tilefn_input_raster(const tilefn_call *call, 
     return number < rasters.len ? (const tilefn_raster *)tilefn_items(call, rasters) + number : NULL;
 }
 
-/* What is known of a raster's band, counted from 0. */
+/* A raster's band, counted from 0. */
 static inline const tilefn_band *tilefn_get_band(const tilefn_call *call, const tilefn_raster *raster, uint32_t band) {
     return (const tilefn_band *)tilefn_items(call, raster->band_info) + band;
 }

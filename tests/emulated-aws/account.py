@@ -27,7 +27,7 @@ def outputs(stack):
 
 
 def controller_policy(out):
-    """docker/aws/controller-policy.json, its names put in."""
+    """docker/aws/controller-policy.json, with its placeholders filled in."""
     account = client("sts").get_caller_identity()["Account"]
     names = {
         "TASK_ROLE_ARN": out["TaskRoleArn"],
@@ -77,7 +77,7 @@ def up(folder):
     in_stack = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     assert plain(in_stack) == plain(policy), "template.yaml and controller-policy.json differ"
 
-    # Who submits jobs is a user with this policy, and what docs/aws.md wants for rasters.
+    # Jobs are submitted by a user with this policy, and with the permissions for rasters of docs/aws.md.
     iam.create_user(UserName="user")
     iam.put_user_policy(UserName="user", PolicyName="documented", PolicyDocument=json.dumps(policy))
     rasters = {"Effect": "Allow", "Resource": RASTERS}
@@ -124,7 +124,7 @@ def down(folder):
     assert client("ecr").describe_repositories()["repositories"] == []
     roles = {r["Arn"] for r in client("iam").list_roles()["Roles"]}
     assert not {value for key, value in out.items() if key.endswith("RoleArn")} & roles
-    # With what jobs left in it, it must not go by itself.
+    # The bucket still has the jobs' reports, so it must not go by itself.
     assert client("s3").head_bucket(Bucket=out["Bucket"])
 
 

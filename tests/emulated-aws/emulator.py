@@ -1,6 +1,6 @@
-"""ministack, whose ECS tasks have what they have on Fargate: a network on which they reach the controller, a file system that may be
-read-only, time to end when they are told to, and the credentials of their role at 169.254.170.2, from the file that is the argument; without one
-there are no containers. Its plain HTTP passes for TLS."""
+"""ministack, changed so that its ECS tasks get what Fargate gives them: a network on which they reach the controller, a file system
+that may be read-only, time to end after SIGTERM, and the credentials of their role at 169.254.170.2, from the file that is the
+argument. Without an argument there are no containers. Its plain HTTP passes for TLS."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ stop = Container.stop
 
 def register_on_host(task, cluster, definition, container, launch_type, variables, _host, _ip):
     token = register(task, cluster, definition, container, launch_type, variables, True, None)
-    # That is for containers elsewhere than on ECS.
+    # This variable is for containers that don't run on ECS.
     del variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"], variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/v2/credentials/" + definition["taskRoleArn"]
     return token
@@ -34,7 +34,7 @@ def register_on_host(task, cluster, definition, container, launch_type, variable
 
 def run_on_host(container, definition, variables, _ports, _network, _host, *rest):
     arguments = run_arguments(container, definition, variables, {}, None, True, *rest)
-    # A controller keeps its outputs there until they are complete.
+    # A controller keeps its outputs in its file system until they are complete.
     return arguments | {"read_only": container["name"] == "worker", "cap_drop": ["ALL"]}
 
 
@@ -62,7 +62,7 @@ def condition_key(key, context):
 
 
 def resource_on_aws(service, method, path, headers, body, query, region, account):
-    """What AWS itself asks permission for, where ministack takes the cluster, the log group or nothing."""
+    """The resource for which AWS itself asks permission, where ministack takes the cluster, the log group or nothing."""
     action = {name.lower(): value for name, value in headers.items()}.get("x-amz-target", "").rpartition(".")[2]
     if action == "GetLogEvents":
         asked = json.loads(body)

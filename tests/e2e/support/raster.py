@@ -103,7 +103,7 @@ def same(path, expected, nodata="any"):
 
 
 def main():
-    # Whatever prints must not get between the answers.
+    # Printed text must not get between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
