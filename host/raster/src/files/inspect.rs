@@ -1,11 +1,9 @@
 //! What a raster file is, without reading its pixels.
 
-use super::geokeys::GeoKeys;
 use super::{Error, Nodata, Result, cpl, damage, dtype, open};
 use gdal::raster::RasterBand;
 use gdal::{Dataset, Metadata};
 use grid::{Crs, GeoTransform, Grid};
-use std::collections::HashMap;
 use tilefn_abi::DType;
 
 /// A raster file.
@@ -105,52 +103,20 @@ impl Info {
     }
 }
 
-/// Looks into files. That of many is quicker with one of these: it knows the CRS of a file that is like one before.
-#[derive(Clone, Debug, Default)]
-pub struct Inspector {
-    known: HashMap<GeoKeys, Crs>,
-}
-
-/// What the file at `path` is.
+/// Says what the file at `path` is.
 ///
 /// # Errors
-/// As [`Inspector::inspect`].
+/// When it can't be opened, isn't a raster or holds several, has complex pixels, or is too short for its pixels.
 pub fn inspect(path: &str) -> Result<Info> {
-    Inspector::default().inspect(path)
+    let open::Opened { dataset, mut warnings } = open::open(path)?;
+    damage::check_sources(&dataset).map_err(|reason| Error::Damaged { path: path.to_owned(), reason })?;
+    let files = open::files(&dataset);
+    let (info, messages) = cpl::hear(|| describe(&dataset, files));
+    warnings.extend(messages.all());
+    info.map(|info| Info { warnings, ..info }).map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
 }
 
-impl Inspector {
-    /// What the file at `path` is.
-    ///
-    /// # Errors
-    /// When it can't be opened, isn't a raster or holds several, has complex pixels, or is too short for its pixels.
-    pub fn inspect(&mut self, path: &str) -> Result<Info> {
-        let open::Opened { dataset, mut warnings } = open::open(path)?;
-        damage::check_sources(&dataset).map_err(|reason| Error::Damaged { path: path.to_owned(), reason })?;
-        let files = open::files(&dataset);
-        let (info, messages) = cpl::hear(|| {
-            let crs = self.crs(&dataset, path, files.len());
-            describe(&dataset, crs, files)
-        });
-        warnings.extend(messages.all());
-        info.map(|info| Info { warnings, ..info })
-            .map_err(|reason| Error::Unsupported { path: path.to_owned(), reason })
-    }
-
-    fn crs(&mut self, dataset: &Dataset, path: &str, files: usize) -> Crs {
-        // Ground control points have a CRS of their own.
-        let own = || dataset.spatial_ref().ok().or_else(|| dataset.gcp_spatial_ref());
-        let crs = || Crs::from(own().and_then(|crs| crs.to_wkt().ok()).unwrap_or_default().as_str());
-        // Files beside it may say something else than the file.
-        let alone = dataset.driver().short_name() == "GTiff" && files == 1;
-        match alone.then(|| GeoKeys::read(path)).flatten() {
-            Some(keys) => self.known.entry(keys).or_insert_with(crs).clone(),
-            None => crs(),
-        }
-    }
-}
-
-fn describe(dataset: &Dataset, crs: Crs, files: Vec<String>) -> Result<Info, String> {
+fn describe(dataset: &Dataset, files: Vec<String>) -> Result<Info, String> {
     let (cols, rows) = dataset.raster_size();
     let too_large = || format!("its size {rows} × {cols} is too large");
     // An identity transform is GDAL's way to say that there is none.
@@ -162,7 +128,7 @@ fn describe(dataset: &Dataset, crs: Crs, files: Vec<String>) -> Result<Info, Str
             transform: transform.unwrap_or(GeoTransform::NONE),
             rows: u32::try_from(rows).map_err(|_| too_large())?,
             cols: u32::try_from(cols).map_err(|_| too_large())?,
-            crs,
+            crs: crs(dataset),
         },
         georeferencing: georeferencing(dataset, transform),
         bands: bands?,
@@ -170,6 +136,12 @@ fn describe(dataset: &Dataset, crs: Crs, files: Vec<String>) -> Result<Info, Str
         files,
         warnings: Vec::new(),
     })
+}
+
+/// The CRS of the geotransform, else that of the ground control points.
+fn crs(dataset: &Dataset) -> Crs {
+    let crs = dataset.spatial_ref().ok().or_else(|| dataset.gcp_spatial_ref());
+    Crs::from(crs.and_then(|crs| crs.to_wkt().ok()).unwrap_or_default().as_str())
 }
 
 fn georeferencing(dataset: &Dataset, transform: Option<GeoTransform>) -> Georeferencing {
