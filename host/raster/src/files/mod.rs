@@ -3,6 +3,7 @@
 //! A dataset belongs to one thread at a time; every thread opens its own [`Source`]. GDAL itself prints nothing: its
 //! warnings go to `tracing`, its failures into [`Error`].
 
+mod assemble;
 mod blocks;
 mod colors;
 mod convert;
