@@ -1,8 +1,8 @@
 //! What can go wrong with a raster file.
 
-use super::NotRepresentable;
 use grid::Window;
 use std::fmt;
+use types::NotRepresentable;
 
 /// A raster that can't be opened, read or written. Each text names the file as the user did, and ends with GDAL's own
 /// words where there are any.

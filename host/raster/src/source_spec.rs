@@ -39,7 +39,7 @@ pub struct SourceBand {
     /// Its type in the file.
     #[serde(with = "types::dtype_name")]
     pub dtype: DType,
-    /// The ABI bits, for that type, of its nodata value; see [`super::Nodata::as_bits_for`].
+    /// The ABI bits, for that type, of its nodata value; see [`Nodata::as_bits_for`].
     pub nodata: Option<u64>,
     /// Whether GDAL's mask band says which pixels are valid: a mask, alpha, or nodata of all bands together.
     pub mask: bool,
