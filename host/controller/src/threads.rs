@@ -6,7 +6,7 @@ use super::run::Totals;
 use super::schedule::WorkerId;
 use super::watch::Identity;
 use grid::Tile;
-use sandbox::{self, Interrupt, LogLevel, LogLine};
+use sandbox::{self, Interrupt, LogLine};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use worker::open_files;
@@ -145,9 +145,10 @@ fn hand_in(book: &Book, tile: &Tile, done: &Done) -> Result<(), Failure> {
 /// Passes on what the function said about a tile.
 pub fn log(book: &Book, tile: &Tile, lines: Vec<LogLine>) {
     for line in lines {
-        match line.level {
-            LogLevel::Info => tracing::info!(target: "tilefn", "tile {}: {}", tile.index, line.text),
-            LogLevel::Warning => book.warn(format!("the function says: {}", line.text)),
+        if line.warning {
+            book.warn(format!("the function says: {}", line.text));
+        } else {
+            tracing::info!(target: "tilefn", "tile {}: {}", tile.index, line.text);
         }
     }
 }

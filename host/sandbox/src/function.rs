@@ -7,9 +7,9 @@ use tilefn_abi::{FINISH_PREFIX, MERGE_PREFIX};
 use super::description::Description;
 use super::error::{Error, Result};
 use super::instance::{GuestRange, Instance};
-use super::log::LogLine;
 use super::module::Inner;
 use super::running::Running;
+use types::LogLine;
 
 /// Bytes of JSON that `finish` may make: read, it takes up to eighty times as much memory.
 const MAX_JSON: u64 = 4 << 20;

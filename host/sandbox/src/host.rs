@@ -8,7 +8,7 @@ use wasmtime::{Caller, Extern, Linker, ResourceLimiter, Trap};
 
 use super::engine::Interrupt;
 use super::limits::Limits;
-use super::log::{Log, LogLevel};
+use super::log::Log;
 use super::text::sanitise;
 
 /// Fuel that a call of the host costs beside what it moves: about its time in instructions.
@@ -76,8 +76,8 @@ impl Host {
     fn report(&mut self, kind: u32, text: &[u8]) -> Result<(), Stop> {
         let message = |limits: &Limits| Some(sanitise(text, limits.message_bytes));
         match Report::from_u32(kind) {
-            Some(Report::Info) => self.log.push(LogLevel::Info, text),
-            Some(Report::Warning) => self.log.push(LogLevel::Warning, text),
+            Some(Report::Info) => self.log.push(false, text),
+            Some(Report::Warning) => self.log.push(true, text),
             Some(Report::Error) => self.error = message(&self.limits),
             Some(Report::Panic) => self.panic = message(&self.limits),
             None => {

@@ -7,9 +7,9 @@ use tilefn_abi::PROCESS_PREFIX;
 
 use super::description::Description;
 use super::error::{Error, Result};
-use super::log::LogLine;
 use super::outcome::Outcome;
 use super::running::Running;
+use types::LogLine;
 
 /// A part of an instance's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,8 @@ pub use error::{Error, Result};
 pub use function::{Function, Reduced};
 pub use instance::{GuestRange, Instance, Stats};
 pub use limits::Limits;
-pub use log::{LogLevel, LogLine};
+
 pub use module::Module;
 pub use outcome::{OutRaster, Outcome};
-pub use value::{Number, Value};
+pub use types::LogLine;
+pub use value::Value;

@@ -12,9 +12,9 @@ use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::host::{Host, Stop, slice};
 use super::instance::{GuestRange, Stats, foreign_range};
-use super::log::LogLine;
 use super::module::Program;
 use super::outcome::Reader;
+use types::LogLine;
 
 /// Called first when a module exports it: constructors of a WASI reactor.
 pub(super) const GUEST_INIT: &str = "_initialize";

@@ -87,8 +87,8 @@ pub use limits::{
 pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
-    About, Cost, FailureKind, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Outcome, PROTOCOL,
-    Protocols, RasterHead, TileFailure, TileResult, Welcome, WorkerKind,
+    About, Cost, FailureKind, FromController, FromWorker, Hello, Lease, Log, Message, Outcome, PROTOCOL, Protocols,
+    RasterHead, TileFailure, TileResult, Welcome, WorkerKind,
 };
 pub use payload::{Payload, Pool};
 pub use reader::Reader;

@@ -2,7 +2,7 @@
 
 use super::compute::Report;
 use super::runner::{self, Done, Outcome};
-use sandbox::{self, LogLevel, LogLine};
+use sandbox::{self, LogLine};
 use std::time::Duration;
 use types::tally::Tally;
 use wire::{
@@ -98,7 +98,7 @@ fn nanos(time: Duration) -> u64 {
 fn wire_log(lines: Vec<LogLine>) -> wire::Log {
     let mut log = wire::Log::default();
     for line in lines {
-        log.push(line.level == LogLevel::Warning, &line.text);
+        log.push(line.warning, &line.text);
     }
     log
 }
