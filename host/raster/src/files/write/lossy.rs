@@ -61,38 +61,13 @@ fn bits(options: &[(String, String)]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Overviews;
     use grid::{Crs, GeoTransform, Grid};
 
     fn spec(path: &str, dtype: DType, options: &[&str]) -> TargetSpec {
-        TargetSpec {
-            path: path.into(),
-            driver: None,
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
-            grid: Grid {
-                transform: GeoTransform([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]),
-                rows: 64,
-                cols: 64,
-                crs: Crs::default(),
-            },
-            georeferenced: true,
-            bands: 1,
-            dtype,
-            nodata: None,
-            band_names: Vec::new(),
-            statistics: false,
-            histogram: false,
-            overviews: Overviews::None,
-            overview_resampling: None,
-            color_table: None,
-            thematic: false,
-            scale: None,
-            offset: None,
-            unit: None,
-            metadata: Vec::new(),
-            tile: (64, 64),
-            threads: 1,
-        }
+        let transform = GeoTransform::north_up(0.0, 0.0, 1.0, 1.0);
+        let grid = Grid { transform, rows: 64, cols: 64, crs: Crs::default() };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        TargetSpec { options, ..TargetSpec::plain(path.into(), grid, dtype) }
     }
 
     #[test]

@@ -82,6 +82,35 @@ pub struct TargetSpec {
     pub threads: u32,
 }
 
+impl TargetSpec {
+    /// One band with nothing special, written in tiles as large as the grid.
+    pub fn plain(path: String, grid: Grid, dtype: DType) -> Self {
+        Self {
+            path,
+            driver: None,
+            options: Vec::new(),
+            georeferenced: true,
+            bands: 1,
+            dtype,
+            nodata: None,
+            band_names: Vec::new(),
+            statistics: false,
+            histogram: false,
+            overviews: Overviews::None,
+            overview_resampling: None,
+            color_table: None,
+            thematic: false,
+            scale: None,
+            offset: None,
+            unit: None,
+            metadata: Vec::new(),
+            tile: (grid.rows, grid.cols),
+            threads: 1,
+            grid,
+        }
+    }
+}
+
 /// The factors of the overviews wanted, those that leave a pixel.
 pub(crate) fn overview_levels(spec: &TargetSpec) -> Vec<c_int> {
     let (rows, cols) = (spec.grid.rows, spec.grid.cols);
