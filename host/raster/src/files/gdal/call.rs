@@ -4,7 +4,7 @@ use crate::files::gdal::messages::{self, Messages};
 use crate::files::gdal::setup;
 use gdal::config;
 
-/// As [`watch`], for a caller that passes the warnings on: they aren't logged as well.
+/// As [`watch`], for a caller that passes the warnings on: GDAL's warnings are not logged.
 pub(crate) fn hear<T>(call: impl FnOnce() -> T) -> (T, Messages) {
     setup::ready();
     messages::collect_unlogged(call)
@@ -29,8 +29,8 @@ pub(crate) fn with_setting<T>(key: &str, value: &str, call: impl FnOnce() -> T) 
     if config::get_config_option(key, "").is_ok_and(|given| given.is_empty()) { with(key, value, call) } else { call() }
 }
 
-/// Runs `call`, which opens or reads a raster, without threads of GDAL's own if the user's `GDAL_NUM_THREADS` asks for some: what
-/// they have to say of a damaged block is lost. Tiles are read by several threads anyway.
+/// Runs `call`, which opens or reads a raster, without GDAL's own threads, even if the user's `GDAL_NUM_THREADS` asks for some: their
+/// messages about damaged blocks are lost. Several threads read tiles anyway.
 pub(crate) fn on_this_thread<T>(call: impl FnOnce() -> T) -> T {
     const KEY: &str = "GDAL_NUM_THREADS";
     if config::get_config_option(KEY, "").is_ok_and(|given| given.is_empty()) { call() } else { with(KEY, "1", call) }

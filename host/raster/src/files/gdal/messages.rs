@@ -5,7 +5,7 @@ use gdal_sys::CPLErr;
 use std::cell::{Cell, RefCell};
 use std::mem;
 
-/// More messages than this of one call say nothing new.
+/// Messages kept of one call; later ones say nothing new.
 const KEPT: usize = 8;
 
 /// GDAL's numbers for what a server answers: `CPLE_HttpResponse` to `CPLE_AWSSignatureDoesNotMatch`.
@@ -47,7 +47,7 @@ impl Messages {
         self.warnings.iter().find(|text| tells_of_damage(text)).map_or(Ok(()), |text| Err(text.clone()))
     }
 
-    /// Whether a call succeeded that returned this. A few drivers report a damaged block and go on.
+    /// Whether a call that returned this succeeded. A message of failure counts, too: a few drivers report a damaged block and go on.
     pub(crate) fn outcome(&self, returned: CPLErr::Type) -> Result<(), String> {
         if returned == CPLErr::CE_None && self.failure().is_none() {
             Ok(())
@@ -103,7 +103,7 @@ pub(crate) fn receive(class: CplErrType, number: i32, text: &str) {
             } else {
                 tracing::warn!(target: "tilefn::gdal", "{text}");
             }
-            // A request that is repeated is none of the file's. If it fails for good, that is a failure.
+            // A request that GDAL repeats says nothing about the file. One that fails for good is a failure.
             if !(HTTP_RESPONSE..=AWS_LAST).contains(&number) {
                 keep(|messages| &mut messages.warnings);
             }
@@ -112,9 +112,9 @@ pub(crate) fn receive(class: CplErrType, number: i32, text: &str) {
     }
 }
 
-/// Whether a warning of GDAL's while it reads pixels tells of damage: then it has given some pixels that aren't in the file.
+/// Whether a warning that GDAL gave while it read pixels tells of damage: some of the pixels aren't in the file then.
 ///
-/// Decoders say it in these words. Others of their warnings are harmless: unknown tags, profiles, requests that are repeated.
+/// Decoders use these words. Their other warnings are harmless: unknown tags, profiles, repeated requests.
 fn tells_of_damage(warning: &str) -> bool {
     const WORDS: [&str; 13] = [
         "corrupt",

@@ -15,7 +15,7 @@ pub fn gdal_path(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether GDAL reads the file from elsewhere, where waiting takes the time; `name` is as GDAL knows it.
+/// Whether GDAL reads the file from another machine or an archive, so that waiting takes most of the time; `name` is GDAL's.
 pub fn is_remote(name: &str) -> bool {
     name.starts_with("/vsi") && !name.starts_with("/vsimem/")
 }

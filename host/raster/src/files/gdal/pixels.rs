@@ -20,7 +20,7 @@ pub(crate) fn read(
     transfer(dataset, GDALRWFlag::GF_Read, bands, window, dtype, out.as_mut_ptr(), out.len(), layout)
 }
 
-/// Masks of a window; the last one is kept, since the bands of a file often share it.
+/// Masks of a window. The last one is kept, since the bands of a file often share one.
 #[derive(Default)]
 pub(crate) struct Masks {
     handle: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// What GDAL's mask band says of a band's window, packed: 0 where a pixel is invalid.
+    /// The pixels of a band's mask in a window, packed: 0 where GDAL takes a pixel for invalid.
     pub(crate) fn read(&mut self, dataset: &Dataset, band: usize, window: &Window) -> Result<&[u8], String> {
         let band = dataset.rasterband(band).map_err(|e| e.to_string())?;
         let too_large = || format!("a window of {window} is too large");

@@ -5,7 +5,7 @@
 use gdal::config;
 use std::sync::OnceLock;
 
-/// With another value pixels would be wrong or missing without a word: they always have this one.
+/// Settings that always have this value: with another one, pixels would be wrong or missing without a word.
 const FIXED: [(&str, &str); 8] = [
     // Predictors are chosen by the byte order that the output's own options ask for.
     ("GDAL_TIFF_ENDIANNESS", "NATIVE"),
@@ -20,7 +20,7 @@ const FIXED: [(&str, &str); 8] = [
     ("GTIFF_USE_MMAP", "NO"),
 ];
 
-/// They are obeyed, and change what is read or what outputs have: the user should know that they are set.
+/// Settings that are obeyed, but change what is read or written: the user is told that they are set.
 const TOLD: [&str; 41] = [
     // What a file is taken for.
     "GDAL_SKIP",
@@ -81,7 +81,7 @@ pub(crate) fn apply() {
     let _ = WARNINGS.set(found);
 }
 
-/// What the user should know of the settings that [`apply`] has found.
+/// Warnings about the settings that [`apply`] has found.
 pub(crate) fn warnings() -> Vec<String> {
     WARNINGS.get().cloned().unwrap_or_default()
 }

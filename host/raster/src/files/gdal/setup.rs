@@ -23,7 +23,7 @@ pub fn gdal_version() -> String {
     gdal::version::version_info("RELEASE_NAME")
 }
 
-/// Installs the message handler and tilefn's defaults and loads the drivers, the first time it is called. What the user set stays.
+/// Installs the message handler and tilefn's defaults and loads the drivers, the first time it is called. The user's own settings stay.
 pub(crate) fn ready() {
     static READY: Once = Once::new();
     READY.call_once(|| {
@@ -37,7 +37,7 @@ pub(crate) fn ready() {
         ] {
             set_unless_given(key, value);
         }
-        // Else the pixels that a raw file lacks are zeros, in narrow windows of wide rasters.
+        // With YES, the pixels that a raw file lacks read as zeros in narrow windows of wide rasters.
         let _ = config::set_config_option("GDAL_ONE_BIG_READ", "NO");
         let environment = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
         let endpoint = environment("AWS_ENDPOINT_URL_S3").or_else(|| environment("AWS_ENDPOINT_URL"));

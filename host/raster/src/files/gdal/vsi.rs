@@ -66,7 +66,7 @@ impl Drop for File {
     }
 }
 
-/// Whether there is a file of any kind at one of GDAL's paths, `s3://…` included. What can't be looked at is not there.
+/// Whether there is a file of any kind at one of GDAL's paths, `s3://…` included. A file that can't be opened counts as absent.
 pub fn exists(path: &str) -> bool {
     File::open(&gdal_path(path)).is_some()
 }

@@ -12,12 +12,12 @@ use std::path::Path;
 
 /// Files beside a raster that change what is read from it, and that GDAL doesn't list for the sources of a VRT.
 const SIDECARS: [&str; 3] = [".aux.xml", ".msk", ".ovr"];
-/// Most bytes of a VRT that are looked at.
+/// Bytes of a VRT that are read, at most.
 const MAX_VRT: i64 = 256 << 20;
 /// GDAL's file systems that know an object's ETag.
 const WITH_ETAG: [&str; 7] = ["/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsicurl/"];
 
-/// A file, and what changes when it does.
+/// A file, and a text that changes when the file does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// The file, as GDAL names it.
@@ -52,7 +52,7 @@ impl Collector {
             return;
         }
         let Some(state) = state(file) else {
-            // The name of a part of a file: GDAL knows which.
+            // There is no such file: it is the name of a part of one, which GDAL knows.
             self.parts(file);
             return;
         };
@@ -120,11 +120,11 @@ fn begins_as_vrt(file: &str) -> bool {
     read.is_ok() && String::from_utf8_lossy(&begin).contains("<VRTDataset")
 }
 
-/// What is known of a file without reading it; none if it isn't there.
+/// Size, time of change and ETag of a file, without reading it; `None` if there is no such file.
 fn state(file: &str) -> Option<String> {
     if !file.starts_with("/vsi") {
         let meta = fs::metadata(file).ok()?;
-        // A folder changes in ways that it doesn't show; its size says nothing.
+        // The size of a folder says nothing about the files in it.
         let size = if meta.is_dir() { 0 } else { meta.len() };
         let nanoseconds = u32::try_from(meta.mtime_nsec()).unwrap_or(0);
         return Some(format!("{size} bytes, changed {}", time(meta.mtime(), Some(nanoseconds))));
@@ -197,7 +197,7 @@ mod tests {
             assert_eq!(time(seconds, None), expected);
         }
         assert_eq!(time(0, Some(5)), "1970-01-01T00:00:00.000000005Z");
-        // Whatever a file system says.
+        // No time, whatever a file system says, makes it panic.
         time(i64::MAX, None);
         time(i64::MIN, None);
     }
@@ -221,7 +221,7 @@ mod tests {
         let after = fingerprints(&path("outer.vrt"), &[]);
         assert_eq!((names(&after), &after[..3]), (names(&before), &before[..3]));
         assert!(after[3].state.starts_with("5 bytes, changed 2"), "{}", after[3].state);
-        // One that refers to itself has an end.
+        // A VRT that refers to itself is followed once.
         fs::write(path("a.tif"), vrt("outer.vrt")).unwrap();
         assert_eq!(fingerprints(&path("outer.vrt"), &[]).len(), 4);
     }

@@ -14,19 +14,19 @@ use types::Nodata;
 pub struct Info {
     /// CRS, geotransform and size; without a geotransform, [`GeoTransform::NONE`].
     pub grid: Grid,
-    /// What says where on the map its pixels lie.
+    /// How the file says where on the map its pixels lie.
     pub georeferencing: Georeferencing,
-    /// At least one.
+    /// At least one band.
     pub bands: Vec<BandInfo>,
     /// GDAL's short name of the format.
     pub driver: String,
     /// The files that GDAL takes for this raster, as it names them: its own, those beside it, and those that it refers to.
     pub files: Vec<String>,
-    /// What GDAL found odd about the file.
+    /// GDAL's warnings about the file.
     pub warnings: Vec<String>,
 }
 
-/// What says where on the map a raster's pixels lie.
+/// How a file says where on the map its pixels lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Georeferencing {
     /// A geotransform.
@@ -48,11 +48,11 @@ pub struct BandInfo {
     pub dtype: DType,
     /// The nodata value; always one that the type can hold.
     pub nodata: Option<Nodata>,
-    /// What else says which pixels are valid.
+    /// How else the file says which pixels are valid.
     pub mask: Mask,
     /// Factor from stored to meant values; 1 when there is none.
     pub scale: f64,
-    /// What is added after that; 0 when there is none.
+    /// Summand after that; 0 when there is none.
     pub offset: f64,
     /// The band's description; may be empty.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct BandInfo {
     pub color: String,
 }
 
-/// What, beside a nodata value of its own, says which pixels of a band are valid.
+/// How a file says which pixels of a band are valid, beside the band's own nodata value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
     /// Nothing.

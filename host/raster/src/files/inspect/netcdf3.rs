@@ -1,6 +1,6 @@
-//! Where a variable ends in netCDF's classic formats, from the file's head. The library gives zeros for what a file lacks.
+//! Finds where a variable ends in netCDF's classic formats, from the file's head: the library reads zeros where a file is too short.
 
-/// Longest head that is looked at, bytes.
+/// Bytes of the head that are read, at most.
 const LONGEST: usize = 64 << 20;
 
 /// The byte after the last one of this variable, or of all variables if there is none of this name. `None` if the file is no classic

@@ -9,9 +9,8 @@ use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 
 /// A raster open for reading.
 pub(crate) struct Opened {
-    /// The raster.
     pub(crate) dataset: Dataset,
-    /// What GDAL found odd about it, though it opened it.
+    /// GDAL's warnings from opening it.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -43,7 +42,7 @@ pub(crate) fn open(path: &str) -> Result<Opened> {
         });
     }
     damage::check(&dataset, &name).map_err(|reason| Error::Damaged { path: path.to_owned(), reason })?;
-    // The same text for every file that has the same oddity.
+    // Without the name, every file with the same oddity has the same text, which is shown once.
     let warnings = messages.all().iter().map(|text| without_name(text, &name)).collect();
     Ok(Opened { dataset, warnings })
 }
@@ -60,7 +59,7 @@ fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
         call::on_this_thread(|| Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok())
     };
     if is_remote(name) {
-        // Listing the folder of a remote file, to find files beside it, may take longer than reading it.
+        // To list the folder of a remote file, for files beside it, may take longer than to read the file.
         call::with_setting("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR", open)
     } else {
         open()

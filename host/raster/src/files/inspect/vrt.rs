@@ -58,7 +58,7 @@ impl Vrt {
     pub(crate) fn parse(xml: &str) -> Self {
         let mut reader = Reader::from_str(xml);
         let config = reader.config_mut();
-        // As GDAL's own parser, this one doesn't mind.
+        // GDAL's own parser is as lax.
         (config.check_end_names, config.allow_unmatched_ends, config.allow_dangling_amp) = (false, true, true);
         let (mut vrt, mut open, mut text, mut in_raw_band) = (Self::default(), None, String::new(), false);
         loop {
@@ -104,7 +104,7 @@ impl Vrt {
 
     fn close(&mut self, element: Open, text: &str, in_raw_band: bool) {
         let mut band = self.raw_bands.last_mut().filter(|_| in_raw_band);
-        // Of several, GDAL takes the first.
+        // GDAL takes the first of several.
         let mut number = |place: fn(&mut RawBand) -> &mut Option<i64>| {
             if let Some(place) = band.as_deref_mut().map(place) {
                 *place = place.or_else(|| text.parse().ok());

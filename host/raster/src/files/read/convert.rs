@@ -1,5 +1,5 @@
-//! Pixels from a file's own type to the one that the function asks for: which are valid is decided before, and what
-//! changes on the way is counted.
+//! Converts pixels from a file's own type to the one that the function asks for. Validity is decided first, in the file's type; pixels
+//! that change are counted.
 
 use crate::SourceBand;
 use std::ops::AddAssign;
@@ -13,7 +13,7 @@ pub(crate) struct Conversion {
     /// The file's nodata, as bits of its type.
     nodata: Option<u64>,
     scale: Option<(f64, f64)>,
-    /// What invalid pixels become, as bits of the wanted type.
+    /// Value of invalid pixels, as bits of the wanted type.
     pub(crate) mark: Option<u64>,
     /// Whether a valid pixel that equals the mark gets the value beside it.
     pub(crate) avoid_mark: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Conversion {
 /// Converts a row: file bytes, mask, wanted bytes.
 type Row = fn(&Conversion, &[u8], Option<&[u8]>, &mut [u8]) -> Stats;
 
-/// What was met on the way.
+/// Counts of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stats {
     /// Whether any pixel is invalid.
@@ -83,7 +83,7 @@ fn row<F: Pixel, T: Pixel>(how: &Conversion, from: &[u8], mask: Option<&[u8]>, t
             Some((scale, offset)) => {
                 let scaled = value.number().as_float() * scale + offset;
                 let (nearest, fit) = T::nearest(types::Number::Float(scaled));
-                // What a scaled number loses to a float's precision is its scale's doing.
+                // A scaled number that a float's precision rounds isn't counted: the scale causes it.
                 (nearest, if fit == Fit::Rounded { Fit::Exact } else { fit })
             }
         };
@@ -114,7 +114,7 @@ fn beside<T: Pixel>(value: T) -> T {
     T::marker(distance + 1).or_else(|| T::marker(distance.wrapping_sub(1))).unwrap_or(value)
 }
 
-/// A mark that no pixel of these has, if there is one among the first that are tried.
+/// A mark that none of these pixels has, if one of the first that are tried is free.
 pub(crate) fn unused_mark(dtype: DType, pixels: &[u8]) -> Option<u64> {
     for_dtype!(dtype, unused_mark_of(pixels))
 }
@@ -132,7 +132,7 @@ fn unused_mark_of<T: Pixel>(pixels: &[u8]) -> Option<u64> {
     T::marker(u64::try_from(free).ok()?).map(T::to_bits)
 }
 
-/// Gives pixels that GDAL has converted, and that count as the band's nodata without being equal to it, exactly that value.
+/// Sets pixels that GDAL has converted to exactly the band's nodata value if they count as nodata without being equal to it.
 pub(crate) fn snap(band: &SourceBand, wanted: DType, row: &mut [u8]) {
     let Some(nodata) = band.nodata.map(f64::from_bits) else { return };
     match (band.dtype, wanted) {
@@ -155,7 +155,7 @@ fn snap_to<T: Pixel, F: Pixel + Into<T>>(row: &mut [u8], nodata: F, own: impl Fn
 }
 
 impl SourceBand {
-    /// Whether GDAL can convert it: no number changes, and a nodata value is enough to tell what is invalid.
+    /// Whether GDAL can convert the band: no number changes, and its nodata value alone says which pixels are invalid.
     pub(crate) fn is_direct(&self, wanted: DType, has_int8: bool) -> bool {
         let int8 = self.dtype == DType::Int8 || wanted == DType::Int8;
         !self.mask

@@ -1,4 +1,4 @@
-//! Which pixels a halo shows where it reaches beyond the data.
+//! Chooses the pixels that a halo shows beyond the data.
 
 use types::Edge;
 

@@ -28,7 +28,7 @@ pub struct Source {
 struct Run {
     /// Their places in the specification.
     bands: std::ops::Range<usize>,
-    /// Whether GDAL puts them where they belong; else they come in their own type and are converted here.
+    /// Whether GDAL converts them and puts them where they belong; if not, they are read in their own type and converted here.
     direct: bool,
 }
 
@@ -110,7 +110,7 @@ impl Source {
         Error::Shape { path: self.spec.path.clone(), reason }
     }
 
-    /// Reads what the file has of the window, and fills the rest.
+    /// Reads the part of the window that the file has, and fills the rest.
     fn read_with_fill(&self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
         let pixel = self.spec.dtype.size();
         let too_large = || self.shape(format!("a window of {window} is too large"));
@@ -152,7 +152,7 @@ impl Source {
         Ok(found)
     }
 
-    /// Reads a run of bands in a window of the file's own pixels to its place in `out`. `whole` is whether that covers `out`.
+    /// Reads a run of bands in a window of the file's own pixels to its place in `out`. `whole`: the window covers all of `out`.
     fn transfer(
         &self,
         run: &Run,
@@ -310,7 +310,7 @@ fn rows<'a>(plane: &'a mut [u8], layout: &Layout, window: &Window, cols: usize) 
     all.take(usize::try_from(window.rows).unwrap_or(usize::MAX)).filter_map(move |row| row.get_mut(..len))
 }
 
-/// All bands that GDAL can put where they belong are one run as long as they follow each other; others must have one type.
+/// Cuts the bands into runs: neighbours that GDAL can convert, or neighbours of one type that it can't.
 fn runs(spec: &SourceSpec) -> Vec<Run> {
     let mut runs: Vec<(Run, SourceBand)> = Vec::new();
     for (index, band) in spec.bands.iter().enumerate() {

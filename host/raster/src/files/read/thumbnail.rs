@@ -22,22 +22,20 @@ pub struct View {
     pub bands: Vec<usize>,
     /// Colours of a single band; default: the file's own colour table, else gray.
     pub ramp: Option<ColorRamp>,
-    /// Values shown darkest and brightest; default: the 2nd and 98th percentile of what is seen of each band.
+    /// Values shown darkest and brightest; default: the 2nd and 98th percentile of each band in the picture.
     pub range: Option<(f64, f64)>,
 }
 
 /// A picture, transparent where the raster has no valid pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thumbnail {
-    /// Rows.
     pub rows: u32,
-    /// Columns.
     pub cols: u32,
     /// Red, green, blue and opacity, `[rows, cols, 4]`.
     pub rgba: Vec<u8>,
 }
 
-/// A band at the picture's size. What isn't valid is NaN.
+/// A band at the picture's size; invalid pixels are NaN.
 struct Plane(Vec<f64>);
 
 /// Draws the raster at `path`. Pixels that the picture has no room for are averaged over the valid ones, from the file's

@@ -1,4 +1,4 @@
-//! Turns the pixels of a file whose rows run north, or whose columns run west, as the working grid has them.
+//! Turns pixels of a file whose rows run north, or whose columns run west, to the order of the working grid.
 
 use crate::files::layout::Layout;
 use grid::{Turn, Window};

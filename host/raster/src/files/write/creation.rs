@@ -1,4 +1,4 @@
-//! The choice of a driver and its options, refused before any work when they can't do what is wanted.
+//! Chooses a driver and its options. A choice that can't make the wanted output is refused before any work.
 
 use crate::Error;
 use crate::files::gdal::{call, dtype, setup};
@@ -54,13 +54,13 @@ impl Creation {
         Ok(Self { driver: name, options, direct })
     }
 
-    /// For the temporary GeoTIFF that a driver without direct creation copies.
+    /// The options of the temporary GeoTIFF that a driver without direct creation copies.
     pub(crate) fn temporary(spec: &TargetSpec) -> Result<Self, String> {
         let driver = DriverManager::get_driver_by_name("GTiff").map_err(|e| e.to_string())?;
         let mut options = defaults("GTiff", spec, &[]);
         options.retain(|(key, _)| key != "ZLEVEL");
         if let Some(compress) = options.iter_mut().find(|(key, _)| key == "COMPRESS") {
-            // It is read back soon.
+            // It is read back soon: speed counts, not size.
             compress.1 = "ZSTD".into();
             options.push(("ZSTD_LEVEL".into(), "1".into()));
             if validate(&driver, &options).is_err() {
@@ -104,7 +104,7 @@ impl Creation {
 
 fn find_driver(spec: &TargetSpec) -> Result<Driver, String> {
     let Some(name) = &spec.driver else {
-        // Some drivers have an empty one.
+        // Some drivers list an empty extension.
         if Path::new(&spec.path).extension().is_none_or(|extension| extension.is_empty()) {
             return Err("it has no extension that says in which format: set `driver`".to_owned());
         }
@@ -185,12 +185,12 @@ pub(crate) fn user_options(options: &[String]) -> Result<Vec<(String, String)>, 
         .collect()
 }
 
-/// What an option is set to.
+/// The value of an option.
 pub(crate) fn value<'a>(options: &'a [(String, String)], key: &str) -> Option<&'a str> {
     options.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
 }
 
-/// What tilefn sets where the user sets nothing.
+/// tilefn's own options, where the user sets none.
 fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(String, String)> {
     let given = |key: &str| value(user, key).is_some();
     let threads = spec.threads.max(1).to_string();
@@ -202,7 +202,7 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
         // There are predictors for whole bytes only.
         && !given("NBITS")
         && !swaps_bytes(user);
-    // Measured with the predictors that tilefn chooses; whoever chooses either gets GDAL's level.
+    // The levels were measured with tilefn's predictors. A user who chooses the codec or the predictor gets GDAL's level.
     let level = deflate_level(spec.dtype).filter(|_| predicts && !given("COMPRESS") && !given("PREDICTOR"));
     let mut all: Vec<(&str, String)> = Vec::new();
     match driver {

@@ -1,5 +1,5 @@
-//! Making, copying and closing the datasets of an output, with every failure noticed: GDAL before 3.7 returns none of
-//! those that come up on closing.
+//! Makes, copies and closes the datasets of an output, and notices every failure: GDAL before 3.7 doesn't return those that come up on
+//! closing.
 
 use crate::files::gdal::messages::Messages;
 use crate::files::gdal::{call, dtype};
@@ -71,11 +71,11 @@ pub(crate) fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Res
             (!handle.is_null()).then(|| Dataset::from_c_dataset(handle))
         }
     });
-    // Some drivers say what they can't do and go on, to lose all pixels.
+    // Some drivers only report what they can't do, go on, and lose all pixels.
     let mut dataset = check_call(dataset.ok_or("GDAL gives no reason"), &messages)?;
     let (described, messages) = call::watch(|| {
         describe(&mut dataset, spec)?;
-        // What a GeoTIFF's head takes, PROJ's database above all, is loaded by this thread, not by whichever writes first.
+        // Writing a GeoTIFF's head loads PROJ's database. This thread does it now, so that no thread that writes tiles has to.
         if creation.is_geotiff() { dataset.flush_cache() } else { Ok(()) }
     });
     check_call(described, &messages)?;

@@ -1,15 +1,15 @@
-//! Where an output really goes: links are followed, and files beside it that would be taken for its own are known.
+//! Finds where an output really goes: follows links, and lists files beside it that readers would take for its parts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// As many links as the system follows.
+/// Links that are followed, at most: as many as the system follows.
 const MOST_LINKS: usize = 40;
-/// What GDAL reads beside a raster, after the raster's whole name.
+/// Suffixes, after a raster's whole name, of the files that GDAL reads beside it.
 const AFTER_NAME: [&str; 5] = [".aux.xml", ".ovr", ".msk", ".msk.ovr", ".ovr.msk"];
-/// The same in place of the raster's extension. Files of other kinds may have these beside them, too.
+/// Extensions, in place of the raster's, of files that GDAL reads beside it. Files of other kinds may have these beside them, too.
 const SHARED: [&str; 6] = ["wld", "prj", "tab", "aux", "clr", "stx"];
 
 /// The file that is written for an output at one of GDAL's paths: what a link leads to, whether it is there or not.
@@ -36,8 +36,8 @@ pub fn destination(path: &str) -> Result<PathBuf, String> {
     Err("it is a link that leads in a circle".into())
 }
 
-/// The files beside `target` that would be taken for parts of the new raster there, but are an older one's. Those that may be
-/// another file's stay.
+/// The files beside `target` that belong to an older raster of that name, and would be taken for parts of the new one. Files that may
+/// belong to another file are not among them.
 pub fn stale(target: &Path, written: &[OsString]) -> Vec<PathBuf> {
     let Some(name) = target.file_name() else { return Vec::new() };
     let after_name = AFTER_NAME.iter().map(|suffix| {
@@ -69,7 +69,7 @@ fn is_there(target: &Path, name: &OsStr) -> bool {
 fn world_files(extension: Option<&OsStr>) -> Vec<String> {
     let extension = extension.unwrap_or_default().to_string_lossy().to_lowercase();
     let (Some(first), Some(last)) = (extension.chars().next(), extension.chars().last()) else { return Vec::new() };
-    // Of an extension with one letter they are the same.
+    // An extension of one letter gives the same name twice.
     let mut worlds = vec![format!("{first}{last}w"), format!("{extension}w")];
     worlds.dedup();
     worlds

@@ -1,4 +1,4 @@
-//! What is done to an output once all its pixels are there: statistics, colours, overviews.
+//! Finishes an output once all its pixels are there: statistics, colours, overviews.
 
 use crate::files::colors::ColorRamp;
 use crate::files::gdal::call;
@@ -14,7 +14,8 @@ use std::ptr;
 use tilefn_abi::DType;
 use types::Nodata;
 
-/// Adds what the job wants to the written pixels; `file` is what can be opened a second time to read them. The error has the step and the reason.
+/// Adds statistics, colours and overviews as the job wants them. `file`, if the format allows it, is opened a second time to read the
+/// pixels. The error has the step and the reason.
 pub(crate) fn finish(
     dataset: &mut Dataset,
     file: Option<&Path>,
@@ -65,7 +66,7 @@ fn compute(
     Ok(largest)
 }
 
-/// Gives the values from 0 to `largest` the colours of the ramp. What is nodata is transparent.
+/// Gives the values from 0 to `largest` the colours of the ramp. Nodata is transparent.
 fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64, nodata: Option<Nodata>) -> Result<(), String> {
     let mut table = ColorTable::new(PaletteInterpretation::Rgba);
     #[expect(

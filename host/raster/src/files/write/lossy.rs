@@ -1,11 +1,11 @@
-//! Outputs whose pixels aren't stored as they are: formats that lose something, and bits that leave no room.
+//! Tells whether an output's format changes pixels: lossy codecs, and NBITS that are too few.
 
 use crate::files::write::creation::{Creation, user_options, value};
 use crate::files::write::spec::TargetSpec;
 use tilefn_abi::DType;
 
 impl TargetSpec {
-    /// The largest number that NBITS leaves, where that is less than the type's; of floats the largest of 16 bits.
+    /// The largest number that NBITS leaves, if that is less than the type's. For floats: the largest of 16 bits.
     pub fn most(&self) -> Option<f64> {
         let bits = bits(&user_options(&self.options).ok()?)?;
         let unsigned = matches!(self.dtype, DType::UInt8 | DType::UInt16 | DType::UInt32);

@@ -1,4 +1,4 @@
-//! Tries, before any work is done, whether outputs can be written where they are to be.
+//! Tries, before any work is done, whether an output's place can be written to.
 
 use crate::files::gdal::call;
 use crate::files::gdal::messages::Messages;
@@ -6,7 +6,7 @@ use crate::files::gdal::paths::{gdal_path, is_virtual};
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
-/// GDAL's file systems in which a file can't be removed again, or has others in it.
+/// GDAL's file systems where a probe can't be removed again, or would lie inside another file.
 const NO_PROBE: [&str; 4] = ["/vsizip/", "/vsigzip/", "/vsistdout/", "/vsistdout_redirect/"];
 
 /// Tries to write beside `path`, which is a local file or one of GDAL's, and leaves nothing there: a file is made and removed
@@ -25,7 +25,7 @@ pub fn probe(path: &str) -> Result<Option<String>, String> {
     if NO_PROBE.iter().any(|prefix| path.starts_with(prefix)) {
         return Ok(None);
     }
-    // It ends as the output does, since what is allowed may depend on that.
+    // The name ends as the output's does, since permissions may depend on that.
     let name = place.file_name().ok_or("it is not the name of a file")?.to_string_lossy();
     let probe = place.with_file_name(format!(".tilefn-probe-{name}")).to_string_lossy().into_owned();
     let c_name = CString::new(probe.clone()).map_err(|e| e.to_string())?;

@@ -1,4 +1,4 @@
-//! How far the finishing of an output is.
+//! Progress of finishing an output.
 
 use gdal_sys::GDALProgressFunc;
 use std::ffi::{c_char, c_int, c_void};
@@ -17,7 +17,7 @@ impl<'a> Progress<'a> {
         Self { report, done: 0.0, share: 0.0, stopped: false }
     }
 
-    /// The next step is this share of the whole.
+    /// Begins the next step, which is this share of the whole.
     pub(crate) fn step(&mut self, share: f64) {
         self.done += self.share;
         self.share = share;

@@ -1,5 +1,5 @@
-//! Trying an output out, before any work is done: a tiny raster of the same type, options and finishing goes the same way and is
-//! read again. So whatever a driver refuses, drops or changes is known.
+//! Tries an output out before any work is done: writes and finishes a tiny raster of the same type and options, and reads it again. So
+//! everything that a driver refuses, drops or changes is known.
 
 use crate::files::fill::{fill, pixel_bytes};
 use crate::files::gdal::paths::gdal_path;
@@ -29,12 +29,12 @@ const LONG: u32 = 4096;
 /// A driver that wants certain sizes gets the output's own, if it has no more pixels than this.
 const MOST_PIXELS: u64 = 1 << 22;
 
-/// What is known of an output that was tried.
+/// The findings about an output that was tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rehearsal {
     /// Of the files that it has beside its own, what follows its name without the extension: `.hdr`, `.tif.aux.xml`.
     pub beside: Vec<String>,
-    /// What the format doesn't keep, though it can be written.
+    /// Properties that the format doesn't keep, though it can be written.
     pub warnings: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl TargetSpec {
     /// As [`Target::create`] and [`Target::finish`], and when what is read again are not the pixels, bands and nodata value that were
     /// written.
     pub fn rehearse(&self) -> Result<Rehearsal> {
-        // What GDAL says now it would say again.
+        // GDAL will give the same messages again when the output itself is written.
         with_default(NoSubscriber::new(), || self.try_out())
     }
 
@@ -79,7 +79,7 @@ impl TargetSpec {
 fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Result<Rehearsal, String> {
     let folder = match tempfile::Builder::new().prefix("tilefn-").tempdir() {
         Ok(folder) => folder,
-        // The output itself may well be written elsewhere.
+        // No reason to fail: the output itself is written to another folder.
         Err(e) => {
             let warning = format!("it is not tried out before it is written, as there is no temporary folder: {e}");
             return Ok(Rehearsal { beside: Vec::new(), warnings: vec![warning] });
@@ -91,7 +91,7 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
     let tiny = TargetSpec {
         path: path.to_string_lossy().into_owned(),
         driver: Some(creation.driver_name().to_owned()),
-        // All of them, so that none follows from the small size.
+        // All options are given, so that no default follows from the small size.
         options: creation.options.iter().map(|(key, value)| format!("{key}={value}")).collect(),
         grid: Grid { rows, cols, ..spec.grid.clone() },
         overviews: if has_overviews { Overviews::Levels(vec![2]) } else { Overviews::None },
@@ -255,7 +255,7 @@ fn check_nodata(spec: &TargetSpec, driver: &str, band: &RasterBand, warnings: &m
         (Some(wanted), None) => Err(format!(
             "{driver} doesn't keep the nodata value {wanted}: set nodata = \"none\", or choose another format"
         )),
-        // Of other values no pixel can be.
+        // A value that the type can't hold is no pixel's.
         (None, Some(found)) if bits(found).is_some() => {
             warnings.push(format!("in {driver} files, pixels of the value {found} are nodata"));
             Ok(())

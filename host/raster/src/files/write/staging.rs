@@ -1,7 +1,7 @@
-//! A folder beside the output that holds it until it is complete.
+//! A hidden folder beside the output that holds the output until it is complete.
 //!
-//! Every file keeps its final name there, as some formats refer to their own parts by name. An abandoned output goes
-//! away with the folder, whatever files GDAL put beside it.
+//! Every file has its final name there, as some formats refer to their own parts by name. When an output is abandoned, the folder is
+//! deleted with everything that GDAL put into it.
 
 use crate::files::gdal::call;
 use crate::files::gdal::paths::{gdal_path, is_virtual};
@@ -53,7 +53,7 @@ impl Stamp {
 impl Drop for Staging {
     fn drop(&mut self) {
         if !self.kept {
-            // There is nobody to tell; what can't be removed was made unremovable by somebody else.
+            // A failure can't be reported from here; somebody else has made the folder unremovable.
             let _gone = fs::remove_dir_all(&self.folder);
         }
     }

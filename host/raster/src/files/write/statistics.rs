@@ -21,7 +21,7 @@ const READ: usize = 4 << 20;
 /// Pixels whose mean is taken at a time: sums of so few lose nothing that matters.
 const CHUNK: usize = 4096;
 
-/// What was computed of a band.
+/// The statistics of a band.
 #[derive(Debug)]
 pub(crate) struct Computed {
     /// Keys and values to be stored.
@@ -67,7 +67,7 @@ pub(crate) fn compute(
     Ok(Computed { items, max: Some(sums.max) })
 }
 
-/// What a pass over the pixels finds.
+/// Sums over the pixels of a band.
 struct Sums {
     /// Pixels of the band.
     pixels: u64,

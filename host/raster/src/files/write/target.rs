@@ -143,8 +143,8 @@ impl Target {
         buffer_len(usize::try_from(self.spec.bands).ok()?, window, self.spec.dtype.size())
     }
 
-    /// Leaves the file as it is after a failed write. Where GDAL would write next is uncertain then, and to close the file
-    /// would put that into it. As it is, it can be resumed from the last checkpoint, like that of a process that was killed.
+    /// Leaves the file as it is after a failed write: GDAL's idea of the file is unreliable then, and closing would write it into the file.
+    /// As it is, a later run can resume it from the last checkpoint, as after a crash.
     fn give_up(&mut self, reason: &str) {
         if let Some(dataset) = self.dataset.take() {
             abandon(dataset);
@@ -152,7 +152,7 @@ impl Target {
         }
     }
 
-    /// The first cause: all that fails later is only a consequence.
+    /// The reason of the first failure: later ones only follow from it.
     fn why_broken(&self) -> String {
         self.broken.clone().unwrap_or_else(|| "all its pixels have been written".into())
     }
@@ -336,7 +336,7 @@ impl Target {
     }
 }
 
-/// Neither closes nor writes to the file any more.
+/// Leaks the dataset, so that GDAL neither writes to the file nor closes it.
 fn abandon(dataset: Dataset) {
     std::mem::forget(dataset);
 }

@@ -1,4 +1,4 @@
-//! What a later run can go on with: checkpoints of unfinished outputs, and complete ones that have no name yet.
+//! States that a later run can go on with: checkpoints of unfinished outputs, and complete ones that don't have their name yet.
 
 use crate::files::gdal::paths::gdal_path;
 use crate::files::write::staging::{Staging, Stamp};
@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A state of an unfinished output that can be gone on with.
+/// A state of an unfinished output that a later run can go on with.
 #[derive(Debug)]
 pub struct Checkpoint {
     pub(crate) path: String,
