@@ -1,4 +1,4 @@
-//! What a function says of itself: its inputs, parameters, outputs and halo, checked.
+//! A function's description of itself: its inputs, parameters, outputs and halo, checked.
 
 use serde::Deserialize;
 use tilefn_abi::{DType, ParamKind};
@@ -30,7 +30,7 @@ pub struct Description {
     pub params: Vec<ParamInfo>,
     /// Outputs; only an accumulating function may have none.
     pub outputs: Vec<OutputInfo>,
-    /// Extra pixels it wants around each input tile.
+    /// Extra pixels that it wants around each input tile.
     pub halo: Halo,
     /// Whether it accumulates a state over all tiles.
     pub reduce: bool,
@@ -56,7 +56,7 @@ pub struct InputInfo {
 pub struct ParamInfo {
     /// Its name in the job file.
     pub name: String,
-    /// What it, or each item of its list, holds.
+    /// The type of the value, or of each item of the list.
     pub kind: ParamKind,
     /// Whether it is a list.
     pub list: bool,
@@ -221,7 +221,7 @@ impl ParamInfo {
     /// Whether the parameter can have this value: its type, its limits.
     ///
     /// # Errors
-    /// What is wrong, as the end of a sentence that begins with the parameter.
+    /// The mistake, as the end of a sentence that begins with the parameter.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let check = |value: &Value| value.check(self.kind, self.min.as_ref(), self.max.as_ref());
         match (value, self.list) {

@@ -49,7 +49,7 @@ impl GuestRange {
     }
 }
 
-/// What an instance has used.
+/// Memory and fuel that an instance has used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Most bytes of linear memory it had.
@@ -116,7 +116,7 @@ impl Instance {
         }
     }
 
-    /// What it has used so far.
+    /// Memory and fuel used so far.
     pub fn stats(&self) -> Stats {
         self.running.stats()
     }
@@ -127,7 +127,7 @@ impl Instance {
     }
 }
 
-/// A range that isn't inside the memory it is said to be of.
+/// The error for a range outside the instance's memory.
 pub(super) fn foreign_range() -> Error {
     Error::Engine("a range of another instance's memory".to_owned())
 }

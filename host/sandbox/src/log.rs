@@ -1,4 +1,4 @@
-//! What a module writes for people to read: log lines, stdout and stderr, bounded.
+//! A module's log: its log lines, stdout and stderr, bounded.
 
 use super::text::sanitise;
 use types::LogLine;

@@ -66,7 +66,7 @@ impl Value {
     }
 }
 
-/// What a parameter of this kind holds, with its article.
+/// The name of a kind, with its article.
 fn kind_text(kind: ParamKind) -> &'static str {
     match kind {
         ParamKind::Bool => "a bool",
