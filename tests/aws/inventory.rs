@@ -204,13 +204,13 @@ async fn of_a_controller_that_is_killed() {
                 tokio::task::yield_now().await;
             }
         };
-        let (ticket, workers) = (ticket("job"), stage.workers.clone());
+        let (ticket, connected) = (ticket("job"), stage.workers.clone());
         tokio::select! {
             biased;
             () = killed => {}
             _ = async {
-                let _ = fleet.start(&ticket, &workers).await;
-                fleet.keep(&workers).await
+                let _ = fleet.start(&ticket, &connected).await;
+                fleet.keep(&connected).await
             } => panic!("it should have gone on"),
         }
         drop(fleet);
@@ -239,13 +239,13 @@ async fn of_a_start_that_is_dropped() {
                 tokio::task::yield_now().await;
             }
         };
-        let (ticket, workers) = (ticket("job"), stage.workers.clone());
+        let (ticket, connected) = (ticket("job"), stage.workers.clone());
         tokio::select! {
             biased;
             () = dropped => {}
             _ = async {
-                let _ = fleet.start(&ticket, &workers).await;
-                fleet.keep(&workers).await
+                let _ = fleet.start(&ticket, &connected).await;
+                fleet.keep(&connected).await
             } => panic!("it should have gone on"),
         }
         assert_eq!(stage.stop(&mut fleet).await, Vec::<String>::new());

@@ -64,10 +64,10 @@ async fn every_call_of_a_fargate_job_is_understood() {
     assert_eq!(store.put_module(b"\0asm").await.unwrap(), module);
     assert_eq!(fetch(&session, &module, 4).await.unwrap(), b"\0asm");
 
-    let workers = ConnectedWorkers::default();
-    workers.set_tiles_left(100);
+    let connected = ConnectedWorkers::default();
+    connected.set_tiles_left(100);
     let mut fleet = Fargate::new(&session, &workers).unwrap();
-    fleet.start(&ticket("moto-fargate"), &workers).await.unwrap();
+    fleet.start(&ticket("moto-fargate"), &connected).await.unwrap();
     assert_eq!(fleet.usage().unwrap().tasks, 12);
     let clients = Clients::new(&session, store);
     let scope = gc::Scope { job: Some("moto-fargate".into()), now: 0, ..Default::default() };
@@ -82,10 +82,10 @@ async fn every_call_of_a_spot_job_is_understood() {
     let Some((session, place)) = moto().await else { return };
     let mut workers = fargate(2, "", "spot = 'only'");
     place.set(&mut workers.fargate.as_mut().unwrap().ecs);
-    let workers = ConnectedWorkers::default();
-    workers.set_tiles_left(100);
+    let connected = ConnectedWorkers::default();
+    connected.set_tiles_left(100);
     let mut fleet = Fargate::new(&session, &workers).unwrap();
-    fleet.start(&ticket("moto-spot"), &workers).await.unwrap();
+    fleet.start(&ticket("moto-spot"), &connected).await.unwrap();
     assert_eq!(fleet.usage().unwrap().tasks, 2);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-spot").await;
@@ -100,10 +100,10 @@ async fn every_call_of_a_private_cluster_is_understood() {
         place.set(&mut settings.ecs);
         settings.instance_profile_arn = "arn:aws:iam::123456789012:instance-profile/p".into();
         settings.instance_types = vec!["t3.small".into()];
-        let workers = ConnectedWorkers::default();
-        workers.set_tiles_left(100);
+        let connected = ConnectedWorkers::default();
+        connected.set_tiles_left(100);
         let mut fleet = Ec2::new(&session, &workers).unwrap();
-        fleet.start(&ticket(job), &workers).await.unwrap();
+        fleet.start(&ticket(job), &connected).await.unwrap();
         assert_eq!(fleet.usage().unwrap().instances, 1);
         let clients = Clients::new(&session, Store::new(&session, workers.s3.as_ref().unwrap()));
         let scope = gc::Scope { job: Some(job.into()), now: 0, ..Default::default() };

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use clap::Args;
-use raster::{ColorRamp, Thumbnail, View, destination, inspect, marks, thumbnail};
+use raster::{ColorRamp, Thumbnail, View, destination, fingerprints, inspect, thumbnail};
 use serde_json::json;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -56,7 +56,7 @@ pub fn preview(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 fn is_read(raster: &str, file: &Path) -> bool {
     let id = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     let (Some(own), Ok(info)) = (id(file), inspect(raster)) else { return false };
-    marks(raster, &info.files).iter().any(|mark| id(Path::new(&mark.file)) == Some(own))
+    fingerprints(raster, &info.files).iter().any(|one| id(Path::new(&one.file)) == Some(own))
 }
 
 /// Writes the picture beside its place and moves it there once it is complete.

@@ -1,7 +1,7 @@
 //! A small made-up scene, so that a new function has something to run on at once.
 
 use grid::{GeoTransform, Grid};
-use raster::{Error, Overviews, Target, TargetSpec, crs_from_user};
+use raster::{Error, Target, TargetSpec, crs_from_user};
 use std::path::Path;
 use tilefn_abi::DType;
 
@@ -13,35 +13,16 @@ const SIDE: u32 = 150;
 /// # Errors
 /// When the file can't be written.
 pub fn write(path: &Path) -> Result<(), Error> {
-    let spec = TargetSpec {
-        path: path.display().to_string(),
-        driver: Some("GTiff".into()),
-        options: Vec::new(),
-        grid: Grid {
-            transform: GeoTransform::north_up(290_000.0, 9_120_000.0, 30.0, 30.0),
-            rows: SIDE,
-            cols: SIDE,
-            // A PROJ without its database knows no CRS; the scene works without one, too.
-            crs: crs_from_user("EPSG:31985").unwrap_or_default(),
-        },
-        georeferenced: true,
-        bands: 4,
-        dtype: DType::UInt8,
-        nodata: None,
-        band_names: ["blue", "green", "red", "near infrared"].map(str::to_owned).to_vec(),
-        statistics: false,
-        histogram: false,
-        overviews: Overviews::None,
-        overview_resampling: None,
-        color_table: None,
-        scale: None,
-        offset: None,
-        unit: None,
-        thematic: false,
-        metadata: Vec::new(),
-        tile: (SIDE, SIDE),
-        threads: 1,
+    let grid = Grid {
+        transform: GeoTransform::north_up(290_000.0, 9_120_000.0, 30.0, 30.0),
+        rows: SIDE,
+        cols: SIDE,
+        // A PROJ without its database knows no CRS; the scene works without one, too.
+        crs: crs_from_user("EPSG:31985").unwrap_or_default(),
     };
+    let band_names = ["blue", "green", "red", "near infrared"].map(str::to_owned).to_vec();
+    let plain = TargetSpec::plain(path.display().to_string(), grid, DType::UInt8);
+    let spec = TargetSpec { driver: Some("GTiff".into()), bands: 4, band_names, ..plain };
     let mut target = Target::create(spec)?;
     let window = target.spec().grid.window();
     let pixels: Vec<u8> =

@@ -6,9 +6,10 @@ use super::job_state::JobState;
 use super::schedule::WorkerId;
 use super::work::Work;
 use grid::Tile;
-use sandbox::{Interrupt, LogLevel, LogLine};
+use sandbox::Interrupt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use types::LogLine;
 use worker::open_files;
 use worker::{Done, FilePixels, Outcome, Runner};
 
@@ -135,9 +136,10 @@ fn hand_in(job_state: &JobState, tile: &Tile, done: &Done) -> Result<(), Error> 
 /// Passes on the lines that the function logged at a tile.
 pub fn log(job_state: &JobState, tile: &Tile, lines: Vec<LogLine>) {
     for line in lines {
-        match line.level {
-            LogLevel::Info => tracing::info!(target: "tilefn", "tile {}: {}", tile.index, line.text),
-            LogLevel::Warning => job_state.warn(format!("the function says: {}", line.text)),
+        if line.warning {
+            job_state.warn(format!("the function says: {}", line.text));
+        } else {
+            tracing::info!(target: "tilefn", "tile {}: {}", tile.index, line.text);
         }
     }
 }

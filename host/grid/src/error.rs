@@ -1,6 +1,6 @@
 //! What can be wrong with a grid.
 
-/// A grid that can't be used, or grids that don't go together. The texts name the grids as their caller did.
+/// A grid that can't be used, or grids that don't go together. Texts have the names that the caller gave the grids.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The geotransform has rotation or shear terms that move pixels.

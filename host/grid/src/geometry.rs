@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeoTransform(pub [f64; 6]);
 
-/// A coordinate reference system as WKT; empty when there is none. Whether two are the same is for PROJ to say.
+/// A coordinate reference system as WKT; empty when there is none. Two texts may mean the same CRS: PROJ decides that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Crs(pub Arc<str>);
@@ -26,7 +26,7 @@ impl From<Crs> for String {
 }
 
 impl Crs {
-    /// Whether there is none.
+    /// Whether there is no CRS.
     pub fn is_none(&self) -> bool {
         self.0.is_empty()
     }
@@ -56,16 +56,13 @@ pub struct Bounds {
 pub struct Grid {
     /// From pixels to map coordinates.
     pub transform: GeoTransform,
-    /// Number of rows.
     pub rows: u32,
-    /// Number of columns.
     pub cols: u32,
-    /// The coordinate reference system.
     pub crs: Crs,
 }
 
 impl GeoTransform {
-    /// That of a raster without a place on the map: its own pixels, counted downwards.
+    /// The transform of a raster without a place on the map: its own pixels, counted downwards.
     pub const NONE: Self = Self([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]);
 
     /// The north-up transform with its upper-left corner at `(x, y)` and positive pixel sizes.
@@ -74,7 +71,7 @@ impl GeoTransform {
     }
 
     /// Map coordinates of a position in pixels; whole numbers are corners of pixels.
-    pub fn to_map(&self, row: f64, col: f64) -> (f64, f64) {
+    pub(crate) fn to_map(self, row: f64, col: f64) -> (f64, f64) {
         let [x0, dx, rx, y0, ry, dy] = self.0;
         (x0 + col * dx + row * rx, y0 + col * ry + row * dy)
     }

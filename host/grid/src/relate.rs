@@ -21,7 +21,7 @@ impl Offset {
     }
 }
 
-/// Which lines of a file run against the north-up grid's. Turning them back moves no pixel, so it is no resampling.
+/// Whether a file's rows or columns run against the north-up grid's. Turning them back moves no pixel, so it is no resampling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// The rows run from south to north.
@@ -60,7 +60,7 @@ pub enum Mismatch {
     /// The CRS differ.
     #[error("its CRS differs")]
     Crs,
-    /// It is no grid that pixels can be read from as they are.
+    /// The grid's pixels can't be read as they are: it is rotated, or invalid.
     #[error(transparent)]
     Unusable(#[from] Error),
     /// The pixel sizes differ.
@@ -109,7 +109,7 @@ impl fmt::Display for Short {
     }
 }
 
-/// What a small difference of pixel sizes amounts to.
+/// The distance that a small difference of pixel sizes amounts to.
 struct Over(f64);
 
 impl fmt::Display for Over {
@@ -148,7 +148,7 @@ pub fn relate(
     let mean = |part: fn(&(f64, f64)) -> f64| from_origin.iter().map(part).sum::<f64>() / 4.0;
     let offset = Offset { row: position(mean(|c| c.0))?, col: position(mean(|c| c.1))? };
     let distance = |(row, col): &(f64, f64)| (row - offset.row as f64).abs().max((col - offset.col as f64).abs());
-    // Coordinates of a few million with pixels of a few centimetres are no more exact than this.
+    // Coordinates of a few million with pixels of a few centimetres aren't more exact than this.
     let by = (from_origin.iter().map(distance).fold(0.0, f64::max) * 1e6).round() / 1e6;
     if by <= tolerance {
         return Ok(Placement { offset, turn });

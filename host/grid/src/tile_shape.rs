@@ -1,20 +1,20 @@
-//! The choice of a tile size that suits the files' blocks and the memory there is.
+//! Chooses a tile size that suits the files' blocks and the memory.
 
-/// Pixels of a tile when nothing speaks for more or fewer: 512 × 512. Smaller ones cost more in calls than they gain
+/// Pixels of a usual tile: 512 × 512. Smaller ones cost more in calls than they gain
 /// in balance between workers, larger ones only memory.
 const USUAL_PIXELS: u64 = 512 * 512;
-/// Bytes of a tile when nothing speaks for more: what threads have under way should stay in the processor's cache.
+/// Bytes of a usual tile, at most: the tiles that threads work on should stay in the processor's cache.
 const USUAL_BYTES: u64 = 8 << 20;
 /// Below this many pixels a tile isn't made smaller for its bytes, or to give every thread something to do.
 const FEWEST_PIXELS: u64 = 128 * 128;
-/// A tile's side is so many times the halo, as far as there is memory: pixels under halos are read more than once.
+/// A tile's side is at least this many times the halo, if there is memory: pixels under halos are read more than once.
 const SIDE_TO_HALO: u64 = 8;
 /// A tall tile's rows for each of its columns, at most.
 const TALL: u64 = 4;
 /// Tiles that each thread should have, so that the last ones to finish leave little idle time.
 const TILES_PER_THREAD: u64 = 4;
 
-/// What a tile may cost.
+/// The memory that tiles may take, and what they need of it.
 #[derive(Clone, Copy, Debug)]
 pub struct TileBudget {
     /// Bytes that all tiles in work may take together.

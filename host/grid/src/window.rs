@@ -9,9 +9,7 @@ pub struct Window {
     pub row: i64,
     /// First column; negative left of the grid.
     pub col: i64,
-    /// Number of rows.
     pub rows: u32,
-    /// Number of columns.
     pub cols: u32,
 }
 

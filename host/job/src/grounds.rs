@@ -3,7 +3,7 @@
 use super::plan::{Survey, in_threads};
 use super::spec::{Input, Output, Spec};
 use controller::Ground;
-use raster::{Mark, gdal_path, is_remote, marks};
+use raster::{Fingerprint, fingerprints, gdal_path, is_remote};
 use serde::Serialize;
 
 /// All that the results of `spec` rest on, with this function, given as its name and the module's hash. Files are those that the survey has
@@ -22,14 +22,14 @@ pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str
     grounds.extend(spec.inputs.iter().map(|(name, input)| ground(&format!("inputs.{name}"), json(input))));
     let output = |(name, output): (&String, &Output)| ground(&format!("outputs.{name}"), json(output));
     grounds.extend(spec.outputs.iter().map(output));
-    for (what, mark) in files(spec, survey) {
-        grounds.push(ground(&format!("{what}: {}", mark.file), mark.state));
+    for (what, file) in files(spec, survey) {
+        grounds.push(ground(&format!("{what}: {}", file.file), file.state));
     }
     grounds
 }
 
-/// The marks of all files, each with what the job has it for.
-fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Mark)> {
+/// The fingerprints of all files, each with what the job has it for.
+fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Fingerprint)> {
     let mut paths: Vec<(String, &String)> = Vec::new();
     for (name, input) in &spec.inputs {
         let files = match input {
@@ -42,9 +42,9 @@ fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Mark)> {
     paths.extend(reference.map(|path| ("grid.reference".to_owned(), path)));
     paths.extend(spec.grid.extent_from.iter().flatten().map(|path| ("grid.extent_from".to_owned(), path)));
     let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(_, path)| is_remote(&gdal_path(path)));
-    let look = |(what, path): &(String, &String)| -> Vec<(String, Mark)> {
+    let look = |(what, path): &(String, &String)| -> Vec<(String, Fingerprint)> {
         let files = survey.files(path);
-        marks(path, files).into_iter().map(|mark| (what.clone(), mark)).collect()
+        fingerprints(path, files).into_iter().map(|file| (what.clone(), file)).collect()
     };
     let look_at = |paths: &[_]| paths.iter().flat_map(look).collect::<Vec<_>>();
     look_at(&local).into_iter().chain(in_threads(&remote, look_at)).collect()

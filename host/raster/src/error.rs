@@ -1,69 +1,47 @@
 //! What can go wrong with a raster file.
 
-use super::NotRepresentable;
 use grid::Window;
 use std::fmt;
+use types::NotRepresentable;
 
-/// A raster that can't be opened, read or written. Each text names the file as the user did, and ends with GDAL's own
-/// words where there are any.
+/// A raster that can't be opened, read or written. Each text names the file as the user did (`path`), and ends with GDAL's
+/// own words (`reason`) where there are any.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// GDAL can't open it: it doesn't exist, isn't a raster, or is damaged.
     #[error("can't open {path}: {reason}")]
-    Open {
-        /// The file.
-        path: String,
-        /// GDAL's message.
-        reason: String,
-    },
-    /// It has features, not pixels.
+    Open { path: String, reason: String },
+    /// The file has features, not pixels.
     #[error("{path} is a vector file, not a raster: give it with `vector = …`, not `path = …`")]
-    Vector {
-        /// The file.
-        path: String,
-    },
-    /// It holds several rasters, none of them its own.
+    Vector { path: String },
+    /// The file is a container of several rasters, known to GDAL by these names.
     #[error("{path} holds several rasters; take one of them as path:{}", lines(names))]
-    Subdatasets {
-        /// The file.
-        path: String,
-        /// Their GDAL names.
-        names: Vec<String>,
-    },
-    /// It is something tilefn doesn't process.
+    Subdatasets { path: String, names: Vec<String> },
+    /// tilefn doesn't process this kind of raster.
     #[error("{path}: {reason}")]
     Unsupported {
-        /// The file.
         path: String,
         /// What it is, and what would help.
         reason: String,
     },
-    /// It can't have all its pixels.
+    /// The file is too short to have all its pixels.
     #[error("{path}: {reason}")]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What is missing.
-        reason: String,
-    },
+    Damaged { path: String, reason: String },
     /// Pixels can't be read.
     #[error("can't read {} of {path} at {window} of the file: {reason}", band_list(bands))]
     Read {
-        /// The file.
         path: String,
         /// The bands asked for, from 1.
         bands: Vec<usize>,
         /// The window in the file's own pixels.
         window: Window,
-        /// GDAL's message.
         reason: String,
     },
-    /// Pixels outside the file are needed, and nothing says what they are.
+    /// A tile reaches outside the file, and no nodata value says what to fill it with.
     #[error(
         "band {band} of {path} has no nodata value to fill {window} of the grid with, which reaches outside the file"
     )]
     NoFill {
-        /// The file.
         path: String,
         /// The band, from 1.
         band: usize,
@@ -72,54 +50,27 @@ pub enum Error {
     },
     /// The caller's window or buffer doesn't fit the raster.
     #[error("{path}: {reason}")]
-    Shape {
-        /// The file.
-        path: String,
-        /// What doesn't fit.
-        reason: String,
-    },
+    Shape { path: String, reason: String },
     /// The output can't be created as the job wants it.
     #[error("can't create {path}: {reason}")]
-    Create {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+    Create { path: String, reason: String },
     /// Pixels can't be written: mostly a full disk.
     #[error("can't write {path} at {window}: {reason}")]
     Write {
-        /// The file.
         path: String,
         /// The window in the output's pixels.
         window: Window,
-        /// GDAL's message.
         reason: String,
     },
     /// The output was written, but can't be completed.
     #[error("can't finish {path}: {step}: {reason}")]
-    Finish {
-        /// The file.
-        path: String,
-        /// What was being done.
-        step: &'static str,
-        /// GDAL's or the system's message.
-        reason: String,
-    },
+    Finish { path: String, step: &'static str, reason: String },
     /// The caller asked to stop.
     #[error("stopped while finishing {path}")]
-    Stopped {
-        /// The file.
-        path: String,
-    },
+    Stopped { path: String },
     /// A nodata value that the type can't hold.
     #[error("{path}: {source}")]
-    Nodata {
-        /// The file.
-        path: String,
-        /// The value and type.
-        source: NotRepresentable,
-    },
+    Nodata { path: String, source: NotRepresentable },
 }
 
 fn lines(names: &[String]) -> String {

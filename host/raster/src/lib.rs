@@ -10,7 +10,6 @@ mod source_spec;
 pub use error::Error;
 pub use files::*;
 pub use source_spec::{Found, SourceBand, SourceSpec};
-use types::*;
 
 /// Whether this build can read files at all.
 pub const READS: bool = cfg!(feature = "gdal");

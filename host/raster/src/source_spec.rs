@@ -12,13 +12,13 @@ pub struct SourceSpec {
     pub path: String,
     /// The bands in the order wanted; one may come twice.
     pub bands: Vec<SourceBand>,
-    /// The type to read as. Numbers that it doesn't have are rounded to the nearest, half away from zero, and clamped to
+    /// Element type to read as. Numbers that this type lacks are rounded to the nearest, half away from zero, and clamped to
     /// its range.
     #[serde(with = "types::dtype_name")]
     pub dtype: DType,
     /// Where the upper-left pixel of the file, once turned, lies in the working grid.
     pub offset: Offset,
-    /// Which of its rows and columns run the other way.
+    /// Whether the file's rows or columns run against the grid's.
     pub turn: Turn,
     /// Rows and columns of the file; checked when it is opened, as it may have changed since it was inspected.
     pub file_size: (u32, u32),
@@ -34,16 +34,16 @@ pub struct SourceSpec {
 /// A band of a raster file: what its pixels are, which are valid, and what the others become.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceBand {
-    /// Its number, from 1.
+    /// Band number in the file, from 1.
     pub number: usize,
-    /// Its type in the file.
+    /// Element type in the file.
     #[serde(with = "types::dtype_name")]
     pub dtype: DType,
-    /// The ABI bits, for that type, of its nodata value; see [`super::Nodata::as_bits_for`].
+    /// The ABI bits, for that type, of its nodata value; see [`Nodata::as_bits_for`].
     pub nodata: Option<u64>,
     /// Whether GDAL's mask band says which pixels are valid: a mask, alpha, or nodata of all bands together.
     pub mask: bool,
-    /// Factor and summand for each pixel; only to floats.
+    /// Factor and summand for each pixel; only when it is read as a float.
     pub scale: Option<(f64, f64)>,
     /// The ABI bits, for the type to read as, of invalid pixels and those outside the file. None where there can't be
     /// any. A valid pixel that would have this value gets another mark into its window, see [`Found::marks`].
@@ -51,11 +51,11 @@ pub struct SourceBand {
 }
 
 impl SourceBand {
-    /// Chooses what marks its invalid pixels for a reader that wants this type, and says with which nodata value they are
-    /// told from the others; none where NaN says it all.
+    /// Chooses the mark of invalid pixels for a reader that wants this type. Returns also the nodata value to declare to the reader;
+    /// none if NaN alone marks invalid pixels.
     #[must_use]
     pub fn marked(self, wanted: DType) -> (Self, Option<u64>) {
-        // Where no number changes, nodata can't become equal to another one.
+        // If no number changes, no valid one can become equal to nodata.
         let kept = !self.mask && self.scale.is_none() && holds_all(wanted, self.dtype);
         let nodata = self.nodata.map(|bits| Nodata::from_bits(bits, self.dtype));
         let nodata = nodata.and_then(|value| value.as_bits_for(wanted).ok());
@@ -76,22 +76,22 @@ fn first_mark(dtype: DType) -> u64 {
     for_dtype!(dtype, bits())
 }
 
-/// What reading a window has found out.
+/// Marks and counts that came up while a window was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Bands, counted from 0, in which other than [`SourceBand::mark`] marks invalid pixels; none where all are valid.
+    /// Bands, counted from 0, whose invalid pixels have another mark than [`SourceBand::mark`]; `None` if all their pixels are valid.
     pub marks: Vec<(usize, Option<u64>)>,
     /// Valid pixels, without the halo, beyond the range of the type that they were read as: clamped.
     pub clamped: u64,
     /// Valid pixels, without the halo, that this type had to round.
     pub rounded: u64,
-    /// Valid pixels, without the halo, that were changed by 1 since their value marks invalid pixels and the window has
-    /// all values of its type.
+    /// Valid pixels, without the halo, that were changed by 1: their value is the mark of invalid pixels, and no other mark was free,
+    /// as the window has all values of its type.
     pub moved: u64,
 }
 
 impl SourceSpec {
-    /// Whether the mark of invalid pixels may be another one from window to window.
+    /// Whether the mark of invalid pixels may differ from window to window.
     pub fn marks_vary(&self) -> bool {
         !self.dtype.is_float()
             && self.bands.iter().any(|b| b.mark.is_some() && (b.mask || !holds_all(self.dtype, b.dtype)))

@@ -1,4 +1,4 @@
-//! What a build without GDAL has in the place of raster files.
+//! Stands in for `files` in a build without GDAL: opens nothing.
 
 use super::{Error, Found, Result, SourceSpec};
 use grid::Window;
@@ -16,7 +16,7 @@ impl Source {
         Err(Error::Open { path: spec.path.clone(), reason: "this tilefn was built without GDAL".into() })
     }
 
-    /// Never called, as there is no such file.
+    /// Never called: no such source exists.
     ///
     /// # Errors
     /// None.

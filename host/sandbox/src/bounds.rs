@@ -1,4 +1,4 @@
-//! Bounds on what the compiler gets: checked in one pass over the module, before the compiler sees any of it.
+//! Bounds on a module's functions, checked in one pass over the module before the compiler sees any of it.
 //!
 //! The compiler's memory grows with products: of a function's branches with its locals, or with its other values. A
 //! module of 7 MB took it 12 GB. With these numbers it takes 0.3 GB at most for one function in each of its threads, and
@@ -63,7 +63,7 @@ impl Check<'_> {
                 Payload::TypeSection(types) => {
                     for group in types {
                         for ty in group.map_err(invalid)?.types() {
-                            // What isn't a function is refused by the compiler, before any function.
+                            // The compiler refuses a type that isn't a function, before any function.
                             let values = match &ty.composite_type.inner {
                                 CompositeInnerType::Func(ty) => (ty.params().len() as u64, ty.results().len() as u64),
                                 _ => (0, 0),
@@ -264,7 +264,7 @@ fn too_complex(whose: String, what: &'static str, found: u64, limit: u64) -> Err
     Error::TooComplex { whose, what, found, limit }
 }
 
-/// In the compiler's words: it would find the same.
+/// The error as the compiler words it, which would find the same.
 fn invalid(error: BinaryReaderError) -> Error {
     Error::Invalid(format!("failed to parse WebAssembly module: {error}"))
 }

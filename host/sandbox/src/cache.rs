@@ -1,7 +1,7 @@
 //! Compiled modules kept on this machine, so that the next run of a job starts at once.
 //!
-//! What lies in the cache is run as machine code, unchecked: whoever can write there can do all that this user can.
-//! So it is used only when the directory is this user's own and nobody else may write to it.
+//! Files in the cache are run as machine code, unchecked: a person who can write there can do everything that this user can. So the cache
+//! is used only when the directory is this user's own and nobody else may write to it.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig};
 
-/// Where this user's compiled modules belong: `$XDG_CACHE_HOME/tilefn/modules`, else `~/.cache/tilefn/modules`; `None` without a home,
+/// The folder of this user's compiled modules: `$XDG_CACHE_HOME/tilefn/modules`, else `~/.cache/tilefn/modules`; `None` without a home,
 /// as in a container, where it is `/`.
 pub fn user_cache_dir() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -39,7 +39,7 @@ fn check(dir: &Path) -> Result<(), String> {
     if found.mode() & 0o022 != 0 {
         return Err(format!("others may write to it (mode {:o})", found.mode() & 0o7777));
     }
-    // A new file tells who we are.
+    // The owner of a new file is this user.
     let probe = tempfile::tempfile_in(dir).and_then(|file| file.metadata()).map_err(|e| e.to_string())?;
     if probe.uid() != found.uid() {
         return Err(format!("it belongs to user {}", found.uid()));

@@ -1,6 +1,6 @@
 //! A module's debug information: from places in its code to lines of its source.
 //!
-//! Whoever wrote the module wrote this too, so it's read in one pass that keeps nothing of it but the calls looked for: calls nested
+//! The module's author wrote this too, so it is hostile. One pass reads it and keeps only the calls looked for: calls nested
 //! ten thousand deep need no stack, a line table of 50 MB no memory, and one that refers to itself again and again
 //! ends at a time limit. Lines are a help; without them an error names functions only.
 
@@ -18,7 +18,7 @@ const TIME: Duration = Duration::from_secs(2);
 /// Bytes of the sections of which a part is held in memory, in up to a hundred times its size: abbreviations, and the names of files.
 const MAX_ABBREVIATIONS: usize = 2 << 20;
 const MAX_LINES: usize = 4 << 20;
-/// Calls that are told of one place: the innermost.
+/// Calls shown for one place, at most: the innermost.
 const MAX_CALLS: usize = 40;
 /// Entries from an inlined call to its function's name.
 const MAX_HOPS: usize = 8;
@@ -27,7 +27,7 @@ const MAX_NAME: usize = 4 << 10;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
-/// Kept as it is in the module; looked into after an error only.
+/// The debug information as it is in the module, read only after an error.
 #[derive(Debug, Default)]
 pub(super) struct DebugInfo {
     sections: Vec<u8>,
@@ -56,7 +56,7 @@ impl DebugInfo {
         let probe = |offset: &Option<usize>| Some(offset.as_ref()?.checked_sub(self.code_start)? as u64);
         let mut probes: Vec<_> = offsets.iter().map(|offset| Probe { at: probe(offset), ..Probe::default() }).collect();
         let search = || self.search(&mut probes);
-        // The reader of DWARF is made for compilers' output. What it would make of anything else must not end the process.
+        // The DWARF reader is made for compilers' output. A panic over anything else must not end the process.
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(search)) {
             Ok(_found_or_not) => probes.into_iter().map(Probe::calls).collect(),
             Err(_panic) => vec![Vec::new(); offsets.len()],
@@ -79,7 +79,7 @@ impl DebugInfo {
         let mut units = search.dwarf.units();
         while let Some(header) = units.next().ok()? {
             search.may_go_on()?;
-            // A unit that can't be read says nothing of the others.
+            // The other units may be readable.
             if let Ok(unit) = search.dwarf.unit(header) {
                 search.unit(&unit, probes)?;
             }

@@ -1,10 +1,11 @@
-//! What a function says of itself: its inputs, parameters, outputs and halo, checked.
+//! A function's description of itself: its inputs, parameters, outputs and halo, checked.
 
 use serde::Deserialize;
 use tilefn_abi::{DType, ParamKind};
+use types::Nodata;
 
 use super::text::sanitise;
-use super::value::{Number, Value};
+use super::value::{Value, fit, nodata_from_json};
 
 /// The rule of [`is_name`], as the end of a sentence.
 pub(super) const NAME_RULE: &str = "a name has 1 to 64 letters A-Z a-z, digits, `_` or `-`, and no digit or `-` first";
@@ -29,7 +30,7 @@ pub struct Description {
     pub params: Vec<ParamInfo>,
     /// Outputs; only an accumulating function may have none.
     pub outputs: Vec<OutputInfo>,
-    /// Extra pixels it wants around each input tile.
+    /// Extra pixels that it wants around each input tile.
     pub halo: Halo,
     /// Whether it accumulates a state over all tiles.
     pub reduce: bool,
@@ -55,7 +56,7 @@ pub struct InputInfo {
 pub struct ParamInfo {
     /// Its name in the job file.
     pub name: String,
-    /// What it, or each item of its list, holds.
+    /// The type of the value, or of each item of the list.
     pub kind: ParamKind,
     /// Whether it is a list.
     pub list: bool,
@@ -79,7 +80,7 @@ pub struct OutputInfo {
     /// Whether it makes a list of files.
     pub list: bool,
     /// The nodata value that it asks for in the file; fits `dtype`.
-    pub nodata: Option<Number>,
+    pub nodata: Option<Nodata>,
     /// Documentation.
     pub doc: String,
 }
@@ -220,7 +221,7 @@ impl ParamInfo {
     /// Whether the parameter can have this value: its type, its limits.
     ///
     /// # Errors
-    /// What is wrong, as the end of a sentence that begins with the parameter.
+    /// The mistake, as the end of a sentence that begins with the parameter.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let check = |value: &Value| value.check(self.kind, self.min.as_ref(), self.max.as_ref());
         match (value, self.list) {
@@ -234,19 +235,24 @@ impl ParamInfo {
 fn output(raw: RawOutput) -> Result<OutputInfo, String> {
     let RawOutput { name, dtype: type_name, list, nodata, doc } = raw;
     let dtype = dtype("output", &name, &type_name)?;
-    let nodata =
-        match nodata {
-            None => None,
-            Some(json) => {
-                let number = Number::from_json(&json);
-                let number =
-                    number.ok_or_else(|| format!("the nodata of output `{name}` is neither a number nor \"nan\""))?;
-                let fitting = dtype.map_or(Some(number), |dtype| number.fit(dtype));
-                Some(fitting.ok_or_else(|| {
-                    format!("the nodata {number} of output `{name}` doesn't fit its type {type_name}")
-                })?)
-            }
-        };
+    let nodata = match nodata {
+        None => None,
+        Some(json) => {
+            let number = nodata_from_json(&json);
+            let number =
+                number.ok_or_else(|| format!("the nodata of output `{name}` is neither a number nor \"nan\""))?;
+            let fitting = dtype.map_or(Some(number), |dtype| fit(number, dtype));
+            // NaN keeps the spelling that it has had in this text.
+            let shown = match number {
+                Nodata::Int(value) => value.to_string(),
+                Nodata::Float(value) => value.to_string(),
+            };
+            Some(
+                fitting
+                    .ok_or_else(|| format!("the nodata {shown} of output `{name}` doesn't fit its type {type_name}"))?,
+            )
+        }
+    };
     Ok(OutputInfo { dtype, list, nodata, doc: shown_doc(&doc), name })
 }
 

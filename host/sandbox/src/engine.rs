@@ -13,7 +13,7 @@ use super::error::{Error, Result};
 use super::limits::Limits;
 use super::module::Module;
 
-/// How often running code is asked whether it may go on.
+/// Interval at which running code checks whether it may go on.
 const TICK: Duration = Duration::from_millis(10);
 /// Instances beside those of the compute threads: a description, a merge, a finish, and one that is being written out.
 const SPARE_INSTANCES: u32 = 4;
@@ -52,7 +52,7 @@ impl Interrupt {
     }
 
     /// Whether [`stop`](Self::stop) was called.
-    pub fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -113,7 +113,7 @@ impl Sandbox {
         self.interrupt.clone()
     }
 
-    /// What the user should know: why something will be slower than it should.
+    /// Warnings for the user: reasons why something will be slower than it should.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -123,7 +123,7 @@ pub(super) fn engine_error(error: wasmtime::Error) -> Error {
     Error::Engine(format!("{error:#}"))
 }
 
-/// What all modules have in common: plain WebAssembly 2 with SIMD, the same on every processor, and interruptible.
+/// The configuration for all modules: plain WebAssembly 2 with SIMD, the same on every processor, and interruptible.
 /// Traps by signals and guard pages stay as they are by default: explicit bounds checks cost up to 1.8 times the time.
 fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
@@ -134,7 +134,7 @@ fn config(limits: &Limits) -> Config {
         .max_wasm_stack(limits.stack)
         // Set because the default asks an environment variable. Debug information is looked into here (`debug_info`).
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        // A Rust panic alone takes twelve.
+        // A Rust panic alone takes twelve frames.
         .wasm_backtrace_max_frames(NonZeroUsize::new(40))
         // Relaxed SIMD's results differ between processors; nothing needs the others, and off they can't be attacked.
         .wasm_features(REFUSED_FEATURES, false)

@@ -31,7 +31,7 @@ pub enum Error {
         module: String,
         /// Second part of the import's name.
         name: String,
-        /// What is wrong with it, as the end of a sentence.
+        /// The mistake, as the end of a sentence.
         problem: String,
     },
 
@@ -40,7 +40,7 @@ pub enum Error {
     Export {
         /// The export's name.
         name: String,
-        /// What is wrong with it, as the end of a sentence.
+        /// The mistake, as the end of a sentence.
         problem: String,
     },
 
@@ -49,7 +49,6 @@ pub enum Error {
     Describe {
         /// The function's name, from its export.
         function: String,
-        /// What is wrong.
         problem: String,
     },
 
@@ -65,11 +64,9 @@ pub enum Error {
     /// Something the module brings along or returns is bigger than its limit.
     #[error("{what}: {bytes} bytes, the limit is {limit}")]
     TooBig {
-        /// What it is.
         what: String,
         /// Its size in bytes.
         bytes: u64,
-        /// The limit in bytes.
         limit: u64,
     },
 
@@ -78,7 +75,7 @@ pub enum Error {
     TooComplex {
         /// The module, or a function with its index and name.
         whose: String,
-        /// What there is too much of.
+        /// The thing that there is too much of.
         what: &'static str,
         /// How much there is.
         found: u64,
@@ -98,7 +95,7 @@ pub enum Error {
     Trap {
         /// The export that ran.
         entry: String,
-        /// What WebAssembly calls the trap.
+        /// WebAssembly's name of the trap.
         trap: String,
         /// The panic's own message, or the last of what was written to stderr.
         panic: Option<String>,
@@ -159,7 +156,6 @@ pub enum Error {
     Stack {
         /// The export that ran.
         entry: String,
-        /// The limit in bytes.
         limit: usize,
         /// Where.
         backtrace: GuestBacktrace,
@@ -170,7 +166,6 @@ pub enum Error {
     AbiViolation {
         /// The export that ran.
         entry: String,
-        /// What it did.
         problem: String,
         /// Where, when it was while code ran.
         backtrace: GuestBacktrace,
@@ -188,7 +183,6 @@ pub enum Error {
     Exit {
         /// The export that ran.
         entry: String,
-        /// The exit code.
         code: u32,
         /// The last of what was written to stderr.
         stderr: Option<String>,

@@ -7,13 +7,13 @@ use tilefn_abi::{FINISH_PREFIX, MERGE_PREFIX};
 use super::description::Description;
 use super::error::{Error, Result};
 use super::instance::{GuestRange, Instance};
-use super::log::LogLine;
 use super::module::Inner;
 use super::running::Running;
+use types::LogLine;
 
 /// Bytes of JSON that `finish` may make: read, it takes up to eighty times as much memory.
 const MAX_JSON: u64 = 4 << 20;
-/// What inputs hold in debug builds until they are filled: bytes that nobody takes for pixels.
+/// Bytes in inputs until they are filled, in debug builds: nobody takes them for pixels.
 const UNFILLED: u8 = 0xa5;
 
 /// A function, ready to run from any number of threads. Cheap to clone.
@@ -37,7 +37,7 @@ impl Function {
         Self { module, description }
     }
 
-    /// What the function says of itself.
+    /// The function's description of itself.
     pub fn description(&self) -> &Description {
         &self.description
     }

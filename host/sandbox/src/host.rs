@@ -1,4 +1,4 @@
-//! The host's side of a running instance: what it is allowed, what it said, why it was stopped.
+//! The host's side of a running instance: its limits, its log, the reason why it was stopped.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,13 +8,13 @@ use wasmtime::{Caller, Extern, Linker, ResourceLimiter, Trap};
 
 use super::engine::Interrupt;
 use super::limits::Limits;
-use super::log::{Log, LogLevel};
+use super::log::Log;
 use super::text::sanitise;
 
-/// Fuel that a call of the host costs beside what it moves: about its time in instructions.
+/// Fuel for a call of the host, beside that for the bytes it moves: about its time in instructions.
 const CALL_FUEL: u64 = 100;
 
-/// What belongs to one instance.
+/// The host's state of one instance.
 pub(super) struct Host {
     pub limits: Arc<Limits>,
     pub log: Log,
@@ -76,8 +76,8 @@ impl Host {
     fn report(&mut self, kind: u32, text: &[u8]) -> Result<(), Stop> {
         let message = |limits: &Limits| Some(sanitise(text, limits.message_bytes));
         match Report::from_u32(kind) {
-            Some(Report::Info) => self.log.push(LogLevel::Info, text),
-            Some(Report::Warning) => self.log.push(LogLevel::Warning, text),
+            Some(Report::Info) => self.log.push(false, text),
+            Some(Report::Warning) => self.log.push(true, text),
             Some(Report::Error) => self.error = message(&self.limits),
             Some(Report::Panic) => self.panic = message(&self.limits),
             None => {
@@ -89,7 +89,7 @@ impl Host {
 }
 
 impl ResourceLimiter for Host {
-    /// An error instead of a refusal: the module traps where it wanted too much, with a backtrace.
+    /// An error, not a refusal: the module traps where it asks for too much, and the backtrace shows where.
     fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         self.may_go_on()?;
         let wanted = desired as u64;
@@ -142,7 +142,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// What every call of the host begins with: compiled code looks at the time in loops and at function entries only, so a
+/// Begins every call of the host: compiled code looks at the time in loops and at function entries only, so a
 /// straight line of calls would outlast the limit.
 pub(super) fn enter(caller: &mut Caller<'_, Host>) -> wasmtime::Result<()> {
     caller.data().may_go_on()?;

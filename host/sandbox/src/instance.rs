@@ -7,9 +7,9 @@ use tilefn_abi::PROCESS_PREFIX;
 
 use super::description::Description;
 use super::error::{Error, Result};
-use super::log::LogLine;
 use super::outcome::Outcome;
 use super::running::Running;
+use types::LogLine;
 
 /// A part of an instance's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl GuestRange {
     }
 }
 
-/// What an instance has used.
+/// Memory and fuel that an instance has used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Most bytes of linear memory it had.
@@ -116,7 +116,7 @@ impl Instance {
         }
     }
 
-    /// What it has used so far.
+    /// Memory and fuel used so far.
     pub fn stats(&self) -> Stats {
         self.running.stats()
     }
@@ -127,7 +127,7 @@ impl Instance {
     }
 }
 
-/// A range that isn't inside the memory it is said to be of.
+/// The error for a range outside the instance's memory.
 pub(super) fn foreign_range() -> Error {
     Error::Engine("a range of another instance's memory".to_owned())
 }

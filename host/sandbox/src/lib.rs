@@ -2,7 +2,7 @@
 //!
 //! A [`Sandbox`] compiles a [`Module`], whose [`Function`]s run in an [`Instance`] each time, under the [`Limits`]. It
 //! knows the guest ABI (crate `tilefn-abi`) but not what tiles or jobs are. Whatever a module returns is checked here
-//! against its memory and the limits; whether it is what the job wants is for the caller to check.
+//! against its memory and the limits; the caller checks whether it suits the job.
 //!
 //! ```text
 //! Sandbox::new → compile(wasm) → function(name) → instance_for(lens) → bytes_mut … process(call) → bytes
@@ -38,7 +38,8 @@ pub use error::{Error, Result};
 pub use function::{Function, Reduced};
 pub use instance::{GuestRange, Instance, Stats};
 pub use limits::Limits;
-pub use log::{LogLevel, LogLine};
+
 pub use module::Module;
 pub use outcome::{OutRaster, Outcome};
-pub use value::{Number, Value};
+pub use types::LogLine;
+pub use value::Value;

@@ -6,7 +6,7 @@ use std::time::Duration;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// What a module may use. The defaults are safe for code nobody has read; a job file raises `memory`, `time` and `fuel`.
+/// Limits of a module. The defaults are safe for code that nobody has read; a job file raises `memory`, `time` and `fuel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Linear memory of one instance, in bytes (1 GiB). A 32-bit module can't have more than 4 GiB.

@@ -1,6 +1,7 @@
-//! What a module writes for people to read: log lines, stdout and stderr, bounded.
+//! A module's log: its log lines, stdout and stderr, bounded.
 
 use super::text::sanitise;
+use types::LogLine;
 
 /// Charged for each line besides its text, so that empty lines fill the log as well.
 const LINE_OVERHEAD: usize = 16;
@@ -8,24 +9,6 @@ const LINE_OVERHEAD: usize = 16;
 const LINE_BYTES: usize = 4096;
 /// How much of stderr's end goes into an error, in bytes.
 const STDERR_TAIL: usize = 1024;
-
-/// One line of a module's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// How much it matters.
-    pub level: LogLevel,
-    /// The text, free of control characters.
-    pub text: String,
-}
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// For the log; stdout and stderr too.
-    Info,
-    /// For the log and the run's report.
-    Warning,
-}
 
 /// Where bytes without structure come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +37,10 @@ impl Log {
     }
 
     /// Adds a text as one line for each of its lines.
-    pub fn push(&mut self, level: LogLevel, text: &[u8]) {
+    pub fn push(&mut self, warning: bool, text: &[u8]) {
         let text = self.what_fits(text);
         for line in text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n') {
-            self.push_line(level, line);
+            self.push_line(warning, line);
         }
     }
 
@@ -74,7 +57,7 @@ impl Log {
             for piece in line.chunks(LINE_BYTES) {
                 pending.extend_from_slice(piece);
                 if piece.ends_with(b"\n") || pending.len() >= LINE_BYTES {
-                    self.push_line(LogLevel::Info, pending.strip_suffix(b"\n").unwrap_or(&pending));
+                    self.push_line(false, pending.strip_suffix(b"\n").unwrap_or(&pending));
                     pending.clear();
                 }
             }
@@ -93,7 +76,7 @@ impl Log {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let pending = std::mem::take(self.pending(stream));
             if !pending.is_empty() {
-                self.push_line(LogLevel::Info, &pending);
+                self.push_line(false, &pending);
             }
         }
         std::mem::take(&mut self.lines)
@@ -112,7 +95,7 @@ impl Log {
         }
     }
 
-    fn push_line(&mut self, level: LogLevel, line: &[u8]) {
+    fn push_line(&mut self, warning: bool, line: &[u8]) {
         if self.cut {
             return;
         }
@@ -120,13 +103,13 @@ impl Log {
         match self.left.checked_sub(size) {
             Some(left) => {
                 self.left = left;
-                self.lines.push(LogLine { level, text: sanitise(line, LINE_BYTES) });
+                self.lines.push(LogLine { warning, text: sanitise(line, LINE_BYTES) });
             }
             None => {
                 self.left = 0;
                 self.cut = true;
                 let text = format!("the log is cut here: its limit is {} bytes", self.limit);
-                self.lines.push(LogLine { level: LogLevel::Warning, text });
+                self.lines.push(LogLine { warning: true, text });
             }
         }
     }
@@ -154,7 +137,7 @@ mod tests {
     fn a_full_log_says_so_once() {
         let mut log = Log::new(50);
         for _ in 0..1000 {
-            log.push(LogLevel::Info, b"0123456789");
+            log.push(false, b"0123456789");
         }
         assert_eq!(texts(&mut log), ["0123456789", "the log is cut here: its limit is 50 bytes"]);
     }

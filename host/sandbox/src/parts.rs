@@ -1,4 +1,4 @@
-//! A module's binary taken apart: what the compiler gets of it, and the debug information, which is only for errors.
+//! Takes the debug information out of a module's binary: the compiler gets the rest, and errors are explained with it.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use wasmparser::BinaryReader;
 
 /// Bytes before the first section.
 const HEADER: usize = 8;
-/// What the names of the sections with debug information begin with.
+/// Prefix of the names of sections with debug information.
 const DEBUG_PREFIX: &str = ".debug_";
 
 /// Numbers of sections in the binary format.

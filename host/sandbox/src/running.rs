@@ -12,9 +12,9 @@ use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::host::{Host, Stop, slice};
 use super::instance::{GuestRange, Stats, foreign_range};
-use super::log::LogLine;
 use super::module::Program;
 use super::outcome::Reader;
+use types::LogLine;
 
 /// Called first when a module exports it: constructors of a WASI reactor.
 pub(super) const GUEST_INIT: &str = "_initialize";
@@ -138,7 +138,7 @@ impl Running {
         slice(self.memory(), start, len)
     }
 
-    /// What reads the result of `entry`.
+    /// Returns a reader for the result of `entry`.
     pub fn reader<'a>(&'a self, entry: &'a str) -> Reader<'a> {
         Reader::new(entry, self.memory(), &self.store.data().limits)
     }
@@ -151,7 +151,7 @@ impl Running {
         }
     }
 
-    /// Asks a module that was given room how much memory it has used: what it has says less.
+    /// Asks a module that can tell how much memory it has used, which may be less than the memory it has.
     pub fn note_memory_used(&mut self) -> Result<()> {
         if self.program.tells_memory_used {
             let used: u32 = self.call(MEMORY_USED_EXPORT, ())?;

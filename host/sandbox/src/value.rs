@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use tilefn_abi::{DType, ParamKind};
+use types::Nodata;
 
 /// A parameter's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +66,7 @@ impl Value {
     }
 }
 
-/// What a parameter of this kind holds, with its article.
+/// The name of a kind, with its article.
 fn kind_text(kind: ParamKind) -> &'static str {
     match kind {
         ParamKind::Bool => "a bool",
@@ -93,68 +94,19 @@ impl fmt::Display for Value {
     }
 }
 
-/// A pixel value of any type, exactly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// An integer: of any type up to 64 bits.
-    Int(i128),
-    /// A float, NaN too.
-    Float(f64),
+/// The nodata value that a JSON number is, or NaN for `"nan"`.
+pub(super) fn nodata_from_json(json: &serde_json::Value) -> Option<Nodata> {
+    if json.as_str() == Some("nan") {
+        return Some(Nodata::Float(f64::NAN));
+    }
+    let integer = json.as_i64().map(i128::from).or_else(|| json.as_u64().map(i128::from));
+    integer.map(Nodata::Int).or_else(|| json.as_f64().map(Nodata::Float))
 }
 
-impl Number {
-    /// A JSON number, or NaN for `"nan"`.
-    pub(super) fn from_json(json: &serde_json::Value) -> Option<Self> {
-        if json.as_str() == Some("nan") {
-            return Some(Self::Float(f64::NAN));
-        }
-        let integer = json.as_i64().map(i128::from).or_else(|| json.as_u64().map(i128::from));
-        integer.map(Self::Int).or_else(|| json.as_f64().map(Self::Float))
-    }
-
-    /// The number as a pixel of this type has it; `None` when the type can't hold it. Floats are rounded to the type, integers never are.
-    pub fn fit(self, dtype: DType) -> Option<Self> {
-        if dtype.is_float() {
-            let value = match self {
-                Self::Float(value) => value,
-                // Exact or, beyond 2^53, rounded as any decimal is.
-                Self::Int(value) => value as f64,
-            };
-            if dtype == DType::Float64 {
-                return Some(Self::Float(value));
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "rounding is what a smaller float does")]
-            let rounded = value as f32;
-            return (rounded.is_finite() || !value.is_finite()).then_some(Self::Float(rounded.into()));
-        }
-        let value = match self {
-            Self::Int(value) => value,
-            Self::Float(value) if value.fract() == 0.0 => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "integral, and saturating beyond every type's range"
-                )]
-                let value = value as i128;
-                value
-            }
-            Self::Float(_) => return None,
-        };
-        let bits = u32::try_from(dtype.size()).ok()?.checked_mul(8)?;
-        let (min, max) = match dtype.is_signed() {
-            true => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
-            false => (0, (1i128 << bits) - 1),
-        };
-        (min..=max).contains(&value).then_some(Self::Int(value))
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
-        }
-    }
+/// The value as a pixel of this type has it; `None` when the type can't hold it. Floats are rounded to the type, integers never are.
+pub(super) fn fit(value: Nodata, dtype: DType) -> Option<Nodata> {
+    let held = Nodata::from_bits(value.as_bits_for(dtype).ok()?, dtype);
+    (held.as_f64().is_finite() || !value.as_f64().is_finite()).then_some(held)
 }
 
 #[cfg(test)]
@@ -163,21 +115,21 @@ mod tests {
 
     #[test]
     fn numbers_fit_their_types_or_not() {
-        let int = |n: i128| Number::Int(n);
-        assert_eq!(int(255).fit(DType::UInt8), Some(int(255)));
-        assert_eq!(int(256).fit(DType::UInt8), None);
-        assert_eq!(int(-1).fit(DType::UInt64), None);
-        assert_eq!(int(-128).fit(DType::Int8), Some(int(-128)));
-        assert_eq!(int(u64::MAX.into()).fit(DType::UInt64), Some(int(u64::MAX.into())));
-        assert_eq!(int(i64::MIN.into()).fit(DType::Int64), Some(int(i64::MIN.into())));
-        assert_eq!(Number::Float(-9999.0).fit(DType::Int16), Some(int(-9999)));
-        assert_eq!(Number::Float(0.5).fit(DType::Int16), None);
-        assert_eq!(Number::Float(f64::NAN).fit(DType::Int16), None);
-        assert_eq!(Number::Float(f64::INFINITY).fit(DType::Int64), None);
-        assert_eq!(Number::Float(0.1).fit(DType::Float32), Some(Number::Float(0.1f32.into())));
-        assert_eq!(Number::Float(1e300).fit(DType::Float32), None);
-        assert_eq!(Number::Float(f64::INFINITY).fit(DType::Float32), Some(Number::Float(f64::INFINITY)));
-        assert!(matches!(Number::Float(f64::NAN).fit(DType::Float32), Some(Number::Float(x)) if x.is_nan()));
-        assert_eq!(int(-9999).fit(DType::Float64), Some(Number::Float(-9999.0)));
+        let int = |n: i128| Nodata::Int(n);
+        assert_eq!(fit(int(255), DType::UInt8), Some(int(255)));
+        assert_eq!(fit(int(256), DType::UInt8), None);
+        assert_eq!(fit(int(-1), DType::UInt64), None);
+        assert_eq!(fit(int(-128), DType::Int8), Some(int(-128)));
+        assert_eq!(fit(int(u64::MAX.into()), DType::UInt64), Some(int(u64::MAX.into())));
+        assert_eq!(fit(int(i64::MIN.into()), DType::Int64), Some(int(i64::MIN.into())));
+        assert_eq!(fit(Nodata::Float(-9999.0), DType::Int16), Some(int(-9999)));
+        assert_eq!(fit(Nodata::Float(0.5), DType::Int16), None);
+        assert_eq!(fit(Nodata::Float(f64::NAN), DType::Int16), None);
+        assert_eq!(fit(Nodata::Float(f64::INFINITY), DType::Int64), None);
+        assert_eq!(fit(Nodata::Float(0.1), DType::Float32), Some(Nodata::Float(0.1f32.into())));
+        assert_eq!(fit(Nodata::Float(1e300), DType::Float32), None);
+        assert_eq!(fit(Nodata::Float(f64::INFINITY), DType::Float32), Some(Nodata::Float(f64::INFINITY)));
+        assert!(matches!(fit(Nodata::Float(f64::NAN), DType::Float32), Some(Nodata::Float(x)) if x.is_nan()));
+        assert_eq!(fit(int(-9999), DType::Float64), Some(Nodata::Float(-9999.0)));
     }
 }

@@ -83,7 +83,7 @@ pub use limits::{ALIGN, MAX_BANDS, MAX_LEASES, MAX_RASTERS, MAX_TEXT, PayloadLim
 pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
-    About, Cost, FromController, FromWorker, Hello, Lease, Log, LogLine, Message, Protocols, RasterHead, TileFailure,
+    About, Cost, FromController, FromWorker, Hello, Lease, Log, Message, Protocols, RasterHead, TileFailure,
     TileOutcome, TileResult, Welcome, WorkerKind,
 };
 pub use payload::{Payload, Pool};

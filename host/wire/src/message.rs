@@ -16,6 +16,7 @@ use super::limits::{
     clip,
 };
 use super::{Error, Secret};
+use types::LogLine;
 use types::tally::Tally;
 
 /// The protocol version that this program speaks.
@@ -296,14 +297,6 @@ pub struct Cost {
 pub struct Log {
     lines: Vec<LogLine>,
     dropped: u64,
-}
-
-/// One line of a function's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    /// Whether it belongs among the warnings of the report.
-    pub warning: bool,
-    pub text: String,
 }
 
 impl Log {

@@ -2,8 +2,8 @@
 
 use super::compute::TileReport;
 use super::runner::{Done, Outcome};
-use sandbox::{LogLevel, LogLine};
 use std::time::Duration;
+use types::LogLine;
 use types::tally::Tally;
 use wire::{Cost, FromWorker, Lease, MAX_TEXT, RasterHead, TileFailure, TileResult, Writer, clip};
 
@@ -87,7 +87,7 @@ fn nanos(time: Duration) -> u64 {
 fn wire_log(lines: Vec<LogLine>) -> wire::Log {
     let mut log = wire::Log::default();
     for line in lines {
-        log.push(line.level == LogLevel::Warning, &line.text);
+        log.push(line.warning, &line.text);
     }
     log
 }

@@ -8,7 +8,7 @@ use crate::{Loaded, Mistakes};
 use controller::Plan;
 use grid::Grid;
 use raster::{self, Georeferencing, Overviews, Rehearsal, TargetSpec};
-use sandbox::{Description, Number, OutputInfo};
+use sandbox::{Description, OutputInfo};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -268,8 +268,7 @@ fn nodata_of(output: &Output, wanted: &OutputInfo, dtype: DType) -> Option<Nodat
     match (output.nodata, wanted.nodata) {
         (Some(OutputNodata::Value(value)), _) => Some(Nodata::Float(value.0)),
         (Some(OutputNodata::None(_)), _) => None,
-        (None, Some(Number::Int(value))) => Some(Nodata::Int(value)),
-        (None, Some(Number::Float(value))) => Some(Nodata::Float(value)),
+        (None, Some(value)) => Some(value),
         (None, None) => dtype.is_float().then_some(Nodata::Float(f64::NAN)),
     }
 }

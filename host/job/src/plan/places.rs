@@ -175,7 +175,7 @@ impl Places {
         if is_remote(&name) && is_remote(&file_of(path)) && !name.ends_with(".vrt") {
             info.files.iter().for_each(|file| self.add(file, what));
         } else {
-            raster::marks(path, &info.files).iter().for_each(|mark| self.add(&mark.file, what));
+            raster::fingerprints(path, &info.files).iter().for_each(|one| self.add(&one.file, what));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
 
 use crate::spec::{Input, Spec};
-use raster::{self, Info, Inspector, gdal_path, is_remote};
+use raster::{self, Info, gdal_path, is_remote};
 use std::collections::{BTreeSet, HashMap};
 
 /// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
@@ -48,8 +48,7 @@ impl Survey {
 }
 
 fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
-    let mut inspector = Inspector::default();
-    paths.iter().map(|path| ((*path).clone(), inspector.inspect(path))).collect()
+    paths.iter().map(|path| ((*path).clone(), raster::inspect(path))).collect()
 }
 
 /// Looks at files on other machines, several at the same time. The answers are in the order of `items`.

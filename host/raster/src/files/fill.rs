@@ -3,7 +3,7 @@
 use tilefn_abi::DType;
 
 /// The pixel of this type with these ABI bits, in memory order, in the first [`DType::size`] bytes.
-pub(super) fn pixel_bytes(bits: u64, dtype: DType) -> [u8; 8] {
+pub(crate) fn pixel_bytes(bits: u64, dtype: DType) -> [u8; 8] {
     if dtype == DType::Float32 {
         let mut bytes = [0; 8];
         #[expect(clippy::cast_possible_truncation, reason = "the bits of a float32 raster hold a float32's value")]
@@ -17,7 +17,7 @@ pub(super) fn pixel_bytes(bits: u64, dtype: DType) -> [u8; 8] {
 }
 
 /// Sets every pixel of `out` to the one with these ABI bits.
-pub(super) fn fill(out: &mut [u8], bits: u64, dtype: DType) {
+pub(crate) fn fill(out: &mut [u8], bits: u64, dtype: DType) {
     let bytes = pixel_bytes(bits, dtype);
     let Some(pixel) = bytes.get(..dtype.size()) else {
         return;
@@ -30,8 +30,8 @@ pub(super) fn fill(out: &mut [u8], bits: u64, dtype: DType) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Nodata;
     use super::*;
+    use types::Nodata;
 
     #[test]
     fn filling_writes_pixels() {

@@ -4,7 +4,7 @@ use crate::support::{folder, path, python, read, source_spec};
 use grid::{GeoTransform, Window};
 use std::fs;
 use tilefn_abi::DType;
-use tilefn_raster::{Error, Georeferencing, Inspector, inspect};
+use tilefn_raster::{Error, Georeferencing, inspect};
 use types::Nodata;
 
 #[test]
@@ -211,12 +211,12 @@ tiff('zero.tif', 0, 1, 1)
 }
 
 #[test]
-fn the_crs_of_one_of_many_is_its_own() {
+fn where_the_crs_comes_from() {
     let dir = folder();
     python(
         dir.path(),
         "pixels = np.zeros((4, 5), np.uint8)
-for name, options in [('a', []), ('same', []), ('big', ['BIGTIFF=YES']), ('motorola', ['ENDIANNESS=BIG']), ('other', []), ('beside', []), ('none', [])]:
+for name, options in [('a', []), ('big', ['BIGTIFF=YES']), ('motorola', ['ENDIANNESS=BIG']), ('other', []), ('beside', []), ('none', [])]:
     make(name + '.tif', pixels, options)
 def crs(name, epsg, access):
     file = gdal.Open(name + '.tif', access)
@@ -230,41 +230,11 @@ crs('none', None, gdal.GA_Update)
 crs('beside', 32722, gdal.GA_ReadOnly)",
     );
     assert!(dir.path().join("beside.tif.aux.xml").exists());
-    let mut inspector = Inspector::default();
-    for name in ["a", "same", "big", "motorola", "other", "beside", "none", "a", "beside"] {
-        let file = path(dir.path(), &format!("{name}.tif"));
-        assert_eq!(inspector.inspect(&file).unwrap(), inspect(&file).unwrap(), "{name}");
+    let crs = |name: &str| inspect(&path(dir.path(), name)).unwrap().grid.crs.0;
+    for name in ["a.tif", "big.tif", "motorola.tif"] {
+        assert!(crs(name).contains("MGA zone 55"), "{name}");
     }
-    let zone = |name: &str| inspector.clone().inspect(&path(dir.path(), name)).unwrap().grid.crs;
-    assert!(zone("same.tif").0.contains("MGA zone 55"));
-    assert!(zone("other.tif").0.contains("UTM zone 21S"));
-    assert!(zone("beside.tif").0.contains("UTM zone 22S"));
-    assert_eq!(zone("none.tif").0.as_ref(), "");
-}
-
-#[test]
-fn damaged_georeferencing_is_left_to_gdal() {
-    let dir = folder();
-    python(
-        dir.path(),
-        "make('a.tif', np.zeros((4, 5), np.uint8))\nmake('big.tif', np.zeros((4, 5), np.uint8), ['BIGTIFF=YES'])",
-    );
-    for name in ["a.tif", "big.tif"] {
-        let good = fs::read(path(dir.path(), name)).unwrap();
-        let damaged = path(dir.path(), "damaged.tif");
-        for place in 0..good.len().min(600) {
-            for value in [0, 0xff] {
-                let mut bytes = good.clone();
-                bytes[place] = value;
-                fs::write(&damaged, bytes).unwrap();
-                let mut inspector = Inspector::default();
-                let _known = inspector.inspect(&path(dir.path(), name)).unwrap();
-                let (one, other) = (inspector.inspect(&damaged), inspect(&damaged));
-                match (one, other) {
-                    (Ok(one), Ok(other)) => assert_eq!(one, other, "{name}: {place} is {value}"),
-                    (one, other) => assert_eq!(one.is_err(), other.is_err(), "{name}: {place} is {value}"),
-                }
-            }
-        }
-    }
+    assert!(crs("other.tif").contains("UTM zone 21S"));
+    assert!(crs("beside.tif").contains("UTM zone 22S"));
+    assert_eq!(crs("none.tif").as_ref(), "");
 }

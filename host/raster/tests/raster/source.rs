@@ -1,9 +1,9 @@
 //! Reading pixels under any window of a grid.
 
 use crate::support::{folder, path, python, read, read_bytes, source_spec, values};
-use grid::{Crs, Offset, Tiling, Window, relate};
+use grid::{Crs, Offset, Tiling, Turn, Window, relate};
 use tilefn_abi::DType;
-use tilefn_raster::{Found, Source, inspect, same_crs};
+use tilefn_raster::{Found, Mask, Source, SourceBand, SourceSpec, inspect, same_crs};
 use types::{Edge, Nodata};
 
 /// `array[band, row, col]` of the test rasters: `band * 10000 + row * 100 + col`, here of 30 × 40 pixels.
@@ -96,7 +96,7 @@ np.stack([np.pad(b, {halo}, {mode}) for b in a]).tofile('padded.bin')"
     );
     let padded: Vec<u16> = values(&std::fs::read(dir.path().join("padded.bin")).unwrap());
     let file = path(dir.path(), "a.tif");
-    let spec = tilefn_raster::SourceSpec { edge, ..source_spec(&file, &inspect(&file).unwrap()) };
+    let spec = SourceSpec { edge, ..source_spec(&file, &inspect(&file).unwrap()) };
     let (padded_rows, padded_cols) = ((rows + 2 * halo) as usize, (cols + 2 * halo) as usize);
     let tiling = Tiling::new(rows, cols, tile.0, tile.1).unwrap();
     for index in 0..tiling.count() {
@@ -254,11 +254,7 @@ fn c5_neighbouring_grids_snap_to_whole_pixels() {
     assert_eq!((grid.rows, grid.cols), (498, 499));
     let tile = |i: usize, origin: Window| {
         let offset = Offset { row: origin.row - grid.row, col: origin.col - grid.col };
-        let spec = tilefn_raster::SourceSpec {
-            offset,
-            grid_size: (grid.rows, grid.cols),
-            ..source_spec(&files[i], &infos[i])
-        };
+        let spec = SourceSpec { offset, grid_size: (grid.rows, grid.cols), ..source_spec(&files[i], &infos[i]) };
         read::<u8>(&spec, Window::new(0, 0, grid.rows, grid.cols))
     };
     let (a, b) = (tile(0, infos[0].grid.window()), tile(1, snapped));
@@ -300,7 +296,7 @@ fn what_is_asked_for_must_fit() {
         format!("{file}: 47 bytes for 3 bands of rows 0..2, columns 0..2")
     );
     assert!(source.read(Window::new(0, 0, 0, 2), &mut []).is_err());
-    let open = |change: fn(&mut tilefn_raster::SourceSpec)| {
+    let open = |change: fn(&mut SourceSpec)| {
         let mut changed = spec.clone();
         change(&mut changed);
         Source::open(&changed).unwrap_err().to_string()
@@ -311,4 +307,33 @@ fn what_is_asked_for_must_fit() {
         open(|s| s.file_size = (30, 41)),
         format!("{file}: it has 30 rows × 40 columns now, not 30 × 41: it has changed")
     );
+}
+
+/// The mask lies as the file's pixels do, and is turned with them.
+#[test]
+fn a_mask_of_a_file_that_is_turned() {
+    let dir = folder();
+    let turned = python(
+        dir.path(),
+        "a = np.arange(1, 31, dtype='u1').reshape(5, 6)
+make('a.tif', a)
+ds = gdal.Open('a.tif', gdal.GA_Update)
+ds.CreateMaskBand(gdal.GMF_PER_DATASET)
+valid = a % 4 != 0
+ds.GetRasterBand(1).GetMaskBand().WriteArray(valid.astype('u1') * 255)
+print(json.dumps([np.where(valid, a, 255)[::r, ::c].tolist() for r in (1, -1) for c in (1, -1)]))",
+    );
+    let turned: Vec<Vec<Vec<u8>>> = serde_json::from_str(&turned).unwrap();
+    let file = path(dir.path(), "a.tif");
+    let info = inspect(&file).unwrap();
+    assert_eq!(info.bands[0].mask, Mask::Band);
+    let turns = [false, true].into_iter().flat_map(|rows| [false, true].map(|cols| Turn { rows, cols }));
+    for (turn, expected) in turns.zip(turned) {
+        let plain = source_spec(&file, &info);
+        let bands = vec![SourceBand { mask: true, mark: Some(255), ..plain.bands[0] }];
+        let spec = SourceSpec { turn, bands, ..plain };
+        assert_eq!(read::<u8>(&spec, Window::new(0, 0, 5, 6)), expected.concat(), "{turn:?}");
+        let part: Vec<u8> = expected[1..4].iter().flat_map(|line| &line[2..6]).copied().collect();
+        assert_eq!(read::<u8>(&spec, Window::new(1, 2, 3, 4)), part, "{turn:?}");
+    }
 }

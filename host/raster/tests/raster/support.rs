@@ -5,7 +5,7 @@ use grid::{Crs, GeoTransform, Grid, Offset, Tiling, Turn, Window};
 use std::fs;
 use std::path::Path;
 use tilefn_abi::DType;
-use tilefn_raster::{BandInfo, Error, Info, Overviews, Source, SourceBand, SourceSpec, Target, TargetSpec, Written};
+use tilefn_raster::{BandInfo, Error, Info, Source, SourceBand, SourceSpec, Target, TargetSpec, Written};
 use types::Edge;
 
 /// A file's path as text.
@@ -63,34 +63,9 @@ pub fn values<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<T> {
 
 /// An output of one band with nothing special, in tiles of 128 × 128.
 pub fn target_spec(folder: &Path, name: &str, (rows, cols): (u32, u32), dtype: DType) -> TargetSpec {
-    TargetSpec {
-        path: path(folder, name),
-        driver: None,
-        options: vec![],
-        grid: Grid {
-            transform: GeoTransform::north_up(500_000.0, 7_000_000.0, 10.0, 10.0),
-            rows,
-            cols,
-            crs: Crs::default(),
-        },
-        georeferenced: true,
-        bands: 1,
-        dtype,
-        nodata: None,
-        band_names: vec![],
-        statistics: false,
-        histogram: false,
-        overviews: Overviews::None,
-        overview_resampling: None,
-        color_table: None,
-        thematic: false,
-        scale: None,
-        offset: None,
-        unit: None,
-        metadata: vec![],
-        tile: (128, 128),
-        threads: 2,
-    }
+    let transform = GeoTransform::north_up(500_000.0, 7_000_000.0, 10.0, 10.0);
+    let grid = Grid { transform, rows, cols, crs: Crs::default() };
+    TargetSpec { tile: (128, 128), threads: 2, ..TargetSpec::plain(path(folder, name), grid, dtype) }
 }
 
 /// Writes every tile: `pixel(band, row, col)`.

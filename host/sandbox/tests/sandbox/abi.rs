@@ -1,6 +1,6 @@
 //! Modules that return wild pointers, sizes that overflow, and outcomes that can't be.
 
-use tilefn_sandbox::{LogLevel, Sandbox};
+use tilefn_sandbox::Sandbox;
 
 use super::fixture::*;
 
@@ -239,8 +239,8 @@ fn log_lines_arrive_in_order_and_within_limits() {
     let mut instance = only(&module).unwrap().instance().unwrap();
     process(&mut instance, &[1.0]).unwrap_err();
     let log = instance.take_log();
-    let lines: Vec<_> = log.iter().map(|line| (line.level, line.text.as_str())).collect();
-    assert_eq!(lines, [(LogLevel::Info, "one"), (LogLevel::Info, "two"), (LogLevel::Warning, "three")]);
+    let lines: Vec<_> = log.iter().map(|line| (line.warning, line.text.as_str())).collect();
+    assert_eq!(lines, [(false, "one"), (false, "two"), (true, "three")]);
 
     // A flood, until the time limit.
     let flood = "(loop $more (call $report (i32.const 1) (i32.const 0) (i32.const 100000)) (br $more)) (unreachable)";

@@ -1,7 +1,8 @@
 //! Descriptions, well-formed and hostile.
 
 use tilefn_abi::{DType, ParamKind};
-use tilefn_sandbox::{Description, Error, Halo, Number, Sandbox, Value};
+use tilefn_sandbox::{Description, Error, Halo, Sandbox, Value};
+use types::Nodata;
 
 use super::fixture::*;
 
@@ -34,8 +35,8 @@ fn everything_a_function_can_say() {
     assert_eq!(f.params[1].default, Some(Value::List(vec![Value::Float(1.0), Value::Float(0.5)])));
     assert_eq!((f.params[2].kind, &f.params[2].default), (ParamKind::Bool, &None));
     assert_eq!(f.params[3].default, Some(Value::Text("mean".to_owned())));
-    assert!(matches!(f.outputs[0].nodata, Some(Number::Float(x)) if x.is_nan()));
-    assert_eq!(f.outputs[1].nodata, Some(Number::Int(-9999)));
+    assert!(matches!(f.outputs[0].nodata, Some(Nodata::Float(x)) if x.is_nan()));
+    assert_eq!(f.outputs[1].nodata, Some(Nodata::Int(-9999)));
     assert_eq!(f.outputs[2].nodata, None);
     assert_eq!(f.halo, Halo::Param("radius".to_owned()));
     assert!(!f.reduce);

@@ -1,0 +1,326 @@
+//! Reading tiles of one raster file.
+
+use crate::files::fill::fill;
+use crate::files::gdal::{dtype, pixels};
+use crate::files::inspect::{info, open};
+use crate::files::layout::{Layout, buffer_len};
+use crate::files::read::convert::{Conversion, Stats, snap, unused_mark};
+use crate::files::read::halo::positions;
+use crate::files::read::turn::turn;
+use crate::{Error, Found, Result, SourceBand, SourceSpec};
+use gdal::Dataset;
+use grid::{Turn, Window};
+use std::ffi::c_int;
+use types::Edge;
+
+/// An open raster file. Each thread opens its own.
+#[derive(Debug)]
+pub struct Source {
+    spec: SourceSpec,
+    dataset: Dataset,
+    bands: Vec<c_int>,
+    /// Runs of bands that are read in one call each.
+    runs: Vec<Run>,
+}
+
+/// Bands that follow each other and are read in the same way.
+#[derive(Debug)]
+struct Run {
+    /// Their places in the specification.
+    bands: std::ops::Range<usize>,
+    /// Whether GDAL converts them and puts them where they belong; if not, they are read in their own type and converted here.
+    direct: bool,
+}
+
+impl Source {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// As [`inspect`]; [`Error::Shape`] when its size or bands aren't those of `spec`.
+    pub fn open(spec: &SourceSpec) -> Result<Self> {
+        let dataset = open::open(&spec.path)?.dataset;
+        let shape = |reason: String| Error::Shape { path: spec.path.clone(), reason };
+        let (cols, rows) = dataset.raster_size();
+        let size = (u32::try_from(rows).ok(), u32::try_from(cols).ok());
+        if size != (Some(spec.file_size.0), Some(spec.file_size.1)) {
+            let (expected_rows, expected_cols) = spec.file_size;
+            return Err(shape(format!(
+                "it has {rows} rows × {cols} columns now, not {expected_rows} × {expected_cols}: it has changed"
+            )));
+        }
+        if spec.bands.is_empty() {
+            return Err(shape("no band is chosen".into()));
+        }
+        let count = dataset.raster_count();
+        let mut bands = Vec::with_capacity(spec.bands.len());
+        for &SourceBand { number, dtype, .. } in &spec.bands {
+            let band = dataset.rasterband(number).ok().filter(|_| (1..=count).contains(&number));
+            let (Some(band), Ok(c_number)) = (band, c_int::try_from(number)) else {
+                return Err(shape(format!("there is no band {number}: it has {count}")));
+            };
+            if info::band_dtype(&band) != Some(dtype) {
+                return Err(shape(format!("band {number} is not {} any more: it has changed", dtype.name())));
+            }
+            bands.push(c_number);
+        }
+        Ok(Self { runs: runs(spec), spec: spec.clone(), dataset, bands })
+    }
+
+    /// What is being read.
+    pub const fn spec(&self) -> &SourceSpec {
+        &self.spec
+    }
+
+    /// Reads a window of the working grid's pixels (a tile with its halo) into `out`: `[bands, rows, cols]` of the
+    /// wanted type, in memory order, of any alignment. All bands are read in one call, so that a file that
+    /// interleaves them decodes each block once.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when GDAL can't read or decode pixels, [`Error::NoFill`] when pixels outside the file are needed
+    /// and a band has no mark, [`Error::Shape`] when `out` has another size than the window.
+    pub fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found> {
+        if window.is_empty() || buffer_len(self.bands.len(), &window, self.spec.dtype.size()) != Some(out.len()) {
+            return Err(self.shape(format!("{} bytes for {} bands of {window}", out.len(), self.bands.len())));
+        }
+        let (rows, cols) = self.spec.grid_size;
+        let file = self.file_window();
+        let data = Window::new(0, 0, rows, cols).union(&file).unwrap_or(file);
+        let halo = self.spec.halo;
+        let core = Window::between(
+            window.row.saturating_add(halo.into()),
+            window.col.saturating_add(halo.into()),
+            window.row_end().saturating_sub(halo.into()),
+            window.col_end().saturating_sub(halo.into()),
+        );
+        let core = core.unwrap_or(Window { rows: 0, cols: 0, ..window });
+        if self.spec.edge == Edge::Nodata || data.contains(&window) {
+            self.read_with_fill(&window, &core, out)
+        } else {
+            self.read_beyond(&window, &core, &data, out)
+        }
+    }
+
+    /// The file's pixels in the working grid.
+    const fn file_window(&self) -> Window {
+        let (rows, cols) = self.spec.file_size;
+        self.spec.offset.window(rows, cols)
+    }
+
+    fn shape(&self, reason: String) -> Error {
+        Error::Shape { path: self.spec.path.clone(), reason }
+    }
+
+    /// Reads the part of the window that the file has, and fills the rest.
+    fn read_with_fill(&self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
+        let pixel = self.spec.dtype.size();
+        let too_large = || self.shape(format!("a window of {window} is too large"));
+        let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(too_large)?;
+        let inside = window.intersection(&self.file_window());
+        if inside != Some(*window) {
+            for (plane, band) in out.chunks_exact_mut(layout.band).zip(&self.spec.bands) {
+                let mark = band.mark.ok_or_else(|| Error::NoFill {
+                    path: self.spec.path.clone(),
+                    band: band.number,
+                    window: *window,
+                })?;
+                fill(plane, mark, self.spec.dtype);
+            }
+        }
+        let Some(inside) = inside else { return Ok(Found::default()) };
+        let start = || {
+            let rows = usize::try_from(inside.row.checked_sub(window.row)?).ok()?;
+            let cols = usize::try_from(inside.col.checked_sub(window.col)?).ok()?;
+            rows.checked_mul(layout.line)?.checked_add(cols.checked_mul(pixel)?)
+        };
+        let layout = Layout { start: start().ok_or_else(too_large)?, ..layout };
+        let in_file = inside
+            .relative_to(self.spec.offset.row, self.spec.offset.col)
+            .and_then(|upright| self.spec.turn.in_file(&upright, self.spec.file_size))
+            .ok_or_else(too_large)?;
+        let counted = Counted::of(&inside, core, self.spec.turn);
+        let whole = inside == *window;
+        let mut found = Found::default();
+        for run in &self.runs {
+            self.transfer(run, &in_file, &counted, whole, out, &layout, &mut found).map_err(|reason| Error::Read {
+                path: self.spec.path.clone(),
+                bands: self.spec.bands.iter().map(|band| band.number).collect(),
+                window: in_file,
+                reason,
+            })?;
+        }
+        turn(self.spec.turn, &in_file, out, &layout, self.bands.len());
+        Ok(found)
+    }
+
+    /// Reads a run of bands in a window of the file's own pixels to its place in `out`. `whole`: the window covers all of `out`.
+    fn transfer(
+        &self,
+        run: &Run,
+        window: &Window,
+        counted: &Counted,
+        whole: bool,
+        out: &mut [u8],
+        layout: &Layout,
+        found: &mut Found,
+    ) -> Result<(), String> {
+        let too_large = || format!("a window of {window} is too large");
+        let (numbers, bands) = (self.bands.get(run.bands.clone()), self.spec.bands.get(run.bands.clone()));
+        let (Some(numbers), Some(bands)) = (numbers, bands) else { return Ok(()) };
+        let first = run.bands.start.checked_mul(layout.band).ok_or_else(too_large)?;
+        let out = out.get_mut(first..).ok_or_else(too_large)?;
+        let cols = usize::try_from(window.cols).map_err(|_| too_large())?;
+        if run.direct {
+            pixels::read(&self.dataset, numbers, window, dtype::to_gdal(self.spec.dtype), out, layout)?;
+            for (plane, band) in out.chunks_mut(layout.band).zip(bands).filter(|(_, band)| band.is_fuzzy()) {
+                for row in rows(plane, layout, window, cols) {
+                    snap(band, self.spec.dtype, row);
+                }
+            }
+            return Ok(());
+        }
+        let Some(own) = bands.first().map(|band| band.dtype) else { return Ok(()) };
+        let packed = Layout::packed(window.rows, window.cols, own.size()).ok_or_else(too_large)?;
+        let mut scratch = vec![0; packed.band.checked_mul(bands.len()).ok_or_else(too_large)?];
+        pixels::read(&self.dataset, numbers, window, dtype::to_gdal(own), &mut scratch, &packed)?;
+        let mut masks = pixels::Masks::default();
+        let planes = scratch.chunks_exact(packed.band).zip(out.chunks_mut(layout.band));
+        for ((index, band), (from, plane)) in run.bands.clone().zip(bands).zip(planes) {
+            let mask = if band.mask { Some(masks.read(&self.dataset, band.number, window)?) } else { None };
+            let convert = |how: &Conversion, plane: &mut [u8]| {
+                let (mut all, mut counts) = (Stats { invalid: !whole, ..Stats::default() }, Stats::default());
+                let lines = from.chunks_exact(packed.line).zip(rows(plane, layout, window, cols));
+                for (n, (from, to)) in lines.enumerate() {
+                    let mask = mask.and_then(|mask| mask.get(n * cols..(n + 1) * cols));
+                    let (own, wanted) = (own.size(), self.spec.dtype.size());
+                    let mut from_here = 0;
+                    for end in [counted.first_col, counted.end_col, cols] {
+                        let pixels = from_here..end;
+                        let bytes = |size: usize| pixels.start * size..pixels.end * size;
+                        if let (Some(from), Some(to)) = (from.get(bytes(own)), to.get_mut(bytes(wanted))) {
+                            let stats = how.row(from, mask.and_then(|mask| mask.get(pixels.clone())), to);
+                            all += stats;
+                            if end == counted.end_col && (counted.first_row..counted.end_row).contains(&n) {
+                                counts += stats;
+                            }
+                        }
+                        from_here = end;
+                    }
+                }
+                (all, counts)
+            };
+            let mut how = Conversion::new(band, self.spec.dtype);
+            let (all, mut counts) = convert(&how, plane);
+            if all.marked > 0 {
+                // A valid pixel has the value that marks invalid ones.
+                let mark = if all.invalid {
+                    unused_mark(self.spec.dtype, plane.get(..layout.band).unwrap_or(plane))
+                } else {
+                    None
+                };
+                match mark {
+                    Some(mark) => {
+                        how.mark = Some(mark);
+                        fill(plane.get_mut(..layout.band).unwrap_or_default(), mark, self.spec.dtype);
+                        convert(&how, plane);
+                        found.marks.push((index, Some(mark)));
+                        counts.marked = 0;
+                    }
+                    None if all.invalid => {
+                        how.avoid_mark = true;
+                        convert(&how, plane);
+                    }
+                    None => {
+                        found.marks.push((index, None));
+                        counts.marked = 0;
+                    }
+                }
+            }
+            found.clamped += counts.clamped;
+            found.rounded += counts.rounded;
+            found.moved += counts.marked;
+        }
+        Ok(())
+    }
+
+    /// Reads a window that reaches beyond `data`, where the pixels are those of other positions within it.
+    fn read_beyond(&self, window: &Window, core: &Window, data: &Window, out: &mut [u8]) -> Result<Found> {
+        let rows = positions(self.spec.edge, window.row, window.rows, data.row, data.row_end());
+        let cols = positions(self.spec.edge, window.col, window.cols, data.col, data.col_end());
+        let bounds = |positions: &[i64]| Some((*positions.iter().min()?, positions.iter().max()?.checked_add(1)?));
+        let too_large = || self.shape(format!("a window of {window} is too large"));
+        // The positions are consecutive or folded, so these are no more pixels than the window has.
+        let (Some((row, row_end)), Some((col, col_end))) = (bounds(&rows), bounds(&cols)) else {
+            return Err(too_large());
+        };
+        let shown = Window::between(row, col, row_end, col_end).ok_or_else(too_large)?;
+        let pixel = self.spec.dtype.size();
+        let layout = Layout::packed(shown.rows, shown.cols, pixel).ok_or_else(too_large)?;
+        let mut scratch = vec![0; buffer_len(self.bands.len(), &shown, pixel).ok_or_else(too_large)?];
+        let found = self.read_with_fill(&shown, core, &mut scratch)?;
+
+        let line = cols.len() * pixel;
+        let from_cols: Vec<usize> = cols.iter().map(|c| usize::try_from(c - col).unwrap_or_default() * pixel).collect();
+        let planes = scratch.chunks_exact(layout.band).zip(out.chunks_exact_mut(line * rows.len()));
+        for (from_plane, to_plane) in planes {
+            for (from_row, to_row) in rows.iter().zip(to_plane.chunks_exact_mut(line)) {
+                let start = usize::try_from(from_row - row).unwrap_or_default() * layout.line;
+                let Some(from_line) = from_plane.get(start..start + layout.line) else {
+                    continue;
+                };
+                for (from, to) in from_cols.iter().zip(to_row.chunks_exact_mut(pixel)) {
+                    if let Some(from) = from_line.get(*from..*from + pixel) {
+                        to.copy_from_slice(from);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The part of a window that belongs to no other, as rows and columns of its pixels in the file.
+struct Counted {
+    first_row: usize,
+    end_row: usize,
+    first_col: usize,
+    end_col: usize,
+}
+
+impl Counted {
+    /// `core` within `inside`, as the file has it before it is turned.
+    fn of(inside: &Window, core: &Window, turn: Turn) -> Self {
+        let core = inside.intersection(core).unwrap_or(Window { rows: 0, cols: 0, ..*inside });
+        let at = |n: i64, from: i64| usize::try_from(n.saturating_sub(from)).unwrap_or_default();
+        let rows = match turn.rows {
+            false => (at(core.row, inside.row), at(core.row_end(), inside.row)),
+            true => (at(inside.row_end(), core.row_end()), at(inside.row_end(), core.row)),
+        };
+        let cols = match turn.cols {
+            false => (at(core.col, inside.col), at(core.col_end(), inside.col)),
+            true => (at(inside.col_end(), core.col_end()), at(inside.col_end(), core.col)),
+        };
+        Self { first_row: rows.0, end_row: rows.1, first_col: cols.0, end_col: cols.1 }
+    }
+}
+
+/// The rows of a window in a band of a buffer.
+fn rows<'a>(plane: &'a mut [u8], layout: &Layout, window: &Window, cols: usize) -> impl Iterator<Item = &'a mut [u8]> {
+    let (line, len) = (layout.line, cols.saturating_mul(layout.pixel));
+    let all = plane.get_mut(layout.start..).unwrap_or_default().chunks_mut(line.max(1));
+    all.take(usize::try_from(window.rows).unwrap_or(usize::MAX)).filter_map(move |row| row.get_mut(..len))
+}
+
+/// Cuts the bands into runs: neighbours that GDAL can convert, or neighbours of one type that it can't.
+fn runs(spec: &SourceSpec) -> Vec<Run> {
+    let mut runs: Vec<(Run, SourceBand)> = Vec::new();
+    for (index, band) in spec.bands.iter().enumerate() {
+        let direct = band.is_direct(spec.dtype, dtype::has_int8());
+        match runs.last_mut() {
+            Some((run, last)) if run.direct == direct && (direct || last.dtype == band.dtype) => {
+                run.bands.end = index + 1
+            }
+            _ => runs.push((Run { bands: index..index + 1, direct }, *band)),
+        }
+    }
+    runs.into_iter().map(|(run, _)| run).collect()
+}

@@ -1,0 +1,17 @@
+//! Writing: an output from its specification, by way of a hidden folder, to its final name.
+
+mod assemble;
+mod blocks;
+mod creation;
+mod dataset;
+pub(crate) mod destination;
+mod finish;
+mod lossy;
+pub(crate) mod probe;
+mod progress;
+pub(crate) mod rehearsal;
+pub(crate) mod spec;
+pub(crate) mod staging;
+mod statistics;
+pub(crate) mod target;
+pub(crate) mod unfinished;

@@ -1,0 +1,108 @@
+//! Tries, before any work is done, whether an output's place can be written to.
+
+use crate::files::gdal::call;
+use crate::files::gdal::messages::Messages;
+use crate::files::gdal::paths::{gdal_path, is_virtual};
+use std::ffi::{CStr, CString};
+use std::path::Path;
+
+/// GDAL's file systems where a probe can't be removed again, or would lie inside another file.
+const NO_PROBE: [&str; 4] = ["/vsizip/", "/vsigzip/", "/vsistdout/", "/vsistdout_redirect/"];
+
+/// Tries to write beside `path`, which is a local file or one of GDAL's, and leaves nothing there: a file is made and removed
+/// again; in S3 an upload is begun and aborted, which needs no more rights than the output does. What stays is a warning.
+///
+/// # Errors
+/// Why it can't be written, in words.
+pub fn probe(path: &str) -> Result<Option<String>, String> {
+    let path = gdal_path(path);
+    let place = Path::new(&*path);
+    if !is_virtual(place) {
+        let folder = place.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
+        let made = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder);
+        return made.map(|_| None).map_err(|e| format!("can't make a file in {}: {e}", folder.display()));
+    }
+    if NO_PROBE.iter().any(|prefix| path.starts_with(prefix)) {
+        return Ok(None);
+    }
+    // The name ends as the output's does, since permissions may depend on that.
+    let name = place.file_name().ok_or("it is not the name of a file")?.to_string_lossy();
+    let probe = place.with_file_name(format!(".tilefn-probe-{name}")).to_string_lossy().into_owned();
+    let c_name = CString::new(probe.clone()).map_err(|e| e.to_string())?;
+    let tried = if path.starts_with("/vsis3/") { upload(&c_name) } else { file(&c_name) };
+    match tried {
+        Ok(None) => Ok(None),
+        Ok(Some(stays)) => {
+            let reason = stays.reason("it can't be removed");
+            Ok(Some(format!("{probe}, written to try whether outputs can be, stays: {reason}")))
+        }
+        Err(refused) => Err(format!("can't write {probe} to try: {}", refused.reason("GDAL gives no reason"))),
+    }
+}
+
+/// Makes a file and removes it again. What GDAL said is an error if there can be no file, and a result if it stays.
+fn file(name: &CStr) -> Result<Option<Messages>, Messages> {
+    let (made, messages) = call::watch(|| {
+        #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
+        // SAFETY: two texts with a closing zero; what was opened is closed, once.
+        unsafe {
+            let file = gdal_sys::VSIFOpenL(name.as_ptr(), c"wb".as_ptr());
+            !file.is_null() && {
+                let written = gdal_sys::VSIFWriteL(c"tilefn".as_ptr().cast(), 1, 6, file) == 6;
+                gdal_sys::VSIFCloseL(file) == 0 && written
+            }
+        }
+    });
+    if !made || messages.failure().is_some() {
+        return Err(messages);
+    }
+    let (removed, messages) = call::watch(|| {
+        #[expect(unsafe_code, reason = "only GDAL removes its virtual files")]
+        // SAFETY: a text with a closing zero.
+        unsafe {
+            gdal_sys::VSIUnlink(name.as_ptr()) == 0
+        }
+    });
+    Ok((!removed).then_some(messages))
+}
+
+/// Begins a multipart upload and aborts it: no object is made, so none has to be deleted. An output needs both rights as well.
+/// Results are those of [`file`].
+fn upload(name: &CStr) -> Result<Option<Messages>, Messages> {
+    let write = |file| {
+        #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
+        // SAFETY: one byte of a text, to a file that is open.
+        unsafe {
+            gdal_sys::VSIFWriteL(c"t".as_ptr().cast(), 1, 1, file) == 1
+        }
+    };
+    let (file, messages) = call::watch(|| {
+        // With parts of one byte, the first byte begins the upload.
+        call::with("VSIS3_CHUNK_SIZE_BYTES", "1", || {
+            #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
+            // SAFETY: two texts with a closing zero.
+            unsafe {
+                gdal_sys::VSIFOpenL(name.as_ptr(), c"wb".as_ptr())
+            }
+        })
+    });
+    if file.is_null() {
+        return Err(messages);
+    }
+    let (begun, messages) = call::watch(|| write(file));
+    // GDAL aborts an upload of which a part fails, when the file is closed. No proxy has this scheme, so the next part fails.
+    let _ = call::hear(|| {
+        call::with("GDAL_HTTP_MAX_RETRY", "0", || call::with("GDAL_HTTP_PROXY", "none://none", || write(file)))
+    });
+    let (_, aborted) = call::watch(|| {
+        #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
+        // SAFETY: the file was opened above, and is not used again.
+        unsafe {
+            gdal_sys::VSIFCloseL(file)
+        }
+    });
+    match begun {
+        true => Ok(aborted.failure().is_some().then_some(aborted)),
+        false => Err(messages),
+    }
+}
