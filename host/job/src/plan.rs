@@ -106,9 +106,7 @@ pub fn plan(
     cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
     bounds::check(loaded, &task, &mut mistakes);
     let tile = task.tiling.tile_size();
-    let workers = &spec.workers;
-    let in_turns = workers.kind != spec::WorkerKind::Threads && workers.reads == spec::Reads::Controller;
-    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads, in_turns };
+    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads };
     task.block_cache = block_cache(&opened, tiles);
     let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
     let mut plan = Plan { job, task: Arc::new(task), outputs: outputs.collect(), threads: options.threads, warnings };
