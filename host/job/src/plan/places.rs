@@ -2,10 +2,9 @@
 //!
 //! Files are compared by what they are, not by how their names are spelled.
 
-use super::{Options, Survey};
+use super::{Draft, Survey};
 use crate::paths::subdataset;
 use crate::spec::{Input, WorkerKind};
-use crate::{Loaded, Mistakes};
 use raster::{self, gdal_path, is_remote};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -136,9 +135,9 @@ pub struct Places {
 
 impl Places {
     /// What the job reads, whether it can be read or not, and what the program writes beside the outputs.
-    pub fn new(loaded: &Loaded, survey: &Survey, options: &Options, mistakes: &mut Mistakes) -> Self {
+    pub fn new(draft: &mut Draft<'_>) -> Self {
         let mut places = Self { known: HashMap::new(), containers: Vec::new(), all: Vec::new() };
-        let spec = &loaded.spec;
+        let (spec, survey) = (&draft.loaded.spec, draft.survey);
         for (name, input) in &spec.inputs {
             let what = format!("read by input {name:?}");
             match input {
@@ -153,15 +152,16 @@ impl Places {
             places.reads(survey, path, "read for grid.extent_from");
         }
         places.add(&spec.function.module, "the module");
-        if let Some(job) = &options.job_file {
+        let job = &draft.planning.job.path;
+        if job != "-" {
             places.add(job, "the job file");
         }
         let ticket = spec.workers.ticket.as_deref().unwrap_or("tilefn-ticket.json");
         if spec.workers.kind == WorkerKind::External {
-            places.writes(loaded, "workers.ticket", ticket, "the ticket", mistakes);
+            places.writes(draft, "workers.ticket", ticket, "the ticket");
         }
-        if let Some(report) = &options.report {
-            places.writes(loaded, "--report", report, "the report", mistakes);
+        if let Some(report) = &draft.planning.report {
+            places.writes(draft, "--report", report, "the report");
         }
         places
     }
@@ -208,11 +208,11 @@ impl Places {
     }
 
     /// Refuses to write a file that is something else to the job; `what` is what it is from now on. Returns whether it was refused.
-    pub fn writes(&mut self, loaded: &Loaded, key: &str, path: &str, what: &str, mistakes: &mut Mistakes) -> bool {
+    pub fn writes(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, what: &str) -> bool {
         let spot = Spot::of(path);
         if let Some(known) = self.hit(&spot) {
             let message = format!("{path} is {known} as well");
-            mistakes.add(loaded.position(key), key, message).hint("what is written needs a file of its own");
+            draft.wrong(key, message).hint("what is written needs a file of its own");
             return true;
         }
         self.put(spot, what);
@@ -222,8 +222,7 @@ impl Places {
         let target = raster::destination(path).unwrap_or_else(|_| path.into());
         for sidecar in raster::stale(&target, &[]) {
             if let Some(known) = self.hit(&Spot::of(&sidecar.to_string_lossy())) {
-                mistakes.add(
-                    loaded.position(key),
+                draft.wrong(
                     key,
                     format!("{} would go with the file that {path} replaces, and is {known}", sidecar.display()),
                 );
@@ -234,16 +233,7 @@ impl Places {
     }
 
     /// Refuses an output that has another file beside it, with this ending in place of its extension, which is something else to the job, or is there and isn't to be replaced.
-    pub fn writes_beside(
-        &mut self,
-        loaded: &Loaded,
-        key: &str,
-        path: &str,
-        ending: &str,
-        what: &str,
-        overwrite: bool,
-        mistakes: &mut Mistakes,
-    ) {
+    pub fn writes_beside(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, ending: &str, what: &str) {
         let remote = path.contains("://") || path.starts_with("/vsi");
         let target =
             if remote { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
@@ -252,17 +242,14 @@ impl Places {
         let spot = Spot::of(&file);
         match self.hit(&spot).map(str::to_owned) {
             Some(known) => {
-                mistakes.add(
-                    loaded.position(key),
+                draft.wrong(
                     key,
                     format!("{path} has a file {name} beside it in this format, and {file} is {known} as well"),
                 );
             }
-            None if !overwrite && matches!(spot.key, Key::Inode(..)) => {
+            None if !draft.planning.overwrite && matches!(spot.key, Key::Inode(..)) => {
                 let message = format!("{path} has a file {name} beside it in this format, and {file} exists");
-                mistakes
-                    .add(loaded.position(key), key, message)
-                    .hint("add --overwrite to replace it once the job is complete");
+                draft.wrong(key, message).hint("add --overwrite to replace it once the job is complete");
             }
             None => self.put(spot, what),
         }
