@@ -11,6 +11,7 @@ use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use types::location::Kind;
 use worker::KEPT_MEMORY;
 
 /// Bytes of a job file and of a module that come from S3.
@@ -60,7 +61,7 @@ pub struct Prepared {
 
 /// Reads the job file, overrides put in.
 pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
-    if arguments.job.starts_with("s3://") {
+    if Kind::of(&arguments.job) == (Kind::Url { scheme: "s3" }) {
         let text = String::from_utf8(s3::read(&arguments.job, MAX_JOB)?).map_err(Fatal::usage)?;
         // What comes from there has no relative paths; if it had, they would belong to the temporary folder.
         let loaded = job::load_text(&arguments.job, text, &std::env::temp_dir(), &overrides(arguments));
@@ -96,7 +97,7 @@ pub fn prepare(
     let identity = Job {
         path: arguments.job.clone(),
         sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
-        module: loaded.spec.function.module.clone(),
+        module: loaded.spec.function.module.to_string(),
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
@@ -194,13 +195,14 @@ pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
 fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     let function = &loaded.spec.function;
     let path = &function.module;
-    if path.starts_with("s3://") {
-        return checked(function, s3::read(path, MAX_MODULE)?);
+    match path.kind() {
+        Kind::Url { scheme: "s3" } => return checked(function, s3::read(path, MAX_MODULE)?),
+        Kind::Url { .. } => {
+            return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
+        }
+        _ => {}
     }
-    if path.contains("://") {
-        return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| {
+    let bytes = std::fs::read(path.as_str()).map_err(|e| {
         let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
         Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
     })?;

@@ -3,7 +3,7 @@
 use super::plan::{Survey, in_threads};
 use super::spec::{Input, Output, Spec};
 use controller::Ground;
-use raster::{Mark, gdal_path, is_remote, marks};
+use raster::{Mark, is_remote, marks};
 use serde::Serialize;
 
 /// All that the results of `spec` rest on, with this function, given as its name and the module's hash. Files are those that the survey has
@@ -30,19 +30,19 @@ pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str
 
 /// The marks of all files, each with what the job has it for.
 fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Mark)> {
-    let mut paths: Vec<(String, &String)> = Vec::new();
+    let mut paths: Vec<(String, &str)> = Vec::new();
     for (name, input) in &spec.inputs {
         let files = match input {
             Input::Raster(input) => input.files.as_slice(),
             Input::Vector(input) => std::slice::from_ref(&input.vector),
         };
-        paths.extend(files.iter().map(|path| (format!("input {name}"), path)));
+        paths.extend(files.iter().map(|path| (format!("input {name}"), path.as_str())));
     }
     let reference = spec.grid.reference.iter().filter(|name| !spec.inputs.contains_key(*name));
-    paths.extend(reference.map(|path| ("grid.reference".to_owned(), path)));
-    paths.extend(spec.grid.extent_from.iter().flatten().map(|path| ("grid.extent_from".to_owned(), path)));
-    let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(_, path)| is_remote(&gdal_path(path)));
-    let look = |(what, path): &(String, &String)| -> Vec<(String, Mark)> {
+    paths.extend(reference.map(|path| ("grid.reference".to_owned(), path.as_str())));
+    paths.extend(spec.grid.extent_from.iter().flatten().map(|path| ("grid.extent_from".to_owned(), path.as_str())));
+    let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(_, path)| is_remote(path));
+    let look = |(what, path): &(String, &str)| -> Vec<(String, Mark)> {
         let files = survey.files(path);
         marks(path, files).into_iter().map(|mark| (what.clone(), mark)).collect()
     };

@@ -20,7 +20,7 @@ use grid::{TileBudget, Tiling, choose_tile};
 use inputs::Opened;
 use outputs::Planned;
 use places::Places;
-use raster::{SourceSpec, TargetSpec, gdal_path, is_remote};
+use raster::{SourceSpec, TargetSpec, is_remote};
 use sandbox::{Description, Function, Halo, Limits, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -260,7 +260,7 @@ fn cut(draft: &mut Draft<'_>, task: &mut Task, opened: &[Opened], outputs: &[Pla
             // Other outputs get blocks that suit the tiles.
             let given: Vec<_> = outputs.iter().flat_map(|o| &o.targets).filter_map(TargetSpec::given_block).collect();
             let blocks: Vec<_> = blocks(opened).chain(given.iter().copied()).collect();
-            let remote = opened.iter().flat_map(|i| &i.files).any(|f| is_remote(&gdal_path(&f.path)));
+            let remote = opened.iter().flat_map(|i| &i.files).any(|f| is_remote(&f.path));
             // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
             let budget = TileBudget {
                 memory: task.limits.memory.min(TILES_MEMORY),

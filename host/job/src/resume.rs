@@ -3,7 +3,7 @@
 use super::grounds::grounds;
 use super::{Loaded, Survey};
 use controller::{Job, Journal, JournalError, beside, digest, lock_elsewhere, lock_here};
-use raster::{gdal_path, is_remote};
+use raster::gdal_path;
 use sandbox::user_cache_dir;
 use std::collections::BTreeSet;
 use std::io;
@@ -84,9 +84,8 @@ impl Run {
 /// folder is not there.
 fn places(loaded: &Loaded, job: &Job) -> Result<Option<(PathBuf, Vec<PathBuf>)>, ResumeError> {
     let outputs: Vec<_> = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice()).collect();
-    let is_local = |path: &str| !is_remote(&gdal_path(path)) && !path.contains("://");
-    let journal = match outputs.iter().find(|path| is_local(path)) {
-        Some(local) => beside(Path::new(local), "journal"),
+    let journal = match outputs.iter().find(|path| !path.kind().is_elsewhere()) {
+        Some(local) => beside(Path::new(local.as_str()), "journal"),
         None => {
             // Jobs from one file may run side by side, with other outputs or, without outputs, with other inputs.
             let what = if outputs.is_empty() {
@@ -105,9 +104,9 @@ fn places(loaded: &Loaded, job: &Job) -> Result<Option<(PathBuf, Vec<PathBuf>)>,
     folders.push(std::env::temp_dir().join(format!("tilefn-locks-{}", rustix::process::getuid().as_raw())));
     let mut locks = BTreeSet::new();
     for path in outputs {
-        locks.insert(match is_local(path) {
-            true => lock_here(Path::new(path)),
-            false => lock_elsewhere(&gdal_path(path), &folders).map_err(|e| ResumeError::Locks(folders.clone(), e))?,
+        locks.insert(match path.kind().is_elsewhere() {
+            false => lock_here(Path::new(path.as_str())),
+            true => lock_elsewhere(&gdal_path(path), &folders).map_err(|e| ResumeError::Locks(folders.clone(), e))?,
         });
     }
     if locks.is_empty() {

@@ -10,6 +10,7 @@ mod workers;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use types::Location;
 
 use super::units::{Size, Time};
 
@@ -55,7 +56,7 @@ pub struct Spec {
 pub struct Function {
     /// The WebAssembly module: a path, `s3://bucket/key` or `https://…`.
     #[schemars(schema_with = "path", example = "ndvi.wasm")]
-    pub module: String,
+    pub module: Location,
     /// The function's name; needed only if the module has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
@@ -128,7 +129,7 @@ pub struct Grid {
     /// Files whose extents replace the inputs' in the footprint. A pattern such as `dates/*.tif` stands for the files it matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "paths", extend("x-expected" = "a list of files"))]
-    pub extent_from: Option<Vec<String>>,
+    pub extent_from: Option<Vec<Location>>,
     /// The working grid's CRS: `EPSG:28355`, another authority's code, WKT or a PROJ string.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crs")]

@@ -2,12 +2,14 @@
 
 pub mod dtype_name;
 mod edge;
+pub mod location;
 mod nodata;
 mod pixel;
 pub mod tally;
 pub mod text;
 
 pub use edge::Edge;
+pub use location::Location;
 pub use nodata::{Nodata, NotRepresentable};
 pub use pixel::{Fit, Number, Pixel, holds_all};
 pub use tilefn_abi::DType;

@@ -210,13 +210,13 @@ fn check_paths(draft: &mut Draft<'_>, places: &mut Places) {
                 draft.wrong(key.clone(), message);
             };
             // What isn't a local path is for GDAL to judge.
-            let remote = written.contains("://") || written.starts_with("/vsi");
+            let elsewhere = written.kind().is_elsewhere();
             let exists = match raster::destination(written) {
                 Err(problem) => {
                     wrong(format!("{written} can't be written: {problem}"));
                     continue;
                 }
-                Ok(_) if remote => raster::exists(written),
+                Ok(_) if elsewhere => raster::exists(written),
                 Ok(target) => {
                     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                     if !folder.is_dir() {
@@ -227,7 +227,7 @@ fn check_paths(draft: &mut Draft<'_>, places: &mut Places) {
                 }
             };
             let refused = places.writes(draft, &key, written, &format!("written by output {name:?}"));
-            if !refused && !draft.planning.overwrite && !draft.planning.made.contains(written) && exists {
+            if !refused && !draft.planning.overwrite && !draft.planning.made.contains(written.as_str()) && exists {
                 draft
                     .wrong(key.clone(), format!("{written} exists"))
                     .hint("add --overwrite to replace it once the job is complete");

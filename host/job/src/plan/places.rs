@@ -3,7 +3,6 @@
 //! Files are compared by what they are, not by how their names are spelled.
 
 use super::{Draft, Survey};
-use crate::paths::subdataset;
 use crate::spec::{Input, WorkerKind};
 use raster::{self, gdal_path, is_remote};
 use std::collections::HashMap;
@@ -12,6 +11,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use types::location::Kind;
 
 /// GDAL's prefixes for what is in a file of another kind; the file's path follows, and its name in there after that.
 const ARCHIVES: [&str; 8] =
@@ -80,7 +80,7 @@ fn file_of(path: &str) -> String {
     if let Some(rest) = path.strip_prefix("vrt://") {
         return inner(rest);
     }
-    if let Some((_, file, _)) = subdataset(path) {
+    if let Kind::Subdataset { file, .. } = Kind::of(path) {
         return file_of(file);
     }
     if let Some(rest) = path.strip_prefix("DERIVED_SUBDATASET:") {
@@ -180,11 +180,9 @@ impl Places {
     }
 
     fn add(&mut self, path: &str, what: &str) {
-        let written_out = path.trim_start().starts_with(['<', '{']);
-        if written_out {
-            return;
+        if Kind::of(path) != Kind::Inline {
+            self.put(Spot::of(path), what);
         }
-        self.put(Spot::of(path), what);
     }
 
     fn put(&mut self, spot: Spot, what: &str) {
@@ -216,7 +214,7 @@ impl Places {
             return true;
         }
         self.put(spot, what);
-        if path.contains("://") || path.starts_with("/vsi") {
+        if Kind::of(path).is_elsewhere() {
             return false;
         }
         let target = raster::destination(path).unwrap_or_else(|_| path.into());
@@ -234,9 +232,9 @@ impl Places {
 
     /// Refuses an output that has another file beside it, with this ending in place of its extension, which is something else to the job, or is there and isn't to be replaced.
     pub fn writes_beside(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, ending: &str, what: &str) {
-        let remote = path.contains("://") || path.starts_with("/vsi");
+        let elsewhere = Kind::of(path).is_elsewhere();
         let target =
-            if remote { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
+            if elsewhere { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
         let name = format!("{}{ending}", target.file_stem().unwrap_or_default().to_string_lossy());
         let file = target.with_file_name(&name).to_string_lossy().into_owned();
         let spot = Spot::of(&file);

@@ -1,8 +1,9 @@
 //! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
 
 use crate::spec::{Input, Spec};
-use raster::{self, Info, Inspector, gdal_path, is_remote};
+use raster::{self, Info, Inspector, is_remote};
 use std::collections::{BTreeSet, HashMap};
+use types::Location;
 
 /// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
 const AT_ONCE: usize = 16;
@@ -21,7 +22,7 @@ impl Survey {
         // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
         // itself, which takes longer than all else.
         let paths: BTreeSet<_> = paths.collect();
-        let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(&gdal_path(path)));
+        let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(path));
         let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
         Self(found)
     }
@@ -47,9 +48,9 @@ impl Survey {
     }
 }
 
-fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
+fn inspect(paths: &[&Location]) -> Vec<(String, Result<Info, raster::Error>)> {
     let mut inspector = Inspector::default();
-    paths.iter().map(|path| ((*path).clone(), inspector.inspect(path))).collect()
+    paths.iter().map(|path| (path.to_string(), inspector.inspect(path))).collect()
 }
 
 /// Looks at files on other machines, several at the same time. The answers are in the order of `items`.

@@ -52,7 +52,7 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
                     Ok(placement.offset.window(info.grid.rows, info.grid.cols))
                 });
             match window {
-                Ok(window) => windows.push((written.clone(), window)),
+                Ok(window) => windows.push((written.to_string(), window)),
                 Err(problem) => {
                     fits = false;
                     problem.add(draft, "grid.extent_from");

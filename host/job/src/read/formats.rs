@@ -1,12 +1,12 @@
 //! Values that are more than their type: each `x-format` of the schema, and how it is read.
 
 use super::{Field, Reader};
-use crate::paths;
 use crate::spec::FargateMemory;
 use crate::tree::{Data, Node};
 use crate::units::{Size, Time};
 use serde_json::Value;
 use std::fmt::Display;
+use types::Location;
 
 impl Reader<'_> {
     /// The value as the types take it: paths are absolute, a CRS has its authority in capitals.
@@ -17,7 +17,9 @@ impl Reader<'_> {
             _ => None,
         };
         match format {
-            "path" => self.want(field, wanted, text.map(|path| Data::Text(paths::resolve(self.base, path)))),
+            "path" => {
+                self.want(field, wanted, text.map(|path| Data::Text(Location::resolved(self.base, path).to_string())))
+            }
             "reference" if text.is_some_and(|name| self.is_input(name)) => Some(field.node.clone()),
             "reference" if matches!(data, Data::Text(_)) => self.format("path", rules, "a path or URL", field),
             "reference" => self.keep(field, wanted, false),

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use types::Location;
 
 use super::names::{DataType, MaskUse, OverviewResampling, Resampling};
 use super::texts::{crs, path, paths};
@@ -22,15 +23,15 @@ pub enum Input {
 pub enum Files {
     /// One file: anything GDAL opens, `s3://bucket/key` and `https://…` included.
     #[serde(rename = "path")]
-    One(#[schemars(schema_with = "path")] String),
+    One(#[schemars(schema_with = "path")] Location),
     /// A list of files for a list input or output. For inputs, a pattern such as `dates/*.tif` stands for the files it matches, sorted by name.
     #[serde(rename = "paths")]
-    List(#[schemars(schema_with = "paths")] Vec<String>),
+    List(#[schemars(schema_with = "paths")] Vec<Location>),
 }
 
 impl Files {
     /// The files in order; one for [`Files::One`].
-    pub fn as_slice(&self) -> &[String] {
+    pub fn as_slice(&self) -> &[Location] {
         match self {
             Self::One(path) => std::slice::from_ref(path),
             Self::List(paths) => paths,
@@ -104,7 +105,7 @@ pub enum InputNodata {
 pub struct VectorInput {
     /// The file: anything OGR opens.
     #[schemars(schema_with = "path", example = "fields.gpkg")]
-    pub vector: String,
+    pub vector: Location,
     /// The layer's name, or its number from 0. Default: the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,

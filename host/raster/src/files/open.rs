@@ -8,18 +8,12 @@ use std::ffi::{CStr, c_char};
 /// The path that GDAL knows a file by: `s3://bucket/key` and `https://…` become GDAL's `/vsis3/…` and `/vsicurl/…`,
 /// everything else stays.
 pub fn gdal_path(path: &str) -> Cow<'_, str> {
-    if let Some(key) = path.strip_prefix("s3://") {
-        Cow::Owned(format!("/vsis3/{key}"))
-    } else if path.starts_with("https://") || path.starts_with("http://") {
-        Cow::Owned(format!("/vsicurl/{path}"))
-    } else {
-        Cow::Borrowed(path)
-    }
+    types::location::gdal_name(path)
 }
 
 /// Whether GDAL reads the file from elsewhere, where waiting takes the time; `name` is as GDAL knows it.
 pub fn is_remote(name: &str) -> bool {
-    name.starts_with("/vsi") && !name.starts_with("/vsimem/")
+    types::location::is_remote(name)
 }
 
 /// A raster open for reading.
