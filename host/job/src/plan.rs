@@ -144,7 +144,9 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     cut(draft, &mut task, &opened, &outputs);
     bounds::check(draft, &task);
     let tile = task.tiling.tile_size();
-    task.block_cache = block_cache(&opened, Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads });
+    let in_turns = spec.workers.kind != spec::WorkerKind::Threads && spec.workers.reads == spec::Reads::Controller;
+    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads, in_turns };
+    task.block_cache = block_cache(&opened, tiles);
     outputs.iter_mut().flat_map(|output| &mut output.targets).for_each(|target| target.tile = tile);
     // What is wrong with one of them may be a consequence of something else.
     if draft.mistakes.is_empty() {
