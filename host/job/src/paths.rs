@@ -52,14 +52,14 @@ fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mu
     }
 }
 
-/// Only names of local files are patterns: a URL may hold `?`, and a subdataset's name `[`.
+/// Only local paths are patterns: a URL may hold `?`, and a subdataset's name `[`.
 fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '[']) && matches!(Kind::of(path), Kind::File(_))
 }
 
 /// The files a pattern matches, sorted by name.
 fn matches(base: &str, pattern: &str) -> Result<Vec<String>, String> {
-    // The folder's own name is no pattern, whatever characters it has.
+    // The job file's folder is escaped: its name is no pattern, whatever characters it has.
     let pattern = &Location::resolved(&glob::Pattern::escape(base), pattern);
     let options =
         glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, case_sensitive: true };

@@ -48,7 +48,7 @@ pub struct Planning<'a> {
     pub report: Option<String>,
 }
 
-/// The limits that a spec sets; the rest is the sandbox's.
+/// The sandbox's limits for a job: those of the job file, and the sandbox's defaults for the rest.
 pub fn limits(spec: &spec::Spec) -> Limits {
     Limits {
         memory: spec.limits.memory.0,
@@ -114,7 +114,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     let opened = inputs::open(draft);
     let mut places = Places::new(draft);
     outputs::check(draft, &mut places);
-    // Without all that there is no grid, and whatever is found then would only be a consequence.
+    // The grid needs all inputs, so mistakes found after a mistake here would only be its consequences.
     if !draft.mistakes.is_empty() {
         return None;
     }
@@ -122,7 +122,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     let place = outputs::Place::of(&placed.grid, draft, &opened);
     let mut outputs = outputs::plan(draft, &opened, place);
     let halo = halo(draft, &params);
-    // One tile for now: how the grid is cut depends on what the rest of the task takes.
+    // The grid is one tile for now: the size of tiles depends on the memory that the rest of the task takes.
     let tiling = Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols);
     let tiling = tiling.map_err(|error| _ = draft.wrong("grid", error.to_string())).ok()?;
     let mut task = Task {
@@ -135,7 +135,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         tiling,
         grid: placed.grid,
         halo,
-        // Without a nodata value, what a tile that isn't run leaves behind would read as 0.
+        // Skipped tiles need a nodata value: without one their pixels would read as 0.
         skip_empty: spec.grid.skip_empty && outputs.iter().all(|o| o.task.rasters == 0 || o.task.nodata.is_some()),
         limits: limits(spec),
         block_cache: 0,
@@ -148,7 +148,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
     outputs.iter_mut().flat_map(|output| &mut output.targets).for_each(|target| target.tile = tile);
-    // What is wrong with one of them may be a consequence of something else.
+    // The rehearsal needs a plan without mistakes: its failures would be consequences.
     if draft.mistakes.is_empty() {
         outputs::rehearse(draft, &opened, &mut outputs, &mut places);
     }
@@ -230,7 +230,7 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
     opened.iter().zip(&placed.placements).map(of_input).collect()
 }
 
-/// An integer band without nodata has nothing to stand for pixels beyond its file.
+/// Refuses an integer band without nodata that doesn't cover the grid and its halo: no value could stand for the missing pixels.
 fn check_fill(draft: &mut Draft<'_>, task: &Task, opened: &[Opened]) {
     let halo =
         if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
@@ -259,11 +259,11 @@ fn cut(draft: &mut Draft<'_>, task: &mut Task, opened: &[Opened], outputs: &[Pla
     let (rows, cols) = match loaded.spec.grid.tile {
         Some([cols, rows]) => (rows, cols),
         None => {
-            // Other outputs get blocks that suit the tiles.
+            // Only blocks that the job's options ask for count: all other outputs get blocks that suit the tiles.
             let given: Vec<_> = outputs.iter().flat_map(|o| &o.targets).filter_map(TargetSpec::given_block).collect();
             let blocks: Vec<_> = blocks(opened).chain(given.iter().copied()).collect();
             let remote = opened.iter().flat_map(|i| &i.files).any(|f| is_remote(&f.path));
-            // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
+            // The function allocates memory of its own; a budget of twice the pixels leaves room for it.
             let budget = TileBudget {
                 memory: task.limits.memory.min(TILES_MEMORY),
                 bytes_per_pixel: working_set(task, 1, 1, 0).max(1).saturating_mul(2),
@@ -299,5 +299,5 @@ fn blocks(opened: &[Opened]) -> impl Iterator<Item = (u32, u32)> {
     opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block)
 }
 
-/// Memory that all tiles under way may take together, bytes.
+/// Memory for all tiles under way together, bytes.
 const TILES_MEMORY: u64 = 256 << 20;

@@ -25,7 +25,7 @@ pub fn read(tree: &Node, base: &str, source: &Source, mistakes: Mistakes) -> Res
     };
     let mut spec = match Spec::deserialize(&read) {
         Ok(spec) => spec,
-        // The schema has let through what the types don't take.
+        // The schema allows a value that the types refuse: a mistake of tilefn's own, better said than hidden.
         Err(error) => {
             reader.mistakes.add(source.file(), "", error.to_string());
             return Err(reader.mistakes);
@@ -37,10 +37,10 @@ pub fn read(tree: &Node, base: &str, source: &Source, mistakes: Mistakes) -> Res
 
 /// Where the schema has a key's example.
 const EXAMPLE: &str = "/examples/0";
-/// Mistakes in the items of one list after which the rest is not looked at.
+/// The reader stops in a list after so many wrong items.
 const WRONG_ITEMS: usize = 20;
 
-/// What reading a value needs besides the value. Every method that returns an `Option` has noted a mistake when that is `None`.
+/// The job file and the mistakes found in it so far. A method that returns `None` has noted a mistake.
 struct Reader<'s> {
     tree: &'s Node,
     source: &'s Source,
@@ -140,7 +140,7 @@ impl Reader<'_> {
         None
     }
 
-    /// A value of one of several kinds: for sections the kind whose keys are there, else the one of the value's own type.
+    /// A value of one of several kinds. A section's kind is told by the needed keys that are there, another value's by its type.
     fn one_of(&mut self, kinds: &[Value], wanted: &str, field: &Field<'_>) -> Option<Node> {
         let data = &field.node.data;
         if kinds.iter().any(|kind| kind["type"] == "object") {
@@ -160,7 +160,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A list. One that is wrong throughout says so only [`WRONG_ITEMS`] times.
+    /// A list. A list that is wrong throughout gives [`WRONG_ITEMS`] mistakes.
     fn list(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
         let (least, most) = (rules["minItems"].as_u64().unwrap_or(0), rules["maxItems"].as_u64());
         let of = &rules["items"];
@@ -178,7 +178,7 @@ impl Reader<'_> {
         if length < least || most.is_some_and(|most| length > most) {
             return self.keep(field, wanted, false);
         }
-        // So many numbers mean something only together.
+        // Numbers of a list of fixed length mean something only together, so the mistake is the list's.
         if numbers {
             let Some(found) = items.iter().map(finite).collect::<Option<Vec<_>>>() else {
                 return self.keep(field, wanted, false);
@@ -219,7 +219,7 @@ impl Reader<'_> {
 
     /// A section: a table with keys of its own. `others` are the kinds of section that it could have been.
     ///
-    /// What is missing or wrong and can't be left out has a stand-in, so that contradictions in the rest are found, too.
+    /// A needed value that is missing or wrong is replaced by a stand-in, so that contradictions in the rest are found in the same run.
     fn section(&mut self, rules: &Value, others: &[&Value], field: &Field<'_>) -> Option<Node> {
         let Data::Table(entries) = &field.node.data else {
             self.expected(field, "a table")

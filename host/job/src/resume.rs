@@ -93,7 +93,7 @@ fn places(loaded: &Loaded, job: &Job) -> Result<Option<(PathBuf, Vec<PathBuf>)>,
             } else {
                 serde_json::to_string(&outputs)
             };
-            // What was read from JSON or TOML can be written.
+            // Values that were read from JSON or TOML can be written, so this can't fail.
             let which = digest(&what.unwrap_or_default());
             let name = Path::new(&job.path).file_name().unwrap_or_default().to_string_lossy();
             beside(&loaded.base.join(format!("{name}-{which}")), "journal")

@@ -37,7 +37,7 @@ pub enum Data {
     List(Vec<Node>),
     /// Values by name, in the order written.
     Table(Vec<Entry>),
-    /// What no key of a job file accepts (a date, null, a number beyond 64 bits), as it's shown in a message.
+    /// A value that no key accepts (a date, null, a number beyond 64 bits), as a message shows it.
     Other(String),
 }
 
@@ -188,7 +188,7 @@ pub fn item(parent: &str, index: usize) -> String {
     format!("{parent}[{index}]")
 }
 
-/// Splits what [`join`] and [`item`] made. What they can't have made gives segments that lead nowhere.
+/// Splits a key path that [`join`] and [`item`] made. Any other text gives segments that lead nowhere.
 pub fn segments(path: &str) -> Vec<Segment> {
     let mut found = Vec::new();
     let mut rest = path;

@@ -147,7 +147,7 @@ impl Serialize for Nodata {
     }
 }
 
-/// Accepts what the job file accepts: a text that `text` can read, or a number that `number` takes.
+/// Accepts a text that `text` can read, or a number that `number` or `whole` takes.
 struct TextOrNumber<T> {
     wanted: &'static str,
     text: fn(&str) -> Option<T>,

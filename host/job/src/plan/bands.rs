@@ -1,4 +1,4 @@
-//! What the pixels of an input's bands are: which are valid, how they are converted, and what marks the others.
+//! How an input's bands are read: which pixels are valid, how numbers are converted, and which value marks invalid pixels.
 
 use super::Draft;
 use crate::spec::{InputNodata, MaskUse, RasterInput};

@@ -1,11 +1,11 @@
-//! How much memory GDAL's block cache is worth.
+//! The size of GDAL's block cache.
 
 use super::inputs::Opened;
 use raster::BandInfo;
 
 /// At least this much, bytes.
 const LEAST: u64 = 4 << 20;
-/// At most this much, bytes: blocks of a larger cache come into memory that the kernel has to find and clear first.
+/// At most this much, bytes: each block of a larger cache is put into new memory, which the kernel has to find and clear.
 const MOST: u64 = 64 << 20;
 
 /// The tiles that are read.

@@ -1,4 +1,4 @@
-//! What neither the wire nor the system can carry is refused before the first tile.
+//! Refuses, before the first tile, a job that is too large for the wire or for the system.
 
 use super::Draft;
 use crate::spec::WorkerKind;
@@ -6,10 +6,10 @@ use wire::{MAX_BANDS, MAX_RASTERS};
 use worker::open_files;
 use worker::{Task, remote::MAX_SETUP};
 
-/// Output files that a module's results can have: what the sandbox takes of a call.
+/// Most output files: the sandbox takes so many results of a call.
 const MAX_OUTPUTS: u64 = 65_536;
 
-/// Holds the finished task against all such bounds.
+/// Checks the finished task against all bounds.
 pub fn check(draft: &mut Draft<'_>, task: &Task) {
     for input in &task.inputs {
         if let Some(raster) = input.rasters.iter().find(|r| r.bands.len() > MAX_BANDS) {

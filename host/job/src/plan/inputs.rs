@@ -165,7 +165,7 @@ fn describe(
         None => (1..=info.bands.len()).collect(),
     };
     let bands_key = format!("{key}.bands");
-    // Bands of several types are one to a function that asks for a type.
+    // A function that asks for a type takes bands of several types.
     let types = match wanted.dtype {
         None => info.dtype_of(&bands).map(|dtype| vec![dtype]),
         Some(_) => info.dtypes_of(&bands),

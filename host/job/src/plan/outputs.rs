@@ -46,7 +46,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What is wrong with the outputs whatever the inputs are: names that the function doesn't have, paths that can't be.
+/// Checks the outputs as far as the inputs don't matter: their names, and their paths.
 pub fn check(draft: &mut Draft<'_>, places: &mut Places) {
     let (given, description) = (&draft.loaded.spec.outputs, draft.description);
     let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
@@ -71,7 +71,7 @@ pub fn check(draft: &mut Draft<'_>, places: &mut Places) {
     check_paths(draft, places);
 }
 
-/// Plans all outputs in the description's order; those that the job leaves out have no files.
+/// Plans all outputs in the description's order. An output that the job leaves out has no files.
 pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Place<'_>) -> Vec<Planned> {
     let (given, description) = (&draft.loaded.spec.outputs, draft.description);
     let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| {
@@ -113,7 +113,7 @@ pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Place<'_>) -> Vec<
                 .iter()
                 .map(|path| target(output, path, placed, dtype, nodata, draft.planning.threads))
                 .collect();
-            // A nodata value that doesn't fit has been said above.
+            // A nodata value that doesn't fit is a mistake already, see above.
             let errors =
                 targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
             for error in errors {
@@ -137,7 +137,7 @@ pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Place<'_>) -> Vec<
     planned
 }
 
-/// A nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
+/// Refuses a nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
 fn check_nodata(draft: &mut Draft<'_>, key: &str, output: &Output, targets: &[TargetSpec]) {
     let Some(target) = targets.iter().find(|t| t.nodata.is_some()) else { return };
     let Some(nodata) = target.nodata.filter(|value| *value != Nodata::Float(f64::NAN)) else { return };
@@ -154,13 +154,13 @@ fn check_nodata(draft: &mut Draft<'_>, key: &str, output: &Output, targets: &[Ta
     }
 }
 
-/// Tries all outputs out, each with the number of bands that is likely: one for each name, or those of the first input if it doesn't
-/// work with one. Files that they have beside them are held against what the job reads and writes.
+/// Tries all outputs out, each with its likely number of bands: one for each name, or as many as the first input has if the format refuses
+/// one. Files that a format writes beside an output are checked against all that the job reads and writes.
 pub fn rehearse(draft: &mut Draft<'_>, inputs: &[Opened], planned: &mut [Planned], places: &mut Places) {
     let of_inputs = inputs.iter().flat_map(|i| &i.files).map(|f| u32::try_from(f.bands.len()).unwrap_or(1)).next();
     for Planned { task: output, targets } in planned {
         let key = format!("outputs.{}", output.name);
-        // Of many files in one format, one is enough, if no other has a longer name.
+        // One file of each format and length of name is tried: a list may have thousands.
         let mut tried: BTreeMap<(Option<OsString>, usize), (u32, Rehearsal)> = BTreeMap::new();
         for target in targets {
             let (extension, name) = (Path::new(&target.path).extension(), Path::new(&target.path).file_name());
@@ -201,7 +201,7 @@ fn try_out(target: &TargetSpec, of_inputs: Option<u32>) -> Result<(u32, Rehearsa
     others.into_iter().find_map(works).ok_or(refused)
 }
 
-/// Files that exist, folders that don't, files that are something else to the job.
+/// Refuses outputs that exist, whose folder doesn't exist, or that are something else to the job.
 fn check_paths(draft: &mut Draft<'_>, places: &mut Places) {
     for (name, output) in &draft.loaded.spec.outputs {
         let key = format!("outputs.{name}.{}", if output.files.is_list() { "paths" } else { "path" });
@@ -209,7 +209,7 @@ fn check_paths(draft: &mut Draft<'_>, places: &mut Places) {
             let mut wrong = |message: String| {
                 draft.wrong(key.clone(), message);
             };
-            // What isn't a local path is for GDAL to judge.
+            // Only GDAL can judge a path that isn't local.
             let elsewhere = written.kind().is_elsewhere();
             let exists = match raster::destination(written) {
                 Err(problem) => {

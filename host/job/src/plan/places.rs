@@ -13,18 +13,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use types::location::Kind;
 
-/// GDAL's prefixes for what is in a file of another kind; the file's path follows, and its name in there after that.
+/// GDAL's prefixes for files inside another file: the outer file's path follows the prefix, then the name inside.
 const ARCHIVES: [&str; 8] =
     ["/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/", "/vsisubfile/", "/vsisparse/", "/vsicrypt/"];
 
 /// A file, however its name is spelled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    /// By device and number, which hard links share.
+    /// A file that is there: its device and number, which hard links share.
     Inode(u64, u64),
-    /// It isn't there yet: its folder's device and number, and its name.
+    /// A file that isn't there yet: its folder's device and number, and its name.
     Name(u64, u64, OsString),
-    /// It is on no file system of this machine.
+    /// A file on no file system of this machine, by GDAL's name.
     Elsewhere(String),
 }
 
@@ -46,7 +46,7 @@ impl Spot {
             return elsewhere(path);
         }
         let place = raster::destination(&path).unwrap_or_else(|_| PathBuf::from(&path));
-        // A device is none that could be written, but it may be read.
+        // `destination` refuses devices, which a job may read all the same.
         if let (Ok(meta), Ok(path)) = (fs::metadata(&place), fs::canonicalize(&place)) {
             return Self { key: Key::Inode(meta.dev(), meta.ino()), path, is_dir: meta.is_dir() };
         }
@@ -127,7 +127,7 @@ fn ignores_case(folder: &Path) -> bool {
 /// All files that the job reads, and those that it writes so far, each with what it is to the job.
 pub struct Places {
     known: HashMap<Key, String>,
-    /// Those that others can be in: folders, and what is on other machines.
+    /// Those that can hold others: folders, archives, and files on other machines.
     containers: Vec<(Spot, String)>,
     /// All of them, for outputs that are folders.
     all: Vec<(Spot, String)>,
@@ -171,7 +171,7 @@ impl Places {
         self.add(path, what);
         let Ok(info) = survey.info(path) else { return };
         let name = gdal_path(path);
-        // To look at each file on another machine takes long; the list of those of one raster is known.
+        // Looking at each file on another machine takes long, and GDAL's list of the raster's files is enough.
         if is_remote(&name) && is_remote(&file_of(path)) && !name.ends_with(".vrt") {
             info.files.iter().for_each(|file| self.add(file, what));
         } else {
@@ -196,7 +196,7 @@ impl Places {
         self.all.push((spot, what.to_owned()));
     }
 
-    /// What a file to be written would destroy.
+    /// The known file that writing this one would destroy.
     fn hit(&self, spot: &Spot) -> Option<&str> {
         if let Some(what) = self.known.get(&spot.key) {
             return Some(what);
@@ -205,7 +205,7 @@ impl Places {
         others.iter().find(|(other, _)| spot.hits(other)).map(|(_, what)| what.as_str())
     }
 
-    /// Refuses to write a file that is something else to the job; `what` is what it is from now on. Returns whether it was refused.
+    /// Refuses to write a file that is something else to the job; else the file is known as `what` from now on. Returns whether it was refused.
     pub fn writes(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, what: &str) -> bool {
         let spot = Spot::of(path);
         if let Some(known) = self.hit(&spot) {
@@ -230,7 +230,8 @@ impl Places {
         false
     }
 
-    /// Refuses an output that has another file beside it, with this ending in place of its extension, which is something else to the job, or is there and isn't to be replaced.
+    /// Refuses an output whose format writes a second file beside it (`ending` in place of the extension), if that file is something else to the
+    /// job, or exists and must not be replaced.
     pub fn writes_beside(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, ending: &str, what: &str) {
         let elsewhere = Kind::of(path).is_elsewhere();
         let target =

@@ -123,7 +123,7 @@ impl Problem {
     }
 }
 
-/// In this order: CRS, resolution and bounds of the job file; its reference; the first input.
+/// The grid that says where pixels lie: the job file's own CRS, resolution and bounds, else its reference, else the first input.
 fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
     let spec = &draft.loaded.spec.grid;
     let of_input = |input: &Opened| {
@@ -147,7 +147,7 @@ fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
         },
     };
     let own = spec.crs.is_some() || spec.resolution.is_some();
-    // Of a grid of the job's own, the file says at most the CRS or the resolution.
+    // If the job has a grid of its own, the file gives at most the CRS or the resolution.
     let named = match named {
         Some((name, info, input)) => match upright(&name, &info, spec.tolerance) {
             Ok(grid) => Some(Reference { name, grid, input, is_file: true }),
@@ -167,7 +167,7 @@ fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
         }
         return named;
     }
-    // A grid of the job's own: what it doesn't say is the reference's.
+    // The job has a grid of its own: the reference gives the rest.
     let crs = match &spec.crs {
         None => named.as_ref().map(|r| r.grid.crs.clone()),
         Some(text) => match raster::crs_from_user(text) {

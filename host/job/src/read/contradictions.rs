@@ -1,4 +1,4 @@
-//! What each value allows, but not all together.
+//! Contradictions: values that are right one by one, but not together.
 
 use super::Reader;
 use super::formats::is_tag;
@@ -12,7 +12,7 @@ use crate::units::Nodata;
 use std::collections::HashMap;
 
 impl Reader<'_> {
-    /// Looks for contradictions in what the job file says; what is wrong already has been left out of `spec`.
+    /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
     pub fn contradictions(&mut self, spec: &mut Spec) {
         for (name, input) in &spec.inputs {
             let key = join("inputs", name);
@@ -67,7 +67,7 @@ impl Reader<'_> {
             let message = "contradicts `burn`: burn one value, or each feature's attribute";
             self.refuse(section, "burn_attribute", message);
         }
-        // The value outside is 0 if nothing else was written, which every type holds.
+        // A nodata value that wasn't written is 0, which every type holds.
         for (key, value) in [("burn", input.burn), ("nodata", Some(input.nodata.0))] {
             if let Some(value) = value
                 && !holds(input.dtype, value)
