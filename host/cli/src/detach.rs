@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use types::location::Kind;
 
 /// How often a controller on AWS uploads how far the job is.
 const UPLOAD_EVERY: Duration = Duration::from_secs(5);
@@ -98,9 +99,7 @@ fn detach(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
     let inputs = plan.task.inputs.iter().flat_map(|i| i.rasters.iter().map(move |r| (&i.name, &r.path)));
     let outputs = plan.task.outputs.iter().zip(&plan.outputs);
     let outputs = outputs.flat_map(|(o, targets)| targets.iter().map(move |t| (&o.name, &t.path)));
-    if let Some((name, path)) =
-        inputs.chain(outputs).find(|(_, path)| !path.contains("://") && !path.starts_with("/vsi"))
-    {
+    if let Some((name, path)) = inputs.chain(outputs).find(|(_, path)| !Kind::of(path).is_elsewhere()) {
         return Err(Fatal::usage(format!(
             "{name}: {path} is a file of this machine, which a controller on AWS can't reach; use s3://"
         )));

@@ -5,14 +5,13 @@ use super::fatal::Fatal;
 use super::s3;
 use super::threads::{check_threads, cores};
 use clap::Args;
-use controller::{Job, Journal, JournalError, Plan, beside, digest, lock_elsewhere, lock_here};
-use job::{self, Loaded, Survey};
-use raster::{gdal_path, is_remote};
-use sandbox::{Function, Module, Sandbox, user_cache_dir};
+use controller::{Job, Journal, Plan};
+use job::{self, Loaded, Planning, Resume, ResumeError, Run, Survey};
+use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use types::location::Kind;
 use worker::KEPT_MEMORY;
 
 /// Bytes of a job file and of a module that come from S3.
@@ -77,7 +76,7 @@ pub struct Prepared {
 
 /// Reads the job file, overrides put in.
 pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
-    if arguments.job.starts_with("s3://") {
+    if Kind::of(&arguments.job) == (Kind::Url { scheme: "s3" }) {
         let text = String::from_utf8(s3::read(&arguments.job, MAX_JOB)?).map_err(Fatal::usage)?;
         // What comes from there has no relative paths; if it had, they would belong to the temporary folder.
         let loaded = job::load_text(&arguments.job, text, &std::env::temp_dir(), &overrides(arguments));
@@ -113,19 +112,22 @@ pub fn prepare(
     let identity = Job {
         path: arguments.job.clone(),
         sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
-        module: loaded.spec.function.module.clone(),
+        module: loaded.spec.function.module.to_string(),
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
     let journal = if start { open_journal(arguments, &mut loaded, &identity, &survey, console)? } else { None };
-    let options = job::Options {
+    let planning = Planning {
+        loaded: &loaded,
+        survey: &survey,
+        function: &function,
+        job: identity,
         overwrite: arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites),
         made: journal.as_ref().map(Journal::made).unwrap_or_default(),
         threads,
-        job_file: (arguments.job != "-").then(|| arguments.job.clone()),
         report: report.map(|path| path.display().to_string()),
     };
-    let mut plan = job::plan(&loaded, &survey, &function, identity, &options).map_err(mistakes)?;
+    let mut plan = planning.plan().map_err(mistakes)?;
     raster::init(plan.task.block_cache);
     plan.warnings.extend(raster::settings_warnings());
     plan.warnings.extend(sandbox.warnings().iter().cloned());
@@ -152,8 +154,7 @@ fn compile(loaded: &Loaded, module: Vec<u8>, threads: usize) -> Result<(Vec<u8>,
     Ok((module, sandbox, compiled))
 }
 
-/// Opens the run's journal, and lets the grid be cut as an earlier run has done. A new run can do without: then it can't
-/// be resumed.
+/// Opens the run's journal, and says what the run goes on with.
 fn open_journal(
     arguments: &JobArguments,
     loaded: &mut Loaded,
@@ -161,71 +162,27 @@ fn open_journal(
     survey: &Survey,
     console: &Console,
 ) -> Result<Option<Journal>, Fatal> {
-    let Some((path, locks)) = places(arguments, loaded)? else { return Ok(None) };
-    let grounds = job::grounds(&loaded.spec, survey, &job.function, &job.module_sha256);
-    let journal = match Journal::open(path, locks, grounds, arguments.overwrite, arguments.resume) {
-        Ok(journal) => journal,
-        Err(e @ JournalError::Unusable { .. }) if !arguments.resume => {
-            console.warn(&format!("this run can't be resumed: {e}"));
-            return Ok(None);
+    let resume = Resume { overwrite: arguments.overwrite, resume: arguments.resume };
+    let run = resume.open(loaded, job, survey).map_err(|e| match e {
+        ResumeError::Locks(..) => Fatal::failed(e),
+        ResumeError::Journal(_) | ResumeError::Tile(..) => Fatal::usage(e),
+    })?;
+    match &run {
+        Run::Unjournaled(e) => console.warn(&format!("this run can't be resumed: {e}")),
+        Run::Resumed(journal) => {
+            let done = journal.tiles_done();
+            console.say(
+                &format!("going on with a run that has done {done} tiles"),
+                "resume",
+                || json!({ "done": done }),
+            );
         }
-        Err(e) => return Err(Fatal::usage(e)),
-    };
-    if !journal.has_checkpoint() {
-        if arguments.resume {
+        Run::New(_) if arguments.resume => {
             console.say("there is nothing to go on with: the job starts afresh", "resume", || json!({ "done": 0 }));
         }
-        return Ok(Some(journal));
+        Run::New(_) | Run::Homeless => {}
     }
-    let tile = journal.tile();
-    if loaded.spec.grid.tile.is_some_and(|cut| cut != tile) {
-        return Err(Fatal::usage(format!(
-            "grid.tile: the unfinished run has tiles of {} × {}; leave grid.tile away to go on with it",
-            tile[0], tile[1]
-        )));
-    }
-    loaded.spec.grid.tile = Some(tile);
-    let done = journal.tiles_done();
-    console.say(&format!("going on with a run that has done {done} tiles"), "resume", || json!({ "done": done }));
-    Ok(Some(journal))
-}
-
-/// Where the journal lies, and the locks of all outputs: the journal beside the first output that is a local file, else beside the job file. None
-/// where there is no such folder, of which the planner says more.
-fn places(arguments: &JobArguments, loaded: &Loaded) -> Result<Option<(PathBuf, Vec<PathBuf>)>, Fatal> {
-    let outputs: Vec<_> = loaded.spec.outputs.values().flat_map(|o| o.files.as_slice()).collect();
-    let is_local = |path: &str| !is_remote(&gdal_path(path)) && !path.contains("://");
-    let mut elsewhere: Vec<_> = user_cache_dir().iter().map(|modules| modules.with_file_name("locks")).collect();
-    // Where there is no home, or nothing can be written there.
-    elsewhere.push(std::env::temp_dir().join(format!("tilefn-locks-{}", rustix::process::getuid().as_raw())));
-    let journal = match outputs.iter().find(|path| is_local(path)) {
-        Some(local) => beside(Path::new(local), "journal"),
-        None => {
-            // Jobs from one file may run side by side, with other outputs or, without outputs, with other inputs.
-            let what = if outputs.is_empty() {
-                serde_json::to_string(&(&loaded.spec.function, &loaded.spec.inputs, &loaded.spec.params))
-            } else {
-                serde_json::to_string(&outputs)
-            };
-            let which = digest(&what.map_err(Fatal::failed)?);
-            let name = Path::new(&arguments.job).file_name().unwrap_or_default().to_string_lossy();
-            beside(&loaded.base.join(format!("{name}-{which}")), "journal")
-        }
-    };
-    let mut locks = BTreeSet::new();
-    for path in outputs {
-        locks.insert(match is_local(path) {
-            true => lock_here(Path::new(path)),
-            false => lock_elsewhere(&gdal_path(path), &elsewhere)
-                .map_err(|e| Fatal::failed(format!("can't make a folder for locks, {elsewhere:?}: {e}")))?,
-        });
-    }
-    if locks.is_empty() {
-        locks.insert(journal.with_extension("tilefn-lock"));
-    }
-    let is_there = |path: &PathBuf| path.parent().is_some_and(Path::is_dir);
-    let all_there = is_there(&journal) && locks.iter().all(is_there);
-    Ok(all_there.then(|| (journal, locks.into_iter().collect())))
+    Ok(run.into_journal())
 }
 
 /// All overrides, short forms written out.
@@ -253,13 +210,14 @@ pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
 fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     let function = &loaded.spec.function;
     let path = &function.module;
-    if path.starts_with("s3://") {
-        return checked(function, s3::read(path, MAX_MODULE)?);
+    match path.kind() {
+        Kind::Url { scheme: "s3" } => return checked(function, s3::read(path, MAX_MODULE)?),
+        Kind::Url { .. } => {
+            return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
+        }
+        _ => {}
     }
-    if path.contains("://") {
-        return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| {
+    let bytes = std::fs::read(path.as_str()).map_err(|e| {
         let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
         Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
     })?;

@@ -8,7 +8,7 @@
 use super::locks::{Lock, LockError};
 use super::ranges::Ranges;
 use super::reduce::{Lengths, Reduction};
-use raster::{Saved, Unfinished, discard_unfinished, gdal_path, is_remote, is_stamped};
+use raster::{Saved, Unfinished, discard_unfinished, is_remote, is_stamped};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,8 +240,8 @@ impl Journal {
     pub fn made(&self) -> BTreeSet<String> {
         let made = |file: &&FileState| match file {
             FileState::Named { .. } => true,
-            // An object in a store has no stamp. When the run began it wasn't there, or could be replaced.
-            FileState::Complete { path, .. } if is_remote(&gdal_path(path)) => true,
+            // An object in a store has no stamp. It was not there when the run began, or could be replaced.
+            FileState::Complete { path, .. } if is_remote(path) => true,
             FileState::Complete { path, at } => is_stamped(Path::new(path), at.stamp),
             FileState::Empty { .. } | FileState::Unfinished { .. } => false,
         };

@@ -1,13 +1,12 @@
-//! What the results of a job rest on: when any of it has changed, another run can't go on with what one has done.
+//! The grounds of a job: everything its results depend on. A run can be resumed only while they are the same.
 
 use super::plan::{Survey, in_threads};
 use super::spec::{Input, Output, Spec};
 use controller::Ground;
-use raster::{Fingerprint, fingerprints, gdal_path, is_remote};
+use raster::{Fingerprint, fingerprints, is_remote};
 use serde::Serialize;
 
-/// All that the results of `spec` rest on, with this function, given as its name and the module's hash. Files are those that the survey has
-/// found, and all that they refer to.
+/// The grounds of a job. `function`: its name; `module_sha256`: its module's hash. Files count with all files that they refer to.
 pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str) -> Vec<Ground> {
     let mut grounds = vec![
         ground("tilefn", env!("CARGO_PKG_VERSION")),
@@ -15,7 +14,7 @@ pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str
         ground("the function", format!("{function}, of the module with sha256 {module_sha256}")),
         ground("limits", json(&spec.limits)),
     ];
-    // How the grid is cut doesn't change the pixels; nor does who does the work.
+    // The size of tiles is no ground: it doesn't change pixels. Nor are the workers.
     let grid = super::spec::Grid { tile: None, ..spec.grid.clone() };
     grounds.push(ground("grid", json(&grid)));
     grounds.extend(spec.params.iter().map(|(name, value)| ground(&format!("params.{name}"), json(value))));
@@ -28,21 +27,21 @@ pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str
     grounds
 }
 
-/// The fingerprints of all files, each with what the job has it for.
+/// The fingerprints of all files, each with its use in the job.
 fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Fingerprint)> {
-    let mut paths: Vec<(String, &String)> = Vec::new();
+    let mut paths: Vec<(String, &str)> = Vec::new();
     for (name, input) in &spec.inputs {
         let files = match input {
             Input::Raster(input) => input.files.as_slice(),
             Input::Vector(input) => std::slice::from_ref(&input.vector),
         };
-        paths.extend(files.iter().map(|path| (format!("input {name}"), path)));
+        paths.extend(files.iter().map(|path| (format!("input {name}"), path.as_str())));
     }
     let reference = spec.grid.reference.iter().filter(|name| !spec.inputs.contains_key(*name));
-    paths.extend(reference.map(|path| ("grid.reference".to_owned(), path)));
-    paths.extend(spec.grid.extent_from.iter().flatten().map(|path| ("grid.extent_from".to_owned(), path)));
-    let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(_, path)| is_remote(&gdal_path(path)));
-    let look = |(what, path): &(String, &String)| -> Vec<(String, Fingerprint)> {
+    paths.extend(reference.map(|path| ("grid.reference".to_owned(), path.as_str())));
+    paths.extend(spec.grid.extent_from.iter().flatten().map(|path| ("grid.extent_from".to_owned(), path.as_str())));
+    let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(_, path)| is_remote(path));
+    let look = |(what, path): &(String, &str)| -> Vec<(String, Fingerprint)> {
         let files = survey.files(path);
         fingerprints(path, files).into_iter().map(|file| (what.clone(), file)).collect()
     };
@@ -55,6 +54,6 @@ fn ground(what: &str, state: impl Into<String>) -> Ground {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // What was read from JSON or TOML can be written.
+    // Values that were read from JSON or TOML can be written, so this can't fail.
     serde_json::to_string(value).unwrap_or_default()
 }

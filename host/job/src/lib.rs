@@ -7,6 +7,7 @@ mod parse;
 mod paths;
 mod plan;
 mod read;
+mod resume;
 mod schema;
 pub mod spec;
 mod tree;
@@ -16,9 +17,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use grounds::grounds;
 pub use mistakes::{Mistake, Mistakes, Place, did_you_mean};
-pub use plan::{Options, Survey, limits, plan};
+pub use plan::{Planning, Survey, limits};
+pub use resume::{Resume, ResumeError, Run};
 pub use schema::schema;
 pub use spec::Spec;
 pub use tree::{item, join};
@@ -26,10 +27,10 @@ pub use units::{Nodata, Size, Time};
 
 use tree::{Node, Source};
 
-/// Bytes a job file may have: room for a hundred thousand paths.
+/// Most bytes of a job file: room for a hundred thousand paths.
 const MAX_FILE: u64 = 16 << 20;
 
-/// A job file that was read and found right in itself, with what's needed to say more about it.
+/// A job file without mistakes, with the places of its values for mistakes that planning finds.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The job. All its paths are absolute, URLs, or names that only GDAL knows.
@@ -46,8 +47,8 @@ impl Loaded {
         self.source.text()
     }
 
-    /// Where the value of a key was written, for a mistake about it. `inputs.red.bands[0]` is a key path; [`join`] and [`item`]
-    /// make them. What isn't in the job file has the place of the innermost table or list around it.
+    /// The place where the value of a key path such as `inputs.red.bands[0]` was written; [`join`] and [`item`] make key paths.
+    /// A value that isn't in the job file has the place of the innermost table or list around it.
     pub fn position(&self, key_path: &str) -> Place {
         self.source.place(self.tree.origin_of(key_path))
     }
@@ -56,7 +57,7 @@ impl Loaded {
 /// Reads the job file at `path`, or standard input for `-`, with each `section.key=value` of `overrides` put in.
 ///
 /// # Errors
-/// Everything that is wrong with it, all at once; or that it can't be read.
+/// All mistakes at once, or that the file can't be read.
 pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
     let stdin = path == "-";
     let name = if stdin { "<stdin>" } else { path };
@@ -86,11 +87,11 @@ pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
     load_text(name, text, &base, overrides)
 }
 
-/// As [`load`], from text that came from elsewhere. `name` is what messages call it: JSON if it ends in `.json`, TOML if in `.toml`, else
-/// what it looks like. `base` is the folder, absolute, that relative paths belong to.
+/// Reads a job file's text. `name`: the file's name in messages; `.json` and `.toml` decide the language, else the text's first character.
+/// `base`: the absolute folder that relative paths belong to.
 ///
 /// # Errors
-/// Everything that is wrong with it, all at once.
+/// All mistakes at once.
 pub fn load_text(name: &str, text: String, base: &Path, overrides: &[String]) -> Result<Loaded, Mistakes> {
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let json = match Path::new(name).extension().and_then(|e| e.to_str()) {

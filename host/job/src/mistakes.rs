@@ -31,7 +31,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Order of printing: the file as a whole, then by position, then overrides.
+    /// The order of printing: the file as a whole, then by position, then overrides.
     fn rank(&self) -> (u8, usize, usize) {
         match self {
             Self::File { .. } => (0, 0, 0),
@@ -119,7 +119,7 @@ impl Mistakes {
         Self(Vec::new())
     }
 
-    /// Adds one, which the caller may give a [`hint`](Mistake::hint). Kept sorted by place; those of one place in the order added.
+    /// Adds a mistake, which the caller may give a [`hint`](Mistake::hint). Mistakes are sorted by place; those of one place keep their order.
     pub fn add(&mut self, place: Place, key: impl Into<String>, message: impl Into<String>) -> &mut Mistake {
         let at = self.0.partition_point(|m| m.place.rank().cmp(&place.rank()) != Ordering::Greater);
         self.0.insert(at, Mistake { place, key: key.into(), message: message.into(), hint: None });

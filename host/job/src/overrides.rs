@@ -18,7 +18,7 @@ pub fn apply(root: &mut Node, arguments: &[String], source: &Source, mistakes: &
     }
 }
 
-/// On failure, the key as far as it's known and what is wrong.
+/// Puts one override into the tree. The error has the key, as far as it is known, and what is wrong.
 fn set(root: &mut Node, argument: &str, origin: Origin) -> Result<(), (String, String)> {
     let (keys, text) = split(argument).map_err(|message| (String::new(), message))?;
     let path = keys.iter().fold(String::new(), |path, key| join(&path, key));
@@ -45,7 +45,7 @@ fn set(root: &mut Node, argument: &str, origin: Origin) -> Result<(), (String, S
     Ok(())
 }
 
-/// The entry of that name, made if need be.
+/// The entry of that name; an empty table is added if there is none.
 fn child<'t>(entries: &'t mut Vec<Entry>, key: &str, origin: Origin) -> &'t mut Entry {
     let at = entries.iter().position(|e| e.key == key).unwrap_or(entries.len());
     if at == entries.len() {
@@ -85,7 +85,7 @@ fn split(argument: &str) -> Result<(Vec<String>, &str), String> {
 fn value(text: &str, origin: Origin) -> Result<Node, String> {
     let bare = || Ok(Node { data: Data::Text(text.to_owned()), origin });
     match toml_value_at(text, origin) {
-        // A date is text here: it could not be meant otherwise.
+        // A date is taken as text, since no key accepts a date.
         Ok(node) if matches!(node.data, Data::Other(_)) && text.contains(['-', ':']) => bare(),
         Ok(node) => Ok(node),
         Err(message) if text.starts_with(['[', '{', '"', '\'']) => Err(format!("the value is not TOML: {message}")),

@@ -10,7 +10,7 @@ use super::tree::{Data, Entry, Node, Origin, Source, shorten};
 /// Reads the job file's text, as JSON if `json`.
 ///
 /// # Errors
-/// Each syntax error; a tree with holes would only give rise to more.
+/// All syntax errors. There is no tree then: mistakes in a tree with holes would be consequences.
 pub fn parse(source: &Source, json: bool) -> Result<Node, Mistakes> {
     if json { parse_json(source) } else { parse_toml(source) }
 }
@@ -22,7 +22,7 @@ fn parse_toml(source: &Source) -> Result<Node, Mistakes> {
     for error in &errors {
         let offset = error.span().map_or(0, |span| span.start);
         let line = source.text().get(..offset).unwrap_or_default().matches('\n').count() + 1;
-        // The parser goes on after an error; what it finds on the same line is most often the same mistake again.
+        // The parser goes on after an error. A second error on the same line is most often the same mistake.
         if line != last_line {
             let message = format!("not TOML: {}", one_line(error.message()));
             let mistake = mistakes.add(source.place(Origin::Text(offset)), "", message);

@@ -13,14 +13,14 @@ mod places;
 mod survey;
 mod working_grid;
 
-use super::{Loaded, Mistakes, spec};
+use super::{Loaded, Mistake, Mistakes, spec};
 use block_cache::{Tiles, block_cache};
 use controller::{Job, Plan};
 use grid::{TileBudget, Tiling, choose_tile};
 use inputs::Opened;
 use outputs::Planned;
 use places::Places;
-use raster::{SourceSpec, TargetSpec, gdal_path, is_remote};
+use raster::{SourceSpec, TargetSpec, is_remote};
 use sandbox::{Description, Function, Halo, Limits, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,22 +28,27 @@ pub use survey::{Survey, in_threads};
 use types::Edge;
 use worker::{self, Task, working_set};
 
-/// What the caller decides beyond the job file.
-#[derive(Clone, Debug)]
-pub struct Options {
+/// What a job is planned from.
+pub struct Planning<'a> {
+    /// The job file.
+    pub loaded: &'a Loaded,
+    /// What its input files are.
+    pub survey: &'a Survey,
+    /// The function that it names.
+    pub function: &'a Function,
+    /// What is run, for the report.
+    pub job: Job,
     /// Whether outputs that exist may be replaced.
     pub overwrite: bool,
     /// Outputs that an earlier run, which this one goes on with, has made.
     pub made: BTreeSet<String>,
     /// Compute threads on this machine.
     pub threads: usize,
-    /// The job file, if it is one.
-    pub job_file: Option<String>,
     /// Where the run's report will be written, if anywhere.
     pub report: Option<String>,
 }
 
-/// The limits that a spec sets; the rest is the sandbox's.
+/// The sandbox's limits for a job: those of the job file, and the sandbox's defaults for the rest.
 pub fn limits(spec: &spec::Spec) -> Limits {
     Limits {
         memory: spec.limits.memory.0,
@@ -53,43 +58,76 @@ pub fn limits(spec: &spec::Spec) -> Limits {
     }
 }
 
-/// Plans the job for `function`, which is the one that the spec names; `survey` is of the same spec.
-pub fn plan(
-    loaded: &Loaded,
-    survey: &Survey,
-    function: &Function,
-    job: Job,
-    options: &Options,
-) -> Result<Plan, Mistakes> {
-    let description = function.description();
-    let spec = &loaded.spec;
-    let mut mistakes = Mistakes::new();
-    let mut warnings = Vec::new();
-    let params = params::check(loaded, description, &mut mistakes);
-    let opened = inputs::open(loaded, survey, description, &mut mistakes, &mut warnings);
-    let mut places = Places::new(loaded, survey, options, &mut mistakes);
-    outputs::check(loaded, description, &mut places, options, &mut mistakes);
-    // Without all that there is no grid, and whatever is found then would only be a consequence.
-    let placed = if mistakes.is_empty() {
-        working_grid::place(loaded, survey, &opened, &mut mistakes, &mut warnings)
-    } else {
-        None
-    };
-    let Some(placed) = placed else { return Err(mistakes) };
-    let place = outputs::Place::of(&placed.grid, loaded, survey, &opened);
-    let outputs = outputs::plan(loaded, description, &opened, place, options, &mut mistakes, &mut warnings);
-    let halo = halo(description, &params, &mut mistakes, loaded);
-    // One tile for now: how the grid is cut depends on what the rest of the task takes.
-    let tiling = match Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols) {
-        Ok(tiling) => tiling,
-        Err(error) => {
-            mistakes.add(loaded.position("grid"), "grid", error.to_string());
-            return Err(mistakes);
+/// A plan in the making, with what was found wrong so far.
+struct Draft<'a> {
+    planning: &'a Planning<'a>,
+    loaded: &'a Loaded,
+    survey: &'a Survey,
+    description: &'a Description,
+    mistakes: Mistakes,
+    warnings: Vec<String>,
+}
+
+impl Draft<'_> {
+    /// Adds a mistake in what the job file says for a key.
+    fn wrong(&mut self, key: impl Into<String>, message: impl Into<String>) -> &mut Mistake {
+        let key = key.into();
+        self.mistakes.add(self.loaded.position(&key), key, message)
+    }
+
+    /// Adds a mistake about a name in the job file that the function doesn't have.
+    fn unknown(&mut self, section: &str, what: &str, name: &str, known: &[&str]) {
+        let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message = format!("the function {} has no {what} of this name", self.description.name);
+        self.wrong(format!("{section}.{name}"), message).hint(format!("it has: {list}"));
+    }
+}
+
+impl Planning<'_> {
+    /// Plans the job.
+    ///
+    /// # Errors
+    /// All mistakes, if there are any.
+    pub fn plan(&self) -> Result<Plan, Mistakes> {
+        let draft = &mut Draft {
+            planning: self,
+            loaded: self.loaded,
+            survey: self.survey,
+            description: self.function.description(),
+            mistakes: Mistakes::new(),
+            warnings: Vec::new(),
+        };
+        let plan = plan(draft);
+        let mistakes = std::mem::take(&mut draft.mistakes);
+        match plan {
+            Some(plan) => mistakes.into_result(plan),
+            None => Err(mistakes),
         }
-    };
+    }
+}
+
+/// The plan; none where a mistake leaves nothing to go on with.
+fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
+    let Draft { planning, loaded, description, .. } = *draft;
+    let (spec, threads) = (&loaded.spec, planning.threads);
+    let params = params::check(draft);
+    let opened = inputs::open(draft);
+    let mut places = Places::new(draft);
+    outputs::check(draft, &mut places);
+    // The grid needs all inputs, so mistakes found after a mistake here would only be its consequences.
+    if !draft.mistakes.is_empty() {
+        return None;
+    }
+    let placed = working_grid::place(draft, &opened)?;
+    let place = outputs::Place::of(&placed.grid, draft, &opened);
+    let mut outputs = outputs::plan(draft, &opened, place);
+    let halo = halo(draft, &params);
+    // The grid is one tile for now: the size of tiles depends on the memory that the rest of the task takes.
+    let tiling = Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols);
+    let tiling = tiling.map_err(|error| _ = draft.wrong("grid", error.to_string())).ok()?;
     let mut task = Task {
         function: description.name.clone(),
-        module_sha256: job.module_sha256.clone(),
+        module_sha256: planning.job.module_sha256.clone(),
         params,
         inputs: task_inputs(&opened, &placed, halo, spec),
         outputs: outputs.iter().map(|o| o.task.clone()).collect(),
@@ -97,46 +135,35 @@ pub fn plan(
         tiling,
         grid: placed.grid,
         halo,
-        // Without a nodata value, what a tile that isn't run leaves behind would read as 0.
+        // Skipped tiles need a nodata value: without one their pixels would read as 0.
         skip_empty: spec.grid.skip_empty && outputs.iter().all(|o| o.task.rasters == 0 || o.task.nodata.is_some()),
         limits: limits(spec),
         block_cache: 0,
     };
-    check_fill(loaded, &task, &opened, &mut mistakes);
-    cut(loaded, &mut task, &opened, &outputs, options.threads, &mut mistakes);
-    bounds::check(loaded, &task, &mut mistakes);
+    check_fill(draft, &task, &opened);
+    cut(draft, &mut task, &opened, &outputs);
+    bounds::check(draft, &task);
     let tile = task.tiling.tile_size();
-    let workers = &spec.workers;
-    let in_turns = workers.kind != spec::WorkerKind::Threads && workers.reads == spec::Reads::Controller;
-    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads: options.threads, in_turns };
+    let in_turns = spec.workers.kind != spec::WorkerKind::Threads && spec.workers.reads == spec::Reads::Controller;
+    let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
-    let outputs = outputs.into_iter().map(|o| o.targets.into_iter().map(|t| TargetSpec { tile, ..t }).collect());
-    let mut plan = Plan { job, task: Arc::new(task), outputs: outputs.collect(), threads: options.threads, warnings };
-    // What is wrong with one of them may be a consequence of something else.
-    if mistakes.is_empty() {
-        outputs::rehearse(loaded, &opened, &mut plan, &mut places, options, &mut mistakes);
+    outputs.iter_mut().flat_map(|output| &mut output.targets).for_each(|target| target.tile = tile);
+    // The rehearsal needs a plan without mistakes: its failures would be consequences.
+    if draft.mistakes.is_empty() {
+        outputs::rehearse(draft, &opened, &mut outputs, &mut places);
     }
-    mistakes.into_result(plan)
-}
-
-/// A name in the job file that the function doesn't have.
-fn unknown(
-    loaded: &Loaded,
-    mistakes: &mut Mistakes,
-    section: &str,
-    what: &str,
-    name: &str,
-    description: &Description,
-    known: &[&str],
-) {
-    let key = format!("{section}.{name}");
-    let message = format!("the function {} has no {what} of this name", description.name);
-    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    mistakes.add(loaded.position(&key), key, message).hint(format!("it has: {list}"));
+    Some(Plan {
+        job: planning.job.clone(),
+        task: Arc::new(task),
+        outputs: outputs.into_iter().map(|output| output.targets).collect(),
+        threads,
+        warnings: std::mem::take(&mut draft.warnings),
+    })
 }
 
 /// Extra pixels around every tile.
-fn halo(description: &Description, params: &[Value], mistakes: &mut Mistakes, loaded: &Loaded) -> u32 {
+fn halo(draft: &mut Draft<'_>, params: &[Value]) -> u32 {
+    let description = draft.description;
     let name = match &description.halo {
         Halo::Fixed(pixels) => return *pixels,
         Halo::Param(name) => name,
@@ -149,11 +176,7 @@ fn halo(description: &Description, params: &[Value], mistakes: &mut Mistakes, lo
         value => {
             let key = format!("params.{name}");
             let found = value.map_or_else(|| "nothing".into(), ToString::to_string);
-            mistakes.add(
-                loaded.position(&key),
-                key,
-                format!("is the function's halo, so it must be from 0 to {MAX_HALO}; found {found}"),
-            );
+            draft.wrong(key, format!("is the function's halo, so it must be from 0 to {MAX_HALO}; found {found}"));
             0
         }
     }
@@ -207,8 +230,8 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
     opened.iter().zip(&placed.placements).map(of_input).collect()
 }
 
-/// An integer band without nodata has nothing to stand for pixels beyond its file.
-fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mistakes) {
+/// Refuses an integer band without nodata that doesn't cover the grid and its halo: no value could stand for the missing pixels.
+fn check_fill(draft: &mut Draft<'_>, task: &Task, opened: &[Opened]) {
     let halo =
         if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
     let Some(needed) = task.grid.window().padded(halo) else { return };
@@ -222,10 +245,7 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
             let key = format!("inputs.{}", input.name);
             let why =
                 if covered.contains(&task.grid.window()) { "the halo reaches" } else { "the working grid reaches" };
-            mistakes
-                .add(
-                    loaded.position(&key),
-                    key,
+            draft.wrong(key,
                     format!("{why} beyond {}, and its type, {}, has no nodata value to fill with", file.path, raster.dtype.name()),
                 )
                 .hint("set nodata of this input; or let the function take float32; or set grid.edge to \"reflect\" or \"nearest\"");
@@ -234,27 +254,21 @@ fn check_fill(loaded: &Loaded, task: &Task, opened: &[Opened], mistakes: &mut Mi
 }
 
 /// Cuts the grid: as the job says, or as suits the files, the memory limit and the number of threads.
-fn cut(
-    loaded: &Loaded,
-    task: &mut Task,
-    opened: &[Opened],
-    outputs: &[Planned],
-    threads: usize,
-    mistakes: &mut Mistakes,
-) {
+fn cut(draft: &mut Draft<'_>, task: &mut Task, opened: &[Opened], outputs: &[Planned]) {
+    let loaded = draft.loaded;
     let (rows, cols) = match loaded.spec.grid.tile {
         Some([cols, rows]) => (rows, cols),
         None => {
-            // Other outputs get blocks that suit the tiles.
+            // Only blocks that the job's options ask for count: all other outputs get blocks that suit the tiles.
             let given: Vec<_> = outputs.iter().flat_map(|o| &o.targets).filter_map(TargetSpec::given_block).collect();
             let blocks: Vec<_> = blocks(opened).chain(given.iter().copied()).collect();
-            let remote = opened.iter().flat_map(|i| &i.files).any(|f| is_remote(&gdal_path(&f.path)));
-            // What the function allocates on the way is its own affair; twice the pixels leaves room for it.
+            let remote = opened.iter().flat_map(|i| &i.files).any(|f| is_remote(&f.path));
+            // The function allocates memory of its own; a budget of twice the pixels leaves room for it.
             let budget = TileBudget {
                 memory: task.limits.memory.min(TILES_MEMORY),
                 bytes_per_pixel: working_set(task, 1, 1, 0).max(1).saturating_mul(2),
                 halo: task.halo,
-                threads: u32::try_from(threads).unwrap_or(u32::MAX),
+                threads: u32::try_from(draft.planning.threads).unwrap_or(u32::MAX),
                 // Blocks side by side take fewer requests, and a halo around a square is smaller.
                 tall: !given.is_empty() && task.halo == 0 && !remote,
             };
@@ -264,16 +278,13 @@ fn cut(
     match Tiling::new(task.grid.rows, task.grid.cols, rows, cols) {
         Ok(tiling) => task.tiling = tiling,
         Err(error) => {
-            mistakes.add(loaded.position("grid.tile"), "grid.tile", error.to_string());
+            draft.wrong("grid.tile", error.to_string());
             return;
         }
     }
     let set = working_set(task, rows.min(task.grid.rows), cols.min(task.grid.cols), task.halo);
     if set > task.limits.memory {
-        mistakes
-            .add(
-                loaded.position("limits.memory"),
-                "limits.memory",
+        draft.wrong("limits.memory",
                 format!(
                     "a tile of {cols} × {rows} pixels takes {set} bytes for its inputs and outputs alone, the limit is {}",
                     loaded.spec.limits.memory
@@ -288,5 +299,5 @@ fn blocks(opened: &[Opened]) -> impl Iterator<Item = (u32, u32)> {
     opened.iter().flat_map(|i| &i.files).flat_map(|f| f.info.bands.first()).map(|b| b.block)
 }
 
-/// Memory that all tiles under way may take together, bytes.
+/// Memory for all tiles under way together, bytes.
 const TILES_MEMORY: u64 = 256 << 20;

@@ -1,37 +1,48 @@
-//! Tools to read the tree key by key, noting each mistake and going on.
+//! Reads the tree by the job file's schema, key by key, noting each mistake and going on.
 
-mod ecs;
-mod grid;
-mod job;
-mod rasters;
-mod workers;
+mod contradictions;
+mod formats;
+mod typed;
 
+use regex_lite::Regex;
+use serde::Deserialize;
+use serde_json::Value;
 use std::fmt::Display;
-use std::ops::RangeInclusive;
 
 use super::mistakes::{Mistake, Mistakes, did_you_mean};
-use super::paths;
-use super::spec::{Named, Spec};
-use super::tree::{Data, Entry, Node, Origin, Source, item, join};
-use super::units::{Nodata, Size, Time};
+use super::schema::rules;
+use super::spec::Spec;
+use super::tree::{Data, Entry, Node, Source, item, join};
 
 /// Reads the whole tree; `mistakes` are those found before.
 ///
 /// # Errors
 /// All mistakes, if there are any.
 pub fn read(tree: &Node, base: &str, source: &Source, mistakes: Mistakes) -> Result<Spec, Mistakes> {
-    let mut reader = Reader { source, base, mistakes };
-    match job::job(&mut reader, tree) {
-        Some(spec) if reader.mistakes.is_empty() => Ok(spec),
-        _ => Err(reader.mistakes),
-    }
+    let mut reader = Reader { tree, source, base, mistakes };
+    let Some(read) = reader.value(rules(), "", &Field { path: String::new(), node: tree }) else {
+        return Err(reader.mistakes);
+    };
+    let mut spec = match Spec::deserialize(&read) {
+        Ok(spec) => spec,
+        // The schema allows a value that the types refuse: a mistake of tilefn's own, better said than hidden.
+        Err(error) => {
+            reader.mistakes.add(source.file(), "", error.to_string());
+            return Err(reader.mistakes);
+        }
+    };
+    reader.contradictions(&mut spec);
+    reader.mistakes.into_result(spec)
 }
 
-/// Mistakes in the items of one list after which the rest is not looked at.
+/// Where the schema has a key's example.
+const EXAMPLE: &str = "/examples/0";
+/// The reader stops in a list after so many wrong items.
 const WRONG_ITEMS: usize = 20;
 
-/// What reading a value needs besides the value. Every method that returns an `Option` has noted a mistake when that is `None`.
+/// The job file and the mistakes found in it so far. A method that returns `None` has noted a mistake.
 struct Reader<'s> {
+    tree: &'s Node,
     source: &'s Source,
     base: &'s str,
     mistakes: Mistakes,
@@ -52,154 +63,133 @@ impl Reader<'_> {
         self.wrong(field, format!("expected {wanted}, found {}", field.node.shown()))
     }
 
-    /// `value` if it is there, else the mistake.
-    fn want<T>(&mut self, field: &Field<'_>, wanted: impl Display, value: Option<T>) -> Option<T> {
-        if value.is_none() {
+    /// The value with `data`, or the mistake where there is none.
+    fn want(&mut self, field: &Field<'_>, wanted: impl Display, data: Option<Data>) -> Option<Node> {
+        if data.is_none() {
             self.expected(field, wanted);
         }
-        value
+        data.map(|data| Node { data, origin: field.node.origin })
     }
 
-    fn bool(&mut self, field: &Field<'_>) -> Option<bool> {
-        let Data::Bool(value) = field.node.data else {
-            self.expected(field, "true or false");
-            return None;
-        };
-        Some(value)
+    /// The value as it is, if it is `right`.
+    fn keep(&mut self, field: &Field<'_>, wanted: impl Display, right: bool) -> Option<Node> {
+        self.want(field, wanted, right.then(|| field.node.data.clone()))
     }
 
-    /// A text with something in it.
-    fn text(&mut self, field: &Field<'_>) -> Option<String> {
-        self.text_as(field, "text", |text| Some(text.to_owned()))
-    }
-
-    /// A text that `check` accepts.
-    fn text_as<T>(&mut self, field: &Field<'_>, wanted: &str, check: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let value = match &field.node.data {
-            Data::Text(text) if !text.trim().is_empty() => check(text),
-            _ => None,
-        };
-        self.want(field, wanted, value)
-    }
-
-    /// A text of a form that `check` tells.
-    fn text_like(&mut self, field: &Field<'_>, wanted: &str, check: impl FnOnce(&str) -> bool) -> Option<String> {
-        self.text_as(field, wanted, |text| check(text).then(|| text.to_owned()))
-    }
-
-    /// A path or URL, made absolute.
-    fn path(&mut self, field: &Field<'_>) -> Option<String> {
-        let base = self.base;
-        self.text_as(field, "a path or URL", |path| Some(paths::resolve(base, path)))
-    }
-
-    /// A whole number in a range; `wanted` says of what.
-    fn integer(&mut self, field: &Field<'_>, wanted: &str, range: RangeInclusive<u32>) -> Option<u32> {
-        let value = match field.node.data {
-            Data::Int(value) => u32::try_from(value).ok().filter(|value| range.contains(value)),
-            _ => None,
-        };
-        self.want(field, format_args!("{wanted} from {} to {}", range.start(), range.end()), value)
-    }
-
-    /// A finite number.
-    fn number(&mut self, field: &Field<'_>) -> Option<f64> {
-        self.want(field, "a number", number(field.node).filter(|value| value.is_finite()))
-    }
-
-    /// A number or "nan".
-    fn nodata(&mut self, field: &Field<'_>) -> Option<Nodata> {
-        if let Data::Int(value) = field.node.data
-            && number(field.node).is_none()
-        {
-            self.wrong(field, format!("{value} has no exact floating-point value, and nodata is kept as one"));
-            return None;
+    /// The value as `rules` have it; `wanted` is what was expected, where they don't say it.
+    fn value(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
+        let wanted = rules["x-expected"].as_str().unwrap_or(wanted);
+        if let Some(format) = rules["x-format"].as_str() {
+            return self.format(format, rules, wanted, field);
         }
-        self.want(field, "a number or \"nan\"", nodata(field.node))
-    }
-
-    /// A size within bounds.
-    fn size(&mut self, field: &Field<'_>, range: RangeInclusive<Size>) -> Option<Size> {
-        let value = match &field.node.data {
-            Data::Text(text) => Size::parse(text),
-            Data::Int(bytes) => u64::try_from(*bytes).ok().map(Size),
-            _ => None,
-        };
-        let value = self.want(field, "a size such as \"1GiB\" or \"512 MB\"", value)?;
-        self.within(field, value, &range)
-    }
-
-    /// A time within bounds.
-    fn time(&mut self, field: &Field<'_>, range: RangeInclusive<Time>) -> Option<Time> {
-        let value = match &field.node.data {
-            Data::Text(text) => Time::parse(text),
-            _ => None,
-        };
-        let Some(value) = value else {
-            let mistake = self.expected(field, "a time such as \"60s\", \"500ms\", \"2m\" or \"1h\"");
-            if let Data::Int(number) = field.node.data {
-                mistake.hint(format!("write \"{number}s\" for seconds"));
-            }
-            return None;
-        };
-        self.within(field, value, &range)
-    }
-
-    fn within<T: PartialOrd + Display>(&mut self, field: &Field<'_>, value: T, range: &RangeInclusive<T>) -> Option<T> {
-        if range.contains(&value) {
-            return Some(value);
+        if let Some(kinds) = rules["anyOf"].as_array() {
+            return self.one_of(kinds, wanted, field);
         }
-        self.expected(field, format_args!("{} to {}", range.start(), range.end()));
-        None
+        match rules["type"].as_str() {
+            Some("object") if !properties(rules).is_empty() => self.section(rules, &[], field),
+            Some("object") => self.by_name(rules, wanted, field),
+            Some("array") => self.list(rules, wanted, field),
+            Some("boolean") => self.keep(field, "true or false", matches!(field.node.data, Data::Bool(_))),
+            Some("integer") => self.integer(rules, wanted, field),
+            Some("number") => self.number(rules, field),
+            Some("string") => self.text(rules, wanted, field),
+            _ => self.word(rules, field),
+        }
+    }
+
+    fn integer(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
+        let Data::Int(found) = field.node.data else { return self.keep(field, ranged(rules, wanted), false) };
+        let choices = rules["enum"].as_array().is_none_or(|choices| choices.iter().any(|c| *c == found));
+        let least = rules["minimum"].as_i64().is_none_or(|least| found >= least);
+        let most = rules["maximum"].as_i64().is_none_or(|most| found <= most);
+        self.keep(field, ranged(rules, wanted), choices && least && most)
+    }
+
+    fn number(&mut self, rules: &Value, field: &Field<'_>) -> Option<Node> {
+        let found = finite(field.node);
+        let wanted = if found.is_some() { rules["x-beyond"].as_str() } else { None };
+        self.keep(field, wanted.unwrap_or("a number"), found.is_some_and(|found| within(rules, found)))
+    }
+
+    fn text(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
+        let wanted = if wanted.is_empty() { "text" } else { wanted };
+        let right = match (&field.node.data, rules["pattern"].as_str()) {
+            (Data::Text(text), Some(pattern)) => Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text)),
+            (Data::Text(text), None) => rules.get("minLength").is_none() || !text.trim().is_empty(),
+            _ => false,
+        };
+        self.keep(field, wanted, right)
     }
 
     /// One of a choice's words.
-    fn name<T: Named>(&mut self, field: &Field<'_>) -> Option<T> {
+    fn word(&mut self, rules: &Value, field: &Field<'_>) -> Option<Node> {
+        let words = rules["oneOf"].as_array().into_iter().flatten();
+        let words: Vec<_> = words.filter_map(|word| word["const"].as_str()).collect();
         let text = match &field.node.data {
             Data::Text(text) => text.as_str(),
             _ => "",
         };
-        let value = T::from_name(text);
-        if value.is_none() {
-            let words = || T::ALL.iter().map(|(word, _)| *word);
-            let list: Vec<_> = words().map(|word| format!("{word:?}")).collect();
-            let mistake = self.expected(field, format_args!("one of {}", list.join(", ")));
-            if let Some(word) = did_you_mean(text, words()) {
-                mistake.hint(format!("did you mean {word:?}?"));
-            }
+        if words.contains(&text) {
+            return Some(field.node.clone());
         }
-        value
+        let list: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+        let mistake = self.expected(field, format_args!("one of {}", list.join(", ")));
+        if let Some(word) = did_you_mean(text, words) {
+            mistake.hint(format!("did you mean {word:?}?"));
+        }
+        None
     }
 
-    /// A list with something in it, each item read by `read`.
-    fn list<T>(
-        &mut self,
-        field: &Field<'_>,
-        wanted: &str,
-        read: impl FnMut(&mut Self, &Field<'_>) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    /// A value of one of several kinds. A section's kind is told by the needed keys that are there, another value's by its type.
+    fn one_of(&mut self, kinds: &[Value], wanted: &str, field: &Field<'_>) -> Option<Node> {
+        let data = &field.node.data;
+        if kinds.iter().any(|kind| kind["type"] == "object") {
+            let own = |kind: &&Value| required(kind).any(|key| field.node.entry(key).is_some());
+            let kind = kinds.iter().find(own).or(kinds.first())?;
+            let others: Vec<_> = kinds.iter().filter(|other| *other != kind).collect();
+            return self.section(kind, &others, field);
+        }
+        let kind = kinds.iter().find(|kind| match (data, kind["type"].as_str()) {
+            (Data::List(_), kind) => kind == Some("array"),
+            (Data::Int(_), Some("integer")) | (Data::Text(_), Some("string")) => true,
+            _ => kind.get("x-format").is_some(),
+        });
+        match kind {
+            Some(kind) => self.value(kind, wanted, field),
+            None => self.keep(field, wanted, false),
+        }
+    }
+
+    /// A list. A list that is wrong throughout gives [`WRONG_ITEMS`] mistakes.
+    fn list(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
+        let (least, most) = (rules["minItems"].as_u64().unwrap_or(0), rules["maxItems"].as_u64());
+        let of = &rules["items"];
+        let numbers = most.is_some() && of["type"] == "number";
         let Data::List(items) = &field.node.data else {
-            self.expected(field, wanted);
+            let number = matches!(field.node.data, Data::Int(_) | Data::Float(_));
+            let shown = field.node.shown();
+            let mistake = self.expected(field, wanted);
+            if numbers && most == Some(2) && number {
+                mistake.hint(format!("write [{shown}, {shown}]"));
+            }
             return None;
         };
-        if items.is_empty() {
-            self.expected(field, wanted);
-            return None;
+        let length = items.len() as u64;
+        if length < least || most.is_some_and(|most| length > most) {
+            return self.keep(field, wanted, false);
         }
-        self.items(field, items, read)
-    }
-
-    /// Reads every item, so that every mistake is found; but a list that is wrong throughout says so only [`WRONG_ITEMS`] times.
-    fn items<T>(
-        &mut self,
-        field: &Field<'_>,
-        items: &[Node],
-        mut read: impl FnMut(&mut Self, &Field<'_>) -> Option<T>,
-    ) -> Option<Vec<T>> {
+        // Numbers of a list of fixed length mean something only together, so the mistake is the list's.
+        if numbers {
+            let Some(found) = items.iter().map(finite).collect::<Option<Vec<_>>>() else {
+                return self.keep(field, wanted, false);
+            };
+            let beyond = rules["x-beyond"].as_str().unwrap_or(wanted);
+            return self.keep(field, beyond, found.into_iter().all(|found| within(of, found)));
+        }
         let (mut values, mut wrong) = (Vec::with_capacity(items.len()), 0);
+        let wanted = rules["x-item"].as_str().unwrap_or_default();
         for (index, node) in items.iter().enumerate() {
-            let path = item(&field.path, index);
-            match read(self, &Field { path, node }) {
+            match self.value(of, wanted, &Field { path: item(&field.path, index), node }) {
                 Some(value) => values.push(value),
                 None => wrong += 1,
             }
@@ -207,120 +197,155 @@ impl Reader<'_> {
                 break;
             }
         }
-        (wrong == 0).then_some(values)
+        (wrong == 0).then_some(Node { data: Data::List(values), origin: field.node.origin })
     }
 
-    /// A list of exactly `N` numbers.
-    fn numbers<const N: usize>(&mut self, field: &Field<'_>, wanted: &str) -> Option<[f64; N]> {
-        let values = match &field.node.data {
-            Data::List(items) => items.iter().map(|item| number(item).filter(|value| value.is_finite())).collect(),
-            _ => None,
-        };
-        let values: Option<[f64; N]> = values.and_then(|values: Vec<f64>| values.try_into().ok());
-        self.want(field, wanted, values)
-    }
-}
-
-/// A number that a 64-bit float holds exactly.
-fn number(node: &Node) -> Option<f64> {
-    match node.data {
-        Data::Float(value) => Some(value),
-        #[expect(clippy::cast_precision_loss, reason = "checked to be exact")]
-        #[expect(clippy::cast_possible_truncation, reason = "back from a float made from an i128 of 64 bits")]
-        Data::Int(value) => (i128::from(value) == (value as f64) as i128).then_some(value as f64),
-        _ => None,
-    }
-}
-
-fn nodata(node: &Node) -> Option<Nodata> {
-    match &node.data {
-        Data::Text(text) if text == "nan" => Some(Nodata(f64::NAN)),
-        _ => number(node).filter(|value| !value.is_infinite()).map(Nodata),
-    }
-}
-
-/// A table of which each key is asked for by name; what was not asked for is unknown.
-struct Section<'t> {
-    path: String,
-    origin: Origin,
-    entries: &'t [Entry],
-    known: Vec<&'static str>,
-    refused: Vec<&'static str>,
-}
-
-impl<'t> Section<'t> {
-    fn of(r: &mut Reader<'_>, field: &Field<'t>) -> Option<Self> {
+    /// A table whose keys are names of the user's choice. `None` only if it is no table; values that are wrong are left out.
+    fn by_name(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
         let Data::Table(entries) = &field.node.data else {
-            r.expected(field, "a table").hint(format!("write [{}] on a line of its own, its keys below", field.path));
+            let mistake = self.expected(field, if wanted.is_empty() { "a table" } else { wanted });
+            if let Some(hint) = rules["x-hint"].as_str() {
+                mistake.hint(hint);
+            }
             return None;
         };
-        let origin = field.node.origin;
-        Some(Self { path: field.path.clone(), origin, entries, known: Vec::new(), refused: Vec::new() })
+        let values = entries.iter().filter_map(|entry| {
+            let field = Field { path: join(&field.path, &entry.key), node: &entry.node };
+            let node = self.value(&rules["additionalProperties"], "", &field)?;
+            Some(Entry { node, ..entry.clone() })
+        });
+        Some(Node { data: Data::Table(values.collect()), origin: field.node.origin })
     }
 
-    /// Whether the key is there, without asking for it.
-    fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|e| e.key == key)
-    }
-
-    /// The value of a key, if it is there.
-    fn get(&mut self, key: &'static str) -> Option<Field<'t>> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
+    /// A section: a table with keys of its own. `others` are the kinds of section that it could have been.
+    ///
+    /// A needed value that is missing or wrong is replaced by a stand-in, so that contradictions in the rest are found in the same run.
+    fn section(&mut self, rules: &Value, others: &[&Value], field: &Field<'_>) -> Option<Node> {
+        let Data::Table(entries) = &field.node.data else {
+            self.expected(field, "a table")
+                .hint(format!("write [{}] on a line of its own, its keys below", field.path));
+            return None;
+        };
+        let keys = properties(rules);
+        let mut values = Vec::new();
+        let mut add = |key: &str, node| values.push(Entry { key: key.to_owned(), origin: field.node.origin, node });
+        // Of `path` and `paths`, one is needed.
+        let either: Vec<_> = rules["oneOf"].as_array().into_iter().flatten().flat_map(required).collect();
+        let mut given = either.iter().filter(|key| field.node.entry(key).is_some());
+        let first = given.next().or(either.first());
+        let second = given.next();
+        for (key, rules_of_key) in &keys {
+            let needed = first == Some(key) || required(rules).any(|needed| needed == *key);
+            let path = join(&field.path, key);
+            let entry = field.node.entry(key);
+            let value = match entry {
+                Some(entry) if second == Some(key) => {
+                    let message = format!("contradicts `{}`: give one file or a list of them", first.unwrap_or(key));
+                    self.wrong(&Field { path, node: &entry.node }, message);
+                    continue;
+                }
+                Some(entry) => self.value(rules_of_key, "", &Field { path: path.clone(), node: &entry.node }),
+                None if needed => {
+                    let written = rules_of_key["x-example"].as_str().or(rules["x-example"].as_str());
+                    let example =
+                        || format!("{key} = {}", rules_of_key.pointer(EXAMPLE).map_or_else(String::new, toml));
+                    let example = written.map_or_else(example, str::to_owned);
+                    self.missing(field, key, "missing", &example);
+                    None
+                }
+                None => continue,
+            };
+            let stand_in = || needed.then(|| stand_in(rules_of_key, &Field { path, node: field.node }));
+            if let Some(node) = value.or_else(stand_in) {
+                add(key, node);
+            }
         }
-        self.entries.iter().find(|e| e.key == key).map(|e| Field { path: join(&self.path, key), node: &e.node })
-    }
-
-    /// Reads the value of a key, if it is there.
-    fn read<'s, T>(
-        &mut self,
-        r: &mut Reader<'s>,
-        key: &'static str,
-        read: impl FnOnce(&mut Reader<'s>, &Field<'t>) -> Option<T>,
-    ) -> Option<T> {
-        self.get(key).and_then(|field| read(r, &field))
-    }
-
-    /// Reads the value of a key that must be there; `example` is how to write it.
-    fn need<'s, T>(
-        &mut self,
-        r: &mut Reader<'s>,
-        key: &'static str,
-        example: &str,
-        read: impl FnOnce(&mut Reader<'s>, &Field<'t>) -> Option<T>,
-    ) -> Option<T> {
-        let field = self.get(key);
-        if field.is_none() {
-            self.missing(r, key, example);
-        }
-        field.and_then(|field| read(r, &field))
-    }
-
-    fn missing(&self, r: &mut Reader<'_>, key: &str, example: &str) {
-        let place = r.source.place(self.origin);
-        r.mistakes.add(place, join(&self.path, key), "missing").hint(format!("for example: {example}"));
-    }
-
-    /// Refuses a known key that has no place here, and says why.
-    fn refuse(&mut self, r: &mut Reader<'_>, key: &'static str, why: &str) {
-        self.refused.push(key);
-        if let Some(entry) = self.entries.iter().find(|e| e.key == key) {
-            r.mistakes.add(r.source.place(entry.origin), join(&self.path, key), why);
-        }
-    }
-
-    /// Refuses every key that was never asked for.
-    fn finish(self, r: &mut Reader<'_>) {
-        for entry in self.entries {
-            let key = entry.key.as_str();
-            if self.known.contains(&key) || self.refused.contains(&key) {
+        let mut known: Vec<_> = keys.iter().map(|(key, _)| *key).collect();
+        known.extend(others.iter().flat_map(|other| required(other)));
+        for Entry { key, origin, .. } in entries {
+            if keys.iter().any(|(known, _)| known == key) {
                 continue;
             }
-            let hint = match did_you_mean(key, self.known.iter().copied()) {
-                Some(known) => format!("did you mean {known:?}?"),
-                None => format!("known keys: {}", self.known.join(", ")),
-            };
-            r.mistakes.add(r.source.place(entry.origin), join(&self.path, key), "unknown key").hint(hint);
+            let other = others.iter().find(|other| properties(other).iter().any(|(known, _)| known == key));
+            let why = other.and_then(|other| other["x-elsewhere"].as_str());
+            let place = self.source.place(*origin);
+            let mistake = self.mistakes.add(place, join(&field.path, key), why.unwrap_or("unknown key"));
+            match (why, did_you_mean(key, known.iter().copied())) {
+                (Some(_), _) => {}
+                (None, Some(known)) => mistake.hint(format!("did you mean {known:?}?")),
+                (None, None) => mistake.hint(format!("known keys: {}", known.join(", "))),
+            }
         }
+        Some(Node { data: Data::Table(values), origin: field.node.origin })
+    }
+
+    fn missing(&mut self, section: &Field<'_>, key: &str, message: impl Into<String>, example: &str) {
+        let place = self.source.place(section.node.origin);
+        self.mistakes.add(place, join(&section.path, key), message).hint(format!("for example: {example}"));
+    }
+}
+
+/// What was expected of a whole number, with its range.
+fn ranged(rules: &Value, wanted: &str) -> String {
+    match (rules["minimum"].as_i64(), rules["maximum"].as_i64()) {
+        (Some(least), Some(most)) => format!("{wanted} from {least} to {most}"),
+        _ => wanted.to_owned(),
+    }
+}
+
+/// Whether a number is in its range.
+fn within(rules: &Value, found: f64) -> bool {
+    let is = |key: &str, right: fn(f64, f64) -> bool| rules[key].as_f64().is_none_or(|bound| right(found, bound));
+    is("minimum", |found, least| found >= least)
+        && is("exclusiveMinimum", |found, least| found > least)
+        && is("exclusiveMaximum", |found, most| found < most)
+}
+
+/// A finite number that a 64-bit float holds exactly.
+fn finite(node: &Node) -> Option<f64> {
+    formats::number(node).filter(|value| value.is_finite())
+}
+
+/// The keys of a section in the order of its type, those of which one is needed before.
+fn properties(rules: &Value) -> Vec<(&str, &Value)> {
+    let either = rules["oneOf"].as_array().into_iter().flatten();
+    let tables = either.chain([rules]).filter_map(|rules| rules["properties"].as_object());
+    tables.flatten().map(|(key, rules)| (key.as_str(), rules)).collect()
+}
+
+/// The keys that a section can't do without.
+fn required(rules: &Value) -> impl Iterator<Item = &str> {
+    rules["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// A value that could have been there: its example.
+fn stand_in(rules: &Value, field: &Field<'_>) -> Node {
+    let node = |data| Node { data, origin: field.node.origin };
+    let entry =
+        |key: &str, rules| Entry { key: key.to_owned(), origin: field.node.origin, node: stand_in(rules, field) };
+    let data = |value: &Value| match value {
+        Value::String(text) => Data::Text(text.clone()),
+        Value::Number(number) => Data::Int(number.as_i64().unwrap_or_default()),
+        _ => Data::Text(field.path.clone()),
+    };
+    match rules.pointer(EXAMPLE) {
+        Some(Value::Array(items)) => node(Data::List(items.iter().map(|item| node(data(item))).collect())),
+        Some(example) => node(data(example)),
+        None if rules["type"] == "array" => node(Data::List(Vec::new())),
+        None if rules["type"] == "object" => {
+            let first = rules["oneOf"].as_array().and_then(|either| required(either.first()?).next());
+            let keys = properties(rules).into_iter();
+            let keys = keys.filter(|(key, _)| first == Some(*key) || required(rules).any(|needed| needed == *key));
+            node(Data::Table(keys.map(|(key, rules)| entry(key, rules)).collect()))
+        }
+        None => node(Data::Text(field.path.clone())),
+    }
+}
+
+/// An example as TOML has it.
+fn toml(example: &Value) -> String {
+    match example {
+        Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        example => example.to_string(),
     }
 }

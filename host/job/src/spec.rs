@@ -4,17 +4,21 @@
 
 mod names;
 mod rasters;
+mod texts;
 mod workers;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use types::Location;
 
 use super::units::{Size, Time};
 
+use texts::{crs, path, paths};
+
 pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, MaskUse, Named, NetworkMode, OverviewResampling, Reads, Resampling,
-    Spot, WorkerKind,
+    CpuArchitecture, DataType, Edge, Footprint, MaskUse, NetworkMode, OverviewResampling, Reads, Resampling, Spot,
+    WorkerKind,
 };
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
@@ -24,6 +28,7 @@ pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 #[schemars(deny_unknown_fields)]
 pub struct Spec {
     /// What to run.
+    #[schemars(extend("x-example" = "[function]\n        module = \"ndvi.wasm\""))]
     pub function: Function,
     /// The function's parameters by name; `tilefn inspect MODULE` lists them.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -50,8 +55,8 @@ pub struct Spec {
 #[schemars(deny_unknown_fields)]
 pub struct Function {
     /// The WebAssembly module: a path, `s3://bucket/key` or `https://…`.
-    #[schemars(length(min = 1), example = "ndvi.wasm")]
-    pub module: String,
+    #[schemars(schema_with = "path", example = "ndvi.wasm")]
+    pub module: Location,
     /// The function's name; needed only if the module has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
@@ -59,12 +64,15 @@ pub struct Function {
     /// The module's SHA-256; a module with another is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    #[schemars(extend("x-expected" = "a SHA-256 of 64 hexadecimal digits"))]
     pub sha256: Option<String>,
 }
 
 /// A parameter's value as written; it is checked against the function's description when the job is planned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("x-format" = "parameter", "x-expected" = "true, false, a number, text, or a list of these"))]
+#[schemars(extend("x-list" = { "items": { "x-format": "scalar" }, "x-item": "true, false, a number or text" }))]
 pub enum Value {
     /// true or false.
     Bool(bool),
@@ -116,30 +124,35 @@ pub struct Grid {
     pub footprint: Footprint,
     /// An input's name or a file: its CRS, resolution and alignment are the working grid's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-format" = "reference", "x-expected" = "an input's name or a file"))]
     pub reference: Option<String>,
     /// Files whose extents replace the inputs' in the footprint. A pattern such as `dates/*.tif` stands for the files it matches.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), inner(length(min = 1)))]
-    pub extent_from: Option<Vec<String>>,
+    #[schemars(schema_with = "paths", extend("x-expected" = "a list of files"))]
+    pub extent_from: Option<Vec<Location>>,
     /// The working grid's CRS: `EPSG:28355`, another authority's code, WKT or a PROJ string.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), example = "EPSG:28355")]
+    #[schemars(schema_with = "crs")]
     pub crs: Option<String>,
     /// Pixel width and height in units of the CRS, both positive.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0 }), example = [10.0, 10.0])]
+    #[schemars(extend("x-expected" = "pixel width and height as [x, y]"))]
+    #[schemars(extend("x-beyond" = "pixel width and height, both positive"))]
     pub resolution: Option<[f64; 2]>,
     /// The extent to cover, in the CRS of the working grid: xmin, ymin, xmax, ymax. It replaces the footprint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = [500_000.0, 6_995_000.0, 505_000.0, 7_000_000.0])]
+    #[schemars(extend("x-expected" = "bounds as [xmin, ymin, xmax, ymax]"))]
     pub bounds: Option<[f64; 4]>,
     /// How far, in pixels, any corner of a raster may be from the pixels of the working grid and still be on it.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 0.5))]
+    #[schemars(extend("x-beyond" = "a part of a pixel: at least 0 and less than 0.5"))]
     pub tolerance: f64,
     /// Columns and rows of a tile. Default: chosen from the files' own blocks and the memory limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 1, max = 65_536)), example = [512, 512])]
+    #[schemars(extend("x-expected" = "the tile's size as [cols, rows]", "x-item" = "a number of pixels"))]
     pub tile: Option<[u32; 2]>,
     /// What the halo holds beyond the data.
     pub edge: Edge,
@@ -170,10 +183,13 @@ impl Default for Grid {
 #[schemars(deny_unknown_fields)]
 pub struct Limits {
     /// The module's memory, inputs and outputs of the tile included; at most 4GiB.
+    #[schemars(extend("x-range" = ["1MiB", "4GiB"]))]
     pub memory: Size,
     /// Time for one tile.
+    #[schemars(extend("x-range" = ["1ms", "24h"]))]
     pub time: Time,
     /// WebAssembly instructions for one tile, roughly; 0 is unlimited.
+    #[schemars(extend("x-expected" = "a number of instructions, 0 for unlimited"))]
     pub fuel: u64,
 }
 

@@ -37,7 +37,7 @@ pub enum Data {
     List(Vec<Node>),
     /// Values by name, in the order written.
     Table(Vec<Entry>),
-    /// What no key of a job file accepts (a date, null, a number beyond 64 bits), as it's shown in a message.
+    /// A value that no key accepts (a date, null, a number beyond 64 bits), as a message shows it.
     Other(String),
 }
 
@@ -91,19 +91,27 @@ impl Node {
         entries.iter_mut().find(|e| e.key == key)
     }
 
+    /// The value of a key path such as `inputs.red.bands[0]`, if it is there.
+    pub fn find(&self, path: &str) -> Option<&Self> {
+        segments(path).iter().try_fold(self, Self::step)
+    }
+
     /// Where the value of a key path such as `inputs.red.bands[0]` was written, or the innermost part of the path that exists.
     pub fn origin_of(&self, path: &str) -> Origin {
         let mut node = self;
         for segment in segments(path) {
-            let next = match (&node.data, &segment) {
-                (Data::Table(entries), Segment::Key(key)) => entries.iter().find(|e| e.key == *key).map(|e| &e.node),
-                (Data::List(items), Segment::Index(index)) => items.get(*index),
-                _ => None,
-            };
-            let Some(next) = next else { break };
+            let Some(next) = node.step(&segment) else { break };
             node = next;
         }
         node.origin
+    }
+
+    fn step(&self, segment: &Segment) -> Option<&Self> {
+        match (&self.data, segment) {
+            (Data::Table(_), Segment::Key(key)) => self.entry(key).map(|entry| &entry.node),
+            (Data::List(items), Segment::Index(index)) => items.get(*index),
+            _ => None,
+        }
     }
 }
 
@@ -180,7 +188,7 @@ pub fn item(parent: &str, index: usize) -> String {
     format!("{parent}[{index}]")
 }
 
-/// Splits what [`join`] and [`item`] made. What they can't have made gives segments that lead nowhere.
+/// Splits a key path that [`join`] and [`item`] made. Any other text gives segments that lead nowhere.
 pub fn segments(path: &str) -> Vec<Segment> {
     let mut found = Vec::new();
     let mut rest = path;

@@ -147,7 +147,7 @@ impl Serialize for Nodata {
     }
 }
 
-/// Accepts what the job file accepts: a text that `text` can read, or a number that `number` takes.
+/// Accepts a text that `text` can read, or a number that `number` or `whole` takes.
 struct TextOrNumber<T> {
     wanted: &'static str,
     text: fn(&str) -> Option<T>,
@@ -225,6 +225,8 @@ impl JsonSchema for Size {
                 { "type": "string", "pattern": r"^\s*[0-9.]+\s*([kKmMgGtT]?[iI]?[bB])?\s*$" },
             ],
             "examples": ["1GiB", "512 MB", 65536],
+            "x-format": "size",
+            "x-expected": "a size such as \"1GiB\" or \"512 MB\"",
         })
     }
 }
@@ -240,6 +242,8 @@ impl JsonSchema for Time {
             "type": "string",
             "pattern": r"^\s*[0-9.]+\s*([mM]?[sS]|[mM]|[hH])\s*$",
             "examples": ["60s", "500ms", "2m", "24h"],
+            "x-format": "time",
+            "x-expected": "a time such as \"60s\", \"500ms\", \"2m\" or \"1h\"",
         })
     }
 }
@@ -254,6 +258,8 @@ impl JsonSchema for Nodata {
             "description": "The value that marks invalid pixels.",
             "anyOf": [{ "type": "number" }, { "const": "nan" }],
             "examples": [-9999, "nan"],
+            "x-format": "nodata",
+            "x-expected": "a number or \"nan\"",
         })
     }
 }

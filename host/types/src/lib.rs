@@ -2,6 +2,7 @@
 
 pub mod dtype_name;
 mod edge;
+pub mod location;
 mod log;
 mod nodata;
 mod pixel;
@@ -9,6 +10,7 @@ pub mod tally;
 pub mod text;
 
 pub use edge::Edge;
+pub use location::Location;
 pub use log::LogLine;
 pub use nodata::{Nodata, NotRepresentable};
 pub use pixel::{Fit, Number, Pixel, holds_all};

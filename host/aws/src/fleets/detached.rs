@@ -116,7 +116,7 @@ pub async fn submit(
     let module_url = store.put_module(module).await?;
     step.done(format_args!("module at {module_url}"));
     let mut sent = spec.clone();
-    sent.function.module = module_url;
+    sent.function.module = module_url.into();
     if let Some(fargate) = &mut sent.workers.fargate {
         fargate.ecs.region = Some(session.region().to_owned());
     }

@@ -2,6 +2,7 @@
 
 use grid::{Crs, Grid};
 use raster::{Georeferencing, crs_argument, gdal_path};
+use types::location::Kind;
 
 /// The gdalwarp line that brings a file onto a grid.
 pub struct Warp<'a> {
@@ -52,8 +53,11 @@ impl Warp<'_> {
 
     /// A name for the result: that of the file, in the present folder if the file's own can't take it.
     fn output(&self) -> String {
-        let local = !self.path.contains("://") && !self.path.starts_with("/vsi") && !self.path.contains('"');
-        let start = if local { 0 } else { self.path.rfind(['/', ':']).map_or(0, |at| at + 1) };
+        let start = if matches!(Kind::of(self.path), Kind::File(_)) {
+            0
+        } else {
+            self.path.rfind(['/', ':']).map_or(0, |at| at + 1)
+        };
         let name = self.path.get(start..).unwrap_or_default().replace('"', "");
         let stem = match name.rsplit_once('.') {
             Some((stem, extension)) if !stem.is_empty() && !extension.contains('/') => stem,

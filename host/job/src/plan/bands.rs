@@ -1,7 +1,6 @@
-//! What the pixels of an input's bands are: which are valid, how they are converted, and what marks the others.
+//! How an input's bands are read: which pixels are valid, how numbers are converted, and which value marks invalid pixels.
 
-use crate::Loaded;
-use crate::Mistakes;
+use super::Draft;
 use crate::spec::{InputNodata, MaskUse, RasterInput};
 use raster::{BandInfo, Info, Mask, SourceBand};
 use tilefn_abi::DType;
@@ -18,20 +17,18 @@ pub struct Planned {
 
 /// Plans the bands with these numbers, for a function that takes `wanted`.
 pub fn plan(
-    loaded: &Loaded,
+    draft: &mut Draft<'_>,
     key: &str,
     (path, input): (&str, &RasterInput),
     (info, numbers): (&Info, &[usize]),
     wanted: DType,
-    mistakes: &mut Mistakes,
-    warnings: &mut Vec<String>,
 ) -> Option<Vec<Planned>> {
-    let given = given(loaded, key, input, numbers.len(), mistakes)?;
+    let given = given(draft, key, input, numbers.len())?;
     let unscale = input.unscale == Some(true);
     if unscale && !wanted.is_float() {
         let key = format!("{key}.unscale");
         let message = format!("the function takes {}, and scaled numbers are none", wanted.name());
-        mistakes.add(loaded.position(&key), key, message).hint("let the function take float32 or float64");
+        draft.wrong(key, message).hint("let the function take float32 or float64");
         return None;
     }
     let mut planned = Vec::with_capacity(numbers.len());
@@ -41,14 +38,14 @@ pub fn plan(
         if scale.is_some_and(|(scale, offset)| !(scale.is_finite() && offset.is_finite())) {
             let key = format!("{key}.unscale");
             let message = format!("{path}: band {number} has scale {} and offset {}", info.scale, info.offset);
-            mistakes.add(loaded.position(&key), key, message).hint("set unscale = false");
+            draft.wrong(key, message).hint("set unscale = false");
             return None;
         }
         let nodata = match given {
             Some(value) => {
                 let held = Nodata::Float(value.0).held_by(info.dtype);
                 if held.is_none() {
-                    warnings.push(format!(
+                    draft.warnings.push(format!(
                         "{key}.nodata: no pixel of {path} can be {value}, since band {number} is {}",
                         info.dtype.name()
                     ));
@@ -79,13 +76,7 @@ fn own_nodata(info: &BandInfo, mask: MaskUse) -> Option<Nodata> {
 }
 
 /// The job's nodata for each band.
-fn given(
-    loaded: &Loaded,
-    key: &str,
-    input: &RasterInput,
-    bands: usize,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Option<crate::Nodata>>> {
+fn given(draft: &mut Draft<'_>, key: &str, input: &RasterInput, bands: usize) -> Option<Vec<Option<crate::Nodata>>> {
     match &input.nodata {
         None => Some(vec![None; bands]),
         Some(InputNodata::All(value)) => Some(vec![Some(*value); bands]),
@@ -93,7 +84,7 @@ fn given(
         Some(InputNodata::PerBand(values)) => {
             let key = format!("{key}.nodata");
             let message = format!("{} values for {bands} bands", values.len());
-            mistakes.add(loaded.position(&key), key, message).hint("give one value, or one for each band that is read");
+            draft.wrong(key, message).hint("give one value, or one for each band that is read");
             None
         }
     }

@@ -1,12 +1,11 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
-use super::{Survey, bands, unknown};
+use super::{Draft, bands};
 use crate::spec::{Input, RasterInput, Resampling};
-use crate::{Loaded, Mistakes};
 use grid::Crs;
 use indexmap::IndexMap;
 use raster::{Info, crs_from_user, crs_name, same_crs};
-use sandbox::{Description, InputInfo};
+use sandbox::InputInfo;
 use tilefn_abi::DType;
 
 /// An input with its files opened.
@@ -36,33 +35,27 @@ pub struct OpenedFile {
 }
 
 /// Every input that the function wants, in its order.
-pub fn open(
-    loaded: &Loaded,
-    survey: &Survey,
-    description: &Description,
-    mistakes: &mut Mistakes,
-    warnings: &mut Vec<String>,
-) -> Vec<Opened> {
-    let given = &loaded.spec.inputs;
+pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
+    let (given, description) = (&draft.loaded.spec.inputs, draft.description);
     let names: Vec<_> = description.inputs.iter().map(|i| i.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-        unknown(loaded, mistakes, "inputs", "input", name, description, &names);
+        draft.unknown("inputs", "input", name, &names);
     }
     let mut opened = Vec::new();
     for wanted in &description.inputs {
         let key = format!("inputs.{}", wanted.name);
         let files = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => open_input(loaded, survey, &key, wanted, input, mistakes, warnings),
+            Some(Input::Raster(input)) => open_input(draft, &key, wanted, input),
             Some(Input::Vector(_)) => {
-                mistakes
-                    .add(loaded.position(&key), key, "vector inputs are not supported by this version of tilefn")
+                draft
+                    .wrong(key, "vector inputs are not supported by this version of tilefn")
                     .hint("rasterise the file onto the working grid first, e.g. with gdal_rasterize");
                 Vec::new()
             }
             None if wanted.optional => Vec::new(),
             None => {
-                mistakes
-                    .add(loaded.position("inputs"), key, format!("the function {} needs this input", description.name))
+                draft
+                    .wrong(key, format!("the function {} needs this input", description.name))
                     .hint(format!("add [inputs.{}] with path = …", wanted.name));
                 Vec::new()
             }
@@ -73,7 +66,7 @@ pub fn open(
         };
         opened.push(Opened { name: wanted.name.clone(), files, crs });
     }
-    warnings.extend(said(&opened));
+    draft.warnings.extend(said(&opened));
     opened
 }
 
@@ -105,87 +98,74 @@ fn said(opened: &[Opened]) -> Vec<String> {
 }
 
 /// Gives a file that has no CRS the job's.
-fn give_crs(loaded: &Loaded, key: &str, given: &Crs, path: &str, info: &mut Info, mistakes: &mut Mistakes) {
+fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, info: &mut Info) {
     let own = &info.grid.crs;
     if own.is_none() {
         info.grid.crs = given.clone();
     } else if !same_crs(own, given) {
         let key = format!("{key}.crs");
         let message = format!("{path} has a CRS of its own, {}, which is not {}", crs_name(own), crs_name(given));
-        mistakes
-            .add(loaded.position(&key), key, message)
+        draft.wrong(key, message)
             .hint("leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with gdal_edit.py -a_srs");
     }
 }
 
-fn open_input(
-    loaded: &Loaded,
-    survey: &Survey,
-    key: &str,
-    wanted: &InputInfo,
-    input: &RasterInput,
-    mistakes: &mut Mistakes,
-    warnings: &mut Vec<String>,
-) -> Vec<OpenedFile> {
+fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &RasterInput) -> Vec<OpenedFile> {
     let paths = input.files.as_slice();
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
     if !wanted.list && input.files.is_list() {
-        mistakes
-            .add(loaded.position(&path_key), path_key, "the function takes one file here, not a list")
-            .hint("use path = \"…\"");
+        draft.wrong(path_key, "the function takes one file here, not a list").hint("use path = \"…\"");
         return Vec::new();
     }
     let crs = match input.crs.as_deref().map(crs_from_user).transpose() {
         Ok(crs) => crs,
         Err(error) => {
             let key = format!("{key}.crs");
-            mistakes.add(loaded.position(&key), key, error);
+            draft.wrong(key, error);
             return Vec::new();
         }
     };
     if input.resampling != Resampling::Nearest {
-        warnings.push(format!(
+        draft.warnings.push(format!(
             "{key}.resampling = {:?} has no effect: this version of tilefn does not resample, and refuses a file on another grid",
             input.resampling.name()
         ));
     }
     let mut files = Vec::new();
     for path in paths {
-        let mut info = match survey.info(path) {
+        let mut info = match draft.survey.info(path) {
             Ok(info) => info,
             Err(error) => {
-                mistakes.add(loaded.position(&path_key), path_key.clone(), error);
+                draft.wrong(path_key.clone(), error);
                 continue;
             }
         };
         if let Some(crs) = &crs {
-            give_crs(loaded, key, crs, path, &mut info, mistakes);
+            give_crs(draft, key, crs, path, &mut info);
         }
-        if let Some(file) = describe(loaded, key, wanted, input, (path, info), mistakes, warnings) {
+        if let Some(file) = describe(draft, key, wanted, input, (path, info)) {
             files.push(file);
         }
     }
     if input.unscale.is_none() {
-        warn_of_scale(&wanted.name, &files, warnings);
+        draft.warnings.extend(unapplied_scale(&wanted.name, &files));
     }
     files
 }
 
 fn describe(
-    loaded: &Loaded,
+    draft: &mut Draft<'_>,
     key: &str,
     wanted: &InputInfo,
     input: &RasterInput,
     (path, info): (&str, Info),
-    mistakes: &mut Mistakes,
-    warnings: &mut Vec<String>,
 ) -> Option<OpenedFile> {
     let bands: Vec<usize> = match &input.bands {
         Some(bands) => bands.iter().map(|b| usize::try_from(*b).unwrap_or(usize::MAX)).collect(),
         None => (1..=info.bands.len()).collect(),
     };
     let bands_key = format!("{key}.bands");
-    // Bands of several types are one to a function that asks for a type.
+    // A function that asks for a type takes bands of several types.
     let types = match wanted.dtype {
         None => info.dtype_of(&bands).map(|dtype| vec![dtype]),
         Some(_) => info.dtypes_of(&bands),
@@ -193,19 +173,19 @@ fn describe(
     let types = match types {
         Ok(types) => types,
         Err(problem) => {
-            mistakes.add(loaded.position(&bands_key), bands_key, format!("{path}: {problem}"));
+            draft.wrong(bands_key, format!("{path}: {problem}"));
             return None;
         }
     };
     // A function that takes a file's own type gets the scaled numbers as floats.
     let own = if input.unscale == Some(true) { Some(DType::Float64) } else { types.first().copied() };
     let dtype = wanted.dtype.or(own)?;
-    let planned = bands::plan(loaded, key, (path, input), (&info, &bands), dtype, mistakes, warnings)?;
+    let planned = bands::plan(draft, key, (path, input), (&info, &bands), dtype)?;
     Some(OpenedFile { path: path.to_owned(), info, bands, dtype, planned, lossy: input.lossy })
 }
 
-/// Says that numbers have a scale which isn't applied, once for an input.
-fn warn_of_scale(name: &str, files: &[OpenedFile], warnings: &mut Vec<String>) {
+/// A warning that numbers have a scale which isn't applied, once for an input.
+fn unapplied_scale(name: &str, files: &[OpenedFile]) -> Option<String> {
     let scaled = |file: &&OpenedFile| {
         let read = |band: &usize| band.checked_sub(1).and_then(|index| file.info.bands.get(index));
         file.bands
@@ -215,14 +195,14 @@ fn warn_of_scale(name: &str, files: &[OpenedFile], warnings: &mut Vec<String>) {
             .map(|b| (b.scale, b.offset))
     };
     let mut all = files.iter().filter_map(|file| Some((file, scaled(&file)?)));
-    let Some((file, (scale, offset))) = all.next() else { return };
+    let (file, (scale, offset)) = all.next()?;
     let others = match all.count() {
         0 => String::new(),
         n => format!(" (and {n} other files too)"),
     };
-    warnings.push(format!(
+    Some(format!(
         "input {name:?}: {} has scale {scale} and offset {offset}{others}, which are not applied: set inputs.{name}.unscale = true, \
          or false to say that raw numbers are wanted",
         file.path
-    ));
+    ))
 }

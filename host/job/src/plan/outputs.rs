@@ -1,11 +1,9 @@
 //! The job's outputs: which files, of what type, with what nodata, and whether they may be written.
 
+use super::Draft;
 use super::inputs::Opened;
 use super::places::Places;
-use super::{Options, Survey, unknown};
 use crate::spec::{Output, OutputNodata};
-use crate::{Loaded, Mistakes};
-use controller::Plan;
 use grid::Grid;
 use raster::{self, Georeferencing, Overviews, Rehearsal, TargetSpec};
 use sandbox::{Description, OutputInfo};
@@ -34,12 +32,12 @@ pub struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// That of a working grid.
-    pub fn of(grid: &'a Grid, loaded: &Loaded, survey: &Survey, inputs: &[Opened]) -> Self {
-        let spec = &loaded.spec.grid;
+    pub fn of(grid: &'a Grid, draft: &Draft<'_>, inputs: &[Opened]) -> Self {
+        let spec = &draft.loaded.spec.grid;
         let own = spec.crs.is_some() || spec.resolution.is_some();
         let reference = spec.reference.as_ref().filter(|name| !inputs.iter().any(|i| i.name == **name));
         let reference = reference
-            .and_then(|path| survey.info(path).ok())
+            .and_then(|path| draft.survey.info(path).ok())
             .is_some_and(|info| info.georeferencing == Georeferencing::Transform);
         let georeferenced = own
             || reference
@@ -48,52 +46,34 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What is wrong with the outputs whatever the inputs are: names that the function doesn't have, paths that can't be.
-pub fn check(
-    loaded: &Loaded,
-    description: &Description,
-    places: &mut Places,
-    options: &Options,
-    mistakes: &mut Mistakes,
-) {
-    let given = &loaded.spec.outputs;
+/// Checks the outputs as far as the inputs don't matter: their names, and their paths.
+pub fn check(draft: &mut Draft<'_>, places: &mut Places) {
+    let (given, description) = (&draft.loaded.spec.outputs, draft.description);
     let names: Vec<_> = description.outputs.iter().map(|o| o.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-        unknown(loaded, mistakes, "outputs", "output", name, description, &names);
+        draft.unknown("outputs", "output", name, &names);
     }
     if given.is_empty() && !description.reduce {
-        mistakes
-            .add(
-                loaded.position("outputs"),
-                "outputs",
-                format!("the function {} makes outputs, the job writes none", description.name),
-            )
+        draft
+            .wrong("outputs", format!("the function {} makes outputs, the job writes none", description.name))
             .hint(format!("add [outputs.{}] with path = …", names.first().unwrap_or(&"name")));
     }
     for wanted in description.outputs.iter().filter(|wanted| !wanted.list) {
         if given.get(&wanted.name).is_some_and(|output| output.files.is_list()) {
             let key = format!("outputs.{}", wanted.name);
-            mistakes.add(
-                loaded.position(&key),
+            draft.mistakes.add(
+                draft.loaded.position(&key),
                 format!("{key}.paths"),
                 "the function makes one raster here, not a list",
             );
         }
     }
-    check_paths(loaded, places, options, mistakes);
+    check_paths(draft, places);
 }
 
-/// Plans all outputs in the description's order; those that the job leaves out have no files.
-pub fn plan(
-    loaded: &Loaded,
-    description: &Description,
-    inputs: &[Opened],
-    placed: Place<'_>,
-    options: &Options,
-    mistakes: &mut Mistakes,
-    warnings: &mut Vec<String>,
-) -> Vec<Planned> {
-    let given = &loaded.spec.outputs;
+/// Plans all outputs in the description's order. An output that the job leaves out has no files.
+pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Place<'_>) -> Vec<Planned> {
+    let (given, description) = (&draft.loaded.spec.outputs, draft.description);
     let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| {
         f.planned.iter().any(|band| {
             band.source.mark.is_some() && !f.dtype.is_float() || band.source.mask || band.source.nodata.is_some()
@@ -107,7 +87,7 @@ pub fn plan(
         let nodata = output.and_then(|output| {
             let nodata = nodata_of(output, wanted, dtype);
             if nodata.is_none() && !dtype.is_float() && marks_nodata && output.nodata.is_none() {
-                warnings.push(format!(
+                draft.warnings.push(format!(
                     "output {:?} is {} and has no nodata value, but inputs have: a pixel that the function marks as having no \
                      value will end the job; set outputs.{}.nodata (or \"none\" if that can't be)",
                     wanted.name,
@@ -121,7 +101,7 @@ pub fn plan(
             Ok(bits) => bits,
             Err(problem) => {
                 let key = format!("{key}.nodata");
-                mistakes.add(loaded.position(&key), key, format!("{problem}, the type that the function returns"));
+                draft.wrong(key, format!("{problem}, the type that the function returns"));
                 None
             }
         };
@@ -131,15 +111,15 @@ pub fn plan(
                 .files
                 .as_slice()
                 .iter()
-                .map(|path| target(output, path, placed, dtype, nodata, options))
+                .map(|path| target(output, path, placed, dtype, nodata, draft.planning.threads))
                 .collect();
-            // A nodata value that doesn't fit has been said above.
+            // A nodata value that doesn't fit is a mistake already, see above.
             let errors =
                 targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
             for error in errors {
-                mistakes.add(loaded.position(&key), key.clone(), error.to_string());
+                draft.wrong(key.clone(), error.to_string());
             }
-            check_nodata(loaded, &key, output, &targets, mistakes);
+            check_nodata(draft, &key, output, &targets);
         }
         let rasters = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         planned.push(Planned {
@@ -157,37 +137,30 @@ pub fn plan(
     planned
 }
 
-/// A nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
-fn check_nodata(loaded: &Loaded, key: &str, output: &Output, targets: &[TargetSpec], mistakes: &mut Mistakes) {
+/// Refuses a nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
+fn check_nodata(draft: &mut Draft<'_>, key: &str, output: &Output, targets: &[TargetSpec]) {
     let Some(target) = targets.iter().find(|t| t.nodata.is_some()) else { return };
     let Some(nodata) = target.nodata.filter(|value| *value != Nodata::Float(f64::NAN)) else { return };
     let key = format!("{key}.nodata");
     if let Some(most) = target.most().filter(|most| nodata.as_f64().abs() > *most) {
         let message = format!("{nodata} does not fit the file's NBITS, which leave at most {most}");
-        mistakes.add(loaded.position(&key), key, message).hint("take a smaller nodata value, or leave NBITS out");
+        draft.wrong(key, message).hint("take a smaller nodata value, or leave NBITS out");
     } else if let Some(what) = target.changes_pixels().filter(|_| !output.lossy) {
         let message = format!("{what} changes pixels, so {nodata} would not mark the same ones any more");
         let name = key.split('.').nth(1).unwrap_or_default();
-        mistakes
-            .add(loaded.position(&key), key.clone(), message)
+        draft
+            .wrong(key.clone(), message)
             .hint(format!("set it to \"none\", take a lossless compression, or set outputs.{name}.lossy = true"));
     }
 }
 
-/// Tries all outputs out, each with the number of bands that is likely: one for each name, or those of the first input if it doesn't
-/// work with one. Files that they have beside them are held against what the job reads and writes.
-pub fn rehearse(
-    loaded: &Loaded,
-    inputs: &[Opened],
-    plan: &mut Plan,
-    places: &mut Places,
-    options: &Options,
-    mistakes: &mut Mistakes,
-) {
+/// Tries all outputs out, each with its likely number of bands: one for each name, or as many as the first input has if the format refuses
+/// one. Files that a format writes beside an output are checked against all that the job reads and writes.
+pub fn rehearse(draft: &mut Draft<'_>, inputs: &[Opened], planned: &mut [Planned], places: &mut Places) {
     let of_inputs = inputs.iter().flat_map(|i| &i.files).map(|f| u32::try_from(f.bands.len()).unwrap_or(1)).next();
-    for (output, targets) in plan.task.outputs.iter().zip(&mut plan.outputs) {
+    for Planned { task: output, targets } in planned {
         let key = format!("outputs.{}", output.name);
-        // Of many files in one format, one is enough, if no other has a longer name.
+        // One file of each format and length of name is tried: a list may have thousands.
         let mut tried: BTreeMap<(Option<OsString>, usize), (u32, Rehearsal)> = BTreeMap::new();
         for target in targets {
             let (extension, name) = (Path::new(&target.path).extension(), Path::new(&target.path).file_name());
@@ -197,11 +170,11 @@ pub fn rehearse(
                     Ok(found) => {
                         let warnings = found.1.warnings.iter();
                         let warnings = warnings.map(|w| format!("output {:?}: {}: {w}", output.name, target.path));
-                        plan.warnings.extend(warnings);
+                        draft.warnings.extend(warnings);
                         tried.insert(kind.clone(), found);
                     }
                     Err(error) => {
-                        mistakes.add(loaded.position(&key), key.clone(), error.to_string());
+                        draft.wrong(key.clone(), error.to_string());
                         break;
                     }
                 }
@@ -210,7 +183,7 @@ pub fn rehearse(
                 target.bands = *bands;
                 let what = format!("written beside output {:?}", output.name);
                 for ending in &rehearsal.beside {
-                    places.writes_beside(loaded, &key, &target.path, ending, &what, options.overwrite, mistakes);
+                    places.writes_beside(draft, &key, &target.path, ending, &what);
                 }
             }
         }
@@ -228,22 +201,22 @@ fn try_out(target: &TargetSpec, of_inputs: Option<u32>) -> Result<(u32, Rehearsa
     others.into_iter().find_map(works).ok_or(refused)
 }
 
-/// Files that exist, folders that don't, files that are something else to the job.
-fn check_paths(loaded: &Loaded, places: &mut Places, options: &Options, mistakes: &mut Mistakes) {
-    for (name, output) in &loaded.spec.outputs {
+/// Refuses outputs that exist, whose folder doesn't exist, or that are something else to the job.
+fn check_paths(draft: &mut Draft<'_>, places: &mut Places) {
+    for (name, output) in &draft.loaded.spec.outputs {
         let key = format!("outputs.{name}.{}", if output.files.is_list() { "paths" } else { "path" });
         for written in output.files.as_slice() {
             let mut wrong = |message: String| {
-                mistakes.add(loaded.position(&key), key.clone(), message);
+                draft.wrong(key.clone(), message);
             };
-            // What isn't a local path is for GDAL to judge.
-            let remote = written.contains("://") || written.starts_with("/vsi");
+            // Only GDAL can judge a path that isn't local.
+            let elsewhere = written.kind().is_elsewhere();
             let exists = match raster::destination(written) {
                 Err(problem) => {
                     wrong(format!("{written} can't be written: {problem}"));
                     continue;
                 }
-                Ok(_) if remote => raster::exists(written),
+                Ok(_) if elsewhere => raster::exists(written),
                 Ok(target) => {
                     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                     if !folder.is_dir() {
@@ -253,10 +226,10 @@ fn check_paths(loaded: &Loaded, places: &mut Places, options: &Options, mistakes
                     target.exists()
                 }
             };
-            let refused = places.writes(loaded, &key, written, &format!("written by output {name:?}"), mistakes);
-            if !refused && !options.overwrite && !options.made.contains(written) && exists {
-                mistakes
-                    .add(loaded.position(&key), key.clone(), format!("{written} exists"))
+            let refused = places.writes(draft, &key, written, &format!("written by output {name:?}"));
+            if !refused && !draft.planning.overwrite && !draft.planning.made.contains(written.as_str()) && exists {
+                draft
+                    .wrong(key.clone(), format!("{written} exists"))
                     .hint("add --overwrite to replace it once the job is complete");
             }
         }
@@ -285,7 +258,7 @@ fn target(
     placed: Place<'_>,
     dtype: DType,
     nodata: Option<Nodata>,
-    options: &Options,
+    threads: usize,
 ) -> TargetSpec {
     let overviews = match &output.levels {
         Some(levels) => Overviews::Levels(levels.clone()),
@@ -314,6 +287,6 @@ fn target(
         unit: output.unit.clone(),
         metadata: Vec::new(),
         tile: (0, 0),
-        threads: u32::try_from(options.threads).unwrap_or(u32::MAX),
+        threads: u32::try_from(threads).unwrap_or(u32::MAX),
     }
 }

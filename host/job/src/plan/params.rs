@@ -1,16 +1,16 @@
 //! The job's parameters against the function's description.
 
-use super::unknown;
-use crate::{Loaded, Mistakes, spec};
-use sandbox::{Description, ParamInfo, Value};
+use super::Draft;
+use crate::spec;
+use sandbox::{ParamInfo, Value};
 use tilefn_abi::ParamKind;
 
 /// The values in the description's order; mistakes for missing, unknown, mistyped and out-of-range ones.
-pub fn check(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes) -> Vec<Value> {
-    let given = &loaded.spec.params;
+pub fn check(draft: &mut Draft<'_>) -> Vec<Value> {
+    let (given, description) = (&draft.loaded.spec.params, draft.description);
     let names: Vec<_> = description.params.iter().map(|p| p.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-        unknown(loaded, mistakes, "params", "parameter", name, description, &names);
+        draft.unknown("params", "parameter", name, &names);
     }
     let mut values = Vec::new();
     for param in &description.params {
@@ -19,18 +19,16 @@ pub fn check(loaded: &Loaded, description: &Description, mistakes: &mut Mistakes
             (Some(value), _) => match convert(value, param).and_then(|value| param.check(&value).map(|()| value)) {
                 Ok(value) => values.push(value),
                 Err(problem) => {
-                    mistakes.add(loaded.position(&key), key, problem);
+                    draft.wrong(key, problem);
                 }
             },
             (None, Some(default)) => values.push(default.clone()),
             (None, None) => {
-                mistakes
-                    .add(
-                        loaded.position("params"),
-                        key,
-                        format!("the function {} needs this parameter", description.name),
-                    )
-                    .hint(format!("add `{} = …` ({}) under [params]", param.name, type_name(param)));
+                draft.wrong(key, format!("the function {} needs this parameter", description.name)).hint(format!(
+                    "add `{} = …` ({}) under [params]",
+                    param.name,
+                    type_name(param)
+                ));
             }
         }
     }

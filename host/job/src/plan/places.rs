@@ -2,10 +2,8 @@
 //!
 //! Files are compared by what they are, not by how their names are spelled.
 
-use super::{Options, Survey};
-use crate::paths::subdataset;
+use super::{Draft, Survey};
 use crate::spec::{Input, WorkerKind};
-use crate::{Loaded, Mistakes};
 use raster::{self, gdal_path, is_remote};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,19 +11,20 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use types::location::Kind;
 
-/// GDAL's prefixes for what is in a file of another kind; the file's path follows, and its name in there after that.
+/// GDAL's prefixes for files inside another file: the outer file's path follows the prefix, then the name inside.
 const ARCHIVES: [&str; 8] =
     ["/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/", "/vsisubfile/", "/vsisparse/", "/vsicrypt/"];
 
 /// A file, however its name is spelled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    /// By device and number, which hard links share.
+    /// A file that is there: its device and number, which hard links share.
     Inode(u64, u64),
-    /// It isn't there yet: its folder's device and number, and its name.
+    /// A file that isn't there yet: its folder's device and number, and its name.
     Name(u64, u64, OsString),
-    /// It is on no file system of this machine.
+    /// A file on no file system of this machine, by GDAL's name.
     Elsewhere(String),
 }
 
@@ -47,7 +46,7 @@ impl Spot {
             return elsewhere(path);
         }
         let place = raster::destination(&path).unwrap_or_else(|_| PathBuf::from(&path));
-        // A device is none that could be written, but it may be read.
+        // `destination` refuses devices, which a job may read all the same.
         if let (Ok(meta), Ok(path)) = (fs::metadata(&place), fs::canonicalize(&place)) {
             return Self { key: Key::Inode(meta.dev(), meta.ino()), path, is_dir: meta.is_dir() };
         }
@@ -81,7 +80,7 @@ fn file_of(path: &str) -> String {
     if let Some(rest) = path.strip_prefix("vrt://") {
         return inner(rest);
     }
-    if let Some((_, file, _)) = subdataset(path) {
+    if let Kind::Subdataset { file, .. } = Kind::of(path) {
         return file_of(file);
     }
     if let Some(rest) = path.strip_prefix("DERIVED_SUBDATASET:") {
@@ -128,7 +127,7 @@ fn ignores_case(folder: &Path) -> bool {
 /// All files that the job reads, and those that it writes so far, each with what it is to the job.
 pub struct Places {
     known: HashMap<Key, String>,
-    /// Those that others can be in: folders, and what is on other machines.
+    /// Those that can hold others: folders, archives, and files on other machines.
     containers: Vec<(Spot, String)>,
     /// All of them, for outputs that are folders.
     all: Vec<(Spot, String)>,
@@ -136,9 +135,9 @@ pub struct Places {
 
 impl Places {
     /// What the job reads, whether it can be read or not, and what the program writes beside the outputs.
-    pub fn new(loaded: &Loaded, survey: &Survey, options: &Options, mistakes: &mut Mistakes) -> Self {
+    pub fn new(draft: &mut Draft<'_>) -> Self {
         let mut places = Self { known: HashMap::new(), containers: Vec::new(), all: Vec::new() };
-        let spec = &loaded.spec;
+        let (spec, survey) = (&draft.loaded.spec, draft.survey);
         for (name, input) in &spec.inputs {
             let what = format!("read by input {name:?}");
             match input {
@@ -153,15 +152,16 @@ impl Places {
             places.reads(survey, path, "read for grid.extent_from");
         }
         places.add(&spec.function.module, "the module");
-        if let Some(job) = &options.job_file {
+        let job = &draft.planning.job.path;
+        if job != "-" {
             places.add(job, "the job file");
         }
         let ticket = spec.workers.ticket.as_deref().unwrap_or("tilefn-ticket.json");
         if spec.workers.kind == WorkerKind::External {
-            places.writes(loaded, "workers.ticket", ticket, "the ticket", mistakes);
+            places.writes(draft, "workers.ticket", ticket, "the ticket");
         }
-        if let Some(report) = &options.report {
-            places.writes(loaded, "--report", report, "the report", mistakes);
+        if let Some(report) = &draft.planning.report {
+            places.writes(draft, "--report", report, "the report");
         }
         places
     }
@@ -171,7 +171,7 @@ impl Places {
         self.add(path, what);
         let Ok(info) = survey.info(path) else { return };
         let name = gdal_path(path);
-        // To look at each file on another machine takes long; the list of those of one raster is known.
+        // Looking at each file on another machine takes long, and GDAL's list of the raster's files is enough.
         if is_remote(&name) && is_remote(&file_of(path)) && !name.ends_with(".vrt") {
             info.files.iter().for_each(|file| self.add(file, what));
         } else {
@@ -180,11 +180,9 @@ impl Places {
     }
 
     fn add(&mut self, path: &str, what: &str) {
-        let written_out = path.trim_start().starts_with(['<', '{']);
-        if written_out {
-            return;
+        if Kind::of(path) != Kind::Inline {
+            self.put(Spot::of(path), what);
         }
-        self.put(Spot::of(path), what);
     }
 
     fn put(&mut self, spot: Spot, what: &str) {
@@ -198,7 +196,7 @@ impl Places {
         self.all.push((spot, what.to_owned()));
     }
 
-    /// What a file to be written would destroy.
+    /// The known file that writing this one would destroy.
     fn hit(&self, spot: &Spot) -> Option<&str> {
         if let Some(what) = self.known.get(&spot.key) {
             return Some(what);
@@ -207,23 +205,22 @@ impl Places {
         others.iter().find(|(other, _)| spot.hits(other)).map(|(_, what)| what.as_str())
     }
 
-    /// Refuses to write a file that is something else to the job; `what` is what it is from now on. Returns whether it was refused.
-    pub fn writes(&mut self, loaded: &Loaded, key: &str, path: &str, what: &str, mistakes: &mut Mistakes) -> bool {
+    /// Refuses to write a file that is something else to the job; else the file is known as `what` from now on. Returns whether it was refused.
+    pub fn writes(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, what: &str) -> bool {
         let spot = Spot::of(path);
         if let Some(known) = self.hit(&spot) {
             let message = format!("{path} is {known} as well");
-            mistakes.add(loaded.position(key), key, message).hint("what is written needs a file of its own");
+            draft.wrong(key, message).hint("what is written needs a file of its own");
             return true;
         }
         self.put(spot, what);
-        if path.contains("://") || path.starts_with("/vsi") {
+        if Kind::of(path).is_elsewhere() {
             return false;
         }
         let target = raster::destination(path).unwrap_or_else(|_| path.into());
         for sidecar in raster::stale(&target, &[]) {
             if let Some(known) = self.hit(&Spot::of(&sidecar.to_string_lossy())) {
-                mistakes.add(
-                    loaded.position(key),
+                draft.wrong(
                     key,
                     format!("{} would go with the file that {path} replaces, and is {known}", sidecar.display()),
                 );
@@ -233,36 +230,25 @@ impl Places {
         false
     }
 
-    /// Refuses an output that has another file beside it, with this ending in place of its extension, which is something else to the job, or is there and isn't to be replaced.
-    pub fn writes_beside(
-        &mut self,
-        loaded: &Loaded,
-        key: &str,
-        path: &str,
-        ending: &str,
-        what: &str,
-        overwrite: bool,
-        mistakes: &mut Mistakes,
-    ) {
-        let remote = path.contains("://") || path.starts_with("/vsi");
+    /// Refuses an output whose format writes a second file beside it (`ending` in place of the extension), if that file is something else to the
+    /// job, or exists and must not be replaced.
+    pub fn writes_beside(&mut self, draft: &mut Draft<'_>, key: &str, path: &str, ending: &str, what: &str) {
+        let elsewhere = Kind::of(path).is_elsewhere();
         let target =
-            if remote { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
+            if elsewhere { PathBuf::from(path) } else { raster::destination(path).unwrap_or_else(|_| path.into()) };
         let name = format!("{}{ending}", target.file_stem().unwrap_or_default().to_string_lossy());
         let file = target.with_file_name(&name).to_string_lossy().into_owned();
         let spot = Spot::of(&file);
         match self.hit(&spot).map(str::to_owned) {
             Some(known) => {
-                mistakes.add(
-                    loaded.position(key),
+                draft.wrong(
                     key,
                     format!("{path} has a file {name} beside it in this format, and {file} is {known} as well"),
                 );
             }
-            None if !overwrite && matches!(spot.key, Key::Inode(..)) => {
+            None if !draft.planning.overwrite && matches!(spot.key, Key::Inode(..)) => {
                 let message = format!("{path} has a file {name} beside it in this format, and {file} exists");
-                mistakes
-                    .add(loaded.position(key), key, message)
-                    .hint("add --overwrite to replace it once the job is complete");
+                draft.wrong(key, message).hint("add --overwrite to replace it once the job is complete");
             }
             None => self.put(spot, what),
         }

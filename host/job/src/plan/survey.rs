@@ -1,10 +1,11 @@
-//! What the job's input files are, found out before the function is known: so that it takes no time while that is compiled.
+//! Looks into the job's input files before the function is known, while its module is being compiled.
 
 use crate::spec::{Input, Spec};
-use raster::{self, Info, gdal_path, is_remote};
+use raster::{self, Info, is_remote};
 use std::collections::{BTreeSet, HashMap};
+use types::Location;
 
-/// Files on other machines that are looked into at the same time: it is the waiting that takes the time.
+/// Files on other machines that are looked into at the same time: most of the time is waiting.
 const AT_ONCE: usize = 16;
 
 /// The raster files of the job's inputs, each looked into once.
@@ -12,21 +13,21 @@ const AT_ONCE: usize = 16;
 pub struct Survey(HashMap<String, Result<Info, raster::Error>>);
 
 impl Survey {
-    /// Looks into all of them; what can't be opened is an error of that file.
+    /// Looks into all input files. A file that can't be opened has its error here.
     pub fn new(spec: &Spec) -> Self {
         let paths = spec.inputs.values().flat_map(|input| match input {
             Input::Raster(input) => input.files.as_slice(),
             Input::Vector(_) => &[],
         });
-        // Files here are looked into one after the other: each thread would have to load PROJ's database of CRSs for
-        // itself, which takes longer than all else.
+        // Local files are looked into by one thread: each further thread would load PROJ's database of CRSs again,
+        // which takes longer than everything else.
         let paths: BTreeSet<_> = paths.collect();
-        let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(&gdal_path(path)));
+        let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(path));
         let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
         Self(found)
     }
 
-    /// The files that GDAL takes for one of the inputs' rasters; none if it is unknown.
+    /// The files that GDAL counts to an input's raster; none for other rasters.
     pub fn files(&self, path: &str) -> &[String] {
         match self.0.get(path) {
             Some(Ok(info)) => &info.files,
@@ -34,7 +35,7 @@ impl Survey {
         }
     }
 
-    /// What the file is: as found out before, or looked into now when it is none of the inputs'.
+    /// What the survey found out about a file. A file that belongs to no input is looked into now.
     ///
     /// # Errors
     /// As [`raster::inspect`], in words.
@@ -47,8 +48,8 @@ impl Survey {
     }
 }
 
-fn inspect(paths: &[&String]) -> Vec<(String, Result<Info, raster::Error>)> {
-    paths.iter().map(|path| ((*path).clone(), raster::inspect(path))).collect()
+fn inspect(paths: &[&Location]) -> Vec<(String, Result<Info, raster::Error>)> {
+    paths.iter().map(|path| (path.to_string(), raster::inspect(path))).collect()
 }
 
 /// Looks at files on other machines, several at the same time. The answers are in the order of `items`.

@@ -1,9 +1,9 @@
 //! The working grid: whose pixels it has, which extent it covers, and where each input lies on it.
 
-use super::Survey;
+use super::Draft;
 use super::advice::{Warp, edit};
 use super::inputs::{Opened, OpenedFile};
-use crate::{Loaded, Mistakes, spec};
+use crate::spec;
 use grid::{Bounds, Crs, Footprint, GeoTransform, Grid, Mismatch, Offset, Placement};
 use raster::{self, Georeferencing, Info, crs_argument, crs_name, same_crs};
 
@@ -16,15 +16,9 @@ pub struct Placed {
 }
 
 /// Works the grid out; mistakes name the files that don't fit.
-pub fn place(
-    loaded: &Loaded,
-    survey: &Survey,
-    inputs: &[Opened],
-    mistakes: &mut Mistakes,
-    warnings: &mut Vec<String>,
-) -> Option<Placed> {
-    let spec = &loaded.spec.grid;
-    let reference = reference(loaded, survey, inputs, mistakes)?;
+pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
+    let spec = &draft.loaded.spec.grid;
+    let reference = reference(draft, inputs)?;
     let mut windows = Vec::new();
     let mut placements = Vec::new();
     let mut fits = true;
@@ -38,11 +32,11 @@ pub fn place(
                     windows
                         .push((file.path.clone(), placement.offset.window(file.info.grid.rows, file.info.grid.cols)));
                     of_input.push(placement);
-                    warnings.extend(placed_otherwise(file));
+                    draft.warnings.extend(placed_otherwise(file));
                 }
                 Err(problem) => {
                     fits = false;
-                    problem.add(loaded, mistakes, &key);
+                    problem.add(draft, &key);
                 }
             }
         }
@@ -51,16 +45,17 @@ pub fn place(
     if let Some(paths) = &spec.extent_from {
         windows.clear();
         for written in paths {
-            let window = survey.info(written).map_err(|message| Problem { message, hint: None }).and_then(|info| {
-                let candidate = Candidate { path: written, info: &info, input: None };
-                let placement = reference.relation(&candidate, spec.tolerance)?;
-                Ok(placement.offset.window(info.grid.rows, info.grid.cols))
-            });
+            let window =
+                draft.survey.info(written).map_err(|message| Problem { message, hint: None }).and_then(|info| {
+                    let candidate = Candidate { path: written, info: &info, input: None };
+                    let placement = reference.relation(&candidate, spec.tolerance)?;
+                    Ok(placement.offset.window(info.grid.rows, info.grid.cols))
+                });
             match window {
-                Ok(window) => windows.push((written.clone(), window)),
+                Ok(window) => windows.push((written.to_string(), window)),
                 Err(problem) => {
                     fits = false;
-                    problem.add(loaded, mistakes, "grid.extent_from");
+                    problem.add(draft, "grid.extent_from");
                 }
             }
         }
@@ -89,7 +84,7 @@ pub fn place(
             Some(Placed { grid, placements })
         }
         Err((key, message)) => {
-            mistakes.add(loaded.position(key), key, message);
+            draft.wrong(key, message);
             None
         }
     }
@@ -120,17 +115,17 @@ struct Problem {
 }
 
 impl Problem {
-    fn add(self, loaded: &Loaded, mistakes: &mut Mistakes, key: &str) {
-        let mistake = mistakes.add(loaded.position(key), key, self.message);
+    fn add(self, draft: &mut Draft<'_>, key: &str) {
+        let mistake = draft.wrong(key, self.message);
         if let Some(hint) = self.hint {
             mistake.hint(hint);
         }
     }
 }
 
-/// In this order: CRS, resolution and bounds of the job file; its reference; the first input.
-fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut Mistakes) -> Option<Reference> {
-    let spec = &loaded.spec.grid;
+/// The grid that says where pixels lie: the job file's own CRS, resolution and bounds, else its reference, else the first input.
+fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
+    let spec = &draft.loaded.spec.grid;
     let of_input = |input: &Opened| {
         let file = input.files.first()?;
         Some((file.path.clone(), file.info.clone(), Some(input.name.clone())))
@@ -139,12 +134,12 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
         None => inputs.iter().find_map(of_input),
         Some(name) => match inputs.iter().find(|i| i.name == *name) {
             Some(input) => of_input(input),
-            None => match survey.info(name) {
+            None => match draft.survey.info(name) {
                 Ok(info) => Some((name.clone(), info, None)),
                 Err(error) => {
                     let names: Vec<_> = inputs.iter().map(|i| i.name.as_str()).collect();
-                    mistakes
-                        .add(loaded.position("grid.reference"), "grid.reference", error)
+                    draft
+                        .wrong("grid.reference", error)
                         .hint(format!("give a raster file or one of the inputs: {}", names.join(", ")));
                     return None;
                 }
@@ -152,17 +147,13 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
         },
     };
     let own = spec.crs.is_some() || spec.resolution.is_some();
-    // Of a grid of the job's own, the file says at most the CRS or the resolution.
+    // If the job has a grid of its own, the file gives at most the CRS or the resolution.
     let named = match named {
         Some((name, info, input)) => match upright(&name, &info, spec.tolerance) {
             Ok(grid) => Some(Reference { name, grid, input, is_file: true }),
             Err(_) if own => None,
             Err(problem) => {
-                problem.add(
-                    loaded,
-                    mistakes,
-                    input.map_or("grid.reference".into(), |i| format!("inputs.{i}")).as_str(),
-                );
+                problem.add(draft, input.map_or("grid.reference".into(), |i| format!("inputs.{i}")).as_str());
                 return None;
             }
         },
@@ -170,19 +161,19 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
     };
     if !own {
         if named.is_none() {
-            mistakes
-                .add(loaded.position("grid"), "grid", "nothing says what the working grid is: there is no raster input")
+            draft
+                .wrong("grid", "nothing says what the working grid is: there is no raster input")
                 .hint("set grid.reference, or grid.crs, resolution and bounds");
         }
         return named;
     }
-    // A grid of the job's own: what it doesn't say is the reference's.
+    // The job has a grid of its own: the reference gives the rest.
     let crs = match &spec.crs {
         None => named.as_ref().map(|r| r.grid.crs.clone()),
         Some(text) => match raster::crs_from_user(text) {
             Ok(crs) => Some(crs),
             Err(error) => {
-                mistakes.add(loaded.position("grid.crs"), "grid.crs", error.to_string());
+                draft.wrong("grid.crs", error.to_string());
                 return None;
             }
         },
@@ -192,12 +183,8 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
         Some([x, y])
     });
     let (Some([dx, dy]), Some([x_min, y_min, x_max, y_max])) = (resolution, spec.bounds) else {
-        mistakes
-            .add(
-                loaded.position("grid"),
-                "grid",
-                "a grid with its own CRS or resolution needs bounds and resolution, too",
-            )
+        draft
+            .wrong("grid", "a grid with its own CRS or resolution needs bounds and resolution, too")
             .hint("add bounds = [xmin, ymin, xmax, ymax] and resolution = [x, y], or take both from grid.reference");
         return None;
     };
@@ -205,7 +192,7 @@ fn reference(loaded: &Loaded, survey: &Survey, inputs: &[Opened], mistakes: &mut
     match Grid::from_bounds(&bounds, dx, dy, crs.unwrap_or_else(|| Crs::from(""))) {
         Ok(grid) => Some(Reference { name: "the [grid] of the job file".into(), grid, input: None, is_file: false }),
         Err(error) => {
-            mistakes.add(loaded.position("grid.bounds"), "grid.bounds", error.to_string());
+            draft.wrong("grid.bounds", error.to_string());
             None
         }
     }

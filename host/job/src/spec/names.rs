@@ -1,36 +1,27 @@
-//! The words of the job file that stand for a choice.
+//! The words of the job file that stand for a choice. The first word of each is the default.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A choice written as one of a few words.
-pub trait Named: Copy + 'static {
-    /// Every word with its meaning, in the order to list them.
-    const ALL: &'static [(&'static str, Self)];
-
-    /// The meaning of a word.
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
-    }
-}
-
 macro_rules! names {
-    ($($(#[$attr:meta])* $name:ident { $($(#[doc = $doc:literal])* $variant:ident = $text:literal,)+ })+) => {$(
+    ($($(#[$attr:meta])* $name:ident {
+        $(#[doc = $first_doc:literal])* $first:ident = $first_text:literal,
+        $($(#[doc = $doc:literal])* $variant:ident = $text:literal,)*
+    })+) => {$(
         $(#[$attr])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         pub enum $name {
-            $($(#[doc = $doc])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl Named for $name {
-            const ALL: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),+];
+            #[default]
+            $(#[doc = $first_doc])* #[serde(rename = $first_text)] $first,
+            $($(#[doc = $doc])* #[serde(rename = $text)] $variant,)*
         }
 
         impl $name {
             /// The word in the job file.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $text),+
+                    Self::$first => $first_text,
+                    $(Self::$variant => $text),*
                 }
             }
         }
@@ -218,9 +209,10 @@ mod tests {
 
     #[test]
     fn element_types_are_the_abis() {
-        for (name, dtype) in DataType::ALL {
-            assert_eq!(tilefn_abi::DType::from(*dtype).name(), *name);
+        for dtype in tilefn_abi::DType::ALL {
+            let word = serde_json::Value::from(dtype.name());
+            let read: DataType = serde_json::from_value(word).unwrap();
+            assert_eq!((tilefn_abi::DType::from(read), read.name()), (dtype, dtype.name()));
         }
-        assert_eq!(DataType::ALL.len(), tilefn_abi::DType::ALL.len());
     }
 }

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use types::Location;
 
 use super::names::{DataType, MaskUse, OverviewResampling, Resampling};
+use super::texts::{crs, path, paths};
 use crate::units::Nodata;
 
 /// One input of the function.
@@ -21,15 +23,15 @@ pub enum Input {
 pub enum Files {
     /// One file: anything GDAL opens, `s3://bucket/key` and `https://…` included.
     #[serde(rename = "path")]
-    One(#[schemars(length(min = 1))] String),
+    One(#[schemars(schema_with = "path")] Location),
     /// A list of files for a list input or output. For inputs, a pattern such as `dates/*.tif` stands for the files it matches, sorted by name.
     #[serde(rename = "paths")]
-    List(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
+    List(#[schemars(schema_with = "paths")] Vec<Location>),
 }
 
 impl Files {
     /// The files in order; one for [`Files::One`].
-    pub fn as_slice(&self) -> &[String] {
+    pub fn as_slice(&self) -> &[Location] {
         match self {
             Self::One(path) => std::slice::from_ref(path),
             Self::List(paths) => paths,
@@ -44,7 +46,11 @@ impl Files {
 
 /// A raster file, or a list of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("x-example" = "path = \"scene.tif\", or vector = \"fields.gpkg\""),
+    extend("x-elsewhere" = "only for a raster input, and `vector` makes this a vector input")
+)]
 pub struct RasterInput {
     /// The file or files.
     #[serde(flatten)]
@@ -52,16 +58,17 @@ pub struct RasterInput {
     /// Band numbers from 1, in the order the function sees them. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), inner(range(min = 1, max = 65_535)), example = [3])]
+    #[schemars(extend("x-expected" = "a list of band numbers", "x-item" = "a band number"))]
     pub bands: Option<Vec<u32>>,
     /// The value of invalid pixels, or one for each band read. Default: the file's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodata: Option<InputNodata>,
     /// The CRS of a file that has none: `EPSG:28355`, another authority's code, WKT or a PROJ string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), example = "EPSG:28355")]
+    #[schemars(schema_with = "crs")]
     pub crs: Option<String>,
     /// What, beside NaN, makes a pixel invalid.
-    #[serde(default = "auto")]
+    #[serde(default)]
     pub mask: MaskUse,
     /// Apply the bands' scale and offset: the function gets value × scale + offset. Default: no, with a warning where
     /// there are any.
@@ -71,16 +78,8 @@ pub struct RasterInput {
     #[serde(default)]
     pub lossy: bool,
     /// How to resample when the file's grid or CRS differs from the working grid.
-    #[serde(default = "nearest")]
+    #[serde(default)]
     pub resampling: Resampling,
-}
-
-fn auto() -> MaskUse {
-    MaskUse::Auto
-}
-
-fn nearest() -> Resampling {
-    Resampling::Nearest
 }
 
 /// Nodata of an input that replaces the file's own.
@@ -90,16 +89,23 @@ pub enum InputNodata {
     /// The same for every band.
     All(Nodata),
     /// One for each band read, in their order.
-    PerBand(#[schemars(length(min = 1))] Vec<Nodata>),
+    PerBand(
+        #[schemars(length(min = 1))]
+        #[schemars(extend("x-expected" = "a number, \"nan\", or a list with one for each band"))]
+        Vec<Nodata>,
+    ),
 }
 
 /// A vector file, rasterised on the fly into one band.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("x-elsewhere" = "only for a vector input, and there is no `vector`")
+)]
 pub struct VectorInput {
     /// The file: anything OGR opens.
-    #[schemars(length(min = 1), example = "fields.gpkg")]
-    pub vector: String,
+    #[schemars(schema_with = "path", example = "fields.gpkg")]
+    pub vector: Location,
     /// The layer's name, or its number from 0. Default: the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
@@ -115,7 +121,7 @@ pub struct VectorInput {
     #[schemars(length(min = 1))]
     pub burn_attribute: Option<String>,
     /// Element type of the rasterised band.
-    #[serde(default = "uint8")]
+    #[serde(default)]
     pub dtype: DataType,
     /// The value outside the features; such pixels are invalid.
     #[serde(default = "zero")]
@@ -123,10 +129,6 @@ pub struct VectorInput {
     /// Burn every pixel a feature touches, not only those whose centre it covers.
     #[serde(default)]
     pub all_touched: bool,
-}
-
-fn uint8() -> DataType {
-    DataType::UInt8
 }
 
 fn zero() -> Nodata {
@@ -155,16 +157,17 @@ impl VectorInput {
 /// A layer of a vector file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("x-expected" = "a layer's name, or its number from 0"))]
 pub enum Layer {
     /// Its number, from 0.
-    Index(#[schemars(range(max = 65_535))] u32),
+    Index(#[schemars(range(max = 65_535), extend("x-expected" = "a layer's name, or its number"))] u32),
     /// Its name.
     Name(#[schemars(length(min = 1))] String),
 }
 
 /// One output of the function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("x-example" = "path = \"result.tif\""))]
 pub struct Output {
     /// The file or files.
     #[serde(flatten)]
@@ -176,13 +179,14 @@ pub struct Output {
     /// The driver's creation options, `NAME=VALUE`. Default: tiled, compressed, BIGTIFF when needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(inner(regex(pattern = "^[^=]+=")), example = ["COMPRESS=ZSTD"])]
+    #[schemars(extend("x-expected" = "a list of creation options", "x-item" = "an option as NAME=VALUE"))]
     pub options: Option<Vec<String>>,
     /// The file's nodata value; `"none"` for a file without. Default: the function's own, else NaN for floats, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodata: Option<OutputNodata>,
     /// Band descriptions, one for each band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("x-expected" = "a list of band names"))]
     pub band_names: Option<Vec<String>>,
     /// Store minimum, maximum, mean and standard deviation of each band.
     #[serde(default)]
@@ -196,6 +200,7 @@ pub struct Output {
     /// The overviews' levels in place of the automatic ones, ascending, e.g. `[2, 4, 8]`. Implies `overviews`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), inner(range(min = 2, max = 65_536)), example = [2, 4, 8])]
+    #[schemars(extend("x-expected" = "a list of overview levels", "x-item" = "a level"))]
     pub levels: Option<Vec<u32>>,
     /// How overviews are made. Default: `nearest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,6 +230,7 @@ pub struct Output {
 /// Nodata of an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("x-format" = "nodata", "x-word" = "none", "x-expected" = "a number, \"nan\" or \"none\""))]
 pub enum OutputNodata {
     /// This value.
     Value(Nodata),

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::{FULL, LEAST, load, toml};
-use crate::{load_text, schema};
+use crate::{load_text, schema, schema::rules};
 
 const PAGE: &str = include_str!("../../../../docs/job-file.md");
 
@@ -76,9 +76,11 @@ fn reader_and_schema() {
     }
 }
 
-/// The rows of the page's tables: for each section, each key with the text of its default.
-fn page_rows() -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut rows: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+/// The rows of the page's tables: for each section, each key with the text of its default and the whole row.
+type Rows = BTreeMap<String, BTreeMap<String, (String, String)>>;
+
+fn page_rows() -> Rows {
+    let mut rows = Rows::new();
     let mut sections = Vec::new();
     for line in PAGE.lines() {
         if let Some(heading) = line.strip_prefix("## ") {
@@ -88,7 +90,7 @@ fn page_rows() -> BTreeMap<String, BTreeMap<String, String>> {
             let (key, rest) = row.split_once("` |").unwrap();
             let default = rest.split(" | ").nth(1).unwrap().trim();
             for section in &sections {
-                rows.entry(section.clone()).or_default().insert(key.to_owned(), default.to_owned());
+                rows.entry(section.clone()).or_default().insert(key.to_owned(), (default.to_owned(), row.to_owned()));
             }
         }
     }
@@ -114,7 +116,7 @@ fn page_and_schema() {
         let Some((section, key)) = path.rsplit_once('.') else {
             continue;
         };
-        let written = &rows[section][key];
+        let written = &rows[section][key].0;
         let plain = match &default {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.as_f64().unwrap().to_string(),
@@ -123,6 +125,39 @@ fn page_and_schema() {
         // Vector and raster inputs share the row of `nodata`, each with its own default.
         assert!(written.trim_matches('`') == plain || path == "inputs.*.nodata", "{path}: {written} is not {plain}");
     }
+}
+
+/// Words and bounds are in the page's rows as the reader has them.
+#[test]
+fn page_and_bounds() {
+    fn walk(rules: &Value, path: &str, rows: &Rows, checked: &mut usize) {
+        for choices in ["oneOf", "anyOf"] {
+            rules[choices].as_array().into_iter().flatten().for_each(|choice| walk(choice, path, rows, checked));
+        }
+        for (key, of) in rules["properties"].as_object().into_iter().flatten() {
+            let row = rows.get(path).and_then(|rows| rows.get(key)).map_or("", |(_, row)| row);
+            let mut must = |text: String| {
+                assert!(row.contains(&text), "{path}.{key}: {text} is not in {row}");
+                *checked += 1;
+            };
+            of["oneOf"].as_array().into_iter().flatten().for_each(|word| {
+                word["const"].as_str().into_iter().for_each(|word| must(format!("`{word}`")));
+            });
+            of["enum"].as_array().into_iter().flatten().for_each(|number| must(number.to_string()));
+            if let (Some(least), Some(most)) = (of["minimum"].as_u64(), of["maximum"].as_u64()) {
+                must(format!("{least} to {most}"));
+            }
+            if let Some(most) = of["x-range"][1].as_str() {
+                must(most.to_owned());
+            }
+            let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            walk(of, &below, rows, checked);
+            walk(&of["additionalProperties"], &format!("{below}.*"), rows, checked);
+        }
+    }
+    let mut checked = 0;
+    walk(rules(), "", &page_rows(), &mut checked);
+    assert!(checked > 60, "{checked}");
 }
 
 #[test]

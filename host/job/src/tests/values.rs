@@ -173,7 +173,7 @@ fn overrides() {
     let Input::Raster(red) = &spec.inputs["red"] else { panic!() };
     assert_eq!(red.files.as_slice(), ["/jobs/other.tif"]);
     let Input::Raster(new) = &spec.inputs["new"] else { panic!() };
-    assert_eq!((new.files.as_slice(), &new.bands), (&["/data/new.tif".to_owned()][..], &Some(vec![1])));
+    assert_eq!((new.files.as_slice(), &new.bands), (&["/data/new.tif".into()][..], &Some(vec![1])));
     assert_eq!(spec.outputs["ndvi"].nodata, Some(OutputNodata::Value(Nodata(f64::NAN))));
     assert_eq!(spec.grid, Grid { tile: Some([64, 64]), edge: Edge::Reflect, ..Grid::default() });
     assert_eq!((spec.limits.memory, spec.workers.kind), (Size(2 << 30), WorkerKind::Processes));

@@ -1,0 +1,247 @@
+//! Contradictions: values that are right one by one, but not together.
+
+use super::Reader;
+use super::formats::is_tag;
+use crate::mistakes::Mistake;
+use crate::spec::{
+    DataType, Ec2, Fargate, Footprint, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec,
+    VectorInput, WorkerKind, Workers,
+};
+use crate::tree::{Data, Node, item, join};
+use crate::units::Nodata;
+use std::collections::HashMap;
+
+impl Reader<'_> {
+    /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
+    pub fn contradictions(&mut self, spec: &mut Spec) {
+        for (name, input) in &spec.inputs {
+            let key = join("inputs", name);
+            match input {
+                Input::Raster(input) => self.raster(&key, input),
+                Input::Vector(input) => self.vector(&key, input),
+            }
+        }
+        for (name, output) in &mut spec.outputs {
+            self.output(&join("outputs", name), output);
+        }
+        self.same_file_twice(spec);
+        self.grid(&spec.grid);
+        self.workers(&spec.workers);
+    }
+
+    /// Whether a key was written.
+    fn has(&self, section: &str, key: &str) -> bool {
+        self.tree.find(&join(section, key)).is_some()
+    }
+
+    /// A mistake in what was written for a key, or in the section that lacks it.
+    fn refuse(&mut self, section: &str, key: &str, message: impl Into<String>) -> &mut Mistake {
+        self.refuse_at(join(section, key), message)
+    }
+
+    fn refuse_at(&mut self, path: String, message: impl Into<String>) -> &mut Mistake {
+        self.mistakes.add(self.source.place(self.tree.origin_of(&path)), path, message)
+    }
+
+    /// Whether a mistake in the value of a key is known already.
+    fn is_wrong(&self, section: &str, key: &str) -> bool {
+        let path = join(section, key);
+        self.mistakes.iter().any(|mistake| mistake.key == path)
+    }
+
+    fn raster(&mut self, section: &str, input: &RasterInput) {
+        if let (Some(bands), Some(InputNodata::PerBand(values))) = (&input.bands, &input.nodata)
+            && bands.len() != values.len()
+        {
+            let (bands, values) = (bands.len(), values.len());
+            let message = format!("expected one value, or one for each of the {bands} bands, found {values}");
+            self.refuse(section, "nodata", message);
+        }
+        if input.mask == MaskUse::None && self.has(section, "nodata") {
+            self.refuse(section, "nodata", "contradicts `mask = \"none\"`, which makes every pixel valid");
+        }
+    }
+
+    fn vector(&mut self, section: &str, input: &VectorInput) {
+        if self.has(section, "burn") && self.has(section, "burn_attribute") {
+            let message = "contradicts `burn`: burn one value, or each feature's attribute";
+            self.refuse(section, "burn_attribute", message);
+        }
+        // A nodata value that wasn't written is 0, which every type holds.
+        for (key, value) in [("burn", input.burn), ("nodata", Some(input.nodata.0))] {
+            if let Some(value) = value
+                && !holds(input.dtype, value)
+            {
+                self.refuse(section, key, format!("{} does not fit dtype {}", Nodata(value), input.dtype.name()))
+                    .hint("set `dtype` to a type that can hold it");
+            }
+        }
+        if let Some(value) = input.burn
+            && Nodata(value) == input.nodata
+        {
+            self.refuse(section, "burn", format!("is the same as nodata ({}): no pixel would be valid", input.nodata));
+        }
+    }
+
+    fn output(&mut self, section: &str, output: &mut Output) {
+        if let Some(levels) = &output.levels {
+            if !levels.is_sorted_by(|a, b| a < b) {
+                let found = self.tree.find(&join(section, "levels")).map_or_else(String::new, Node::shown);
+                self.refuse(section, "levels", format!("expected levels in ascending order, found {found}"));
+            }
+            if !output.overviews && self.has(section, "overviews") {
+                self.refuse(section, "levels", "contradicts `overviews = false`");
+            }
+            output.overviews = true;
+        }
+        if !output.overviews && !self.has(section, "levels") && self.has(section, "overview_resampling") {
+            self.refuse(section, "overview_resampling", "has no effect without overviews")
+                .hint("set `overviews = true` or `levels`");
+        }
+        if output.scale == Some(0.0) {
+            self.refuse(section, "scale", "is 0: no value could be told from another");
+        }
+    }
+
+    /// Two outputs that would overwrite each other.
+    fn same_file_twice(&mut self, spec: &Spec) {
+        let mut seen: HashMap<&str, String> = HashMap::new();
+        for (name, output) in &spec.outputs {
+            let section = join("outputs", name);
+            for (index, file) in output.files.as_slice().iter().enumerate() {
+                let list = output.files.is_list();
+                let key = if list { item(&join(&section, "paths"), index) } else { join(&section, "path") };
+                match seen.get(file.as_str()) {
+                    Some(first) => _ = self.refuse_at(key, format!("the same file as {first}")),
+                    None => _ = seen.insert(file, key),
+                }
+            }
+        }
+    }
+
+    fn grid(&mut self, grid: &Grid) {
+        for key in ["crs", "resolution"] {
+            if self.has("grid", "reference") && self.has("grid", key) {
+                self.refuse("grid", key, "contradicts `reference`, whose grid is the working grid")
+                    .hint(format!("leave out `reference` or `{key}`"));
+            }
+        }
+        let reference = grid.footprint == Footprint::Reference;
+        let own = "contradicts `footprint = \"reference\"`, which is the reference's own extent";
+        let (bounds, extent_from) = (self.has("grid", "bounds"), self.has("grid", "extent_from"));
+        if extent_from && bounds {
+            self.refuse("grid", "extent_from", "contradicts `bounds`, which are the extent");
+        } else if extent_from && reference {
+            self.refuse("grid", "extent_from", own);
+        }
+        if bounds && reference {
+            self.refuse("grid", "bounds", own);
+        }
+        if let Some([xmin, ymin, xmax, ymax]) = grid.bounds
+            && !(xmin < xmax && ymin < ymax)
+        {
+            let message = "the order is [xmin, ymin, xmax, ymax], each minimum below its maximum";
+            let mistake = self.refuse("grid", "bounds", message);
+            if xmin < ymin && xmax < ymax {
+                mistake.hint(format!("if these are [xmin, xmax, ymin, ymax], write [{xmin}, {xmax}, {ymin}, {ymax}]"));
+            }
+        }
+    }
+
+    fn workers(&mut self, workers: &Workers) {
+        if let Some(count) = workers.count
+            && workers.min_count > count
+            && self.has("workers", "min_count")
+        {
+            self.refuse("workers", "min_count", format!("{} is more than `count`, {count}", workers.min_count));
+        }
+        if let WorkerKind::Fargate | WorkerKind::Ec2 = workers.kind {
+            let s3 = "[workers.s3]\n        bucket = \"my-bucket\"";
+            for (key, example) in [("count", "count = 10"), ("s3", s3), (workers.kind.name(), "see docs/aws")] {
+                if !self.has("workers", key) {
+                    self.refuse("workers", key, "missing").hint(format!("for example: {example}"));
+                }
+            }
+        }
+        if let Some(fargate) = &workers.fargate {
+            self.tags("workers.fargate");
+            self.fargate("workers.fargate", fargate);
+        }
+        if let Some(ec2) = &workers.ec2 {
+            self.tags("workers.ec2");
+            self.ec2("workers.ec2", ec2);
+        }
+    }
+
+    fn tags(&mut self, section: &str) {
+        let path = join(section, "tags");
+        let Some(Node { data: Data::Table(tags), .. }) = self.tree.find(&path) else { return };
+        if tags.len() > 40 {
+            self.refuse(section, "tags", format!("{} tags are more than 40", tags.len()));
+        }
+        for tag in tags {
+            if tag.key.is_empty() || !is_tag(&tag.key, 128) || tag.key.to_ascii_lowercase().starts_with("aws:") {
+                self.refuse(&path, &tag.key, "not a tag's name")
+                    .hint("at most 128 letters, digits, spaces and _.:/=+-@, and not `aws:` in front");
+            }
+        }
+    }
+
+    fn fargate(&mut self, section: &str, fargate: &Fargate) {
+        if !self.is_wrong(section, "cpu") && !self.is_wrong(section, "memory") {
+            self.fargate_size(section, fargate);
+        }
+        if fargate.ecs.execution_role_arn.is_none() && !self.has(section, "execution_role_arn") {
+            let ecr = fargate.ecs.image.contains(".dkr.ecr.") && !self.is_wrong(section, "image");
+            let why = match &fargate.ecs.log_group {
+                Some(_) => Some("needed to write to `log_group`"),
+                None => ecr.then_some("needed to pull `image` from ECR"),
+            };
+            if let Some(why) = why {
+                self.refuse(section, "execution_role_arn", format!("missing: {why}"))
+                    .hint("for example: execution_role_arn = \"arn:aws:iam::123456789012:role/ecsTaskExecutionRole\"");
+            }
+        }
+    }
+
+    /// Checks that Fargate has this pair of cpu and memory.
+    fn fargate_size(&mut self, section: &str, Fargate { cpu, memory, .. }: &Fargate) {
+        let Some((_, min, max, step)) = FARGATE_SIZES.into_iter().find(|size| size.0 == *cpu) else { return };
+        let gib = memory.0 / 1024;
+        let steps = memory.0.is_multiple_of(1024) && (min..=max).contains(&gib) && (gib - min).is_multiple_of(step);
+        if steps || (*cpu, memory.0) == (256, 512) {
+            return;
+        }
+        let least = if *cpu == 256 { "512 MiB, " } else { "" };
+        let by = if step == 1 { String::new() } else { format!(" in steps of {step}") };
+        let key = if self.has(section, "memory") { "memory" } else { "cpu" };
+        self.refuse(section, key, format!("Fargate has no task with cpu {cpu} and {} MiB of memory", memory.0))
+            .hint(format!("cpu {cpu} goes with {least}{min} to {max} GB{by}"));
+    }
+
+    fn ec2(&mut self, section: &str, ec2: &Ec2) {
+        if ec2.network_mode == NetworkMode::Awsvpc && ec2.ecs.assign_public_ip {
+            let message = "contradicts `network_mode = \"awsvpc\"`: such tasks get no public address on EC2";
+            self.refuse(section, "assign_public_ip", message)
+                .hint("use network_mode = \"host\", or a subnet with a NAT gateway");
+        }
+    }
+}
+
+/// CPU units, smallest and largest memory and its step, in GiB; ECS has no other Fargate sizes.
+const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
+    (256, 1, 2, 1), // and 512 MiB
+    (512, 1, 4, 1),
+    (1024, 2, 8, 1),
+    (2048, 4, 16, 1),
+    (4096, 8, 30, 1),
+    (8192, 16, 60, 4),
+    (16384, 32, 120, 8),
+];
+
+/// Whether a pixel of this type can have this value (for floats: up to rounding).
+fn holds(dtype: DataType, value: f64) -> bool {
+    let bits = types::Nodata::Float(value).as_bits_for(dtype.into());
+    let overflows = |bits| dtype == DataType::Float32 && f64::from_bits(bits).is_infinite();
+    bits.is_ok_and(|bits| !overflows(bits))
+}
