@@ -71,7 +71,7 @@ impl GeoTransform {
     }
 
     /// Map coordinates of a position in pixels; whole numbers are corners of pixels.
-    pub fn to_map(&self, row: f64, col: f64) -> (f64, f64) {
+    pub(crate) fn to_map(self, row: f64, col: f64) -> (f64, f64) {
         let [x0, dx, rx, y0, ry, dy] = self.0;
         (x0 + col * dx + row * rx, y0 + col * ry + row * dy)
     }

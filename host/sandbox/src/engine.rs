@@ -52,7 +52,7 @@ impl Interrupt {
     }
 
     /// Whether [`stop`](Self::stop) was called.
-    pub fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
