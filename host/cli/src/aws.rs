@@ -27,11 +27,11 @@ struct Init {
     stack: String,
     /// What runs the workers
     #[arg(long, value_enum, default_value = "fargate")]
-    kind: Kind,
+    kind: FleetKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum FleetKind {
     Fargate,
     Ec2,
 }
@@ -49,12 +49,12 @@ struct Stack {
     stack_name: String,
     stack_status: String,
     #[serde(default)]
-    outputs: Vec<Output>,
+    outputs: Vec<StackOutput>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Output {
+struct StackOutput {
     output_key: String,
     output_value: String,
 }
@@ -75,7 +75,7 @@ pub fn aws(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 }
 
 /// The sections for a description of one stack.
-fn sections(description: &str, kind: Kind) -> Result<String, String> {
+fn sections(description: &str, kind: FleetKind) -> Result<String, String> {
     let description: Description = serde_json::from_str(description).map_err(|e| {
         format!("not what aws cloudformation describe-stacks --stack-name NAME --output json prints: {e}")
     })?;
@@ -95,7 +95,7 @@ fn sections(description: &str, kind: Kind) -> Result<String, String> {
     let subnets: Vec<_> = output("Subnets")?.split(',').map(str::trim).collect();
     let image = format!("{}:{}", output("Repository")?, env!("CARGO_PKG_VERSION"));
     let mut text = String::new();
-    let name = if kind == Kind::Fargate { "fargate" } else { "ec2" };
+    let name = if kind == FleetKind::Fargate { "fargate" } else { "ec2" };
     // Writing to a text can't fail.
     let mut line = |args: std::fmt::Arguments<'_>| _ = writeln!(text, "{args}");
     line(format_args!("# The CloudFormation stack {}.\n[workers]\nkind = {name:?}\ncount = 4", stack.stack_name));
@@ -105,12 +105,12 @@ fn sections(description: &str, kind: Kind) -> Result<String, String> {
     ));
     line(format_args!("[workers.s3]\nbucket = {:?}\nregion = {:?}\n", output("Bucket")?, output("Region")?));
     line(format_args!("[workers.{name}]\nregion = {:?}\nimage = {image:?}", output("Region")?));
-    if kind == Kind::Fargate {
+    if kind == FleetKind::Fargate {
         line(format_args!("cluster = {:?}", output("Cluster")?));
     }
     line(format_args!("task_role_arn = {:?}", output("TaskRoleArn")?));
     line(format_args!("execution_role_arn = {:?}", output("ExecutionRoleArn")?));
-    if kind == Kind::Fargate {
+    if kind == FleetKind::Fargate {
         line(format_args!("controller_role_arn = {:?}   # for tilefn submit --detach", output("ControllerRoleArn")?));
     }
     line(format_args!("subnets = {subnets:?}"));
@@ -119,10 +119,10 @@ fn sections(description: &str, kind: Kind) -> Result<String, String> {
     line(format_args!("assign_public_ip = {}", output("PublicSubnets")? == "true"));
     line(format_args!("log_group = {:?}", output("LogGroup")?));
     match kind {
-        Kind::Fargate => {
+        FleetKind::Fargate => {
             line(format_args!("cpu = 1024\nmemory = \"4GB\"\n# spot = \"prefer\"              # a third of the price"))
         }
-        Kind::Ec2 => line(format_args!(
+        FleetKind::Ec2 => line(format_args!(
             "instance_profile_arn = {:?}\ninstance_count = 2\ninstance_types = [\"c7i.xlarge\", \"c6i.xlarge\"]",
             output("InstanceProfileArn")?
         )),
@@ -164,7 +164,7 @@ mod tests {
             let text = format!("[function]\nmodule = 'm.wasm'\n[outputs.o]\npath = 'o.tif'\n{sections}");
             job::load_text("job.toml", text, std::path::Path::new("/"), &[]).unwrap().spec.workers
         };
-        let workers = read(&sections(&described("CREATE_COMPLETE", &OUTPUTS), Kind::Fargate).unwrap());
+        let workers = read(&sections(&described("CREATE_COMPLETE", &OUTPUTS), FleetKind::Fargate).unwrap());
         assert_eq!((workers.kind, workers.listen.as_deref()), (WorkerKind::Fargate, Some("0.0.0.0:7400")));
         assert_eq!(workers.s3.unwrap().bucket, "tilefn-bucket-1");
         let fargate = workers.fargate.unwrap();
@@ -177,14 +177,14 @@ mod tests {
 
         let mut outputs = OUTPUTS.to_vec();
         outputs.push(("InstanceProfileArn", "arn:aws:iam::1:instance-profile/i"));
-        let workers = read(&sections(&described("UPDATE_COMPLETE", &outputs), Kind::Ec2).unwrap());
+        let workers = read(&sections(&described("UPDATE_COMPLETE", &outputs), FleetKind::Ec2).unwrap());
         let ec2 = workers.ec2.unwrap();
         assert_eq!((workers.kind, ec2.instance_count, ec2.ecs.cluster), (WorkerKind::Ec2, 2, None));
     }
 
     #[test]
     fn what_is_no_finished_stack_is_refused() {
-        let refused = |text: &str| sections(text, Kind::Fargate).unwrap_err();
+        let refused = |text: &str| sections(text, FleetKind::Fargate).unwrap_err();
         assert_eq!(
             refused(&described("ROLLBACK_COMPLETE", &OUTPUTS)),
             "the stack tilefn is ROLLBACK_COMPLETE; its events in CloudFormation say why"

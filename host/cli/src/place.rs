@@ -26,7 +26,7 @@ pub struct PlaceArguments {
 }
 
 /// Where to look.
-pub struct Place {
+pub struct AwsPlace {
     /// Bucket and prefix.
     pub s3: spec::S3,
     /// ECS's region.
@@ -37,7 +37,7 @@ pub struct Place {
 
 impl PlaceArguments {
     /// What the options say, else the job file.
-    pub fn resolve(&self) -> Result<Place, Fatal> {
+    pub fn resolve(&self) -> Result<AwsPlace, Fatal> {
         let loaded =
             self.job.as_ref().map(|path| job::load(path, &[]).map_err(super::prepare::mistakes)).transpose()?;
         let workers = loaded.as_ref().map(|l| &l.spec.workers);
@@ -56,11 +56,11 @@ impl PlaceArguments {
         let mut clusters = self.clusters.clone();
         clusters.extend(ecs.and_then(|e| e.cluster.clone()).filter(|c| !clusters.contains(c)));
         let region = self.region.clone().or_else(|| ecs.and_then(|e| e.region.clone()));
-        Ok(Place { s3, region, clusters })
+        Ok(AwsPlace { s3, region, clusters })
     }
 }
 
-impl Place {
+impl AwsPlace {
     /// The services there.
     pub async fn clients(&self) -> Result<Clients, AwsError> {
         let session = Session::load(self.region.as_deref()).await?;

@@ -25,14 +25,14 @@ pub struct Arguments {
     threads: Option<u32>,
     /// What started this worker, for the report
     #[arg(long, value_enum, default_value = "external", hide = true)]
-    kind: Kind,
+    kind: StartedAs,
     /// Standard input is a connection with the controller, which has started this process
     #[arg(long, hide = true)]
     connected: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
+enum StartedAs {
     External,
     Fargate,
     Ec2,
@@ -42,9 +42,9 @@ enum Kind {
 pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     let kind = match arguments.kind {
         _ if arguments.connected => WorkerKind::Process,
-        Kind::External => WorkerKind::External,
-        Kind::Fargate => WorkerKind::Fargate,
-        Kind::Ec2 => WorkerKind::Ec2,
+        StartedAs::External => WorkerKind::External,
+        StartedAs::Fargate => WorkerKind::Fargate,
+        StartedAs::Ec2 => WorkerKind::Ec2,
     };
     let threads = arguments.threads.unwrap_or_else(cores);
     work(kind, threads, || match arguments.ticket.as_deref() {

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use mistakes::{Mistake, Mistakes, Place, did_you_mean};
+pub use mistakes::{Mistake, Mistakes, Position, did_you_mean};
 pub use plan::{Planning, Survey, limits};
 pub use resume::{Resume, ResumeError, Run};
 pub use schema::schema;
@@ -49,7 +49,7 @@ impl Loaded {
 
     /// The place where the value of a key path such as `inputs.red.bands[0]` was written; [`join`] and [`item`] make key paths.
     /// A value that isn't in the job file has the place of the innermost table or list around it.
-    pub fn position(&self, key_path: &str) -> Place {
+    pub fn position(&self, key_path: &str) -> Position {
         self.source.place(self.tree.origin_of(key_path))
     }
 }
@@ -63,7 +63,7 @@ pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
     let name = if stdin { "<stdin>" } else { path };
     let failed = |message: String| {
         let mut mistakes = Mistakes::new();
-        mistakes.add(Place::File { file: name.into() }, "", message);
+        mistakes.add(Position::File { file: name.into() }, "", message);
         mistakes
     };
     let read = || {

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 /// Where a value of the job comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// The job file as a whole: it can't be read, or something is missing from it.
     File {
         /// The job file's name as given on the command line, `<stdin>` for `-`.
@@ -30,7 +30,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl Position {
     /// The order of printing: the file as a whole, then by position, then overrides.
     fn rank(&self) -> (u8, usize, usize) {
         match self {
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file } => f.write_str(file),
@@ -55,7 +55,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where.
-    pub place: Place,
+    pub place: Position,
     /// The key concerned, e.g. `inputs.red.bands`; empty when it is about the file as a whole.
     pub key: String,
     /// What is wrong.
@@ -91,13 +91,13 @@ impl Serialize for Mistake {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut s = serializer.serialize_struct("Mistake", 7)?;
         match &self.place {
-            Place::File { file } => s.serialize_field("file", &**file)?,
-            Place::Text { file, line, column } => {
+            Position::File { file } => s.serialize_field("file", &**file)?,
+            Position::Text { file, line, column } => {
                 s.serialize_field("file", &**file)?;
                 s.serialize_field("line", line)?;
                 s.serialize_field("column", column)?;
             }
-            Place::Override { argument } => s.serialize_field("set", &**argument)?,
+            Position::Override { argument } => s.serialize_field("set", &**argument)?,
         }
         s.serialize_field("key", &self.key)?;
         s.serialize_field("message", &self.message)?;
@@ -120,7 +120,7 @@ impl Mistakes {
     }
 
     /// Adds a mistake, which the caller may give a [`hint`](Mistake::hint). Mistakes are sorted by place; those of one place keep their order.
-    pub fn add(&mut self, place: Place, key: impl Into<String>, message: impl Into<String>) -> &mut Mistake {
+    pub fn add(&mut self, place: Position, key: impl Into<String>, message: impl Into<String>) -> &mut Mistake {
         let at = self.0.partition_point(|m| m.place.rank().cmp(&place.rank()) != Ordering::Greater);
         self.0.insert(at, Mistake { place, key: key.into(), message: message.into(), hint: None });
         #[expect(clippy::indexing_slicing, reason = "inserted there just now")]
@@ -195,17 +195,17 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
 mod tests {
     use super::*;
 
-    fn at(line: usize, column: usize) -> Place {
-        Place::Text { file: "job.toml".into(), line, column }
+    fn at(line: usize, column: usize) -> Position {
+        Position::Text { file: "job.toml".into(), line, column }
     }
 
     fn three() -> Mistakes {
         let mut mistakes = Mistakes::new();
-        mistakes.add(Place::Override { argument: "grid.edge=x".into() }, "grid.edge", "unknown");
+        mistakes.add(Position::Override { argument: "grid.edge=x".into() }, "grid.edge", "unknown");
         mistakes.add(at(12, 9), "inputs.red.bands", "expected a list").hint("write [3]");
         mistakes.add(at(2, 30), "function.name", "empty");
         mistakes.add(at(12, 9), "inputs.red.bands", "second");
-        mistakes.add(Place::File { file: "job.toml".into() }, "", "unreadable");
+        mistakes.add(Position::File { file: "job.toml".into() }, "", "unreadable");
         mistakes
     }
 

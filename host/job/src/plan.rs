@@ -119,7 +119,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         return None;
     }
     let placed = working_grid::place(draft, &opened)?;
-    let place = outputs::Place::of(&placed.grid, draft, &opened);
+    let place = outputs::Georeference::of(&placed.grid, draft, &opened);
     let mut outputs = outputs::plan(draft, &opened, place);
     let halo = halo(draft, &params);
     // The grid is one tile for now: the size of tiles depends on the memory that the rest of the task takes.

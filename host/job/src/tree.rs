@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::mistakes::Place;
+use super::mistakes::Position;
 
 /// Where a value was written; [`Source::place`] turns it into line and column when they are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,22 +145,22 @@ impl Source {
     }
 
     /// The place of the file as a whole.
-    pub fn file(&self) -> Place {
-        Place::File { file: self.name.clone() }
+    pub fn file(&self) -> Position {
+        Position::File { file: self.name.clone() }
     }
 
     /// Line and column, or the override.
-    pub fn place(&self, origin: Origin) -> Place {
+    pub fn place(&self, origin: Origin) -> Position {
         match origin {
             Origin::Text(offset) => {
                 let line = self.line_starts.partition_point(|start| *start <= offset);
                 let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
                 let end = self.text.floor_char_boundary(offset);
                 let column = self.text.get(start..end).unwrap_or_default().chars().count();
-                Place::Text { file: self.name.clone(), line, column: column + 1 }
+                Position::Text { file: self.name.clone(), line, column: column + 1 }
             }
             Origin::Override(index) => match self.overrides.get(index) {
-                Some(argument) => Place::Override { argument: argument.clone() },
+                Some(argument) => Position::Override { argument: argument.clone() },
                 None => self.file(),
             },
         }

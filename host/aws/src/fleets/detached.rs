@@ -51,7 +51,7 @@ pub struct Controller {
 
 /// What a controller says from time to time: numbers of tiles.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Progress {
+struct SavedProgress {
     done: u64,
     total: u64,
 }
@@ -208,7 +208,7 @@ async fn start(
 pub async fn progress(workers: &Workers, id: &str, done: u64, total: u64) -> Result<(), AwsError> {
     let Some(settings) = &workers.s3 else { return Ok(()) };
     let session = super::session(workers).await?;
-    let bytes = json(&Progress { done, total })?;
+    let bytes = json(&SavedProgress { done, total })?;
     Store::new(&session, settings).put(id, PROGRESS, bytes).await.map(drop)
 }
 
@@ -262,7 +262,7 @@ pub async fn status(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
             Standing::new("lost", format!("the controller's task has ended: {why}{log}"))
         }
         Some((state, _)) if state == "RUNNING" => {
-            let far = read::<Progress>(clients, id, PROGRESS).await?;
+            let far = read::<SavedProgress>(clients, id, PROGRESS).await?;
             let far = far.map_or(String::new(), |p| format!("{} of {} tiles, ", p.done, p.total));
             Standing::new("running", format!("{far}as task {}", controller.task))
         }

@@ -23,14 +23,14 @@ pub struct Planned {
 
 /// Where on the map outputs are.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct Georeference<'a> {
     /// The working grid.
     pub grid: &'a Grid,
     /// Whether any file, or the job itself, says what its geotransform is.
     pub georeferenced: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Georeference<'a> {
     /// That of a working grid.
     pub fn of(grid: &'a Grid, draft: &Draft<'_>, inputs: &[Opened]) -> Self {
         let spec = &draft.loaded.spec.grid;
@@ -72,7 +72,7 @@ pub fn check(draft: &mut Draft<'_>, places: &mut Places) {
 }
 
 /// Plans all outputs in the description's order. An output that the job leaves out has no files.
-pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Place<'_>) -> Vec<Planned> {
+pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Georeference<'_>) -> Vec<Planned> {
     let (given, description) = (&draft.loaded.spec.outputs, draft.description);
     let marks_nodata = inputs.iter().flat_map(|i| &i.files).any(|f| {
         f.planned.iter().any(|band| {
@@ -255,7 +255,7 @@ fn first_any(description: &Description, inputs: &[Opened]) -> Option<DType> {
 fn target(
     output: &Output,
     path: &str,
-    placed: Place<'_>,
+    placed: Georeference<'_>,
     dtype: DType,
     nodata: Option<Nodata>,
     threads: usize,

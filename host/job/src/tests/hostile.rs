@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{FULL, load};
-use crate::{Loaded, Mistakes, Place, Spec};
+use crate::{Loaded, Mistakes, Position, Spec};
 
 /// What must hold of any answer.
 fn sound(text: &str, answer: Result<Loaded, Mistakes>) {
@@ -17,7 +17,7 @@ fn sound(text: &str, answer: Result<Loaded, Mistakes>) {
             assert!(!mistakes.is_empty());
             for mistake in &mistakes {
                 assert!(!mistake.message.is_empty());
-                let Place::Text { line, column, .. } = mistake.place else {
+                let Position::Text { line, column, .. } = mistake.place else {
                     continue;
                 };
                 let length = text.split('\n').nth(line - 1).unwrap().chars().count();

@@ -4,10 +4,10 @@ use colorous::Gradient;
 
 /// A named series of colours.
 #[derive(Clone, Copy, Debug)]
-pub struct ColorRamp(Kind);
+pub struct ColorRamp(RampKind);
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum RampKind {
     Gradient(Gradient),
     Gray,
     Random,
@@ -57,15 +57,15 @@ const GRADIENTS: [(&str, Gradient); 38] = [
 
 impl ColorRamp {
     /// From black to white.
-    pub const GRAY: Self = Self(Kind::Gray);
+    pub const GRAY: Self = Self(RampKind::Gray);
 
     /// The ramp with this name, whatever its case: `"viridis"`, `"gray"`, ColorBrewer's `"YlGnBu"`, `"random"`, ….
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let kind = match name.as_str() {
-            "gray" | "grey" => Kind::Gray,
-            "random" => Kind::Random,
-            _ => Kind::Gradient(GRADIENTS.iter().find(|(n, _)| *n == name)?.1),
+            "gray" | "grey" => RampKind::Gray,
+            "random" => RampKind::Random,
+            _ => RampKind::Gradient(GRADIENTS.iter().find(|(n, _)| *n == name)?.1),
         };
         Some(Self(kind))
     }
@@ -80,10 +80,10 @@ impl ColorRamp {
         let last = count.saturating_sub(1).max(1);
         let index = index.min(last);
         match self.0 {
-            Kind::Gradient(gradient) => gradient.eval_rational(index, last + 1).into_array(),
+            RampKind::Gradient(gradient) => gradient.eval_rational(index, last + 1).into_array(),
             // In proportion, and never above 255.
-            Kind::Gray => [u8::try_from(index * 255 / last).unwrap_or(u8::MAX); 3],
-            Kind::Random => {
+            RampKind::Gray => [u8::try_from(index * 255 / last).unwrap_or(u8::MAX); 3],
+            RampKind::Random => {
                 // A step of the golden angle around the colour wheel keeps neighbours apart.
                 let turn = (index as f64 * 0.618_033_988_749_894_9).fract();
                 colorous::SINEBOW.eval_continuous(turn).into_array()
