@@ -11,7 +11,6 @@ use wasmtime::{Config, Enabled, Engine, OptLevel, PoolingAllocationConfig, WasmB
 use super::cache;
 use super::error::{Error, Result};
 use super::limits::Limits;
-use super::module::Module;
 
 /// Interval at which running code checks whether it may go on.
 const TICK: Duration = Duration::from_millis(10);
@@ -98,14 +97,6 @@ impl Sandbox {
         };
         start_ticks(&engine)?;
         Ok(Self { engine, limits, interrupt: Interrupt::default(), warnings })
-    }
-
-    /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the module; [`Error::TooBig`] and [`Error::CompileTime`] for the limits.
-    pub fn compile(&self, wasm: &[u8]) -> Result<Module> {
-        Module::compile(self, wasm)
     }
 
     /// A handle that stops whatever runs in this sandbox.

@@ -6,8 +6,9 @@ use tilefn_abi::{FINISH_PREFIX, MERGE_PREFIX};
 
 use super::description::Description;
 use super::error::{Error, Result};
-use super::instance::{GuestRange, Instance};
-use super::module::Inner;
+use super::guest_range::GuestRange;
+use super::instance::Instance;
+use super::module::{Inner, Module};
 use super::running::Running;
 use types::LogLine;
 
@@ -32,11 +33,23 @@ pub struct Reduced<T> {
     pub log: Vec<LogLine>,
 }
 
-impl Function {
-    pub(super) fn new(module: Arc<Inner>, description: Arc<Description>) -> Self {
-        Self { module, description }
+impl Module {
+    /// The function with this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownFunction`], with the names there are.
+    pub fn function(&self, name: &str) -> Result<Function> {
+        match self.inner.functions.iter().find(|f| f.name == name) {
+            Some(description) => Ok(Function { module: Arc::clone(&self.inner), description: Arc::clone(description) }),
+            None => Err(Error::UnknownFunction {
+                name: name.to_owned(),
+                available: self.inner.functions.iter().map(|f| f.name.clone()).collect(),
+            }),
+        }
     }
+}
 
+impl Function {
     /// The function's description of itself.
     pub fn description(&self) -> &Description {
         &self.description

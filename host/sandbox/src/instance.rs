@@ -1,62 +1,15 @@
 //! One instance of a module: memory for a tile, and one run over it.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use tilefn_abi::PROCESS_PREFIX;
 
 use super::description::Description;
 use super::error::{Error, Result};
+use super::guest_range::{GuestRange, foreign_range};
 use super::outcome::Outcome;
-use super::running::Running;
+use super::running::{Running, Stats};
 use types::LogLine;
-
-/// A part of an instance's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuestRange {
-    start: u32,
-    len: u32,
-}
-
-impl GuestRange {
-    /// Only for a range that has been checked against the memory.
-    pub(super) const fn new(start: u32, len: u32) -> Self {
-        Self { start, len }
-    }
-
-    /// The pointer to its first byte, as the module sees it.
-    pub const fn pointer(self) -> u32 {
-        self.start
-    }
-
-    /// Its bytes.
-    pub const fn len(self) -> usize {
-        self.len as usize
-    }
-
-    pub(super) const fn guest_len(self) -> u32 {
-        self.len
-    }
-
-    pub(super) fn bounds(self) -> Range<usize> {
-        let start = self.start as usize;
-        start..start.saturating_add(self.len())
-    }
-
-    /// Whether it has no bytes.
-    pub const fn is_empty(self) -> bool {
-        self.len == 0
-    }
-}
-
-/// Memory and fuel that an instance has used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Most bytes of linear memory it had.
-    pub peak_memory: usize,
-    /// Fuel it used; `None` when fuel isn't limited.
-    pub fuel: Option<u64>,
-}
 
 /// An instance of a function's module, for one tile.
 ///
@@ -125,9 +78,4 @@ impl Instance {
     pub fn take_log(&mut self) -> Vec<LogLine> {
         self.running.take_log()
     }
-}
-
-/// The error for a range outside the instance's memory.
-pub(super) fn foreign_range() -> Error {
-    Error::Engine("a range of another instance's memory".to_owned())
 }

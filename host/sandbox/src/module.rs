@@ -17,10 +17,9 @@ use super::debug_info::DebugInfo;
 use super::description::{self, Description, is_name};
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
-use super::function::Function;
 use super::host::{self, Host};
 use super::parts::{self, Parts};
-use super::running::{GUEST_INIT, Running};
+use super::running::{GUEST_INIT, Program, Running};
 use super::text::sanitise;
 use super::wasi;
 
@@ -36,7 +35,7 @@ const COMPILER_TEXT_BYTES: usize = 2000;
 /// A module whose functions can be run. Cheap to clone.
 #[derive(Clone)]
 pub struct Module {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
@@ -49,18 +48,18 @@ pub(super) struct Inner {
     sha256: String,
 }
 
-/// The code of a module: what instances are made from, and what tells their errors' places.
-pub(super) struct Program {
-    pub pre: InstancePre<Host>,
-    pub debug_info: DebugInfo,
-    /// Whether there is [`GUEST_INIT`].
-    pub has_init: bool,
-    /// Whether there is [`MEMORY_USED_EXPORT`].
-    pub tells_memory_used: bool,
+impl Sandbox {
+    /// Compiles a module and asks it for its functions; nothing of it runs before its ABI version, imports and exports are checked.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the module; [`Error::TooBig`] and [`Error::CompileTime`] for the limits.
+    pub fn compile(&self, wasm: &[u8]) -> Result<Module> {
+        Module::compile(self, wasm)
+    }
 }
 
 impl Module {
-    pub(super) fn compile(sandbox: &Sandbox, wasm: &[u8]) -> Result<Self> {
+    fn compile(sandbox: &Sandbox, wasm: &[u8]) -> Result<Self> {
         let limits = &sandbox.limits;
         if wasm.len() > limits.module_bytes {
             let (bytes, limit) = (wasm.len() as u64, limits.module_bytes as u64);
@@ -95,20 +94,6 @@ impl Module {
     /// The descriptions of the module's functions, in the order of their exports.
     pub fn functions(&self) -> &[Arc<Description>] {
         &self.inner.functions
-    }
-
-    /// The function with this name.
-    ///
-    /// # Errors
-    /// [`Error::UnknownFunction`], with the names there are.
-    pub fn function(&self, name: &str) -> Result<Function> {
-        match self.inner.functions.iter().find(|f| f.name == name) {
-            Some(description) => Ok(Function::new(Arc::clone(&self.inner), Arc::clone(description))),
-            None => Err(Error::UnknownFunction {
-                name: name.to_owned(),
-                available: self.inner.functions.iter().map(|f| f.name.clone()).collect(),
-            }),
-        }
     }
 
     /// The ABI version it speaks.

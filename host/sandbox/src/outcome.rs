@@ -4,8 +4,8 @@ use bytemuck::Pod;
 use tilefn_abi::{DType, OutRaster as RawRaster, Outcome as RawOutcome, RasterList};
 
 use super::error::{Error, Result};
+use super::guest_range::GuestRange;
 use super::host::slice;
-use super::instance::GuestRange;
 use super::limits::Limits;
 
 /// Most rasters of all outputs together.

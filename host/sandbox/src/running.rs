@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tilefn_abi::{ALLOC_EXPORT, MEMORY_USED_EXPORT};
-use wasmtime::{Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
+use wasmtime::{InstancePre, Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
 
 use super::backtrace::GuestBacktrace;
 use super::debug_info::DebugInfo;
 use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
+use super::guest_range::{GuestRange, foreign_range};
 use super::host::{Host, Stop, slice};
-use super::instance::{GuestRange, Stats, foreign_range};
-use super::module::Program;
 use super::outcome::Reader;
 use types::LogLine;
 
@@ -20,6 +19,25 @@ use types::LogLine;
 pub(super) const GUEST_INIT: &str = "_initialize";
 /// Alignment of call blocks and states.
 const BLOCK_ALIGN: usize = 16;
+
+/// The code of a module: what instances are made from, and what tells their errors' places.
+pub(super) struct Program {
+    pub pre: InstancePre<Host>,
+    pub debug_info: DebugInfo,
+    /// Whether there is [`GUEST_INIT`].
+    pub has_init: bool,
+    /// Whether there is [`MEMORY_USED_EXPORT`].
+    pub tells_memory_used: bool,
+}
+
+/// Memory and fuel that an instance has used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Most bytes of linear memory it had.
+    pub peak_memory: usize,
+    /// Fuel it used; `None` when fuel isn't limited.
+    pub fuel: Option<u64>,
+}
 
 /// A store with an instance in it, and the rest of its time.
 pub(super) struct Running {
