@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// Year of the prices in this file (USD, Linux, without taxes and discounts). Their sources are
-/// https://aws.amazon.com/fargate/pricing and https://aws.amazon.com/vpc/pricing (public addresses).
+/// <https://aws.amazon.com/fargate/pricing> and <https://aws.amazon.com/vpc/pricing> (public addresses).
 pub const PRICES_OF: &str = "2025";
 
 /// Fargate's prices for an hour in a region: of a vCPU and of a GB of memory, on x86-64 and on ARM64.

@@ -36,7 +36,7 @@ impl Source {
     /// Opens the file.
     ///
     /// # Errors
-    /// As [`inspect`]; [`Error::Shape`] when its size or bands aren't those of `spec`.
+    /// As `inspect`; [`Error::Shape`] when its size or bands aren't those of `spec`.
     pub fn open(spec: &SourceSpec) -> Result<Self> {
         let dataset = open::open(&spec.path)?.dataset;
         let shape = |reason: String| Error::Shape { path: spec.path.clone(), reason };

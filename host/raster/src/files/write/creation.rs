@@ -151,7 +151,7 @@ impl TargetSpec {
     /// Refuses what is wrong in itself, before anything is tried.
     ///
     /// # Errors
-    /// As [`Target::create`].
+    /// As `Target::create`.
     pub fn check(&self) -> crate::Result<()> {
         let spec = check(self.clone())?;
         Creation::plan(&spec).map(drop).map_err(|reason| Error::Create { path: spec.path, reason })
