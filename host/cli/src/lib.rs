@@ -51,6 +51,7 @@ use clap::{Args, Parser, Subcommand};
 use console::Console;
 use fatal::Fatal;
 use rasters::RasterCommand;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -91,8 +92,18 @@ enum Command {
     Worker(worker::Arguments),
 }
 
-/// Runs the program with the process's arguments. Returns its exit code.
-pub fn main() -> u8 {
+/// Runs the program with the process's arguments, and ends the process.
+pub fn main() -> ! {
+    let code = run();
+    // What is written to stdout is line by line, but for the last part of a line.
+    let _ = std::io::stdout().flush();
+    // Every file is closed. The destructors of GDAL, PROJ and the libraries under them would take some milliseconds more
+    // to give back what the operating system takes back at once.
+    signal_hook::low_level::exit(code.into())
+}
+
+/// Runs the program. Returns its exit code.
+fn run() -> u8 {
     ::worker::open_files::raise();
     // A file that grows beyond the system's limit (`ulimit -f`) is an error of the write, then, and not this process's end.
     let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
