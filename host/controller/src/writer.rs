@@ -137,40 +137,31 @@ impl Writer {
     /// Tries whether all outputs without a name yet can be written at their places. Returns warnings.
     pub fn probe(&self) -> Result<Vec<String>, WriteError> {
         let (mut seen, mut warnings) = (BTreeSet::new(), Vec::new());
-        for (name, slots) in &self.outputs {
-            for slot in slots {
-                let path = match &*lock(slot) {
-                    Slot::Planned { spec, .. } => spec.path.clone(),
-                    Slot::Open { target, .. } => target.spec().path.clone(),
-                    Slot::Complete(complete) => complete.path().to_owned(),
-                    Slot::Named { .. } | Slot::Closed => continue,
-                };
-                if !seen.insert(Path::new(&path).parent().map(Path::to_owned)) {
-                    continue;
-                }
-                let source = |reason| Error::Create { path: path.clone(), reason };
-                let warning = raster::probe(&path)
-                    .map_err(|reason| WriteError::Raster { output: name.clone(), source: source(reason) })?;
-                warnings.extend(warning);
+        self.each(&mut || {}, |slot| {
+            let path = match slot {
+                Slot::Planned { spec, .. } => &spec.path,
+                Slot::Open { target, .. } => &target.spec().path,
+                Slot::Complete(complete) => complete.path(),
+                Slot::Named { .. } | Slot::Closed => return Ok(false),
+            };
+            if seen.insert(Path::new(path).parent().map(Path::to_owned)) {
+                let refused = |reason| Error::Create { path: path.to_owned(), reason };
+                warnings.extend(raster::probe(path).map_err(refused)?);
             }
-        }
+            Ok(false)
+        })?;
         Ok(warnings)
     }
 
     /// Begins all files, with the likely number of bands, so that a mistake in an output shows before the first tile. The planning
     /// thread has loaded PROJ's data for the CRS already.
     pub fn begin(&self) -> Result<(), WriteError> {
-        for (name, slots) in &self.outputs {
-            for slot in slots {
-                let mut slot = lock(slot);
-                if let Slot::Planned { spec, begun, .. } = &mut *slot {
-                    let target = Target::create((**spec).clone());
-                    *begun =
-                        Some(Box::new(target.map_err(|source| WriteError::Raster { output: name.clone(), source })?));
-                }
+        self.each(&mut || {}, |slot| {
+            if let Slot::Planned { spec, begun, .. } = slot {
+                *begun = Some(Box::new(Target::create((**spec).clone())?));
             }
-        }
-        Ok(())
+            Ok(false)
+        })
     }
 
     /// Brings all files to the disk and returns their states; `None` if a file can't be resumed. `last`: no more pixels will come.
@@ -270,22 +261,16 @@ impl Writer {
 
     /// Notes in all files that a tile has no valid pixels.
     pub fn skip(&self, tile: &Tile) -> Result<(), WriteError> {
-        for (name, slots) in &self.outputs {
-            for slot in slots {
-                match &mut *lock(slot) {
-                    Slot::Planned { skipped, .. } => {
-                        skipped.insert(tile.index);
-                    }
-                    Slot::Open { target, .. } => {
-                        target
-                            .skip(tile.window)
-                            .map_err(|source| WriteError::Raster { output: name.clone(), source })?;
-                    }
-                    Slot::Complete(_) | Slot::Named { .. } | Slot::Closed => {}
+        self.each(&mut || {}, |slot| {
+            match slot {
+                Slot::Planned { skipped, .. } => {
+                    skipped.insert(tile.index);
                 }
+                Slot::Open { target, .. } => target.skip(tile.window)?,
+                Slot::Complete(_) | Slot::Named { .. } | Slot::Closed => {}
             }
-        }
-        Ok(())
+            Ok(false)
+        })
     }
 
     /// Completes all files, without giving them their names. `sync`: they are on the disk then. `go_on` is asked from time to time, and
@@ -296,34 +281,26 @@ impl Writer {
         go_on: &mut dyn FnMut() -> bool,
         note: &mut dyn FnMut(),
     ) -> Result<(), WriteError> {
-        for (name, slots) in &self.outputs {
-            let fail = |source| WriteError::Raster { output: name.clone(), source };
-            for slot in slots {
-                {
-                    let mut slot = lock(slot);
-                    // No tile had data, so the file is all nodata.
-                    let bands = if let Slot::Planned { spec, .. } = &*slot { spec.bands } else { 1 };
-                    self.open(&mut slot, bands).map_err(fail)?;
-                    if !matches!(*slot, Slot::Open { .. }) {
-                        continue;
-                    }
-                    let Slot::Open { bands, target } = std::mem::replace(&mut *slot, Slot::Closed) else { continue };
-                    match target.complete(&mut |_| go_on()) {
-                        Ok(complete) => {
-                            let synced = if sync { complete.sync() } else { Ok(()) };
-                            *slot = Slot::Complete(complete);
-                            synced.map_err(fail)?;
-                        }
-                        Err(Incomplete { error, target }) => {
-                            *slot = Slot::Open { bands, target };
-                            return Err(fail(error));
-                        }
-                    }
-                }
-                note();
+        self.each(note, |slot| {
+            // No tile had data, so the file is all nodata.
+            let bands = if let Slot::Planned { spec, .. } = slot { spec.bands } else { 1 };
+            self.open(slot, bands)?;
+            if !matches!(slot, Slot::Open { .. }) {
+                return Ok(false);
             }
-        }
-        Ok(())
+            let Slot::Open { bands, target } = std::mem::replace(slot, Slot::Closed) else { return Ok(false) };
+            match target.complete(&mut |_| go_on()) {
+                Ok(complete) => {
+                    let synced = if sync { complete.sync() } else { Ok(()) };
+                    *slot = Slot::Complete(complete);
+                    synced.map(|()| true)
+                }
+                Err(Incomplete { error, target }) => {
+                    *slot = Slot::Open { bands, target };
+                    Err(error)
+                }
+            }
+        })
     }
 
     /// Gives all complete files their names, as [`complete`](Self::complete) completes them.
@@ -333,21 +310,32 @@ impl Writer {
         go_on: &mut dyn FnMut() -> bool,
         note: &mut dyn FnMut(),
     ) -> Result<(), WriteError> {
+        self.each(note, |slot| {
+            let Slot::Complete(complete) = &*slot else { return Ok(false) };
+            if !go_on() {
+                return Err(Error::Stopped { path: complete.path().to_owned() });
+            }
+            let file = complete.publish(sync)?;
+            if let Slot::Complete(complete) = std::mem::replace(slot, Slot::Closed) {
+                *slot = Slot::Named { file, folder: Some(complete) };
+            }
+            Ok(true)
+        })
+    }
+
+    /// Does `step` with every file, one after the other, up to the first error. `note` is called after each step that says true,
+    /// when the file isn't locked any more.
+    fn each(
+        &self,
+        note: &mut dyn FnMut(),
+        mut step: impl FnMut(&mut Slot) -> Result<bool, Error>,
+    ) -> Result<(), WriteError> {
         for (name, slots) in &self.outputs {
-            let fail = |source| WriteError::Raster { output: name.clone(), source };
             for slot in slots {
-                {
-                    let mut slot = lock(slot);
-                    let Slot::Complete(complete) = &*slot else { continue };
-                    if !go_on() {
-                        return Err(fail(Error::Stopped { path: complete.path().to_owned() }));
-                    }
-                    let file = complete.publish(sync).map_err(fail)?;
-                    if let Slot::Complete(complete) = std::mem::replace(&mut *slot, Slot::Closed) {
-                        *slot = Slot::Named { file, folder: Some(complete) };
-                    }
+                let done = step(&mut lock(slot));
+                if done.map_err(|source| WriteError::Raster { output: name.clone(), source })? {
+                    note();
                 }
-                note();
             }
         }
         Ok(())
