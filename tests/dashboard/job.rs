@@ -103,6 +103,17 @@ fn module() -> Vec<u8> {
         "outputs":[{"name":"y","dtype":"float32"}],"halo":0,"reduce":false}"#;
     let bytes = |text: &str| text.bytes().map(|b| format!("\\{b:02x}")).collect::<String>();
     let (data, warning) = (bytes(describe), bytes(WARNING));
+    let pixels = "(local.set $at (i32.load offset=16 (local.get $raster)))";
+    let (kind, warned) = (tilefn_abi::Report::Warning as u32, WARNING.len());
+    let double = include_str!("../../host/sandbox/tests/guests/double.wat").replace(
+        pixels,
+        &format!(
+            "{pixels}
+            (call $report (i32.const {kind}) (i32.const 4096) (i32.const {warned}))
+            (if (f32.eq (f32.load (local.get $at)) (f32.const {HANG})) (then (loop $ever (br $ever))))"
+        ),
+    );
+    let alloc = include_str!("../../host/sandbox/tests/guests/alloc.wat");
     let text = format!(
         r#"(module
             (import "tilefn" "report" (func $report (param i32 i32 i32)))
@@ -111,39 +122,9 @@ fn module() -> Vec<u8> {
             (data (i32.const 1024) "{data}")
             (data (i32.const 4096) "{warning}")
             (func (export "describe:double") (result i64) (i64.const {described}))
-            (global $next (mut i32) (i32.const 65536))
-            (func (export "tilefn_alloc") (param $len i32) (param $align i32) (result i32)
-                (global.set $next (i32.and
-                    (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
-                    (i32.sub (i32.const 0) (local.get $align))))
-                (global.get $next)
-                (global.set $next (i32.add (global.get $next) (local.get $len))))
-            (func (export "process:double") (param $call i32) (result i32)
-                (local $raster i32) (local $at i32) (local $end i32)
-                (call $report (i32.const {kind}) (i32.const 4096) (i32.const {warned}))
-                (local.set $raster (i32.add (local.get $call)
-                    (i32.load offset=8 (i32.add (local.get $call) (i32.load offset=128 (local.get $call))))))
-                (local.set $at (i32.load offset=16 (local.get $raster)))
-                (if (f32.eq (f32.load (local.get $at)) (f32.const {HANG})) (then (loop $ever (br $ever))))
-                (i32.store (i32.const 8) (i32.const 24))
-                (i32.store (i32.const 12) (i32.const 1))
-                (i32.store (i32.const 24) (i32.const 32))
-                (i32.store (i32.const 28) (i32.const 1))
-                (i32.store (i32.const 44) (i32.load (local.get $raster)))
-                (i32.store (i32.const 48) (i32.load offset=4 (local.get $raster)))
-                (i32.store (i32.const 52) (i32.load offset=8 (local.get $raster)))
-                (i32.store (i32.const 56) (i32.load offset=12 (local.get $raster)))
-                (i32.store (i32.const 60) (local.get $at))
-                (local.set $end (i32.add (local.get $at) (i32.mul (i32.const 4)
-                    (i32.mul (i32.load offset=8 (local.get $raster)) (i32.load offset=12 (local.get $raster))))))
-                (loop $pixels
-                    (f32.store (local.get $at) (f32.mul (f32.const 2) (f32.load (local.get $at))))
-                    (local.set $at (i32.add (local.get $at) (i32.const 4)))
-                    (br_if $pixels (i32.lt_u (local.get $at) (local.get $end))))
-                (i32.const 8)))"#,
+            {alloc}
+            {double})"#,
         described = (1024u64 << 32) | describe.len() as u64,
-        kind = tilefn_abi::Report::Warning as u32,
-        warned = WARNING.len(),
     );
     wat::parse_str(&text).unwrap()
 }

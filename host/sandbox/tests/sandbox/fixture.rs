@@ -29,40 +29,9 @@ impl Default for Wat {
             imports: "",
             marker: r#"(func (export "tilefn_abi_v1"))"#,
             memory: r#"(memory (export "memory") 2)"#,
-            // Bump allocation from the second page on, without ever growing.
-            alloc: r#"
-                (global $next (mut i32) (i32.const 65536))
-                (func $alloc (export "tilefn_alloc") (param $len i32) (param $align i32) (result i32)
-                    (global.set $next (i32.and
-                        (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
-                        (i32.sub (i32.const 0) (local.get $align))))
-                    (global.get $next)
-                    (global.set $next (i32.add (global.get $next) (local.get $len))))"#,
+            alloc: include_str!("../guests/alloc.wat"),
             describe: describes("double", DOUBLE),
-            // Outcome at 8, RasterList at 24, OutRaster at 32; the input's Raster is at $call + its offset.
-            process: r#"
-                (func (export "process:double") (param $call i32) (result i32)
-                    (local $raster i32) (local $at i32) (local $end i32)
-                    (local.set $raster (i32.add (local.get $call)
-                        (i32.load offset=8 (i32.add (local.get $call) (i32.load offset=128 (local.get $call))))))
-                    (local.set $at (i32.load offset=16 (local.get $raster)))
-                    (i32.store (i32.const 8) (i32.const 24))
-                    (i32.store (i32.const 12) (i32.const 1))
-                    (i32.store (i32.const 24) (i32.const 32))
-                    (i32.store (i32.const 28) (i32.const 1))
-                    (i32.store (i32.const 44) (i32.load (local.get $raster)))
-                    (i32.store (i32.const 48) (i32.load offset=4 (local.get $raster)))
-                    (i32.store (i32.const 52) (i32.load offset=8 (local.get $raster)))
-                    (i32.store (i32.const 56) (i32.load offset=12 (local.get $raster)))
-                    (i32.store (i32.const 60) (local.get $at))
-                    (local.set $end (i32.add (local.get $at) (i32.mul (i32.const 4)
-                        (i32.mul (i32.load offset=8 (local.get $raster)) (i32.load offset=12 (local.get $raster))))))
-                    (loop $pixels
-                        (f32.store (local.get $at) (f32.mul (f32.const 2) (f32.load (local.get $at))))
-                        (local.set $at (i32.add (local.get $at) (i32.const 4)))
-                        (br_if $pixels (i32.lt_u (local.get $at) (local.get $end))))
-                    (i32.const 8))"#
-                .to_owned(),
+            process: include_str!("../guests/double.wat").to_owned(),
             more: String::new(),
         }
     }

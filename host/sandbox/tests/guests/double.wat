@@ -1,0 +1,23 @@
+;; Doubles the pixels of the one input, in place.
+;; Outcome at 8, RasterList at 24, OutRaster at 32; the input's Raster is at $call + its offset.
+(func (export "process:double") (param $call i32) (result i32)
+    (local $raster i32) (local $at i32) (local $end i32)
+    (local.set $raster (i32.add (local.get $call)
+        (i32.load offset=8 (i32.add (local.get $call) (i32.load offset=128 (local.get $call))))))
+    (local.set $at (i32.load offset=16 (local.get $raster)))
+    (i32.store (i32.const 8) (i32.const 24))
+    (i32.store (i32.const 12) (i32.const 1))
+    (i32.store (i32.const 24) (i32.const 32))
+    (i32.store (i32.const 28) (i32.const 1))
+    (i32.store (i32.const 44) (i32.load (local.get $raster)))
+    (i32.store (i32.const 48) (i32.load offset=4 (local.get $raster)))
+    (i32.store (i32.const 52) (i32.load offset=8 (local.get $raster)))
+    (i32.store (i32.const 56) (i32.load offset=12 (local.get $raster)))
+    (i32.store (i32.const 60) (local.get $at))
+    (local.set $end (i32.add (local.get $at) (i32.mul (i32.const 4)
+        (i32.mul (i32.load offset=8 (local.get $raster)) (i32.load offset=12 (local.get $raster))))))
+    (loop $pixels
+        (f32.store (local.get $at) (f32.mul (f32.const 2) (f32.load (local.get $at))))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (br_if $pixels (i32.lt_u (local.get $at) (local.get $end))))
+    (i32.const 8))
