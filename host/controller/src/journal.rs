@@ -8,7 +8,7 @@
 use super::locks::{Lock, LockError};
 use super::ranges::Ranges;
 use super::reduce::{Lengths, Reduction};
-use raster::{Saved, Unfinished, discard_unfinished, is_remote, is_stamped};
+use raster::{Saved, Unfinished, discard_unfinished, is_stamped};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use types::location::is_remote;
 use types::tally::Tally;
 
 /// The journal format that this program reads and writes.

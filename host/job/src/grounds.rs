@@ -3,8 +3,9 @@
 use super::plan::{Survey, in_threads};
 use super::spec::{Input, Output, Spec};
 use controller::Ground;
-use raster::{Fingerprint, fingerprints, is_remote};
+use raster::{Fingerprint, fingerprints};
 use serde::Serialize;
+use types::location::is_remote;
 
 /// The grounds of a job. `function`: its name; `module_sha256`: its module's hash. Files count with all files that they refer to.
 pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str) -> Vec<Ground> {

@@ -20,12 +20,13 @@ use grid::{TileBudget, Tiling, choose_tile};
 use inputs::Opened;
 use outputs::Planned;
 use places::Places;
-use raster::{SourceSpec, TargetSpec, is_remote};
+use raster::{SourceSpec, TargetSpec};
 use sandbox::{Description, Function, Halo, Limits, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
 use types::Edge;
+use types::location::is_remote;
 use worker::{self, Task, working_set};
 
 /// What a job is planned from.

@@ -3,11 +3,11 @@
 use super::grounds::grounds;
 use super::{Loaded, Survey};
 use controller::{Job, Journal, JournalError, beside, digest, lock_elsewhere, lock_here};
-use raster::gdal_path;
 use sandbox::user_cache_dir;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use types::location::gdal_name;
 
 /// What the user wants of the outputs and of an earlier run.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ fn places(loaded: &Loaded, job: &Job) -> Result<Option<(PathBuf, Vec<PathBuf>)>,
     for path in outputs {
         locks.insert(match path.kind().is_elsewhere() {
             false => lock_here(Path::new(path.as_str())),
-            true => lock_elsewhere(&gdal_path(path), &folders).map_err(|e| ResumeError::Locks(folders.clone(), e))?,
+            true => lock_elsewhere(&gdal_name(path), &folders).map_err(|e| ResumeError::Locks(folders.clone(), e))?,
         });
     }
     if locks.is_empty() {

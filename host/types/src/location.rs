@@ -60,7 +60,7 @@ impl<'a> Kind<'a> {
             Self::Subdataset { before, file, after }
         } else if let Some(scheme) = scheme(text) {
             Self::Url { scheme }
-        } else if text.starts_with("/vsi") {
+        } else if is_virtual(text) {
             Self::Virtual
         } else {
             Self::File(Path::new(text))
@@ -105,6 +105,11 @@ pub fn gdal_name(text: &str) -> Cow<'_, str> {
         Kind::Url { scheme: "http" | "https" } => Cow::Owned(format!("/vsicurl/{text}")),
         _ => Cow::Borrowed(text),
     }
+}
+
+/// Whether it is a path of one of GDAL's own file systems, such as an object in a store.
+pub fn is_virtual(name: &str) -> bool {
+    name.starts_with("/vsi")
 }
 
 /// Whether GDAL reads it through one of its file systems, where waiting takes the time.

@@ -1,8 +1,9 @@
 //! What to do about a file that doesn't lie on the working grid: the whole command, or the key.
 
 use grid::{Crs, Grid};
-use raster::{Georeferencing, crs_argument, gdal_path};
+use raster::{Georeferencing, crs_argument};
 use types::location::Kind;
+use types::location::gdal_name;
 
 /// The gdalwarp line that brings a file onto a grid.
 pub struct Warp<'a> {
@@ -46,7 +47,7 @@ impl Warp<'_> {
             option("-tr", &[dx, dy].map(|v| v.to_string()));
         }
         option("-r", &["near".into()]);
-        let (file, output) = (gdal_path(self.path).into_owned(), self.output());
+        let (file, output) = (gdal_name(self.path).into_owned(), self.output());
         words.extend([quoted(&file), quoted(&output)]);
         words.join(" ")
     }

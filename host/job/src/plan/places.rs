@@ -4,14 +4,13 @@
 
 use super::{Draft, Survey};
 use crate::spec::{Input, WorkerKind};
-use raster::{self, gdal_path, is_remote};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use types::location::Kind;
+use types::location::{Kind, gdal_name, is_remote, is_virtual};
 
 /// GDAL's prefixes for files inside another file: the outer file's path follows the prefix, then the name inside.
 const ARCHIVES: [&str; 8] =
@@ -42,7 +41,7 @@ impl Spot {
     fn of(path: &str) -> Self {
         let path = file_of(path);
         let elsewhere = |path: String| Self { key: Key::Elsewhere(path.clone()), path: path.into(), is_dir: false };
-        if path.starts_with("/vsi") {
+        if is_virtual(&path) {
             return elsewhere(path);
         }
         let place = raster::destination(&path).unwrap_or_else(|_| PathBuf::from(&path));
@@ -86,7 +85,7 @@ fn file_of(path: &str) -> String {
     if let Some(rest) = path.strip_prefix("DERIVED_SUBDATASET:") {
         return rest.split_once(':').map_or_else(|| path.to_owned(), |(_, file)| file_of(file));
     }
-    let path = gdal_path(path);
+    let path = gdal_name(path);
     let Some(prefix) = ARCHIVES.iter().find(|prefix| path.starts_with(**prefix)) else {
         return path.into_owned();
     };
@@ -103,7 +102,7 @@ fn file_of(path: &str) -> String {
     };
     let rest = if rest.starts_with("vsi") { format!("/{rest}") } else { rest.to_owned() };
     let file = file_of(&rest);
-    if file.starts_with("/vsi") {
+    if is_virtual(&file) {
         return file;
     }
     let there = Path::new(&file).ancestors().find(|path| path.is_file());
@@ -170,7 +169,7 @@ impl Places {
     fn reads(&mut self, survey: &Survey, path: &str, what: &str) {
         self.add(path, what);
         let Ok(info) = survey.info(path) else { return };
-        let name = gdal_path(path);
+        let name = gdal_name(path);
         // Looking at each file on another machine takes long, and GDAL's list of the raster's files is enough.
         if is_remote(&name) && is_remote(&file_of(path)) && !name.ends_with(".vrt") {
             info.files.iter().for_each(|file| self.add(file, what));

@@ -1,9 +1,10 @@
 //! Looks into the job's input files before the function is known, while its module is being compiled.
 
 use crate::spec::{Input, Spec};
-use raster::{self, Info, is_remote};
+use raster::{self, Info};
 use std::collections::{BTreeSet, HashMap};
 use types::Location;
+use types::location::is_remote;
 
 /// Files on other machines that are looked into at the same time: most of the time is waiting.
 const AT_ONCE: usize = 16;

@@ -11,7 +11,6 @@ mod layout;
 mod read;
 mod write;
 
-pub use self::gdal::paths::{gdal_path, is_remote};
 pub use self::gdal::setup::{gdal_version, init, settings_warnings};
 pub use self::gdal::vsi::exists;
 pub use colors::ColorRamp;

@@ -5,7 +5,6 @@ pub(crate) mod dtype;
 pub(crate) mod hdf5;
 pub(crate) mod lists;
 pub(crate) mod messages;
-pub(crate) mod paths;
 pub(crate) mod pixels;
 pub(crate) mod settings;
 pub(crate) mod setup;

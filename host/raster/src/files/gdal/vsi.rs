@@ -1,9 +1,9 @@
 //! Bytes of files wherever GDAL finds them: on this machine, in archives, in object stores.
 
 use crate::files::gdal::call;
-use crate::files::gdal::paths::gdal_path;
 use gdal_sys::VSILFILE;
 use std::ffi::{CString, c_int};
+use types::location::gdal_name;
 
 /// A file open for reading.
 pub(crate) struct File(*mut VSILFILE);
@@ -68,5 +68,5 @@ impl Drop for File {
 
 /// Whether there is a file of any kind at one of GDAL's paths, `s3://…` included. A file that can't be opened counts as absent.
 pub fn exists(path: &str) -> bool {
-    File::open(&gdal_path(path)).is_some()
+    File::open(&gdal_name(path)).is_some()
 }

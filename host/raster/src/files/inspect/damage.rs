@@ -3,7 +3,6 @@
 //! Most drivers fail to read pixels that a file doesn't have. Those here give zeros in their place, without a word.
 
 use crate::files::gdal::lists::files;
-use crate::files::gdal::paths::gdal_path;
 use crate::files::gdal::{call, dtype, vsi};
 use crate::files::inspect::netcdf3;
 use crate::files::inspect::vrt::Vrt;
@@ -11,6 +10,7 @@ use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
+use types::location::gdal_name;
 
 /// How deep VRTs may be nested; GDAL's own limit is about as large.
 const DEEPEST: u32 = 32;
@@ -41,7 +41,7 @@ fn sources(dataset: &Dataset, seen: &mut HashSet<String>, deeper: u32) -> Result
     }
     let folder = folder_of(dataset);
     for source in vrt(dataset).sources {
-        let name = gdal_path(&source.path(&folder)).into_owned();
+        let name = gdal_name(&source.path(&folder)).into_owned();
         // A mosaic has thousands of GeoTIFFs, and GDAL notices when they are too short.
         let extension = Path::new(&name).extension().unwrap_or_default().to_ascii_lowercase();
         if extension == "tif" || extension == "tiff" || !seen.insert(name.clone()) || !may_be_short(&name) {
@@ -224,7 +224,7 @@ fn raw_bands(vrt: &Vrt, folder: &Path) -> Result<(), String> {
             let end = start.checked_add(down)?.checked_add(across)?.checked_add(bytes)?;
             u64::try_from(end).ok()
         };
-        enough(&gdal_path(&source.path(folder)), needed())?;
+        enough(&gdal_name(&source.path(folder)), needed())?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Fingerprints of files: they tell later whether any file that a raster's pixels depend on has changed since.
 
-use crate::files::gdal::paths::{gdal_path, is_remote};
 use crate::files::gdal::{call, lists};
 use crate::files::inspect::vrt::Vrt;
 use gdal::Dataset;
@@ -9,6 +8,7 @@ use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use types::location::{gdal_name, is_remote, is_virtual};
 
 /// Files beside a raster that change what is read from it, and that GDAL doesn't list for the sources of a VRT.
 const SIDECARS: [&str; 3] = [".aux.xml", ".msk", ".ovr"];
@@ -30,7 +30,7 @@ pub struct Fingerprint {
 /// their sources, however deep.
 pub fn fingerprints(path: &str, files: &[String]) -> Vec<Fingerprint> {
     let mut found = Collector::default();
-    let path = gdal_path(path);
+    let path = gdal_name(path);
     if is_text(&path) {
         found.sources(&path, "");
     } else {
@@ -122,7 +122,7 @@ fn begins_as_vrt(file: &str) -> bool {
 
 /// Size, time of change and ETag of a file, without reading it; `None` if there is no such file.
 fn state(file: &str) -> Option<String> {
-    if !file.starts_with("/vsi") {
+    if !is_virtual(file) {
         let meta = fs::metadata(file).ok()?;
         // The size of a folder says nothing about the files in it.
         let size = if meta.is_dir() { 0 } else { meta.len() };

@@ -1,11 +1,11 @@
 //! Opening rasters, wherever they are.
 
 use crate::files::gdal::lists::subdatasets;
-use crate::files::gdal::paths::{gdal_path, is_remote};
 use crate::files::gdal::{call, hdf5};
 use crate::files::inspect::damage;
 use crate::{Error, Result};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
+use types::location::{gdal_name, is_remote};
 
 /// A raster open for reading.
 pub(crate) struct Opened {
@@ -20,7 +20,7 @@ pub(crate) struct Opened {
 /// When GDAL can't open it, it has no bands, or fewer bytes than its pixels take.
 pub(crate) fn open(path: &str) -> Result<Opened> {
     hdf5::silence();
-    let name = gdal_path(path);
+    let name = gdal_name(path);
     let (opened, messages) =
         call::hear(|| open_as(&name, GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR));
     let Some(dataset) = opened else {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use types::location::is_virtual;
 
 /// Links that are followed, at most: as many as the system follows.
 const MOST_LINKS: usize = 40;
@@ -18,7 +19,7 @@ const SHARED: [&str; 6] = ["wld", "prj", "tab", "aux", "clr", "stx"];
 /// When links lead in a circle, or to what is no file and no folder.
 pub fn destination(path: &str) -> Result<PathBuf, String> {
     let mut place = PathBuf::from(path);
-    if path.starts_with("/vsi") {
+    if is_virtual(path) {
         return Ok(place);
     }
     for _ in 0..MOST_LINKS {

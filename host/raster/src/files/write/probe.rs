@@ -2,9 +2,9 @@
 
 use crate::files::gdal::call;
 use crate::files::gdal::messages::Messages;
-use crate::files::gdal::paths::{gdal_path, is_virtual};
 use std::ffi::{CStr, CString};
 use std::path::Path;
+use types::location::{gdal_name, is_virtual};
 
 /// GDAL's file systems where a probe can't be removed again, or would lie inside another file.
 const NO_PROBE: [&str; 4] = ["/vsizip/", "/vsigzip/", "/vsistdout/", "/vsistdout_redirect/"];
@@ -15,9 +15,9 @@ const NO_PROBE: [&str; 4] = ["/vsizip/", "/vsigzip/", "/vsistdout/", "/vsistdout
 /// # Errors
 /// Why it can't be written, in words.
 pub fn probe(path: &str) -> Result<Option<String>, String> {
-    let path = gdal_path(path);
+    let path = gdal_name(path);
     let place = Path::new(&*path);
-    if !is_virtual(place) {
+    if !is_virtual(&path) {
         let folder = place.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
         let made = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder);
         return made.map(|_| None).map_err(|e| format!("can't make a file in {}: {e}", folder.display()));

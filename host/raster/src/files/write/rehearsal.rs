@@ -2,7 +2,6 @@
 //! everything that a driver refuses, drops or changes is known.
 
 use crate::files::fill::{fill, pixel_bytes};
-use crate::files::gdal::paths::gdal_path;
 use crate::files::gdal::{call, dtype, lists, pixels};
 use crate::files::inspect::info;
 use crate::files::layout::Layout;
@@ -17,6 +16,7 @@ use grid::{Grid, Window};
 use std::path::Path;
 use tilefn_abi::DType;
 use tracing::subscriber::{NoSubscriber, with_default};
+use types::location::gdal_name;
 use types::{Nodata, holds_all};
 
 /// Rows and columns of the raster that is tried: not the same number, as some formats take bands for rows.
@@ -85,7 +85,7 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
             return Ok(Rehearsal { beside: Vec::new(), warnings: vec![warning] });
         }
     };
-    let destination = destination::destination(&gdal_path(&spec.path))?;
+    let destination = destination::destination(&gdal_name(&spec.path))?;
     let path = folder.path().join(destination.file_name().ok_or("it is not the name of a file")?);
     let has_overviews = !overview_levels(spec).is_empty();
     let tiny = TargetSpec {

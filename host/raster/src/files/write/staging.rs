@@ -4,7 +4,6 @@
 //! deleted with everything that GDAL put into it.
 
 use crate::files::gdal::call;
-use crate::files::gdal::paths::{gdal_path, is_virtual};
 use crate::files::write::destination;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,6 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use types::location::{gdal_name, is_virtual};
 
 /// Longest part of an output's name in the folder's, so that names stay below the usual limit of 255 bytes.
 const NAME_BYTES: usize = 100;
@@ -171,7 +171,7 @@ impl Staging {
     /// in one step. It may be done again after it has failed, or was interrupted. Another file system gets a copy; the folder
     /// keeps its own then.
     pub(crate) fn publish(&self, entries: &[OsString], sync: bool) -> Result<(), String> {
-        if is_virtual(&self.target) {
+        if is_virtual(&self.target.to_string_lossy()) {
             return entries
                 .iter()
                 .try_for_each(|name| copy(&self.folder.join(name), &self.target.with_file_name(name)));
@@ -209,7 +209,7 @@ impl Staging {
 
 /// Removes the folder of this name that an earlier run left for `target`.
 pub fn discard_unfinished(path: &str, folder: &str) -> Result<(), String> {
-    let mut staging = Staging::adopt(&gdal_path(path), folder)?;
+    let mut staging = Staging::adopt(&gdal_name(path), folder)?;
     staging.keep(false);
     Ok(())
 }
@@ -233,7 +233,7 @@ impl Located {
         let path = destination::destination(target)?;
         let name = path.file_name().ok_or("it is not the name of a file")?.to_owned();
         let parent = match path.parent() {
-            _ if is_virtual(&path) => std::env::temp_dir(),
+            _ if is_virtual(&path.to_string_lossy()) => std::env::temp_dir(),
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
         };
@@ -247,7 +247,11 @@ impl Located {
 
 /// Refuses a folder as the place of an output, but for a Zarr store, which is one.
 fn refuse_folder(path: &Path) -> Result<(), String> {
-    if !is_virtual(path) && path.is_dir() && !is_zarr(path) { Err("it is a folder".into()) } else { Ok(()) }
+    if !is_virtual(&path.to_string_lossy()) && path.is_dir() && !is_zarr(path) {
+        Err("it is a folder".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Waits until a file, or all in a folder, is on the disk.

@@ -2,7 +2,6 @@
 
 use crate::files::fill::fill;
 use crate::files::gdal::call;
-use crate::files::gdal::paths::gdal_path;
 use crate::files::layout::buffer_len;
 use crate::files::write::blocks::BlockWriter;
 use crate::files::write::creation::Creation;
@@ -15,6 +14,7 @@ use crate::{Error, Result};
 use gdal::Dataset;
 use grid::Window;
 use std::path::PathBuf;
+use types::location::gdal_name;
 
 /// An output that could not be completed. Its pixels are all there, unless they could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ impl Target {
         let path = spec.path.clone();
         let failed = |reason: String| Error::Create { path: path.clone(), reason };
         let creation = Creation::plan(&spec).map_err(failed)?;
-        let staging = Staging::new(&gdal_path(&spec.path)).map_err(failed)?;
+        let staging = Staging::new(&gdal_name(&spec.path)).map_err(failed)?;
         let (written_by, file, copy_to) = if creation.direct {
             (creation, staging.file(), None)
         } else {
@@ -228,7 +228,7 @@ impl Target {
         let path = spec.path.clone();
         let failed = |reason: String| Error::Create { path: path.clone(), reason };
         let creation = Creation::plan(&spec).map_err(failed)?;
-        let staging = Staging::adopt(&gdal_path(&spec.path), &unfinished.folder).map_err(failed)?;
+        let staging = Staging::adopt(&gdal_name(&spec.path), &unfinished.folder).map_err(failed)?;
         let geotiff = !creation.direct || creation.is_geotiff();
         let (file, copy_to) = match creation.direct {
             true => (staging.file(), None),

@@ -1,6 +1,5 @@
 //! States that a later run can go on with: checkpoints of unfinished outputs, and complete ones that don't have their name yet.
 
-use crate::files::gdal::paths::gdal_path;
 use crate::files::write::staging::{Staging, Stamp};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -8,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use types::location::gdal_name;
 
 /// A state of an unfinished output that a later run can go on with.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Complete {
     /// [`Error::Create`] when it isn't where it was.
     pub fn resume(path: &str, saved: &Saved) -> Result<Self> {
         let failed = |reason: String| Error::Create { path: path.to_owned(), reason };
-        let staging = Staging::adopt(&gdal_path(path), &saved.folder).map_err(failed)?;
+        let staging = Staging::adopt(&gdal_name(path), &saved.folder).map_err(failed)?;
         let (here, stamp) = (staging.stamp(), saved.stamp);
         if !here.is_ok_and(|here| here == stamp) && !staging.is_published(stamp) {
             let reason = format!("the complete file in {} is gone, or is another", staging.folder().display());
