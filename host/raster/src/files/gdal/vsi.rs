@@ -2,10 +2,11 @@
 
 use crate::files::gdal::call;
 use gdal_sys::VSILFILE;
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
+use std::mem::ManuallyDrop;
 use types::location::gdal_name;
 
-/// A file open for reading.
+/// A file open for reading, or for writing.
 pub(crate) struct File(*mut VSILFILE);
 
 impl File {
@@ -20,6 +21,32 @@ impl File {
             }
         });
         (!file.is_null()).then(|| Self(file))
+    }
+
+    /// Makes a file, or an empty one of one that is there; `None` if it can't be. The caller watches what GDAL says.
+    pub(crate) fn create(name: &CStr) -> Option<Self> {
+        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+        // SAFETY: two texts with a closing zero.
+        let file = unsafe { gdal_sys::VSIFOpenL(name.as_ptr(), c"wb".as_ptr()) };
+        (!file.is_null()).then(|| Self(file))
+    }
+
+    /// Whether all bytes could be written. The caller watches what GDAL says.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
+        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+        // SAFETY: the file is open, and ours alone; `bytes` has as many items of one byte.
+        let written = unsafe { gdal_sys::VSIFWriteL(bytes.as_ptr().cast(), 1, bytes.len(), self.0) };
+        written == bytes.len()
+    }
+
+    /// Whether the file could be closed. The caller watches what GDAL says.
+    pub(crate) fn close(self) -> bool {
+        let file = ManuallyDrop::new(self);
+        #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+        // SAFETY: the file is open, and isn't used after this; it isn't dropped.
+        unsafe {
+            gdal_sys::VSIFCloseL(file.0) == 0
+        }
     }
 
     /// Bytes in the file; `None` if its end can't be found.
@@ -63,6 +90,15 @@ impl Drop for File {
                 gdal_sys::VSIFCloseL(self.0)
             }
         });
+    }
+}
+
+/// Whether a file could be removed. The caller watches what GDAL says.
+pub(crate) fn remove(name: &CStr) -> bool {
+    #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+    // SAFETY: a text with a closing zero.
+    unsafe {
+        gdal_sys::VSIUnlink(name.as_ptr()) == 0
     }
 }
 

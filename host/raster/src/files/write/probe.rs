@@ -2,6 +2,7 @@
 
 use crate::files::gdal::call;
 use crate::files::gdal::messages::Messages;
+use crate::files::gdal::vsi::{self, File};
 use std::ffi::{CStr, CString};
 use std::path::Path;
 use types::location::{gdal_name, is_virtual};
@@ -43,64 +44,29 @@ pub fn probe(path: &str) -> Result<Option<String>, String> {
 /// Makes a file and removes it again. What GDAL said is an error if there can be no file, and a result if it stays.
 fn file(name: &CStr) -> Result<Option<Messages>, Messages> {
     let (made, messages) = call::watch(|| {
-        #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
-        // SAFETY: two texts with a closing zero; what was opened is closed, once.
-        unsafe {
-            let file = gdal_sys::VSIFOpenL(name.as_ptr(), c"wb".as_ptr());
-            !file.is_null() && {
-                let written = gdal_sys::VSIFWriteL(c"tilefn".as_ptr().cast(), 1, 6, file) == 6;
-                gdal_sys::VSIFCloseL(file) == 0 && written
-            }
-        }
+        let Some(mut file) = File::create(name) else { return false };
+        let written = file.write(b"tilefn");
+        file.close() && written
     });
     if !made || messages.failure().is_some() {
         return Err(messages);
     }
-    let (removed, messages) = call::watch(|| {
-        #[expect(unsafe_code, reason = "only GDAL removes its virtual files")]
-        // SAFETY: a text with a closing zero.
-        unsafe {
-            gdal_sys::VSIUnlink(name.as_ptr()) == 0
-        }
-    });
+    let (removed, messages) = call::watch(|| vsi::remove(name));
     Ok((!removed).then_some(messages))
 }
 
 /// Begins a multipart upload and aborts it: no object is made, so none has to be deleted. An output needs both rights as well.
 /// Results are those of [`file`].
 fn upload(name: &CStr) -> Result<Option<Messages>, Messages> {
-    let write = |file| {
-        #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
-        // SAFETY: one byte of a text, to a file that is open.
-        unsafe {
-            gdal_sys::VSIFWriteL(c"t".as_ptr().cast(), 1, 1, file) == 1
-        }
-    };
-    let (file, messages) = call::watch(|| {
-        // With parts of one byte, the first byte begins the upload.
-        call::with("VSIS3_CHUNK_SIZE_BYTES", "1", || {
-            #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
-            // SAFETY: two texts with a closing zero.
-            unsafe {
-                gdal_sys::VSIFOpenL(name.as_ptr(), c"wb".as_ptr())
-            }
-        })
-    });
-    if file.is_null() {
-        return Err(messages);
-    }
-    let (begun, messages) = call::watch(|| write(file));
+    // With parts of one byte, the first byte begins the upload.
+    let (file, messages) = call::watch(|| call::with("VSIS3_CHUNK_SIZE_BYTES", "1", || File::create(name)));
+    let Some(mut file) = file else { return Err(messages) };
+    let (begun, messages) = call::watch(|| file.write(b"t"));
     // GDAL aborts an upload of which a part fails, when the file is closed. No proxy has this scheme, so the next part fails.
     let _ = call::hear(|| {
-        call::with("GDAL_HTTP_MAX_RETRY", "0", || call::with("GDAL_HTTP_PROXY", "none://none", || write(file)))
+        call::with("GDAL_HTTP_MAX_RETRY", "0", || call::with("GDAL_HTTP_PROXY", "none://none", || file.write(b"t")))
     });
-    let (_, aborted) = call::watch(|| {
-        #[expect(unsafe_code, reason = "only GDAL writes to its virtual files")]
-        // SAFETY: the file was opened above, and is not used again.
-        unsafe {
-            gdal_sys::VSIFCloseL(file)
-        }
-    });
+    let (_, aborted) = call::watch(|| file.close());
     match begun {
         true => Ok(aborted.failure().is_some().then_some(aborted)),
         false => Err(messages),
