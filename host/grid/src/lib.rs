@@ -5,6 +5,7 @@
 mod align;
 mod error;
 mod geometry;
+mod outline;
 mod relate;
 mod tile_shape;
 mod tiling;

@@ -46,7 +46,7 @@ impl Turn {
 }
 
 /// How a grid lies on another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// Where its upper-left corner on the map lies.
     pub offset: Offset,

@@ -17,10 +17,10 @@ use super::{Loaded, Mistake, Mistakes, spec};
 use block_cache::{Tiles, block_cache};
 use controller::{Job, Plan};
 use grid::{TileBudget, Tiling, choose_tile};
-use inputs::Opened;
+use inputs::{Opened, OpenedFile};
 use outputs::Planned;
 use places::Places;
-use raster::{SourceSpec, TargetSpec};
+use raster::{SourceSpec, TargetSpec, Way};
 use sandbox::{Description, Function, Halo, Limits, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -192,20 +192,20 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
         spec::Edge::Reflect => Edge::Reflect,
         spec::Edge::Nearest => Edge::Nearest,
     };
-    let of_input = |(input, placements): (&Opened, &Vec<grid::Placement>)| worker::Input {
+    let of_input = |(input, ways): (&Opened, &Vec<Way>)| worker::Input {
         name: input.name.clone(),
         lossy: input.files.iter().any(|file| file.lossy),
         rasters: input
             .files
             .iter()
-            .zip(placements)
-            .map(|(file, placement)| worker::Raster {
+            .zip(ways)
+            .map(|(file, way)| worker::Raster {
                 path: file.path.clone(),
                 dtype: file.dtype,
                 bands: file
                     .bands
                     .iter()
-                    .zip(&file.planned)
+                    .zip(planned(file, way))
                     .map(|(band, planned)| worker::Band {
                         name: band
                             .checked_sub(1)
@@ -216,10 +216,9 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
                     .collect(),
                 source: SourceSpec {
                     path: file.path.clone(),
-                    bands: file.planned.iter().map(|band| band.source).collect(),
+                    bands: planned(file, way).map(|band| band.source).collect(),
                     dtype: file.dtype,
-                    offset: placement.offset,
-                    turn: placement.turn,
+                    way: way.clone(),
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),
                     halo,
@@ -228,7 +227,15 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
             })
             .collect(),
     };
-    opened.iter().zip(&placed.placements).map(of_input).collect()
+    opened.iter().zip(&placed.ways).map(of_input).collect()
+}
+
+/// How a file's bands are read, given how it gets onto the grid.
+fn planned<'a>(file: &'a OpenedFile, way: &'a Way) -> impl Iterator<Item = bands::Planned> + 'a {
+    file.planned.iter().map(|planned| match way {
+        Way::Aligned(_) => *planned,
+        Way::Resampled(_) => planned.resampled(file.dtype),
+    })
 }
 
 /// Refuses an integer band without nodata that doesn't cover the grid and its halo: no value could stand for the missing pixels.
@@ -238,8 +245,7 @@ fn check_fill(draft: &mut Draft<'_>, task: &Task, opened: &[Opened]) {
     let Some(needed) = task.grid.window().padded(halo) else { return };
     for (input, files) in task.inputs.iter().zip(opened) {
         for (raster, file) in input.rasters.iter().zip(&files.files) {
-            let (rows, cols) = raster.source.file_size;
-            let covered = raster.source.offset.window(rows, cols);
+            let covered = raster.source.window();
             if raster.source.bands.iter().all(|band| band.mark.is_some()) || covered.contains(&needed) {
                 continue;
             }

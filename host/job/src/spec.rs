@@ -17,9 +17,10 @@ use super::units::{Size, Time};
 use texts::{crs, path, paths};
 
 pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, MaskUse, NetworkMode, OverviewResampling, Reads, Resampling, Spot,
+    CpuArchitecture, DataType, Edge, Footprint, MaskUse, NetworkMode, OverviewResampling, Reads, Spot,
     WorkerKind,
 };
+pub use types::Resampling;
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 

@@ -29,38 +29,6 @@ macro_rules! names {
 }
 
 names! {
-    /// How a raster on another grid or in another CRS is resampled: gdalwarp's methods.
-    Resampling {
-        /// Nearest neighbour.
-        Nearest = "nearest",
-        /// Bilinear, 2 × 2 pixels.
-        Bilinear = "bilinear",
-        /// Cubic, 4 × 4 pixels.
-        Cubic = "cubic",
-        /// Cubic B-spline, 4 × 4 pixels.
-        CubicSpline = "cubicspline",
-        /// Lanczos windowed sinc, 6 × 6 pixels.
-        Lanczos = "lanczos",
-        /// Mean of the contributing pixels.
-        Average = "average",
-        /// Root mean square of the contributing pixels.
-        Rms = "rms",
-        /// Most frequent value.
-        Mode = "mode",
-        /// Largest value.
-        Max = "max",
-        /// Smallest value.
-        Min = "min",
-        /// Median.
-        Median = "med",
-        /// First quartile.
-        Q1 = "q1",
-        /// Third quartile.
-        Q3 = "q3",
-        /// Sum, weighted by overlap.
-        Sum = "sum",
-    }
-
     /// What, beside NaN, makes a pixel of an input invalid.
     MaskUse {
         /// What GDAL's mask band says: a mask, an alpha band, or nodata.

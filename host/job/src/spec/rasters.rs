@@ -2,9 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::Location;
+use types::{Location, Resampling};
 
-use super::names::{DataType, MaskUse, OverviewResampling, Resampling};
+use super::names::{DataType, MaskUse, OverviewResampling};
 use super::texts::{crs, path, paths};
 use crate::units::Nodata;
 
@@ -77,9 +77,10 @@ pub struct RasterInput {
     /// No warning where numbers change since the function's type doesn't hold them.
     #[serde(default)]
     pub lossy: bool,
-    /// How to resample when the file's grid or CRS differs from the working grid.
-    #[serde(default)]
-    pub resampling: Resampling,
+    /// How to resample a file on another grid or in another CRS than the working grid's: gdalwarp's methods. Default: `nearest`, with
+    /// a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resampling: Option<Resampling>,
 }
 
 /// Nodata of an input that replaces the file's own.

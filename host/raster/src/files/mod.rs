@@ -9,6 +9,7 @@ mod gdal;
 mod inspect;
 mod layout;
 mod read;
+mod resample;
 mod write;
 
 pub use self::gdal::setup::{gdal_version, init, settings_warnings};
@@ -19,6 +20,7 @@ pub use inspect::fingerprint::{Fingerprint, fingerprints};
 pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
+pub use resample::extent::Overlay;
 pub use write::destination::{destination, stale};
 pub use write::probe::probe;
 pub use write::rehearsal::Rehearsal;

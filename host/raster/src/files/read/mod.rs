@@ -2,6 +2,8 @@
 
 mod convert;
 mod halo;
+mod place;
+mod resampled;
 pub(crate) mod source;
 pub(crate) mod thumbnail;
 mod turn;
