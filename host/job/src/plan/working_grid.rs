@@ -3,8 +3,7 @@
 use super::Draft;
 use super::advice::{Warp, edit};
 use super::inputs::{Opened, OpenedFile};
-use crate::spec;
-use grid::{Bounds, Crs, Footprint, GeoTransform, Grid, Mismatch, Offset, Placement};
+use grid::{Bounds, Crs, GeoTransform, Grid, Mismatch, Offset, Placement};
 use raster::{self, Georeferencing, Info, crs_argument, crs_name, same_crs};
 
 /// The working grid and where each file lies on it: for each input, for each of its files.
@@ -69,7 +68,7 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
             reference.grid.snap(&bounds).map_err(|e| ("grid.bounds", e.to_string()))
         }
         None => grid::footprint(
-            footprint_kind(spec.footprint),
+            spec.footprint,
             &reference.grid,
             windows.iter().map(|(name, window)| (name.as_str(), *window)),
         )
@@ -305,12 +304,4 @@ fn outline(grid: &Grid) -> String {
     let [x, dx, _, y, _, dy] = grid.transform.0;
     // Rows that run south have a negative size in the file, and a positive one in the user's words.
     format!("{} rows × {} columns of {dx} × {} from ({x}, {y}) in {}", grid.rows, grid.cols, -dy, crs_name(&grid.crs))
-}
-
-fn footprint_kind(footprint: spec::Footprint) -> Footprint {
-    match footprint {
-        spec::Footprint::Intersection => Footprint::Intersection,
-        spec::Footprint::Union => Footprint::Union,
-        spec::Footprint::Reference => Footprint::Reference,
-    }
 }
