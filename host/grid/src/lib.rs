@@ -11,7 +11,7 @@ mod tile_shape;
 mod tiling;
 mod window;
 
-pub use align::{Footprint, footprint};
+pub use align::footprint;
 pub use error::Error;
 pub use geometry::{Bounds, Crs, GeoTransform, Grid};
 pub use relate::{Mismatch, Offset, Placement, Turn, relate};

@@ -25,8 +25,8 @@ use sandbox::{Description, Function, Halo, Limits, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
-use types::Edge;
 use types::location::is_remote;
+use types::{Edge, WorkerKind};
 use worker::{self, Task, working_set};
 
 /// What a job is planned from.
@@ -145,7 +145,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     cut(draft, &mut task, &opened, &outputs);
     bounds::check(draft, &task);
     let tile = task.tiling.tile_size();
-    let in_turns = spec.workers.kind != spec::WorkerKind::Threads && spec.workers.reads == spec::Reads::Controller;
+    let in_turns = spec.workers.kind != WorkerKind::Threads && spec.workers.reads == spec::Reads::Controller;
     let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
     outputs.iter_mut().flat_map(|output| &mut output.targets).for_each(|target| target.tile = tile);
@@ -187,11 +187,6 @@ fn halo(draft: &mut Draft<'_>, params: &[Value]) -> u32 {
 const MAX_HALO: u32 = 16_384;
 
 fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec: &spec::Spec) -> Vec<worker::Input> {
-    let edge = match spec.grid.edge {
-        spec::Edge::Nodata => Edge::Nodata,
-        spec::Edge::Reflect => Edge::Reflect,
-        spec::Edge::Nearest => Edge::Nearest,
-    };
     let of_input = |(input, ways): (&Opened, &Vec<Way>)| worker::Input {
         name: input.name.clone(),
         lossy: input.files.iter().any(|file| file.lossy),
@@ -222,7 +217,7 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),
                     halo,
-                    edge,
+                    edge: spec.grid.edge,
                 },
             })
             .collect(),

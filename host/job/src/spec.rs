@@ -10,17 +10,13 @@ mod workers;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::Location;
+use types::{Edge, Footprint, Location};
 
 use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
-pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, MaskUse, NetworkMode, OverviewResampling, Reads, Spot,
-    WorkerKind,
-};
-pub use types::Resampling;
+pub use names::{CpuArchitecture, DataType, MaskUse, NetworkMode, OverviewResampling, Reads, Spot};
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 

@@ -8,6 +8,7 @@
 //! ```
 //! use std::time::{Duration, SystemTime};
 //! use tilefn_wire::*;
+//! use types::WorkerKind;
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Error> {
 //! // The controller: at most 256 MiB of received pixels wait in memory, whatever the number of workers.
@@ -84,7 +85,7 @@ pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
     About, Cost, FromController, FromWorker, Hello, Lease, Log, Message, Protocols, RasterHead, TileFailure,
-    TileOutcome, TileResult, Welcome, WorkerKind,
+    TileOutcome, TileResult, Welcome,
 };
 pub use payload::{Payload, Pool};
 pub use reader::Reader;

@@ -16,8 +16,8 @@ use super::limits::{
     clip,
 };
 use super::{Error, Secret};
-use types::LogLine;
 use types::tally::Tally;
+use types::{LogLine, WorkerKind};
 
 /// The protocol version that this program speaks.
 pub const PROTOCOL: u16 = 2;
@@ -174,7 +174,8 @@ pub struct About {
     pub host: String,
     /// Process id.
     pub pid: u32,
-    /// What started it.
+    /// What started it; never threads, which have no connection.
+    #[serde(with = "kind_number")]
     pub kind: WorkerKind,
     /// The ECS task it runs in.
     pub task_arn: Option<String>,
@@ -182,19 +183,6 @@ pub struct About {
     pub threads: u32,
     /// Whether it can read the inputs itself.
     pub reads: bool,
-}
-
-/// What started a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WorkerKind {
-    /// The controller, as a process on its own machine.
-    Process,
-    /// The user or another scheduler.
-    External,
-    /// ECS on Fargate.
-    Fargate,
-    /// ECS on EC2 instances.
-    Ec2,
 }
 
 /// The terms on which a worker is accepted.
@@ -483,5 +471,28 @@ mod dtype_number {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DType, D::Error> {
         let number = u32::deserialize(d)?;
         DType::from_u32(number).ok_or_else(|| D::Error::custom(format!("no element type has the number {number}")))
+    }
+}
+
+/// A `WorkerKind` as its number in the protocol, which has none for threads.
+mod kind_number {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use types::WorkerKind;
+
+    const KINDS: [WorkerKind; 4] = [WorkerKind::Processes, WorkerKind::External, WorkerKind::Fargate, WorkerKind::Ec2];
+
+    pub fn serialize<S: Serializer>(kind: &WorkerKind, s: S) -> Result<S::Ok, S::Error> {
+        let number = (0u32..).zip(KINDS).find(|(_, known)| known == kind);
+        let (number, _) = number
+            .ok_or_else(|| S::Error::custom(format!("{} have no number: they need no connection", kind.name())))?;
+        s.serialize_u32(number)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<WorkerKind, D::Error> {
+        let number = u32::deserialize(d)?;
+        let kind = usize::try_from(number).ok().and_then(|number| KINDS.get(number));
+        kind.copied().ok_or_else(|| D::Error::custom(format!("no kind of worker has the number {number}")))
     }
 }

@@ -4,8 +4,9 @@ use super::Draft;
 use super::advice::{Warp, edit};
 use super::inputs::{Opened, OpenedFile};
 use crate::spec;
-use grid::{Bounds, Crs, Footprint, GeoTransform, Grid, Mismatch, Offset, Placement, Window};
+use grid::{Bounds, Crs, GeoTransform, Grid, Mismatch, Offset, Placement, Window};
 use raster::{self, Georeferencing, Info, Overlay, Resampled, Way, crs_argument, crs_name, same_crs};
+use types::{Footprint, Resampling};
 
 /// The working grid and how each file gets onto it: for each input, for each of its files.
 pub struct Placed {
@@ -149,7 +150,7 @@ impl Laid {
     }
 
     /// How the file gets onto the working grid, which is this window of the reference's pixels.
-    fn way(self, method: types::Resampling, grid: &Grid, window: &Window) -> Way {
+    fn way(self, method: Resampling, grid: &Grid, window: &Window) -> Way {
         match self.lie {
             Lie::Aligned(placement) => {
                 let Offset { row, col } = placement.offset;

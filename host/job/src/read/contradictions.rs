@@ -4,12 +4,13 @@ use super::Reader;
 use super::formats::is_tag;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    DataType, Ec2, Fargate, Footprint, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec,
-    VectorInput, WorkerKind, Workers,
+    DataType, Ec2, Fargate, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec, VectorInput,
+    Workers,
 };
 use crate::tree::{Data, Node, item, join};
 use crate::units::Nodata;
 use std::collections::HashMap;
+use types::{Footprint, WorkerKind};
 
 impl Reader<'_> {
     /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.

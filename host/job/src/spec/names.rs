@@ -1,34 +1,7 @@
-//! The words of the job file that stand for a choice. The first word of each is the default.
+//! The words of the job file that stand for a choice; those that other crates use as well are in `types`. The first word
+//! of each is the default.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-macro_rules! names {
-    ($($(#[$attr:meta])* $name:ident {
-        $(#[doc = $first_doc:literal])* $first:ident = $first_text:literal,
-        $($(#[doc = $doc:literal])* $variant:ident = $text:literal,)*
-    })+) => {$(
-        $(#[$attr])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        pub enum $name {
-            #[default]
-            $(#[doc = $first_doc])* #[serde(rename = $first_text)] $first,
-            $($(#[doc = $doc])* #[serde(rename = $text)] $variant,)*
-        }
-
-        impl $name {
-            /// The word in the job file.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    Self::$first => $first_text,
-                    $(Self::$variant => $text),*
-                }
-            }
-        }
-    )+};
-}
-
-names! {
+types::names! {
     /// What, beside NaN, makes a pixel of an input invalid.
     MaskUse {
         /// What GDAL's mask band says: a mask, an alpha band, or nodata.
@@ -83,40 +56,6 @@ names! {
         Float32 = "float32",
         /// Double precision.
         Float64 = "float64",
-    }
-
-    /// Which extent the working grid covers.
-    Footprint {
-        /// Where all inputs have data.
-        Intersection = "intersection",
-        /// Where any input has data.
-        Union = "union",
-        /// The extent of `reference`, or of the first raster input.
-        Reference = "reference",
-    }
-
-    /// What the halo holds beyond the data.
-    Edge {
-        /// Nodata.
-        Nodata = "nodata",
-        /// The data mirrored at its edge.
-        Reflect = "reflect",
-        /// The nearest pixel of the data.
-        Nearest = "nearest",
-    }
-
-    /// Who starts the workers, and where.
-    WorkerKind {
-        /// Threads in this process.
-        Threads = "threads",
-        /// Processes on this machine.
-        Processes = "processes",
-        /// Workers that something else starts, with the ticket.
-        External = "external",
-        /// Tasks on AWS ECS with Fargate.
-        Fargate = "fargate",
-        /// Tasks on AWS ECS, on EC2 instances started for the job.
-        Ec2 = "ec2",
     }
 
     /// Who reads the inputs.

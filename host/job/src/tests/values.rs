@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::{FULL, LEAST, load, toml};
 use crate::spec::*;
 use crate::{Nodata, Size, Spec, Time, load as load_file};
+use types::{Edge, Footprint, WorkerKind};
 
 #[test]
 fn defaults() {
