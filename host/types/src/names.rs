@@ -62,7 +62,8 @@ names! {
         Ec2 = "ec2",
     }
 
-    /// How a raster on another grid or in another CRS is resampled: gdalwarp's methods.
+    /// How a raster on another grid or in another CRS is resampled: gdalwarp's methods. Its sum isn't among them, since it
+    /// depends on how the grid is cut.
     Resampling {
         /// Nearest neighbour.
         Nearest = "nearest",
@@ -90,7 +91,5 @@ names! {
         Q1 = "q1",
         /// Third quartile.
         Q3 = "q3",
-        /// Sum, weighted by overlap.
-        Sum = "sum",
     }
 }

@@ -41,7 +41,7 @@ impl Resampler {
             )));
         }
         let alpha = validity(dataset, spec).map_err(fail)?;
-        let warper = Warper::new(dataset, transformer, &spec.bands, alpha, how.method, how.scale, spec.file_size);
+        let warper = Warper::new(dataset, transformer, &spec.bands, alpha, how, spec.file_size);
         Ok(Self::Warped(warper.map_err(fail)?))
     }
 

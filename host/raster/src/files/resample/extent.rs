@@ -31,15 +31,27 @@ impl Overlay {
     /// The window of the grid's pixels that the file covers, its edges at the nearest pixels. `None` where the file's outline
     /// can't be drawn on the grid: it goes through a pole or the antimeridian, or beyond what the CRS can express.
     pub fn extent(&self) -> Option<Window> {
-        let outline: Option<Vec<_>> = self.transformer.to_grid(&self.file.outline()).into_iter().collect();
-        let outline = outline?;
+        let drawn = self.file.outline();
+        let outline: Vec<_> = self.transformer.to_grid(&drawn).into_iter().collect::<Option<_>>()?;
         if let Some(half) = self.half_turn() {
             let jumps = |pair: &[(f64, f64)]| matches!(pair, [a, b] if (a.1 - b.1).abs() >= half);
             if outline.windows(2).any(jumps) {
                 return None;
             }
         }
-        Window::around(&outline).ok()
+        // Far from its region, a projection may put a place where another one is.
+        let returns = |(there, back): (&(f64, f64), &Option<(f64, f64)>)| {
+            back.is_some_and(|back| (there.0 - back.0).abs() < 0.5 && (there.1 - back.1).abs() < 0.5)
+        };
+        if !drawn.iter().zip(&self.transformer.to_file(&outline)).all(returns) {
+            return None;
+        }
+        let window = Window::around(&outline).ok()?;
+        // What lies within a file lies within its outline, unless that goes around a pole.
+        let (rows, cols) = (window.row as f64 - 1.0..=window.row_end() as f64 + 1.0, window.col as f64 - 1.0..=window.col_end() as f64 + 1.0);
+        let inside = self.transformer.to_grid(&lattice(&self.file.window(), STEPS));
+        let within = |at: (f64, f64)| rows.contains(&at.0) && cols.contains(&at.1);
+        inside.into_iter().flatten().all(within).then_some(window)
     }
 
     /// Whether the file has a pixel everywhere in this window of the grid, as far as points all over it tell.

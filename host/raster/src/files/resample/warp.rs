@@ -6,7 +6,7 @@
 use crate::files::gdal::call;
 use crate::files::resample::source_window::{Needed, needed};
 use crate::files::resample::transformer::Transformer;
-use crate::SourceBand;
+use crate::{Resampled, SourceBand};
 use gdal::Dataset;
 use gdal::cpl::CslStringList;
 use gdal_sys::{GDALDataType, GDALResampleAlg, GDALWarpOperationH};
@@ -57,10 +57,10 @@ impl Warper {
         transformer: Transformer,
         bands: &[SourceBand],
         alpha: Option<c_int>,
-        method: Resampling,
-        (x_scale, y_scale): (f64, f64),
+        how: &Resampled,
         file_size: (u32, u32),
     ) -> Result<Self, String> {
+        let (method, (x_scale, y_scale)) = (how.method, how.scale);
         let mut numbers: Vec<c_int> =
             bands.iter().map(|band| c_int::try_from(band.number)).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         let count = c_int::try_from(bands.len()).map_err(|e| e.to_string())?;
@@ -205,7 +205,6 @@ fn algorithm(method: Resampling) -> GDALResampleAlg::Type {
         Resampling::Median => GDALResampleAlg::GRA_Med,
         Resampling::Q1 => GDALResampleAlg::GRA_Q1,
         Resampling::Q3 => GDALResampleAlg::GRA_Q3,
-        Resampling::Sum => GDALResampleAlg::GRA_Sum,
     }
 }
 
@@ -230,13 +229,10 @@ fn put(part: &[f64], of: &Window, window: &Window, bands: usize, out: &mut [f64]
     let ((rows, cols), (all_rows, all_cols)) = (size(of), size(window));
     let start = |at: i64, from: i64| usize::try_from(at.saturating_sub(from)).unwrap_or_default();
     let (row, col) = (start(of.row, window.row), start(of.col, window.col));
-    for band in 0..bands {
-        for line in 0..rows {
-            let from = (band * rows + line) * cols;
-            let to = (band * all_rows + row + line) * all_cols + col;
-            if let (Some(from), Some(to)) = (part.get(from..from + cols), out.get_mut(to..to + cols)) {
-                to.copy_from_slice(from);
-            }
+    for (line, from) in part.chunks_exact(cols.max(1)).enumerate().take(bands * rows) {
+        let to = (line / rows * all_rows + row + line % rows) * all_cols + col;
+        if let Some(to) = out.get_mut(to..to + cols) {
+            to.copy_from_slice(from);
         }
     }
 }
