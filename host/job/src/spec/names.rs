@@ -3,7 +3,7 @@
 
 types::names! {
     /// How a raster on another grid or in another CRS is resampled: gdalwarp's methods.
-    Resampling {
+    pub enum Resampling {
         /// Nearest neighbour.
         Nearest = "nearest",
         /// Bilinear, 2 × 2 pixels.
@@ -35,7 +35,7 @@ types::names! {
     }
 
     /// What, beside NaN, makes a pixel of an input invalid.
-    MaskUse {
+    pub enum MaskUse {
         /// What GDAL's mask band says: a mask, an alpha band, or nodata.
         Auto = "auto",
         /// Only nodata values.
@@ -45,7 +45,7 @@ types::names! {
     }
 
     /// How overviews are made: gdaladdo's methods.
-    OverviewResampling {
+    pub enum OverviewResampling {
         /// Nearest neighbour.
         Nearest = "nearest",
         /// Mean of the valid pixels.
@@ -67,7 +67,7 @@ types::names! {
     }
 
     /// Who reads the inputs.
-    Reads {
+    pub enum Reads {
         /// The controller, which sends the pixels.
         Controller = "controller",
         /// Each worker by itself: it must reach every path.
@@ -75,7 +75,7 @@ types::names! {
     }
 
     /// Whether to use Spot capacity.
-    Spot {
+    pub enum Spot {
         /// On-demand only.
         Never = "never",
         /// Spot, and on-demand where there is no Spot capacity.
@@ -85,7 +85,7 @@ types::names! {
     }
 
     /// The processors of the workers.
-    CpuArchitecture {
+    pub enum CpuArchitecture {
         /// Intel and AMD.
         X86_64 = "X86_64",
         /// AWS Graviton.
@@ -93,7 +93,7 @@ types::names! {
     }
 
     /// How a task on an EC2 instance reaches the network.
-    NetworkMode {
+    pub enum NetworkMode {
         /// The instance's own network: no wait for an interface, and as many tasks as fit.
         Host = "host",
         /// A network interface for each task.
