@@ -21,12 +21,12 @@ use inputs::{Opened, OpenedFile};
 use outputs::Planned;
 use places::Places;
 use raster::{SourceSpec, TargetSpec, Way};
-use sandbox::{Description, Function, Halo, Limits, Value};
+use sandbox::{Description, Function, Halo};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
 use types::location::is_remote;
-use types::{Edge, WorkerKind};
+use types::{Edge, Value, WorkerKind};
 use worker::{self, Task, working_set};
 
 /// What a job is planned from.
@@ -47,16 +47,6 @@ pub struct Planning<'a> {
     pub threads: usize,
     /// Where the run's report will be written, if anywhere.
     pub report: Option<String>,
-}
-
-/// The sandbox's limits for a job: those of the job file, and the sandbox's defaults for the rest.
-pub fn limits(spec: &spec::Spec) -> Limits {
-    Limits {
-        memory: spec.limits.memory.0,
-        time: spec.limits.time.duration(),
-        fuel: (spec.limits.fuel > 0).then_some(spec.limits.fuel),
-        ..Limits::default()
-    }
 }
 
 /// A plan in the making, with what was found wrong so far.
@@ -138,7 +128,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         halo,
         // Skipped tiles need a nodata value: without one their pixels would read as 0.
         skip_empty: spec.grid.skip_empty && outputs.iter().all(|o| o.task.rasters == 0 || o.task.nodata.is_some()),
-        limits: limits(spec),
+        limits: spec.limits.sandbox(),
         block_cache: 0,
     };
     check_fill(draft, &task, &opened);

@@ -8,6 +8,7 @@ mod nodata;
 mod pixel;
 pub mod tally;
 pub mod text;
+mod value;
 
 pub use location::Location;
 pub use log::LogLine;
@@ -15,3 +16,4 @@ pub use names::{Edge, Footprint, Resampling, WorkerKind};
 pub use nodata::{Nodata, NotRepresentable};
 pub use pixel::{Fit, Number, Pixel, holds_all};
 pub use tilefn_abi::DType;
+pub use value::Value;

@@ -3,7 +3,7 @@
 /// Enums whose variants have a word, by which serde and the job file's schema know them. The first variant is the default.
 #[macro_export]
 macro_rules! names {
-    ($($(#[$attr:meta])* $name:ident {
+    ($($(#[$attr:meta])* pub enum $name:ident {
         $(#[doc = $first_doc:literal])* $first:ident = $first_text:literal,
         $($(#[doc = $doc:literal])* $variant:ident = $text:literal,)*
     })+) => {$(
@@ -29,7 +29,7 @@ macro_rules! names {
 
 names! {
     /// Which extent the working grid covers.
-    Footprint {
+    pub enum Footprint {
         /// Where all inputs have data.
         Intersection = "intersection",
         /// Where any input has data.
@@ -39,7 +39,7 @@ names! {
     }
 
     /// What the halo holds beyond the data.
-    Edge {
+    pub enum Edge {
         /// Nodata.
         Nodata = "nodata",
         /// The data mirrored at its edge.
@@ -49,7 +49,7 @@ names! {
     }
 
     /// Who starts the workers, and where.
-    WorkerKind {
+    pub enum WorkerKind {
         /// Threads in this process.
         Threads = "threads",
         /// Processes on this machine.
@@ -62,9 +62,8 @@ names! {
         Ec2 = "ec2",
     }
 
-    /// How a raster on another grid or in another CRS is resampled: gdalwarp's methods. Its sum isn't among them, since it
-    /// depends on how the grid is cut.
-    Resampling {
+    /// How a raster on another grid or in another CRS is resampled: gdalwarp's methods but for its sum.
+    pub enum Resampling {
         /// Nearest neighbour.
         Nearest = "nearest",
         /// Bilinear, 2 × 2 pixels.

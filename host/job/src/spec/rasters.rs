@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::{Location, Resampling};
+use types::{DType, Location, Resampling};
 
-use super::names::{DataType, MaskUse, OverviewResampling};
-use super::texts::{crs, path, paths};
+use super::names::{MaskUse, OverviewResampling};
+use super::texts::{DataType, crs, path, paths};
 use crate::units::Nodata;
 
 /// One input of the function.
@@ -122,14 +122,19 @@ pub struct VectorInput {
     #[schemars(length(min = 1))]
     pub burn_attribute: Option<String>,
     /// Element type of the rasterised band.
-    #[serde(default)]
-    pub dtype: DataType,
+    #[serde(default = "uint8", with = "types::dtype_name")]
+    #[schemars(with = "DataType")]
+    pub dtype: DType,
     /// The value outside the features; such pixels are invalid.
     #[serde(default = "zero")]
     pub nodata: Nodata,
     /// Burn every pixel a feature touches, not only those whose centre it covers.
     #[serde(default)]
     pub all_touched: bool,
+}
+
+fn uint8() -> DType {
+    DType::UInt8
 }
 
 fn zero() -> Nodata {

@@ -1,8 +1,8 @@
 //! Descriptions, well-formed and hostile.
 
 use tilefn_abi::{DType, ParamKind};
-use tilefn_sandbox::{Description, Error, Halo, Sandbox, Value};
-use types::Nodata;
+use tilefn_sandbox::{Description, Error, Halo, Sandbox};
+use types::{Nodata, Value};
 
 use super::fixture::*;
 
