@@ -16,7 +16,7 @@ use types::tally::Tally;
 use types::{LogLine, WorkerKind};
 
 /// The protocol version that this program speaks.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// Protocol versions that a program can speak, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
