@@ -2,12 +2,12 @@
 
 use super::{Draft, bands};
 use crate::spec::{Input, RasterInput};
-use types::Resampling;
 use grid::Crs;
 use indexmap::IndexMap;
 use raster::{Info, crs_from_user, crs_name, same_crs};
 use sandbox::InputInfo;
 use tilefn_abi::DType;
+use types::Resampling;
 
 /// An input with its files opened.
 pub struct Opened {

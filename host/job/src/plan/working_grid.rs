@@ -181,11 +181,11 @@ fn unasked(input: &Opened, files: &[Laid], reference: &Reference) -> Option<Stri
     let mut resampled = files.iter().filter(|file| matches!(file.lie, Lie::Resampled(..)));
     let first = resampled.next()?;
     let others = match resampled.count() {
-        0 => String::new(),
-        n => format!(" and {n} other files"),
+        0 => " gets".to_owned(),
+        n => format!(" and {n} other files get"),
     };
     Some(format!(
-        "input {:?}: {}{others} get onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
+        "input {:?}: {}{others} onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
          {} has {})",
         input.name,
         first.path,
@@ -292,7 +292,8 @@ fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
     let own_size = named.as_ref().filter(same).map(|named| named.grid.transform.pixel_size());
     let Some([dx, dy]) = spec.resolution.or_else(|| own_size.map(|(x, y)| [x, y])) else {
         let size = named.as_ref().and_then(|named| {
-            let one = Grid { transform: GeoTransform::north_up(0.0, 0.0, 1.0, 1.0), rows: 1, cols: 1, crs: crs.clone() };
+            let one =
+                Grid { transform: GeoTransform::north_up(0.0, 0.0, 1.0, 1.0), rows: 1, cols: 1, crs: crs.clone() };
             let (x, y) = Overlay::new(&named.grid, &one).ok()?.pixel_size()?;
             Some(format!(
                 "add resolution = [x, y]; the pixels of {} are about {} × {} there",
@@ -371,7 +372,9 @@ impl Reference {
         };
         let placed = |grid: &Grid| grid.transform != GeoTransform::NONE;
         let can_be_resampled = match &mismatch {
-            Mismatch::Unusable(grid::Error::Rotated { .. }) | Mismatch::PixelSize { .. } | Mismatch::Shifted { .. } => true,
+            Mismatch::Unusable(grid::Error::Rotated { .. }) | Mismatch::PixelSize { .. } | Mismatch::Shifted { .. } => {
+                true
+            }
             Mismatch::Crs => !(info.grid.crs.is_none() || self.grid.crs.is_none()),
             Mismatch::Unusable(_) => false,
         };

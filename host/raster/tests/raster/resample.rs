@@ -191,12 +191,11 @@ const METHODS: [Resampling; 13] = [
 fn another_zone() {
     // UTM 33 onto UTM 32, the grid partly outside the file.
     let grid = (32632, (1_007_300.0, 5_342_000.0), (10.0, 10.0), (120, 150));
-    let float = "noise(2, 160, 160, 'float32', 1, holes=0.1, hole=-9999), nodata=-9999, epsg=32633, origin=(560000, 5320000)";
+    let float =
+        "noise(2, 160, 160, 'float32', 1, holes=0.1, hole=-9999), nodata=-9999, epsg=32633, origin=(560000, 5320000)";
     let bytes = "noise(1, 160, 160, 'uint8', 2), epsg=32633, origin=(560000, 5320000)";
-    let cases: Vec<_> = METHODS
-        .into_iter()
-        .flat_map(|method| [float, bytes].map(|file| Case { file, method, grid }))
-        .collect();
+    let cases: Vec<_> =
+        METHODS.into_iter().flat_map(|method| [float, bytes].map(|file| Case { file, method, grid })).collect();
     check_all(&cases);
 }
 
@@ -239,16 +238,29 @@ fn every_type() {
 fn around_the_pole() {
     let globe = "noise(1, 180, 360, 'float32', 6), nodata=-1, epsg=4326, origin=(-180, 90), pixel=1";
     let grid = (3413, (-4_000_000.0, 4_000_000.0), (50_000.0, 50_000.0), (160, 160));
-    check_all(&[Resampling::Nearest, Resampling::Bilinear, Resampling::Average].map(|method| Case { file: globe, method, grid }));
+    check_all(&[Resampling::Nearest, Resampling::Bilinear, Resampling::Average].map(|method| Case {
+        file: globe,
+        method,
+        grid,
+    }));
 }
 
 #[test]
 fn a_halo_shows_what_the_tile_beside_it_shows() {
     let dir = folder();
-    python(dir.path(), &format!("{WARP}\nmake('a.tif', noise(1, 100, 100, 'float32', 7), nodata=-1, epsg=32633, origin=(560000, 5320000), pixel=20)"));
+    python(
+        dir.path(),
+        &format!(
+            "{WARP}\nmake('a.tif', noise(1, 100, 100, 'float32', 7), nodata=-1, epsg=32633, origin=(560000, 5320000), pixel=20)"
+        ),
+    );
     let file = path(dir.path(), "a.tif");
     let info = inspect(&file).unwrap();
-    let grid = grid(&Case { file: "", method: Resampling::Cubic, grid: (32632, (1_007_200.0, 5_342_000.0), (15.0, 15.0), (80, 90)) });
+    let grid = grid(&Case {
+        file: "",
+        method: Resampling::Cubic,
+        grid: (32632, (1_007_200.0, 5_342_000.0), (15.0, 15.0), (80, 90)),
+    });
     let spec = SourceSpec { edge: Edge::Nodata, ..spec(&file, &info, &grid, Resampling::Cubic) };
     let read = |window: Window| {
         let mut out = vec![0; window.pixels() as usize * 4];
@@ -279,7 +291,11 @@ ds = gdal.Open('0.tif', gdal.GA_Update); ds.SetGeoTransform((560000, 8, 3, 53190
 warp(0, 32633, (559900, 5318700, 561200, 5320100), (10, 10), 'bilinear', (1.0, 1.0))"
         ),
     );
-    let case = Case { file: "rotated", method: Resampling::Bilinear, grid: (32633, (559_900.0, 5_320_100.0), (10.0, 10.0), (140, 130)) };
+    let case = Case {
+        file: "rotated",
+        method: Resampling::Bilinear,
+        grid: (32633, (559_900.0, 5_320_100.0), (10.0, 10.0), (140, 130)),
+    };
     let file = path(dir.path(), "0.tif");
     let info = inspect(&file).unwrap();
     // Both kernels have their plain width: a pixel of the grid is about one of the file's.
@@ -327,7 +343,12 @@ make('signed.tif', ramp(50, 50).astype(np.int8), epsg=32633, origin=(560000, 532
     // In the same CRS, nearest neighbour only copies pixels, of any type.
     let file = path(dir.path(), "big.tif");
     let info = inspect(&file).unwrap();
-    let finer = Grid { transform: GeoTransform::north_up(560_000.0, 5_320_000.0, 5.0, 5.0), rows: 4, cols: 100, crs: info.grid.crs.clone() };
+    let finer = Grid {
+        transform: GeoTransform::north_up(560_000.0, 5_320_000.0, 5.0, 5.0),
+        rows: 4,
+        cols: 100,
+        crs: info.grid.crs.clone(),
+    };
     let (found, _) = read_in_tiles(&spec(&file, &info, &finer, Resampling::Nearest), &finer, (3, 64));
     let row = |r: i64| (0..100).map(move |c| (r + c / 2) * 100 / 98);
     assert_eq!(values::<i64>(&found), row(0).chain(row(0)).chain(row(1)).chain(row(1)).collect::<Vec<_>>());
@@ -335,7 +356,12 @@ make('signed.tif', ramp(50, 50).astype(np.int8), epsg=32633, origin=(560000, 532
 
 #[test]
 fn extents_on_other_grids() {
-    let file = |epsg: &str, transform: GeoTransform, rows: u32, cols: u32| Grid { transform, rows, cols, crs: crs_from_user(epsg).unwrap() };
+    let file = |epsg: &str, transform: GeoTransform, rows: u32, cols: u32| Grid {
+        transform,
+        rows,
+        cols,
+        crs: crs_from_user(epsg).unwrap(),
+    };
     let utm = file("EPSG:32633", GeoTransform::north_up(500_000.0, 5_400_000.0, 10.0, 10.0), 1000, 1000);
     let globe = file("EPSG:4326", GeoTransform::north_up(-180.0, 90.0, 1.0, 1.0), 180, 360);
     let on = |file: &Grid, grid: &Grid| Overlay::new(file, grid).unwrap();
@@ -352,7 +378,10 @@ fn extents_on_other_grids() {
     let fiji = file("EPSG:32760", GeoTransform::north_up(800_000.0, 8_100_000.0, 1000.0, 1000.0), 200, 200);
     assert_eq!(on(&fiji, &globe).extent(), None);
     // Two spellings of one CRS are none to go through.
-    let spelled = Grid { crs: Crs::from(utm.crs.0.replace("WGS 84 / UTM zone 33N", "WGS_1984_UTM_Zone_33N").as_str()), ..utm.clone() };
+    let spelled = Grid {
+        crs: Crs::from(utm.crs.0.replace("WGS 84 / UTM zone 33N", "WGS_1984_UTM_Zone_33N").as_str()),
+        ..utm.clone()
+    };
     assert!(!on(&spelled, &utm).reprojects());
     assert_eq!(on(&spelled, &utm).extent(), Some(utm.window()));
 }

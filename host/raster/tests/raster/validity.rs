@@ -79,19 +79,7 @@ fn spec(file: &str, info: &Info, dtype: DType) -> (SourceSpec, Option<u64>) {
     let size = (info.grid.rows, info.grid.cols);
     let path = file.to_owned();
     let (edge, bands) = (Edge::Nodata, vec![band]);
-    (
-        SourceSpec {
-            path,
-            bands,
-            dtype,
-            way: aligned(0, 0),
-            file_size: size,
-            grid_size: size,
-            halo: 0,
-            edge,
-        },
-        declared,
-    )
+    (SourceSpec { path, bands, dtype, way: aligned(0, 0), file_size: size, grid_size: size, halo: 0, edge }, declared)
 }
 
 /// Reads all pixels, and says which the function would take for valid.

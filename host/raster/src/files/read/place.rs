@@ -36,11 +36,8 @@ impl Place<'_> {
         let (all, mut counts) = self.convert(&how, band, from, mask, plane);
         if all.marked > 0 {
             // A valid pixel has the value that marks invalid ones.
-            let mark = if all.invalid {
-                unused_mark(self.dtype, plane.get(..layout.band).unwrap_or(plane))
-            } else {
-                None
-            };
+            let mark =
+                if all.invalid { unused_mark(self.dtype, plane.get(..layout.band).unwrap_or(plane)) } else { None };
             match mark {
                 Some(mark) => {
                     how.mark = Some(mark);

@@ -27,7 +27,8 @@ impl Resampler {
     pub(crate) fn new(dataset: &Dataset, spec: &SourceSpec, how: &Resampled) -> Result<Self> {
         let fail = |reason: String| Error::Unsupported { path: spec.path.clone(), reason };
         let transformer = Transformer::of_file(dataset, how.crs.as_ref(), &how.grid, how.reprojects).map_err(fail)?;
-        let straight = dataset.geo_transform().is_ok_and(|[_, _, row_term, _, col_term, _]| row_term == 0.0 && col_term == 0.0);
+        let straight =
+            dataset.geo_transform().is_ok_and(|[_, _, row_term, _, col_term, _]| row_term == 0.0 && col_term == 0.0);
         if how.method == Resampling::Nearest && !how.reprojects && straight {
             return Ok(Self::Nearest(transformer));
         }
@@ -112,15 +113,15 @@ fn validity(dataset: &Dataset, spec: &SourceSpec) -> Result<Option<c_int>, Strin
             .into());
     }
     if !flags.is_per_dataset() {
-        return Err("its bands have masks of their own, which GDAL doesn't resample: resample it first with gdalwarp".into());
+        return Err(
+            "its bands have masks of their own, which GDAL doesn't resample: resample it first with gdalwarp".into()
+        );
     }
     if !flags.is_alpha() {
         return Ok(None);
     }
     let is_alpha = |number: &usize| {
-        dataset
-            .rasterband(*number)
-            .is_ok_and(|band| band.color_interpretation() == ColorInterpretation::AlphaBand)
+        dataset.rasterband(*number).is_ok_and(|band| band.color_interpretation() == ColorInterpretation::AlphaBand)
     };
     Ok((1..=dataset.raster_count()).rev().find(is_alpha).and_then(|number| c_int::try_from(number).ok()))
 }

@@ -48,7 +48,10 @@ impl Overlay {
         }
         let window = Window::around(&outline).ok()?;
         // What lies within a file lies within its outline, unless that goes around a pole.
-        let (rows, cols) = (window.row as f64 - 1.0..=window.row_end() as f64 + 1.0, window.col as f64 - 1.0..=window.col_end() as f64 + 1.0);
+        let (rows, cols) = (
+            window.row as f64 - 1.0..=window.row_end() as f64 + 1.0,
+            window.col as f64 - 1.0..=window.col_end() as f64 + 1.0,
+        );
         let inside = self.transformer.to_grid(&lattice(&self.file.window(), STEPS));
         let within = |at: (f64, f64)| rows.contains(&at.0) && cols.contains(&at.1);
         inside.into_iter().flatten().all(within).then_some(window)
@@ -107,7 +110,5 @@ pub(crate) fn lattice(window: &Window, most: u32) -> Vec<(f64, f64)> {
         let steps = len.clamp(1, most);
         (0..=steps).map(move |n| start as f64 + f64::from(len) * f64::from(n) / f64::from(steps))
     };
-    side(window.row, window.rows)
-        .flat_map(|row| side(window.col, window.cols).map(move |col| (row, col)))
-        .collect()
+    side(window.row, window.rows).flat_map(|row| side(window.col, window.cols).map(move |col| (row, col))).collect()
 }

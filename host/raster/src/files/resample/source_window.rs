@@ -51,8 +51,7 @@ pub(crate) fn needed(transformer: &Transformer, window: &Window, size: (u32, u32
         #[expect(clippy::cast_possible_truncation, reason = "clamped to the file's size")]
         (start as i64, end as i64)
     };
-    let ((row, row_end), (col, col_end)) =
-        (side((top, bottom), size.0, reach.0), side((left, right), size.1, reach.1));
+    let ((row, row_end), (col, col_end)) = (side((top, bottom), size.0, reach.0), side((left, right), size.1, reach.1));
     match Window::between(row, col, row_end, col_end) {
         Some(window) if !window.is_empty() => Needed::Window(window),
         _ => Needed::Nothing,

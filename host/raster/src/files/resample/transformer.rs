@@ -48,12 +48,7 @@ impl Transformer {
 
     /// Between a file's pixels and `grid`, with the operation between the CRS that suits the file's area. `crs` is that of a
     /// file that has none; `reprojects` says whether the two CRS differ.
-    pub(crate) fn of_file(
-        dataset: &Dataset,
-        crs: Option<&Crs>,
-        grid: &Grid,
-        reprojects: bool,
-    ) -> Result<Self, String> {
+    pub(crate) fn of_file(dataset: &Dataset, crs: Option<&Crs>, grid: &Grid, reprojects: bool) -> Result<Self, String> {
         let mut options = CslStringList::new();
         let mut set = |key: &str, value: &str| options.set_name_value(key, value).map_err(|e| e.to_string());
         set("METHOD", "GEOTRANSFORM")?;
@@ -68,11 +63,7 @@ impl Transformer {
             // SAFETY: the dataset is open, no destination is allowed, and the options outlive the call, which copies what
             // it needs of both.
             unsafe {
-                gdal_sys::GDALCreateGenImgProjTransformer2(
-                    dataset.c_dataset(),
-                    std::ptr::null_mut(),
-                    options.as_ptr(),
-                )
+                gdal_sys::GDALCreateGenImgProjTransformer2(dataset.c_dataset(), std::ptr::null_mut(), options.as_ptr())
             }
         });
         let made = NonNull::new(made).ok_or_else(|| messages.reason("GDAL gives no reason"))?;

@@ -61,8 +61,11 @@ impl Warper {
         file_size: (u32, u32),
     ) -> Result<Self, String> {
         let (method, (x_scale, y_scale)) = (how.method, how.scale);
-        let mut numbers: Vec<c_int> =
-            bands.iter().map(|band| c_int::try_from(band.number)).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let mut numbers: Vec<c_int> = bands
+            .iter()
+            .map(|band| c_int::try_from(band.number))
+            .collect::<Result<_, _>>()
+            .map_err(|e| e.to_string())?;
         let count = c_int::try_from(bands.len()).map_err(|e| e.to_string())?;
         let mut nodata: Vec<f64> = bands.iter().map(nodata).collect();
         let mut invalid = vec![f64::NAN; bands.len()];
@@ -106,7 +109,11 @@ impl Warper {
             return Err(messages.reason("GDAL gives no reason"));
         }
         let reach = |scale: f64| RADIUS / scale.min(1.0) + 1.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float is clamped to the type's range")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float is clamped to the type's range"
+        )]
         let fewest = (8.0 / x_scale) as u32;
         let reach = (reach(y_scale), reach(x_scale));
         Ok(Self { operation, transformer, bands: bands.len(), file_size, reach, fewest })
