@@ -5,10 +5,12 @@
 mod error;
 #[cfg_attr(not(feature = "gdal"), path = "without_gdal.rs")]
 mod files;
+mod mosaic_spec;
 mod source_spec;
 
 pub use error::Error;
 pub use files::*;
+pub use mosaic_spec::MosaicSpec;
 pub use source_spec::{Found, Resampled, SourceBand, SourceSpec, Way};
 
 /// Whether this build can read files at all.

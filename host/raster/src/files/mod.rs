@@ -18,6 +18,7 @@ pub use colors::ColorRamp;
 pub use inspect::crs::{crs_argument, crs_from_user, crs_name, same_crs};
 pub use inspect::fingerprint::{Fingerprint, fingerprints};
 pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
+pub use read::mosaic::Mosaic;
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
 pub use resample::extent::Overlay;

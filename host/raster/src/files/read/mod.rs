@@ -2,6 +2,7 @@
 
 mod convert;
 mod halo;
+pub(crate) mod mosaic;
 mod place;
 mod resampled;
 pub(crate) mod source;
