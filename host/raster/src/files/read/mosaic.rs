@@ -6,6 +6,7 @@ use crate::files::read::convert::unused_mark;
 use crate::files::read::source::Source;
 use crate::{Error, Found, MosaicSpec, Result, SourceSpec};
 use grid::Window;
+use std::ops::Range;
 use types::{MosaicRule, Number, Pixel, for_dtype};
 
 /// Files that a mosaic keeps open: those around a tile, of which the next tile needs most.
@@ -57,13 +58,13 @@ impl Mosaic {
             for ((band, mark), (from, to)) in marks.into_iter().enumerate().zip(planes) {
                 let mark = found.marks.iter().find(|(other, _)| *other == band).map_or(mark, |(_, mark)| *mark);
                 let at = band * plane..(band + 1) * plane;
-                for_dtype!(dtype, merged.add(self.spec.rule, from, mark, to, at));
+                for_dtype!(dtype, add(&mut merged, self.spec.rule, (from, mark), to, at));
             }
         }
         // Pixels without a value get the mark, or, where a valid one has that value, another one.
         for (band, to) in out.chunks_exact_mut(plane * dtype.size()).enumerate() {
             let at = band * plane..(band + 1) * plane;
-            for_dtype!(dtype, merged.means(to, at.clone()));
+            for_dtype!(dtype, means(&merged, to, at.clone()));
             let counts = merged.counts.get(at).unwrap_or_default();
             let mark = for_dtype!(dtype, taken(to, counts, self.spec.mark)).then(|| {
                 let bytes = pixel_bytes(self.spec.mark, dtype);
@@ -114,51 +115,42 @@ struct Merged {
     sums: Vec<f64>,
 }
 
-impl Merged {
-    fn add<T: Pixel>(
-        &mut self,
-        rule: MosaicRule,
-        from: &[u8],
-        mark: Option<u64>,
-        to: &mut [u8],
-        at: std::ops::Range<usize>,
-    ) {
-        let mark = mark.map(T::from_bits);
-        let counts = self.counts.get_mut(at.clone()).unwrap_or_default();
-        let mut sums = self.sums.get_mut(at).unwrap_or_default().iter_mut();
-        let pixels = from.chunks_exact(size_of::<T>()).zip(to.chunks_exact_mut(size_of::<T>())).zip(counts);
-        for ((from, to), count) in pixels {
-            let sum = sums.next();
-            let value: T = bytemuck::pod_read_unaligned(from);
-            if value.is_nan() || mark == Some(value) {
-                continue;
-            }
-            let there: T = bytemuck::pod_read_unaligned(to);
-            let number = |value: T| value.number().as_float();
-            let takes = *count == 0
-                || match rule {
-                    MosaicRule::First | MosaicRule::Mean => false,
-                    MosaicRule::Last => true,
-                    MosaicRule::Min => is_less(value, there),
-                    MosaicRule::Max => is_less(there, value),
-                };
-            if takes {
-                to.copy_from_slice(from);
-            }
-            if let Some(sum) = sum {
-                *sum += number(value);
-            }
-            *count += 1;
+/// Adds a file's valid pixels, which are those without its mark.
+fn add<T: Pixel>(merged: &mut Merged, rule: MosaicRule, (from, mark): (&[u8], Option<u64>), to: &mut [u8], at: Range<usize>) {
+    let mark = mark.map(T::from_bits);
+    let counts = merged.counts.get_mut(at.clone()).unwrap_or_default();
+    let mut sums = merged.sums.get_mut(at).unwrap_or_default().iter_mut();
+    let pixels = from.chunks_exact(size_of::<T>()).zip(to.chunks_exact_mut(size_of::<T>())).zip(counts);
+    for ((from, to), count) in pixels {
+        let sum = sums.next();
+        let value: T = bytemuck::pod_read_unaligned(from);
+        if value.is_nan() || mark == Some(value) {
+            continue;
         }
+        let there: T = bytemuck::pod_read_unaligned(to);
+        let takes = *count == 0
+            || match rule {
+                MosaicRule::First | MosaicRule::Mean => false,
+                MosaicRule::Last => true,
+                MosaicRule::Min => is_less(value, there),
+                MosaicRule::Max => is_less(there, value),
+            };
+        if takes {
+            to.copy_from_slice(from);
+        }
+        if let Some(sum) = sum {
+            *sum += value.number().as_float();
+        }
+        *count += 1;
     }
+}
 
-    /// Puts the means in place where there are any; integers are rounded to the nearest, halves away from zero.
-    fn means<T: Pixel>(&self, to: &mut [u8], at: std::ops::Range<usize>) {
-        let (Some(sums), Some(counts)) = (self.sums.get(at.clone()), self.counts.get(at)) else { return };
-        for ((to, sum), count) in to.chunks_exact_mut(size_of::<T>()).zip(sums).zip(counts) {
-            if *count > 1 {
-                to.copy_from_slice(bytemuck::bytes_of(&T::nearest(Number::Float(sum / f64::from(*count))).0));
-            }
+/// Puts the means in place where there are any; integers are rounded to the nearest, halves away from zero.
+fn means<T: Pixel>(merged: &Merged, to: &mut [u8], at: Range<usize>) {
+    let (Some(sums), Some(counts)) = (merged.sums.get(at.clone()), merged.counts.get(at)) else { return };
+    for ((to, sum), count) in to.chunks_exact_mut(size_of::<T>()).zip(sums).zip(counts) {
+        if *count > 1 {
+            to.copy_from_slice(bytemuck::bytes_of(&T::nearest(Number::Float(sum / f64::from(*count))).0));
         }
     }
 }
