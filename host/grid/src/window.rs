@@ -1,9 +1,10 @@
 //! A rectangle of pixels.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A rectangle of pixels of a grid; it may reach outside the grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// First row; negative above the grid.
     pub row: i64,

@@ -1,7 +1,9 @@
-//! Reading: windows of a file for a tile, and a whole file as a picture.
+//! Reading: windows of a raster or vector file for a tile, and a whole file as a picture.
 
+pub(crate) mod burn;
 mod convert;
 mod halo;
+mod place;
 pub(crate) mod source;
 pub(crate) mod thumbnail;
 mod turn;
