@@ -4,7 +4,7 @@
 # Usage: scripts/test.sh [STEP…]     one step is a function below; none: all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=(scripts format dependencies clippy documentation tests static arm64 moto containers examples recipes)
+steps=(scripts format spelling dependencies clippy documentation tests static arm64 moto containers examples recipes)
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
 # Everything is compiled with the same features, so that each crate is compiled once. The SDK for EC2 takes 7 GB of memory to
@@ -28,6 +28,18 @@ scripts() { for script in scripts/*.sh .ci/run; do bash -n "$script"; done; }
 format() {
   cargo fmt --all --check
   for manifest in examples/*/Cargo.toml; do cargo fmt --check --manifest-path "$manifest"; done
+}
+
+# Every word of every file. _typos.toml says which are right although they look wrong. The version is the hook's.
+spelling() {
+  version=$(sed -n '/crate-ci\/typos/{n;s/.*rev: v//p}' .pre-commit-config.yaml)
+  venv="${XDG_CACHE_HOME:-$HOME/.cache}/tilefn-typos"
+  if [ "$("$venv/bin/typos" --version 2>/dev/null)" != "typos-cli $version" ] &&
+    ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --only-binary :all: "typos==$version"; }; then
+    say "SKIPPED: spelling, since typos $version can't be installed"
+    return
+  fi
+  "$venv/bin/typos"
 }
 
 # Licences, bans, sources, advisories.

@@ -9,7 +9,8 @@ use controller::fleet::{ConnectedWorkers, Fleet, FleetError};
 use job::spec::Workers;
 use std::time::{Duration, SystemTime};
 use tokio::time::{sleep, timeout};
-use wire::{About, Fingerprint, JobCertificate, Secret, Ticket, WorkerKind};
+use types::WorkerKind;
+use wire::{About, Fingerprint, JobCertificate, Secret, Ticket};
 
 /// When the tests' tickets expire, in seconds since 1970.
 pub const EXPIRES: u64 = 1_767_225_600;

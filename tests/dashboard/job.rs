@@ -102,29 +102,14 @@ fn module() -> Vec<u8> {
     let describe = r#"{"name":"double","doc":"","inputs":[{"name":"x","dtype":"float32"}],"params":[],
         "outputs":[{"name":"y","dtype":"float32"}],"halo":0,"reduce":false}"#;
     let bytes = |text: &str| text.bytes().map(|b| format!("\\{b:02x}")).collect::<String>();
-    let (data, warning) = (bytes(describe), bytes(WARNING));
-    let pixels = "(local.set $at (i32.load offset=16 (local.get $raster)))";
-    let (kind, warned) = (tilefn_abi::Report::Warning as u32, WARNING.len());
-    let double = include_str!("../../host/sandbox/tests/guests/double.wat").replace(
-        pixels,
-        &format!(
-            "{pixels}
-            (call $report (i32.const {kind}) (i32.const 4096) (i32.const {warned}))
-            (if (f32.eq (f32.load (local.get $at)) (f32.const {HANG})) (then (loop $ever (br $ever))))"
-        ),
-    );
-    let alloc = include_str!("../../host/sandbox/tests/guests/alloc.wat");
-    let text = format!(
-        r#"(module
-            (import "tilefn" "report" (func $report (param i32 i32 i32)))
-            (func (export "tilefn_abi_v1"))
-            (memory (export "memory") 2)
-            (data (i32.const 1024) "{data}")
-            (data (i32.const 4096) "{warning}")
-            (func (export "describe:double") (result i64) (i64.const {described}))
-            {alloc}
-            {double})"#,
-        described = (1024u64 << 32) | describe.len() as u64,
-    );
+    let text = include_str!("../guests/warns-and-hangs.wat")
+        .replace("{alloc}", include_str!("../../host/sandbox/tests/guests/alloc.wat"))
+        .replace("{double}", include_str!("../../host/sandbox/tests/guests/double.wat"))
+        .replace("{description}", &bytes(describe))
+        .replace("{described}", &((1024u64 << 32) | describe.len() as u64).to_string())
+        .replace("{warning}", &bytes(WARNING))
+        .replace("{kind}", &(tilefn_abi::Report::Warning as u32).to_string())
+        .replace("{length}", &WARNING.len().to_string())
+        .replace("{hang}", &HANG.to_string());
     wat::parse_str(&text).unwrap()
 }

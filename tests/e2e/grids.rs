@@ -15,17 +15,13 @@ fn advice(message: &str) -> &str {
     message.lines().find_map(|line| line.strip_prefix("  hint: ")).unwrap_or_default()
 }
 
-/// The message names both files and both grids, and the line in it, run by a shell, makes a file that fits.
+/// A file whose pixels lie nowhere is refused with the line that gives them a place.
 #[test]
-fn a_file_on_another_grid_comes_with_the_gdalwarp_line() {
+fn ground_control_points_come_with_the_gdalwarp_line() {
     let f = adding();
     f.python(
         "
         write('a.tif', ramp(10, 10))
-        write('fine.tif', ramp(30, 30), gt=(499950, 5, 0, 7000050, 0, -5))
-        write('shifted it.tif', ramp(10, 10), gt=(500003, 10, 0, 7000000, 0, -10))
-        write('zone.tif', ramp(10, 10), epsg=28356)
-        write('rotated.tif', ramp(10, 10), gt=(500000, 10, 1, 7000000, 1, -10))
         write('points.tif', ramp(10, 10), gt=None, epsg=None)
         ds = gdal.Open('points.tif', gdal.GA_Update)
         crs = osr.SpatialReference(); crs.ImportFromEPSG(28355)
@@ -33,62 +29,166 @@ fn a_file_on_another_grid_comes_with_the_gdalwarp_line() {
         ds = None
         ",
     );
-    let outline = |rows: u32, size: u32, corner: &str, zone: u32| {
-        format!("{rows} rows × {rows} columns of {size} × {size} from ({corner}) in EPSG:283{zone}")
-    };
-    let reference = outline(10, 10, "500000, 7000000", 55);
-    let on = |zone: &str, path: &str, output: &str| {
-        format!(
-            "resample it (-r bilinear or cubic for measurements, near for classes): gdalwarp -t_srs EPSG:{zone} \
-             -te 500000 6999900 500100 7000000 -tr 10 10 -r near {path} {output}"
-        )
-    };
-    for (name, problem, hint) in [
-        (
-            "fine.tif",
-            format!("its pixels are 5 × 5, not 10 × 10. ~/fine.tif has {}; ", outline(30, 5, "499950, 7000050", 55)),
-            on("28355", "~/fine.tif", "~/fine-warped.tif"),
-        ),
-        (
-            "shifted it.tif",
-            format!(
-                "its pixels are shifted by 0.3 columns and 0 rows. ~/shifted it.tif has {}; ",
-                outline(10, 10, "500003, 7000000", 55)
-            ),
-            format!(
-                "set grid.tolerance = 0.3 to take it as it is, or {}",
-                on("28355", "'~/shifted it.tif'", "'~/shifted it-warped.tif'")
-            ),
-        ),
-        (
-            "zone.tif",
-            format!(
-                "its CRS is EPSG:28356, not EPSG:28355. ~/zone.tif has {}; ",
-                outline(10, 10, "500000, 7000000", 56)
-            ),
-            on("28355", "~/zone.tif", "~/zone-warped.tif"),
-        ),
-        (
-            "rotated.tif",
-            format!(
-                "it is rotated (geotransform terms 1 and 1). ~/rotated.tif has {}; ",
-                outline(10, 10, "500000, 7000000", 55)
-            ),
-            on("28355", "~/rotated.tif", "~/rotated-warped.tif"),
-        ),
-    ] {
-        let run = f.tilefn(["run", "job.toml", "--overwrite", "--set", &format!("inputs.other.path={name}")]);
-        let expected = format!(
-            "job.toml:6:9: inputs.other: ~/{name} does not fit ~/a.tif: {problem}~/a.tif has {reference}\n  \
-             hint: {hint}\n1 mistake in the job"
-        );
-        assert_message(&f, run.error(2), &expected);
-        follow(&f, run.error(2), &name.replace(".tif", "-warped.tif"));
-    }
     let run = f.run("--overwrite --set inputs.other.path=points.tif");
     assert!(run.error(2).contains("points.tif has ground control points instead of a geotransform"), "{}", run.stderr);
     follow(&f, run.error(2), "points-warped.tif");
     f.python("same('points-warped.tif', ramp(10, 10))");
+}
+
+/// Files on another grid, each with what gdalwarp makes of it with an exact transformer.
+#[test]
+fn files_on_other_grids_are_resampled() {
+    let f = adding();
+    f.python(
+        "
+        write('a.tif', ramp(60, 60))
+        write('fine.tif', ramp(150, 150), gt=(500050, 4, 0, 6999950, 0, -4))
+        write('coarse.tif', ramp(30, 30), gt=(499985, 30, 0, 7000015, 0, -30))
+        write('shifted.tif', ramp(60, 60), gt=(500003, 10, 0, 7000000, 0, -10))
+        write('rotated.tif', ramp(60, 60), gt=(500000, 9, 3, 7000000, 2, -9))
+        write('degrees.tif', ramp(80, 80), epsg=4326, gt=(147.001, 0.0001, 0, -27.121, 0, -0.0001))
+        def expect(name, method, scale=1.0):
+            a = gdal.Open('a.tif')
+            x, y = 500000, 7000000
+            warped = gdal.Warp('', name, format='MEM', dstSRS='EPSG:28355', outputBounds=(x, y - 600, x + 600, y), xRes=10, yRes=10,
+                               resampleAlg=method, errorThreshold=0, srcNodata='nan', dstNodata='nan', outputType=gdal.GDT_Float32,
+                               warpOptions=[f'XSCALE={scale}', f'YSCALE={scale}'] if scale else [])
+            return a.ReadAsArray() + warped.ReadAsArray()
+        ",
+    );
+    for (name, method, gdal, scale) in [
+        ("fine.tif", "average", "average", "0.4"),
+        ("fine.tif", "bilinear", "bilinear", "0.4"),
+        ("coarse.tif", "cubic", "cubic", "1.0"),
+        ("coarse.tif", "nearest", "near", "1.0"),
+        ("shifted.tif", "lanczos", "lanczos", "1.0"),
+        ("rotated.tif", "nearest", "near", "1.0"),
+        ("degrees.tif", "nearest", "near", "1.0"),
+        ("degrees.tif", "mode", "mode", "1.0"),
+    ] {
+        for more in
+            ["", "--workers processes:2 --set workers.reads=worker", "--workers processes:2 --set grid.tile=[16,32]"]
+        {
+            let run = f.run(&format!(
+                "--overwrite --set inputs.other.path={name} --set inputs.other.resampling={method} --set grid.footprint=reference {more}"
+            ));
+            assert!(!run.ok().stderr.contains("warning"), "{}", run.stderr);
+            f.python(&format!("same('add.tif', expect('{name}', '{gdal}', {scale}))"));
+        }
+    }
+}
+
+/// Nearest neighbour is what a job gets that doesn't ask, with a warning; the dry run says how each file gets onto the grid.
+#[test]
+fn a_job_is_told_that_a_file_is_resampled() {
+    let f = adding();
+    f.python(
+        "
+        write('a.tif', ramp(60, 60))
+        write('b.tif', ramp(30, 30), gt=(500000, 20, 0, 7000000, 0, -20))
+        write('c.tif', ramp(30, 30), epsg=4326, gt=(147.001, 0.0001, 0, -27.121, 0, -0.0001))
+        ",
+    );
+    let run = f.run("").ok();
+    let warning = "input \"other\": ~/b.tif gets onto the working grid by nearest neighbour: set inputs.other.resampling to say how \
+                   (~/b.tif has 30 rows × 30 columns of 20 × 20 from (500000, 7000000) in EPSG:28355; ~/a.tif has 60 rows × 60 columns \
+                   of 10 × 10 from (500000, 7000000) in EPSG:28355)";
+    assert!(run.stderr.replace(f.path().to_str().unwrap(), "~").contains(warning), "{}", run.stderr);
+    f.python("same('add.tif', (ramp(60, 60).astype('f4') + np.kron(ramp(30, 30), np.ones((2, 2)))))");
+    let dry = f.run("--dry-run --overwrite --set inputs.other.resampling=cubic").ok();
+    assert!(dry.stdout.contains("b.tif (1 band as float32, resampled: cubic)"), "{}{}", dry.stdout, dry.stderr);
+    let dry = f.run("--dry-run --overwrite --set inputs.other.path=c.tif --set inputs.other.resampling=cubic").ok();
+    assert!(dry.stdout.contains("c.tif (1 band as float32, reprojected: cubic)"), "{}", dry.stdout);
+}
+
+/// C5: a grid that is 0.9 and 1.9 pixels off is snapped to whole pixels, and its file read by nearest neighbour.
+#[test]
+fn c5_neighbouring_grids() {
+    let f = adding();
+    f.python("write('a.tif', ramp(500, 500)); write('b.tif', ramp(500, 500), gt=(500009, 10, 0, 6999981, 0, -10))");
+    f.run("--set inputs.other.resampling=nearest").ok();
+    f.python(
+        "
+        r = ramp(500, 500).astype('u2')
+        same('add.tif', (r[2:, 1:] + r[:-2, :-1]).astype('f4'))
+        mean = np.trunc(read('add.tif') / 2)
+        assert (mean.sum(), mean.min(), mean.max()) == (12263748, 0, 99)
+        ",
+    );
+}
+
+/// A grid of the job's own without bounds: edges at multiples of the resolution, the extent by the footprint.
+#[test]
+fn a_grid_with_its_own_crs_and_resolution() {
+    let f = adding();
+    f.python(
+        "
+        write('a.tif', ramp(100, 100), epsg=32633, gt=(500000, 10, 0, 5400000, 0, -10))
+        write('b.tif', ramp(100, 100), epsg=32632, gt=(942400, 10, 0, 5414000, 0, -10))
+        ",
+    );
+    let grid = "--set inputs.image.resampling=bilinear --set inputs.other.resampling=bilinear --set grid.crs=EPSG:3035";
+    let run = f.run(&format!("{grid} --set grid.footprint=union"));
+    assert!(run.error(2).contains("needs a resolution, too"), "{}", run.stderr);
+    assert!(
+        run.error(2).contains("add resolution = [x, y]; the pixels of ~/a.tif are about 9.98 × 10")
+            || run.error(2).contains("are about 10 × "),
+        "{}",
+        run.stderr
+    );
+    f.run(&format!("{grid} --set grid.footprint=union --set grid.resolution=[15,15]")).ok();
+    f.python(
+        "
+        ds = gdal.Open('add.tif')
+        gt = ds.GetGeoTransform()
+        assert gt[0] % 15 == 0 and gt[3] % 15 == 0 and (gt[1], gt[5]) == (15, -15), gt
+        x, y, w, h = gt[0], gt[3], ds.RasterXSize, ds.RasterYSize
+        def warped(name):
+            return gdal.Warp('', name, format='MEM', dstSRS='EPSG:3035', outputBounds=(x, y - 15 * h, x + 15 * w, y), xRes=15, yRes=15,
+                             resampleAlg='bilinear', errorThreshold=0, dstAlpha=True).ReadAsArray()
+        a, b = warped('a.tif'), warped('b.tif')
+        valid = (a[1] > 0) & (b[1] > 0)
+        assert ((a[1] > 0) | (b[1] > 0)).any() and w < 2000 and h < 2000
+        found = ds.ReadAsArray()
+        assert (np.isnan(found) == ~valid).all()
+        ",
+    );
+    let run = f.run(&format!("{grid} --overwrite --set grid.footprint=reference --set grid.resolution=[15,15]"));
+    assert!(
+        run.error(2).contains("grid.footprint: a grid with its own CRS and resolution has no extent of its own"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// Grids that can't be drawn on each other: the globe covers a map of its part, and what goes over the antimeridian is refused with advice.
+#[test]
+fn around_the_globe() {
+    let f = adding();
+    f.python(
+        "
+        write('a.tif', ramp(50, 50), epsg=32633, gt=(500000, 10000, 0, 5400000, 0, -10000))
+        write('globe.tif', np.add.outer(np.arange(180), np.arange(360)).astype('u2'), epsg=4326, gt=(-180, 1, 0, 90, 0, -1))
+        write('fiji.tif', ramp(50, 50), epsg=32760, gt=(800000, 1000, 0, 8100000, 0, -1000))
+        ",
+    );
+    f.run("--set inputs.other.path=globe.tif --set inputs.other.resampling=nearest").ok();
+    f.python(
+        "
+        warped = gdal.Warp('', 'globe.tif', format='MEM', dstSRS='EPSG:32633', outputBounds=(500000, 4900000, 1000000, 5400000), xRes=10000,
+                           yRes=10000, resampleAlg='near', errorThreshold=0).ReadAsArray()
+        same('add.tif', warped.astype('f4') + ramp(50, 50))
+        ",
+    );
+    let run = f.run("--overwrite --set inputs.image.path=globe.tif --set inputs.other.path=fiji.tif --set inputs.other.resampling=nearest");
+    assert_message(
+        &f,
+        run.error(2),
+        "job.toml: grid.footprint: the outline of ~/fiji.tif can't be drawn in the CRS of ~/globe.tif: it goes around a pole, over the \
+         antimeridian or beyond what that CRS can express\n  hint: say which part you want with grid.bounds, or take grid.footprint = \
+         \"reference\", or a grid.crs for that region\n1 mistake in the job",
+    );
+    f.run("--overwrite --set inputs.image.path=globe.tif --set inputs.other.path=fiji.tif --set inputs.other.resampling=nearest --set grid.footprint=reference").ok();
 }
 
 /// Does what the hint says, and runs the job with the result, if GDAL's programs are there.

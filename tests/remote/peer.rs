@@ -9,7 +9,8 @@ use std::sync::Arc;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use wire::{self, About, Joined, PayloadLimits, Pool, Ticket, WorkerKind};
+use types::WorkerKind;
+use wire::{self, About, Joined, PayloadLimits, Pool, Ticket};
 
 pub const LIMITS: PayloadLimits =
     PayloadLimits { task: 64 << 20, module: 64 << 20, tile: 64 << 20, result: 0, rasters: 16 };

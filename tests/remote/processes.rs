@@ -216,12 +216,7 @@ fn a_worker_out_of_touch_is_ended_and_replaced() {
 
 /// A job whose module never says what its functions are, so that planning waits for it, for some seconds: its controller.
 fn planning(f: &Folder) -> Running {
-    let module = r#"(module
-        (memory (export "memory") 1)
-        (func (export "tilefn_abi_v1"))
-        (func (export "tilefn_alloc") (param i32 i32) (result i32) (i32.const 0))
-        (func (export "describe:silent") (result i64) (loop $ever (br $ever)) (i64.const 0))
-        (func (export "process:silent") (param i32) (result i32) (i32.const 0)))"#;
+    let module = include_str!("../guests/never-described.wat");
     std::fs::write(f.path().join("module.wasm"), wat::parse_str(module).unwrap()).unwrap();
     let mut command = f.command();
     command.args("run job.toml --workers processes:2 --module module.wasm".split(' '));

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     #[cfg(feature = "gdal")]
     fn the_sections_are_a_jobs() {
-        use job::spec::WorkerKind;
+        use types::WorkerKind;
         let read = |sections: &str| {
             let text = format!("[function]\nmodule = 'm.wasm'\n[outputs.o]\npath = 'o.tif'\n{sections}");
             job::load_text("job.toml", text, std::path::Path::new("/"), &[]).unwrap().spec.workers

@@ -11,12 +11,13 @@ use super::threads::spawn;
 use aws::detached::{self, Ending, Standing};
 use clap::{Args, Subcommand};
 use controller::{Control, Counts};
-use job::spec::{WorkerKind, Workers};
+use job::spec::Workers;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use types::WorkerKind;
 use types::location::Kind;
 
 /// How often a controller on AWS uploads how far the job is.

@@ -8,8 +8,9 @@ use super::s3::wait;
 use aws::Ec2;
 use aws::{AwsError, Fargate, Session};
 use controller::{Fleet, Report, RunResult, remote};
-use job::spec::{WorkerKind, Workers};
+use job::spec::Workers;
 use serde_json::{Value, json};
+use types::WorkerKind;
 
 /// Kinds of workers on AWS that this program can start.
 pub const LAUNCHERS: &[Launcher] = &[

@@ -124,7 +124,7 @@ fn function_json(f: &Description) -> Value {
             "name": i.name, "dtype": dtype(i.dtype), "list": i.list, "optional": i.optional, "doc": i.doc,
         })).collect::<Vec<_>>(),
         "params": f.params.iter().map(|p| json!({
-            "name": p.name, "type": kind(p.kind), "list": p.list, "default": p.default.as_ref().map(value), "min": p.min.as_ref().map(value), "max": p.max.as_ref().map(value), "doc": p.doc,
+            "name": p.name, "type": kind(p.kind), "list": p.list, "default": p.default, "min": p.min, "max": p.max, "doc": p.doc,
         })).collect::<Vec<_>>(),
         "outputs": f.outputs.iter().map(|o| json!({
             "name": o.name, "dtype": dtype(o.dtype), "list": o.list, "nodata": o.nodata.map(|n| n.to_string()), "doc": o.doc,
@@ -132,16 +132,4 @@ fn function_json(f: &Description) -> Value {
         "halo": match &f.halo { Halo::Fixed(n) => json!(n), Halo::Param(name) => json!(name) },
         "reduce": f.reduce,
     })
-}
-
-/// A parameter's value; JSON has no NaN and no infinities, so these are texts.
-fn value(value: &sandbox::Value) -> Value {
-    match value {
-        sandbox::Value::Bool(v) => json!(v),
-        sandbox::Value::Int(v) => json!(v),
-        sandbox::Value::Float(v) if v.is_finite() => json!(v),
-        sandbox::Value::Float(v) => json!(v.to_string()),
-        sandbox::Value::Text(v) => json!(v),
-        sandbox::Value::List(items) => items.iter().map(self::value).collect(),
-    }
 }

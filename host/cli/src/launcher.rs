@@ -4,8 +4,9 @@ use super::console::Console;
 use super::fatal::Fatal;
 use controller::remote::{Address, Options};
 use controller::{ReadyJob, RunResult};
-use job::spec::{Reads, WorkerKind, Workers};
+use job::spec::{Reads, Workers};
 use sandbox::Interrupt;
+use types::WorkerKind;
 
 /// A kind of workers that this program can run jobs with.
 pub struct Launcher {

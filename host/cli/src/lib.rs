@@ -14,8 +14,6 @@ mod worker;
 #[cfg(feature = "gdal")]
 mod launcher;
 #[cfg(feature = "gdal")]
-mod launchers;
-#[cfg(feature = "gdal")]
 mod new;
 #[cfg(feature = "gdal")]
 mod prepare;
@@ -35,6 +33,8 @@ mod sample;
 mod schema;
 #[cfg(feature = "gdal")]
 mod signals;
+#[cfg(feature = "gdal")]
+mod worker_kinds;
 
 #[cfg(feature = "gdal")]
 #[cfg_attr(not(feature = "aws"), path = "without_detach.rs")]

@@ -147,7 +147,7 @@ pub fn prepare(
 
 /// The module's bytes, and what they are in a sandbox for as many tiles at a time.
 fn compile(loaded: &Loaded, module: Vec<u8>, threads: usize) -> Result<(Vec<u8>, Sandbox, Module), Fatal> {
-    let limits = job::limits(&loaded.spec);
+    let limits = loaded.spec.limits.sandbox();
     let sandbox =
         Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;
     let compiled = sandbox.compile(&module).map_err(|e| in_module(loaded, &e))?;

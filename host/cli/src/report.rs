@@ -4,6 +4,7 @@ use super::fatal::Fatal;
 use super::fleets;
 use controller::{Plan, Report};
 use job::spec::Workers;
+use raster::Way;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
@@ -51,11 +52,12 @@ fn plan_text(plan: &Plan) -> String {
         for raster in input.rasters.iter().take(SHOWN) {
             let _ok = write!(
                 text,
-                "\n  {:<12} <- {} ({} as {})",
+                "\n  {:<12} <- {} ({} as {}{})",
                 input.name,
                 raster.path,
                 several(raster.bands.len(), "band"),
-                raster.dtype.name()
+                raster.dtype.name(),
+                way(&raster.source.way)
             );
         }
         more(&mut text, &input.name, "<-", input.rasters.len());
@@ -68,6 +70,23 @@ fn plan_text(plan: &Plan) -> String {
         more(&mut text, &output.name, "->", targets.len());
     }
     text
+}
+
+/// How a file gets onto the grid, if its pixels aren't the grid's already.
+fn way(way: &Way) -> String {
+    match way {
+        Way::Aligned(_) => String::new(),
+        Way::Resampled(how) if how.reprojects => format!(", reprojected: {}", how.method.name()),
+        Way::Resampled(how) => format!(", resampled: {}", how.method.name()),
+    }
+}
+
+/// The method by which a file is resampled; none if its pixels are the grid's.
+fn resampling(way: &Way) -> Option<&'static str> {
+    match way {
+        Way::Aligned(_) => None,
+        Way::Resampled(how) => Some(how.method.name()),
+    }
 }
 
 /// Says how many files of a list are not shown.
@@ -91,7 +110,7 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "tile_bytes": worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
-            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands.iter().map(|band| band.number).collect::<Vec<_>>(), "dtype": r.dtype.name() })).collect::<Vec<_>>(),
+            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands.iter().map(|band| band.number).collect::<Vec<_>>(), "dtype": r.dtype.name(), "resampling": resampling(&r.source.way) })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
             "name": o.name,

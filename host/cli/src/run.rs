@@ -4,7 +4,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::launcher::{self, Launched, Launcher};
 use super::prepare::{self, Prepared, RunArguments};
-use super::{detach, fleets, launchers, progress, report, signals};
+use super::{detach, fleets, progress, report, signals, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
@@ -23,13 +23,13 @@ pub struct SubmitArguments {
 
 /// Runs the job on this machine.
 pub fn run(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
-    let launchers: Vec<_> = launchers::all().filter(|launcher| launcher.run).collect();
+    let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
     start(arguments, console, &launchers, "run", None)
 }
 
 /// Runs the job with workers in other processes.
 pub fn submit(arguments: &SubmitArguments, console: &Console) -> Result<(), Fatal> {
-    let launchers: Vec<_> = launchers::all().filter(|launcher| launcher.submit).collect();
+    let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.submit).collect();
     let start = |id: Option<&str>| start(&arguments.run, console, &launchers, "submit", id);
     arguments.detached.submit(&arguments.run, start, console)
 }

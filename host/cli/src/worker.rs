@@ -3,7 +3,8 @@
 use super::fatal::Fatal;
 use super::s3;
 use super::threads::{check_threads, cores, spawn};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sandbox::user_cache_dir;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -12,7 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
-use wire::{About, Socket, Ticket, WorkerKind};
+use types::WorkerKind;
+use wire::{About, Socket, Ticket};
 use worker::remote::{self, Controller, Settings};
 
 #[derive(Debug, Args)]
@@ -24,28 +26,23 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
     /// What started this worker, for the report
-    #[arg(long, value_enum, default_value = "external", hide = true)]
-    kind: StartedAs,
+    #[arg(long, value_parser = kind_parser(), default_value = "external", hide = true)]
+    kind: WorkerKind,
     /// Standard input is a connection with the controller, which has started this process
     #[arg(long, hide = true)]
     connected: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum StartedAs {
-    External,
-    Fargate,
-    Ec2,
+/// Reads the kinds of workers that are started with a ticket.
+fn kind_parser() -> impl TypedValueParser<Value = WorkerKind> {
+    const KINDS: [WorkerKind; 3] = [WorkerKind::External, WorkerKind::Fargate, WorkerKind::Ec2];
+    PossibleValuesParser::new(KINDS.map(WorkerKind::name))
+        .map(|name| KINDS.into_iter().find(|kind| kind.name() == name).unwrap_or(WorkerKind::External))
 }
 
 /// Works until the job is done, or SIGTERM says to leave.
 pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
-    let kind = match arguments.kind {
-        _ if arguments.connected => WorkerKind::Process,
-        StartedAs::External => WorkerKind::External,
-        StartedAs::Fargate => WorkerKind::Fargate,
-        StartedAs::Ec2 => WorkerKind::Ec2,
-    };
+    let kind = if arguments.connected { WorkerKind::Processes } else { arguments.kind };
     let threads = arguments.threads.unwrap_or_else(cores);
     work(kind, threads, || match arguments.ticket.as_deref() {
         _ if arguments.connected => match Socket::inherited(std::io::stdin().as_fd()) {
@@ -94,7 +91,7 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
     handle.close();
     // The thread only loops over signals; it can't have panicked.
     let _ended = catching.join();
-    let connected = kind == WorkerKind::Process;
+    let connected = kind == WorkerKind::Processes;
     match result {
         // The controller is on the same terminal, and says it; or it is gone.
         Err(remote::Error::Aborted(_)) if connected => Ok(()),

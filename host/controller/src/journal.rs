@@ -1,126 +1,27 @@
 //! The journal of a run: a small file beside the outputs that lists which tiles are safely on disk, which outputs are complete, and
 //! which have their names. With it a later run can resume, however this one ends.
 //!
-//! The journal is replaced as a whole, and only after its contents have become true. A tile that it doesn't list is run again. Its
-//! first line is JSON; the states of an accumulating function follow as bytes. It also lists the grounds of the run (module,
-//! parameters, input files): when any of these has changed, the run can't be resumed.
+//! The journal is replaced as a whole, and only after its contents have become true. A tile that it doesn't list is run again. It also
+//! lists the grounds of the run (module, parameters, input files): when any of these has changed, the run can't be resumed.
+
+mod file;
 
 use super::locks::{Lock, LockError};
-use super::ranges::Ranges;
-use super::reduce::{Lengths, Reduction};
-use raster::{Saved, Unfinished, discard_unfinished, is_stamped};
-use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
+use file::{Head, VERSION, boot};
+use raster::{discard_unfinished, is_stamped};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use types::location::is_remote;
-use types::tally::Tally;
 
-/// The journal format that this program reads and writes.
-const VERSION: u32 = 2;
-/// Limit for the size of a journal, bytes.
-const MAX_BYTES: u64 = 1 << 30;
+pub use file::{FileState, Ground, Progress};
+
 /// Least time between two checkpoints.
 const PERIOD: Duration = Duration::from_secs(5);
 /// A checkpoint may take this part of the time, so a costly one is made rarely.
 const SHARE: u32 = 100;
-/// The file with the id of this start of the machine.
-const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// How many changes are named in a refusal.
 const NAMED: usize = 8;
-
-/// What a run has done so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Tiles that are on disk.
-    pub done: Ranges,
-    /// The state of each file of each output.
-    pub files: Vec<Vec<FileState>>,
-    /// The states of an accumulating function.
-    pub reduction: Option<Reduction>,
-    /// Pixels of these tiles that were changed or lost.
-    pub tally: Tally,
-}
-
-/// The state of an output file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FileState {
-    /// The file has no pixels.
-    Empty {
-        /// The file.
-        path: String,
-        /// The name of the folder that was made for it.
-        folder: Option<String>,
-    },
-    /// The file has the pixels of the tiles that are done.
-    Unfinished {
-        /// The file.
-        path: String,
-        bands: u32,
-        /// Where it is.
-        at: Unfinished,
-    },
-    /// The file is complete, but may not have its name yet.
-    Complete {
-        /// The file.
-        path: String,
-        /// Where it is.
-        at: Saved,
-    },
-    /// The file is complete and has its name.
-    Named {
-        /// The file.
-        path: String,
-        /// Its size.
-        bytes: u64,
-        /// The name of the folder that it was in.
-        folder: Option<String>,
-    },
-}
-
-impl FileState {
-    fn place(&self) -> (&str, Option<&str>) {
-        match self {
-            Self::Empty { path, folder } | Self::Named { path, folder, .. } => (path, folder.as_deref()),
-            Self::Unfinished { path, at, .. } => (path, Some(&at.folder)),
-            Self::Complete { path, at } => (path, Some(&at.folder)),
-        }
-    }
-}
-
-/// Something that the results depend on, and its state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ground {
-    /// What it is, for people.
-    pub what: String,
-    pub state: String,
-}
-
-/// A journal as it is written, but for the states.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    version: u32,
-    /// The start of the machine for which the journal holds, if its files have not all been brought to the disk.
-    boot: Option<String>,
-    /// Whether the run may replace outputs that exist.
-    overwrite: bool,
-    /// Columns and rows of a tile.
-    tile: [u32; 2],
-    done: Ranges,
-    files: Vec<Vec<FileState>>,
-    reduction: Option<Lengths>,
-    /// Pixels of these tiles that were changed or lost.
-    #[serde(default)]
-    tally: Tally,
-    grounds: Vec<Ground>,
-}
 
 /// A run's journal, locked for it.
 #[derive(Debug)]
@@ -180,7 +81,7 @@ impl Journal {
                 LockError::Failed(e) => JournalError::Unusable { path: lock, reason: format!("can't lock: {e}") },
             })?);
         }
-        let found = match read(&path) {
+        let found = match file::read(&path) {
             // The journal will be replaced. Files that it fails to name can't be removed.
             Err(_) if !resume => None,
             found => found.map_err(unusable)?,
@@ -327,46 +228,19 @@ impl Journal {
     /// Replaces the journal. Unless `durable`, the outputs may not be on the disk yet, and the journal holds only until the machine
     /// restarts.
     pub fn note(&mut self, progress: Progress, durable: bool) -> Result<(), JournalError> {
-        let unusable = |reason: String| JournalError::Unusable { path: self.path.clone(), reason };
-        let boot = if durable { None } else { boot() };
-        // On systems where one start can't be told from another.
-        let durable = boot.is_none();
-        let (lengths, states): (_, Vec<&[u8]>) = match &progress.reduction {
-            Some(reduction) => {
-                let (lengths, states) = reduction.packed();
-                (Some(lengths), states.collect())
-            }
-            None => (None, Vec::new()),
-        };
         let head = Head {
             version: VERSION,
-            boot,
+            boot: if durable { None } else { boot() },
             overwrite: self.overwrite,
             tile: self.tile,
             done: progress.done.clone(),
             files: progress.files.clone(),
-            reduction: lengths,
+            reduction: None,
             tally: progress.tally.clone(),
             grounds: self.grounds.clone(),
         };
-        let mut line = serde_json::to_vec(&head).map_err(|e| unusable(e.to_string()))?;
-        line.push(b'\n');
-        let bytes = states.iter().fold(line.len() as u64, |sum, state| sum.saturating_add(state.len() as u64));
-        if bytes > MAX_BYTES {
-            return Err(unusable(format!("it would have {bytes} bytes, {MAX_BYTES} are the most")));
-        }
-        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || -> io::Result<()> {
-            let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder)?;
-            file.write_all(&line)?;
-            states.iter().try_for_each(|state| file.write_all(state))?;
-            if durable {
-                file.as_file().sync_all()?;
-            }
-            file.persist(&self.path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(|e| unusable(e.to_string()))?;
+        let written = file::write(&self.path, head, progress.reduction.as_ref());
+        written.map_err(|reason| JournalError::Unusable { path: self.path.clone(), reason })?;
         self.noted = Instant::now();
         self.progress = progress;
         Ok(())
@@ -377,11 +251,6 @@ impl Journal {
         // A journal that can't be removed does no harm: it is refused for any other job.
         let _gone = std::fs::remove_file(&self.path);
     }
-}
-
-/// The id of this start of the machine.
-fn boot() -> Option<String> {
-    std::fs::read_to_string(BOOT).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// The differences between two lists of grounds, in words.
@@ -407,46 +276,6 @@ fn changes(then: &[Ground], now: &[Ground]) -> Vec<String> {
         changes.push(format!("and {more} more"));
     }
     changes
-}
-
-/// Reads a journal, which anybody may have written.
-fn read(path: &Path) -> Result<Option<(Head, Option<Reduction>)>, String> {
-    // Without waiting at a pipe.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(|e| e.to_string())?,
-    };
-    let meta = file.metadata().map_err(|e| e.to_string())?;
-    if !meta.is_file() || meta.len() > MAX_BYTES {
-        return Err(format!("it is no file of at most {MAX_BYTES} bytes"));
-    }
-    parse(file).map(Some)
-}
-
-fn parse(file: File) -> Result<(Head, Option<Reduction>), String> {
-    let mut reader = BufReader::new(file.take(MAX_BYTES));
-    let mut line = Vec::new();
-    reader.read_until(b'\n', &mut line).map_err(|e| e.to_string())?;
-    // In another version everything else may differ.
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
-    let Version { version } = serde_json::from_slice(&line).map_err(damaged)?;
-    if version != VERSION {
-        return Err(format!("format {version}, this tilefn reads {VERSION}; run without --resume to start afresh"));
-    }
-    let head: Head = serde_json::from_slice(&line).map_err(damaged)?;
-    let mut states = Vec::new();
-    reader.read_to_end(&mut states).map_err(|e| e.to_string())?;
-    let reduction = match &head.reduction {
-        Some(lengths) => Some(Reduction::unpacked(lengths, &states).ok_or("it is damaged: states are missing")?),
-        None if states.is_empty() => None,
-        None => return Err("it is damaged: something follows".into()),
-    };
-    Ok((head, reduction))
 }
 
 #[cfg(test)]

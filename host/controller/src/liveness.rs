@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::duplex;
 use tokio::time::{Instant, sleep, timeout};
-use wire::{About, FromController, FromWorker, Joined, PayloadLimits, Pool, Secret, WorkerKind};
+use types::WorkerKind;
+use wire::{About, FromController, FromWorker, Joined, PayloadLimits, Pool, Secret};
 use worker::Task;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);

@@ -8,8 +8,8 @@ use super::session;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
-use types::text;
-use wire::{About, Compression, Joining, Listener, Pool, Socket, Terms, WorkerKind};
+use types::{WorkerKind, text};
+use wire::{About, Compression, Joining, Listener, Pool, Socket, Terms};
 
 /// How long workers have to say goodbye once all tiles are done: longer than each session waits by itself.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -95,10 +95,8 @@ pub async fn serve(job: Arc<RemoteJob>, joining: Joining) {
 /// The name of a worker's kind in reports.
 fn kind_name(kind: WorkerKind) -> &'static str {
     match kind {
-        WorkerKind::Process => "process",
-        WorkerKind::External => "external",
-        WorkerKind::Fargate => "fargate",
-        WorkerKind::Ec2 => "ec2",
+        WorkerKind::Processes => "process",
+        kind => kind.name(),
     }
 }
 

@@ -1,18 +1,7 @@
 //! The extent of several grids on the pixels of one.
 
 use super::{Error, Grid, Window};
-
-/// Which pixels the working grid has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Footprint {
-    /// Those that every input has.
-    #[default]
-    Intersection,
-    /// The smallest rectangle with the pixels of all inputs.
-    Union,
-    /// Those of the reference.
-    Reference,
-}
+use types::Footprint;
 
 /// The working grid's window, in pixels of `reference`, from the named windows that the inputs cover there.
 ///

@@ -5,15 +5,18 @@
 mod align;
 mod error;
 mod geometry;
+mod outline;
 mod relate;
 mod tile_shape;
 mod tiling;
+mod turn;
 mod window;
 
-pub use align::{Footprint, footprint};
+pub use align::footprint;
 pub use error::Error;
 pub use geometry::{Bounds, Crs, GeoTransform, Grid};
-pub use relate::{Mismatch, Offset, Placement, Turn, relate};
+pub use relate::{Mismatch, Offset, Placement, relate};
 pub use tile_shape::{TileBudget, choose_tile};
 pub use tiling::{Tile, Tiling};
+pub use turn::Turn;
 pub use window::Window;

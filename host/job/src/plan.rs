@@ -17,16 +17,16 @@ use super::{Loaded, Mistake, Mistakes, spec};
 use block_cache::{Tiles, block_cache};
 use controller::{Job, Plan};
 use grid::{TileBudget, Tiling, choose_tile};
-use inputs::Opened;
+use inputs::{Opened, OpenedFile};
 use outputs::Planned;
 use places::Places;
-use raster::{SourceSpec, TargetSpec};
-use sandbox::{Description, Function, Halo, Limits, Value};
+use raster::{SourceSpec, TargetSpec, Way};
+use sandbox::{Description, Function, Halo};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
-use types::Edge;
 use types::location::is_remote;
+use types::{Edge, Value, WorkerKind};
 use worker::{self, Task, working_set};
 
 /// What a job is planned from.
@@ -47,16 +47,6 @@ pub struct Planning<'a> {
     pub threads: usize,
     /// Where the run's report will be written, if anywhere.
     pub report: Option<String>,
-}
-
-/// The sandbox's limits for a job: those of the job file, and the sandbox's defaults for the rest.
-pub fn limits(spec: &spec::Spec) -> Limits {
-    Limits {
-        memory: spec.limits.memory.0,
-        time: spec.limits.time.duration(),
-        fuel: (spec.limits.fuel > 0).then_some(spec.limits.fuel),
-        ..Limits::default()
-    }
 }
 
 /// A plan in the making, with what was found wrong so far.
@@ -138,14 +128,14 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         halo,
         // Skipped tiles need a nodata value: without one their pixels would read as 0.
         skip_empty: spec.grid.skip_empty && outputs.iter().all(|o| o.task.rasters == 0 || o.task.nodata.is_some()),
-        limits: limits(spec),
+        limits: spec.limits.sandbox(),
         block_cache: 0,
     };
     check_fill(draft, &task, &opened);
     cut(draft, &mut task, &opened, &outputs);
     bounds::check(draft, &task);
     let tile = task.tiling.tile_size();
-    let in_turns = spec.workers.kind != spec::WorkerKind::Threads && spec.workers.reads == spec::Reads::Controller;
+    let in_turns = spec.workers.kind != WorkerKind::Threads && spec.workers.reads == spec::Reads::Controller;
     let tiles = Tiles { size: tile, halo: task.halo, cols: task.grid.cols, threads, in_turns };
     task.block_cache = block_cache(&opened, tiles);
     outputs.iter_mut().flat_map(|output| &mut output.targets).for_each(|target| target.tile = tile);
@@ -187,25 +177,20 @@ fn halo(draft: &mut Draft<'_>, params: &[Value]) -> u32 {
 const MAX_HALO: u32 = 16_384;
 
 fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec: &spec::Spec) -> Vec<worker::Input> {
-    let edge = match spec.grid.edge {
-        spec::Edge::Nodata => Edge::Nodata,
-        spec::Edge::Reflect => Edge::Reflect,
-        spec::Edge::Nearest => Edge::Nearest,
-    };
-    let of_input = |(input, placements): (&Opened, &Vec<grid::Placement>)| worker::Input {
+    let of_input = |(input, ways): (&Opened, &Vec<Way>)| worker::Input {
         name: input.name.clone(),
         lossy: input.files.iter().any(|file| file.lossy),
         rasters: input
             .files
             .iter()
-            .zip(placements)
-            .map(|(file, placement)| worker::Raster {
+            .zip(ways)
+            .map(|(file, way)| worker::Raster {
                 path: file.path.clone(),
                 dtype: file.dtype,
                 bands: file
                     .bands
                     .iter()
-                    .zip(&file.planned)
+                    .zip(planned(file, way))
                     .map(|(band, planned)| worker::Band {
                         name: band
                             .checked_sub(1)
@@ -216,19 +201,26 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
                     .collect(),
                 source: SourceSpec {
                     path: file.path.clone(),
-                    bands: file.planned.iter().map(|band| band.source).collect(),
+                    bands: planned(file, way).map(|band| band.source).collect(),
                     dtype: file.dtype,
-                    offset: placement.offset,
-                    turn: placement.turn,
+                    way: way.clone(),
                     file_size: (file.info.grid.rows, file.info.grid.cols),
                     grid_size: (placed.grid.rows, placed.grid.cols),
                     halo,
-                    edge,
+                    edge: spec.grid.edge,
                 },
             })
             .collect(),
     };
-    opened.iter().zip(&placed.placements).map(of_input).collect()
+    opened.iter().zip(&placed.ways).map(of_input).collect()
+}
+
+/// How a file's bands are read, given how it gets onto the grid.
+fn planned<'a>(file: &'a OpenedFile, way: &'a Way) -> impl Iterator<Item = bands::Planned> + 'a {
+    file.planned.iter().map(|planned| match way {
+        Way::Aligned(_) => *planned,
+        Way::Resampled(_) => planned.resampled(file.dtype),
+    })
 }
 
 /// Refuses an integer band without nodata that doesn't cover the grid and its halo: no value could stand for the missing pixels.
@@ -238,8 +230,7 @@ fn check_fill(draft: &mut Draft<'_>, task: &Task, opened: &[Opened]) {
     let Some(needed) = task.grid.window().padded(halo) else { return };
     for (input, files) in task.inputs.iter().zip(opened) {
         for (raster, file) in input.rasters.iter().zip(&files.files) {
-            let (rows, cols) = raster.source.file_size;
-            let covered = raster.source.offset.window(rows, cols);
+            let covered = raster.source.window();
             if raster.source.bands.iter().all(|band| band.mark.is_some()) || covered.contains(&needed) {
                 continue;
             }

@@ -10,16 +10,13 @@ mod workers;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::Location;
+use types::{Edge, Footprint, Location, Value};
 
 use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
-pub use names::{
-    CpuArchitecture, DataType, Edge, Footprint, MaskUse, NetworkMode, OverviewResampling, Reads, Resampling, Spot,
-    WorkerKind,
-};
+pub use names::{CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, Reads, Spot};
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 
@@ -44,7 +41,7 @@ pub struct Spec {
     pub grid: Grid,
     /// What the sandbox allows the function for one tile.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: TileLimits,
     /// Who runs the tiles.
     #[serde(default)]
     pub workers: Workers,
@@ -66,53 +63,6 @@ pub struct Function {
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     #[schemars(extend("x-expected" = "a SHA-256 of 64 hexadecimal digits"))]
     pub sha256: Option<String>,
-}
-
-/// A parameter's value as written; it is checked against the function's description when the job is planned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(extend("x-format" = "parameter", "x-expected" = "true, false, a number, text, or a list of these"))]
-#[schemars(extend("x-list" = { "items": { "x-format": "scalar" }, "x-item": "true, false, a number or text" }))]
-pub enum Value {
-    /// true or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// Any other number. NaN and the infinities travel as the texts "nan", "inf" and "-inf".
-    Float(#[serde(serialize_with = "float")] f64),
-    /// A text.
-    Text(String),
-    /// A list of values, none of them a list.
-    List(Vec<Value>),
-}
-
-impl Value {
-    /// The value as a floating-point number: an integer is one too, and so are the texts "nan", "inf" and "-inf".
-    pub fn as_f64(&self) -> Option<f64> {
-        match self {
-            #[expect(clippy::cast_precision_loss, reason = "a parameter of a float type asks for the nearest float")]
-            Self::Int(value) => Some(*value as f64),
-            Self::Float(value) => Some(*value),
-            Self::Text(text) => match text.as_str() {
-                "nan" => Some(f64::NAN),
-                "inf" => Some(f64::INFINITY),
-                "-inf" => Some(f64::NEG_INFINITY),
-                _ => None,
-            },
-            Self::Bool(_) | Self::List(_) => None,
-        }
-    }
-}
-
-/// JSON has no NaN and no infinities.
-fn float<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if value.is_finite() {
-        serializer.serialize_f64(*value)
-    } else if value.is_nan() {
-        serializer.serialize_str("nan")
-    } else {
-        serializer.collect_str(value)
-    }
 }
 
 /// The working grid. By default its CRS, resolution and alignment are the first raster input's.
@@ -180,8 +130,8 @@ impl Default for Grid {
 /// What the sandbox allows the function for one tile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
-pub struct Limits {
+#[schemars(deny_unknown_fields, rename = "Limits")]
+pub struct TileLimits {
     /// The module's memory, inputs and outputs of the tile included; at most 4GiB.
     #[schemars(extend("x-range" = ["1MiB", "4GiB"]))]
     pub memory: Size,
@@ -193,8 +143,21 @@ pub struct Limits {
     pub fuel: u64,
 }
 
-impl Default for Limits {
+impl Default for TileLimits {
     fn default() -> Self {
-        Self { memory: Size::GIB, time: Time::seconds(60), fuel: 0 }
+        let sandbox::Limits { memory, time, fuel, .. } = sandbox::Limits::default();
+        Self { memory: Size(memory), time: Time::of(time), fuel: fuel.unwrap_or(0) }
+    }
+}
+
+impl TileLimits {
+    /// All limits of the sandbox: these, and its own defaults for the rest.
+    pub fn sandbox(&self) -> sandbox::Limits {
+        sandbox::Limits {
+            memory: self.memory.0,
+            time: self.time.duration(),
+            fuel: (self.fuel > 0).then_some(self.fuel),
+            ..sandbox::Limits::default()
+        }
     }
 }

@@ -29,8 +29,6 @@ pub struct Size(pub u64);
 impl Size {
     /// One MiB.
     pub const MIB: Self = Self(1 << 20);
-    /// One GiB.
-    pub const GIB: Self = Self(1 << 30);
 
     /// Reads `"1.5 GiB"`; `None` when it isn't a number and a known unit, or doesn't fit 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
@@ -65,9 +63,9 @@ impl Time {
         Self(seconds as u64 * 1_000)
     }
 
-    /// A number of milliseconds.
-    pub const fn millis(millis: u64) -> Self {
-        Self(millis)
+    /// A duration in whole milliseconds.
+    pub fn of(duration: Duration) -> Self {
+        Self(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Reads `"1.5 m"`; `None` when it isn't a number and a known unit, or doesn't fit 64 bits of milliseconds.

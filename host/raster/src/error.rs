@@ -43,6 +43,14 @@ pub enum Error {
         window: Window,
         reason: String,
     },
+    /// Pixels can't be resampled onto the working grid.
+    #[error("can't resample {path} onto {window} of the grid: {reason}")]
+    Resample {
+        path: String,
+        /// The window in pixels of the working grid.
+        window: Window,
+        reason: String,
+    },
     /// A tile reaches outside the file, and no nodata value says what to fill it with.
     #[error(
         "band {band} of {path} has no nodata value to fill {window} of the grid with, which reaches outside the file"

@@ -11,7 +11,7 @@ mod source_spec;
 pub use burn_spec::{Burn, BurnSpec, burned_bits};
 pub use error::Error;
 pub use files::*;
-pub use source_spec::{Found, SourceBand, SourceSpec};
+pub use source_spec::{Found, Resampled, SourceBand, SourceSpec, Way};
 
 /// Whether this build can read files at all.
 pub const READS: bool = cfg!(feature = "gdal");

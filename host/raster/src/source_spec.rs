@@ -1,9 +1,9 @@
 //! What to read of a raster file.
 
-use grid::{Offset, Turn};
+use grid::{Crs, Grid, Placement, Window};
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
-use types::{Edge, Nodata, Pixel, for_dtype, holds_all};
+use types::{Edge, Nodata, Pixel, Resampling, for_dtype, holds_all};
 
 /// What to read of a raster file, and where it lies on the working grid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,10 +16,8 @@ pub struct SourceSpec {
     /// its range.
     #[serde(with = "types::dtype_name")]
     pub dtype: DType,
-    /// Where the upper-left pixel of the file, once turned, lies in the working grid.
-    pub offset: Offset,
-    /// Whether the file's rows or columns run against the grid's.
-    pub turn: Turn,
+    /// How the file gets onto the working grid.
+    pub way: Way,
     /// Rows and columns of the file; checked when it is opened, as it may have changed since it was inspected.
     pub file_size: (u32, u32),
     /// Rows and columns of the working grid.
@@ -29,6 +27,32 @@ pub struct SourceSpec {
     /// What a halo shows beyond the data. The data is the rectangle that spans the grid and the file: within it, pixels
     /// that the file lacks are nodata whatever tile they are seen from.
     pub edge: Edge,
+}
+
+/// How a file gets onto the working grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Way {
+    /// Its pixels are the grid's.
+    Aligned(Placement),
+    /// Its pixels are others: they are resampled, window by window.
+    Resampled(Box<Resampled>),
+}
+
+/// How a file on another grid is resampled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resampled {
+    /// gdalwarp's method.
+    pub method: Resampling,
+    /// The working grid.
+    pub grid: Grid,
+    /// Whether the CRS of file and grid differ.
+    pub reprojects: bool,
+    /// The CRS of a file that has none.
+    pub crs: Option<Crs>,
+    /// The window of the grid that the file covers.
+    pub extent: Window,
+    /// Pixels of the grid for one of the file's, along the file's columns and rows: kernels are widened where it is below 1.
+    pub scale: (f64, f64),
 }
 
 /// A band of a raster file: what its pixels are, which are valid, and what the others become.
@@ -51,6 +75,12 @@ pub struct SourceBand {
 }
 
 impl SourceBand {
+    /// The band of a file that is resampled: pixels that the file doesn't have are invalid, too.
+    #[must_use]
+    pub fn resampled(self) -> Self {
+        Self { mask: self.mask || self.nodata.is_none(), ..self }
+    }
+
     /// Chooses the mark of invalid pixels for a reader that wants this type. Returns also the nodata value to declare to the reader;
     /// none if NaN alone marks invalid pixels.
     #[must_use]
@@ -91,6 +121,14 @@ pub struct Found {
 }
 
 impl SourceSpec {
+    /// The window of the working grid that the file covers.
+    pub fn window(&self) -> Window {
+        match &self.way {
+            Way::Aligned(placement) => placement.offset.window(self.file_size.0, self.file_size.1),
+            Way::Resampled(resampled) => resampled.extent,
+        }
+    }
+
     /// Whether the mark of invalid pixels may differ from window to window.
     pub fn marks_vary(&self) -> bool {
         !self.dtype.is_float()

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use tilefn_abi::{DType, ParamKind};
-use types::Nodata;
+use types::{Nodata, Value};
 
 use super::text::sanitise;
-use super::value::{Value, fit, nodata_from_json};
+use super::value::{fit, nodata_from_json, value_from_json};
 
 /// The rule of [`is_name`], as the end of a sentence.
 pub(super) const NAME_RULE: &str = "a name has 1 to 64 letters A-Z a-z, digits, `_` or `-`, and no digit or `-` first";
@@ -190,7 +190,7 @@ fn param(raw: RawParam) -> Result<ParamInfo, String> {
         Some(_) if !matches!(kind, ParamKind::Int | ParamKind::Float) => {
             Err(format!("parameter `{name}` has a {which}imum, but isn't a number"))
         }
-        Some(json) => match Value::from_json(kind, &json) {
+        Some(json) => match value_from_json(kind, &json) {
             None => Err(format!("the {which}imum of parameter `{name}` is of another type than the parameter")),
             bound => Ok(bound),
         },
@@ -203,10 +203,10 @@ fn param(raw: RawParam) -> Result<ParamInfo, String> {
     if let Some(default) = default {
         let value = match (&default, list) {
             (serde_json::Value::Array(items), true) => {
-                items.iter().map(|item| Value::from_json(kind, item)).collect::<Option<Vec<_>>>().map(Value::List)
+                items.iter().map(|item| value_from_json(kind, item)).collect::<Option<Vec<_>>>().map(Value::List)
             }
             (_, true) => None,
-            (default, false) => Value::from_json(kind, default),
+            (default, false) => value_from_json(kind, default),
         };
         let name = &param.name;
         let value =

@@ -45,4 +45,3 @@ pub use module::Module;
 pub use outcome::{OutRaster, Outcome};
 pub use running::Stats;
 pub use types::LogLine;
-pub use value::Value;

@@ -1,96 +1,15 @@
 //! Values in a function's description: of parameters, and of nodata.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
 use tilefn_abi::{DType, ParamKind};
-use types::Nodata;
+use types::{Nodata, Value};
 
-/// A parameter's value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Value {
-    /// True or false.
-    Bool(bool),
-    /// An integer.
-    Int(i64),
-    /// A float.
-    Float(f64),
-    /// A text.
-    Text(String),
-    /// Several of one kind.
-    List(Vec<Self>),
-}
-
-impl Value {
-    /// The single value of this kind that a JSON value is; an integer is also a float.
-    pub(super) fn from_json(kind: ParamKind, json: &serde_json::Value) -> Option<Self> {
-        match kind {
-            ParamKind::Bool => json.as_bool().map(Self::Bool),
-            ParamKind::Int => json.as_i64().map(Self::Int),
-            ParamKind::Float => json.as_f64().map(Self::Float),
-            ParamKind::Text => json.as_str().map(|text| Self::Text(text.to_owned())),
-        }
-    }
-
-    fn kind(&self) -> Option<ParamKind> {
-        match self {
-            Self::Bool(_) => Some(ParamKind::Bool),
-            Self::Int(_) => Some(ParamKind::Int),
-            Self::Float(_) => Some(ParamKind::Float),
-            Self::Text(_) => Some(ParamKind::Text),
-            Self::List(_) => None,
-        }
-    }
-
-    /// Whether it is a single value of this kind between these limits; the error goes on from the value's name.
-    pub(super) fn check(&self, kind: ParamKind, min: Option<&Self>, max: Option<&Self>) -> Result<(), String> {
-        if self.kind() != Some(kind) {
-            return Err(format!("is not {}", kind_text(kind)));
-        }
-        if let Some(min) = min.filter(|min| !self.at_least(min)) {
-            return Err(format!("is {self}, below the minimum {min}"));
-        }
-        if let Some(max) = max.filter(|max| !max.at_least(self)) {
-            return Err(format!("is {self}, above the maximum {max}"));
-        }
-        Ok(())
-    }
-
-    /// `self >= other`, of two integers or two floats; false for NaN.
-    pub(super) fn at_least(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => a >= b,
-            (Self::Float(a), Self::Float(b)) => a >= b,
-            _ => false,
-        }
-    }
-}
-
-/// The name of a kind, with its article.
-fn kind_text(kind: ParamKind) -> &'static str {
+/// The single value of this kind that a JSON value is; an integer is also a float.
+pub(super) fn value_from_json(kind: ParamKind, json: &serde_json::Value) -> Option<Value> {
     match kind {
-        ParamKind::Bool => "a bool",
-        ParamKind::Int => "an integer",
-        ParamKind::Float => "a float",
-        ParamKind::Text => "a text",
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(value) => value.fmt(f),
-            Self::Int(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
-            Self::Text(value) => write!(f, "{value:?}"),
-            Self::List(items) => {
-                f.write_str("[")?;
-                for (i, item) in items.iter().enumerate() {
-                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
-                }
-                f.write_str("]")
-            }
-        }
+        ParamKind::Bool => json.as_bool().map(Value::Bool),
+        ParamKind::Int => json.as_i64().map(Value::Int),
+        ParamKind::Float => json.as_f64().map(Value::Float),
+        ParamKind::Text => json.as_str().map(|text| Value::Text(text.to_owned())),
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tilefn_abi::DType;
 use tilefn_wire::{
     About, Compression, Cost, Error, Fingerprint, FromController, FromWorker, JobCertificate, Lease, Listener, Log,
-    PayloadLimits, Pool, RasterHead, Reader, Secret, Terms, Ticket, TileOutcome, TileResult, WorkerKind, Writer,
-    connect,
+    PayloadLimits, Pool, RasterHead, Reader, Secret, Terms, Ticket, TileOutcome, TileResult, Writer, connect,
 };
 use tokio::net::{TcpListener, TcpStream};
+use types::WorkerKind;
 
 /// Pixels sent in one measurement, in bytes; the best of [`RUNS`] counts.
 const TOTAL: usize = 1 << 30;
@@ -78,7 +78,7 @@ async fn open(
         name: String::new(),
         host: String::new(),
         pid: 0,
-        kind: WorkerKind::Process,
+        kind: WorkerKind::Processes,
         task_arn: None,
         threads: 1,
         reads: true,

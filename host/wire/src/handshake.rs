@@ -8,10 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::check::Message;
 use super::codec::Compression;
 use super::frame::{decode, decode_prefix};
 use super::limits::{CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HELLO, MAX_TEXT, PayloadLimits, clip, silence};
-use super::message::{About, FromController, FromWorker, Hello, Message, Protocols, Welcome};
+use super::message::{About, FromController, FromWorker, Hello, Protocols, Welcome};
 use super::{Error, Payload, Pool, Reader, Secret, Ticket, Writer, tls};
 
 /// A worker that has shown the secret and waits for the controller's decision; dropping it closes the connection.

@@ -8,6 +8,7 @@
 //! ```
 //! use std::time::{Duration, SystemTime};
 //! use tilefn_wire::*;
+//! use types::WorkerKind;
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Error> {
 //! // The controller: at most 256 MiB of received pixels wait in memory, whatever the number of workers.
@@ -60,6 +61,7 @@
 //! # worker.await.unwrap()
 //! # }
 //! ```
+mod check;
 mod codec;
 mod error;
 mod frame;
@@ -76,6 +78,7 @@ mod ticket;
 mod tls;
 mod writer;
 
+pub use check::Message;
 pub use codec::Compression;
 pub use error::Error;
 pub use handshake::{Joined, Joining, Terms, connect, greet, join};
@@ -83,8 +86,8 @@ pub use limits::{ALIGN, MAX_BANDS, MAX_LEASES, MAX_RASTERS, MAX_TEXT, PayloadLim
 pub use listen::Listener;
 pub use local::Socket;
 pub use message::{
-    About, Cost, FromController, FromWorker, Hello, Lease, Log, Message, Protocols, RasterHead, TileFailure,
-    TileOutcome, TileResult, Welcome, WorkerKind,
+    About, Cost, FromController, FromWorker, Hello, Lease, Log, Protocols, RasterHead, TileFailure, TileOutcome,
+    TileResult, Welcome,
 };
 pub use payload::{Payload, Pool};
 pub use reader::Reader;

@@ -1,4 +1,4 @@
-//! Every message between controller and worker, one enum for each direction, with the bounds each must keep.
+//! Every message between controller and worker, one enum for each direction.
 //!
 //! The place of a variant in its enum is its number on the wire, and the fields follow in order: a change to either is
 //! a new [`PROTOCOL`]. Three things never change, so that programs of any two versions can tell each other apart:
@@ -6,21 +6,17 @@
 //! number 0 and holds one text.
 use std::fmt;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
 
 use super::codec::Compression;
-use super::limits::{
-    MAX_BANDS, MAX_COUNTS, MAX_LEASES, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME, MAX_RASTERS, MAX_TEXT, PayloadLimits,
-    clip,
-};
+use super::limits::{MAX_LOG_BYTES, MAX_LOG_LINES, clip};
 use super::{Error, Secret};
-use types::LogLine;
 use types::tally::Tally;
+use types::{LogLine, WorkerKind};
 
 /// The protocol version that this program speaks.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// Protocol versions that a program can speak, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,26 +50,6 @@ impl fmt::Display for Protocols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.min == self.max { write!(f, "{}", self.max) } else { write!(f, "{} to {}", self.min, self.max) }
     }
-}
-
-/// A message that a frame can carry.
-pub trait Message: Serialize + DeserializeOwned + Send + Sync {
-    /// Its name, for errors and logs.
-    fn name(&self) -> &'static str;
-    /// Checks every bound that the type itself does not keep.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] naming the field.
-    fn check(&self) -> Result<(), Error>;
-    /// Bytes of each part of its payload, in order.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] when a raster's size overflows.
-    fn parts(&self) -> Result<Vec<u64>, Error>;
-    /// The most payload a receiver takes with it.
-    fn payload_limit(&self, limits: &PayloadLimits) -> u64;
-    /// The rasters in its payload, input by input or output by output.
-    fn rasters(&self) -> &[Vec<RasterHead>];
 }
 
 /// What a worker says to its controller.
@@ -174,7 +150,8 @@ pub struct About {
     pub host: String,
     /// Process id.
     pub pid: u32,
-    /// What started it.
+    /// What started it; never threads, which have no connection.
+    #[serde(with = "kind_number")]
     pub kind: WorkerKind,
     /// The ECS task it runs in.
     pub task_arn: Option<String>,
@@ -182,19 +159,6 @@ pub struct About {
     pub threads: u32,
     /// Whether it can read the inputs itself.
     pub reads: bool,
-}
-
-/// What started a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WorkerKind {
-    /// The controller, as a process on its own machine.
-    Process,
-    /// The user or another scheduler.
-    External,
-    /// ECS on Fargate.
-    Fargate,
-    /// ECS on EC2 instances.
-    Ec2,
 }
 
 /// The terms on which a worker is accepted.
@@ -273,7 +237,7 @@ pub enum TileOutcome {
 pub struct TileFailure {
     /// Which tile, under which lease.
     pub lease: Lease,
-    /// The text for the user, backtrace included; make it with [`clip`] and [`MAX_TEXT`].
+    /// The text for the user, backtrace included; make it with [`clip`] and [`MAX_TEXT`](super::MAX_TEXT).
     pub text: String,
     /// Whether another attempt, elsewhere, may succeed.
     pub retryable: bool,
@@ -320,154 +284,10 @@ impl Log {
         self.dropped
     }
 
-    fn bytes(&self) -> usize {
+    /// Bytes of the lines kept.
+    pub(super) fn bytes(&self) -> usize {
         self.lines.iter().map(|l| l.text.len()).sum()
     }
-
-    fn check(&self) -> Result<(), Error> {
-        at_most("log lines", self.lines.len(), MAX_LOG_LINES)?;
-        at_most("log bytes", self.bytes(), MAX_LOG_BYTES)
-    }
-}
-
-impl Message for FromWorker {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Hello(_) => "Hello",
-            Self::ModuleRequest => "ModuleRequest",
-            Self::Want { .. } => "Want",
-            Self::Result(_) => "Result",
-            Self::Failed(_) => "Failed",
-            Self::Returned { .. } => "Returned",
-            Self::Heartbeat { .. } => "Heartbeat",
-            Self::Bye { .. } => "Bye",
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Hello(Hello { about, .. }) => {
-                at_most("bytes of a worker's name", about.name.len(), MAX_NAME)?;
-                at_most("bytes of a host name", about.host.len(), MAX_NAME)?;
-                at_most("bytes of a task ARN", about.task_arn.as_ref().map_or(0, String::len), MAX_NAME)
-            }
-            Self::Result(r) => {
-                if let TileOutcome::Done { outputs, .. } = &r.outcome {
-                    check_rasters(outputs)?;
-                }
-                at_most("counts", r.tally.counts().len(), MAX_COUNTS)?;
-                r.log.check()
-            }
-            Self::Failed(f) => {
-                at_most("bytes of a failure's text", f.text.len(), MAX_TEXT)?;
-                f.log.check()
-            }
-            Self::Returned { tiles, why } => {
-                at_most("returned tiles", tiles.len(), MAX_LEASES)?;
-                at_most("bytes of a reason", why.len(), MAX_TEXT)
-            }
-            Self::Bye { why } => at_most("bytes of a reason", why.len(), MAX_TEXT),
-            Self::ModuleRequest | Self::Want { .. } | Self::Heartbeat { .. } => Ok(()),
-        }
-    }
-
-    fn parts(&self) -> Result<Vec<u64>, Error> {
-        match self {
-            Self::Result(TileResult { outcome: TileOutcome::Done { outputs, state_len }, .. }) => {
-                let mut parts = raster_parts(outputs)?;
-                parts.push(*state_len);
-                Ok(parts)
-            }
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    fn payload_limit(&self, limits: &PayloadLimits) -> u64 {
-        match self {
-            Self::Result(_) => limits.result,
-            _ => 0,
-        }
-    }
-
-    fn rasters(&self) -> &[Vec<RasterHead>] {
-        match self {
-            Self::Result(TileResult { outcome: TileOutcome::Done { outputs, .. }, .. }) => outputs,
-            _ => &[],
-        }
-    }
-}
-
-impl Message for FromController {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Refuse { .. } => "Refuse",
-            Self::Welcome(_) => "Welcome",
-            Self::Module { .. } => "Module",
-            Self::Tile { .. } => "Tile",
-            Self::Finish => "Finish",
-            Self::Abort { .. } => "Abort",
-            Self::Heartbeat => "Heartbeat",
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Refuse { reason } | Self::Abort { reason } => at_most("bytes of a reason", reason.len(), MAX_TEXT),
-            Self::Tile { inputs, .. } => check_rasters(inputs),
-            Self::Welcome(w) if w.heartbeat_ms == 0 => Err(Error::Malformed("a heartbeat of 0 ms".into())),
-            Self::Welcome(_) | Self::Module { .. } | Self::Finish | Self::Heartbeat => Ok(()),
-        }
-    }
-
-    fn parts(&self) -> Result<Vec<u64>, Error> {
-        match self {
-            Self::Welcome(w) => Ok(vec![w.task_len]),
-            Self::Module { len } => Ok(vec![*len]),
-            Self::Tile { inputs, marks_len, .. } => {
-                let mut parts = raster_parts(inputs)?;
-                parts.extend((*marks_len > 0).then_some(*marks_len));
-                Ok(parts)
-            }
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    fn payload_limit(&self, limits: &PayloadLimits) -> u64 {
-        match self {
-            Self::Welcome(_) => limits.task,
-            Self::Module { .. } => limits.module,
-            Self::Tile { .. } => limits.tile,
-            _ => 0,
-        }
-    }
-
-    fn rasters(&self) -> &[Vec<RasterHead>] {
-        match self {
-            Self::Tile { inputs, .. } => inputs,
-            _ => &[],
-        }
-    }
-}
-
-fn raster_parts(groups: &[Vec<RasterHead>]) -> Result<Vec<u64>, Error> {
-    groups.iter().flatten().map(RasterHead::bytes).collect()
-}
-
-fn check_rasters(groups: &[Vec<RasterHead>]) -> Result<(), Error> {
-    let most = usize::try_from(MAX_RASTERS).unwrap_or(usize::MAX);
-    at_most("inputs or outputs", groups.len(), most)?;
-    at_most("rasters", groups.iter().map(Vec::len).sum(), most)?;
-    for raster in groups.iter().flatten() {
-        at_most("bands", usize::try_from(raster.bands).unwrap_or(usize::MAX), MAX_BANDS)?;
-        if raster.bands == 0 || raster.rows == 0 || raster.cols == 0 {
-            return Err(Error::Malformed("a raster without pixels".into()));
-        }
-    }
-    Ok(())
-}
-
-fn at_most(what: &str, got: usize, limit: usize) -> Result<(), Error> {
-    if got <= limit { Ok(()) } else { Err(Error::Malformed(format!("{got} {what}, the limit is {limit}"))) }
 }
 
 /// A `DType` as its ABI number.
@@ -483,5 +303,28 @@ mod dtype_number {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DType, D::Error> {
         let number = u32::deserialize(d)?;
         DType::from_u32(number).ok_or_else(|| D::Error::custom(format!("no element type has the number {number}")))
+    }
+}
+
+/// A `WorkerKind` as its number in the protocol, which has none for threads.
+mod kind_number {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use types::WorkerKind;
+
+    const KINDS: [WorkerKind; 4] = [WorkerKind::Processes, WorkerKind::External, WorkerKind::Fargate, WorkerKind::Ec2];
+
+    pub fn serialize<S: Serializer>(kind: &WorkerKind, s: S) -> Result<S::Ok, S::Error> {
+        let number = (0u32..).zip(KINDS).find(|(_, known)| known == kind);
+        let (number, _) = number
+            .ok_or_else(|| S::Error::custom(format!("{} have no number: they need no connection", kind.name())))?;
+        s.serialize_u32(number)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<WorkerKind, D::Error> {
+        let number = u32::deserialize(d)?;
+        let kind = usize::try_from(number).ok().and_then(|number| KINDS.get(number));
+        kind.copied().ok_or_else(|| D::Error::custom(format!("no kind of worker has the number {number}")))
     }
 }

@@ -6,10 +6,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::Error;
+use super::check::Message;
 use super::codec::{BLOCK, Codec, Compression};
 use super::frame::{Coding, Head, PREFACE, check_preface, decode};
 use super::limits::PayloadLimits;
-use super::message::Message;
 use super::payload::{Layout, Payload, Pool};
 
 /// Receives messages of type `M`.

@@ -7,9 +7,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::Error;
+use super::check::Message;
 use super::codec::{BLOCK, Codec, Compression, MIN_COMPRESSED};
 use super::frame::{Coding, HEAD, Head, PREFACE, encode};
-use super::message::Message;
 use super::payload::Layout;
 
 /// Sends messages of type `M`.

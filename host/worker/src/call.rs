@@ -3,8 +3,9 @@
 use super::task::Task;
 use bytemuck::{Pod, bytes_of};
 use grid::Tile;
-use sandbox::{Description, Value};
+use sandbox::Description;
 use tilefn_abi as abi;
+use types::Value;
 
 /// The call block of a task, without the parts that differ from tile to tile.
 ///
@@ -149,9 +150,9 @@ impl Block {
 
     fn param(&mut self, value: &Value, kind: abi::ParamKind) -> Result<abi::Param, TooLong> {
         let mut param = abi::Param { kind: kind as u32, ..Default::default() };
-        match value {
-            Value::Text(text) => param.items = self.text(text)?,
-            Value::List(items) if kind == abi::ParamKind::Text => {
+        match (kind, value) {
+            (abi::ParamKind::Text, Value::Text(text)) => param.items = self.text(text)?,
+            (abi::ParamKind::Text, Value::List(items)) => {
                 param.list = 1;
                 let texts = items.iter().map(|i| match i {
                     Value::Text(text) => self.text(text),
@@ -160,22 +161,48 @@ impl Block {
                 let texts = texts.collect::<Result<Vec<_>, _>>()?;
                 param.items = self.append(&texts)?;
             }
-            Value::List(items) => {
+            (_, Value::List(items)) => {
                 param.list = 1;
-                param.items = self.append(&items.iter().map(bits).collect::<Vec<_>>())?;
+                param.items = self.append(&items.iter().map(|item| bits(item, kind)).collect::<Vec<_>>())?;
             }
-            one => param.bits = bits(one),
+            (_, one) => param.bits = bits(one, kind),
         }
         Ok(param)
     }
 }
 
-/// A number's or bool's 64 bits; texts and lists have none.
-fn bits(value: &Value) -> u64 {
-    match value {
-        Value::Bool(b) => u64::from(*b),
-        Value::Int(i) => i.cast_unsigned(),
-        Value::Float(f) => f.to_bits(),
-        Value::Text(_) | Value::List(_) => 0,
+/// A number's or bool's 64 bits; texts and lists have none. A float may come as the text that stands for it in JSON.
+fn bits(value: &Value, kind: abi::ParamKind) -> u64 {
+    match (kind, value) {
+        (abi::ParamKind::Float, value) => value.as_f64().map_or(0, f64::to_bits),
+        (_, Value::Bool(b)) => u64::from(*b),
+        (_, Value::Int(i)) => i.cast_unsigned(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parameter after the way to a remote worker, and the bytes that it points to.
+    fn sent(value: &Value, kind: abi::ParamKind) -> (abi::Param, Vec<u8>) {
+        let value: Value = serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap();
+        let mut block = Block::default();
+        (block.param(&value, kind).unwrap(), block.0)
+    }
+
+    #[test]
+    fn a_parameter_is_the_same_for_a_remote_worker() {
+        let floats = [0.1, 2.0, -0.0, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        for float in floats {
+            assert_eq!(sent(&Value::Float(float), abi::ParamKind::Float).0.bits, float.to_bits(), "{float}");
+        }
+        let (_, list) = sent(&Value::List(floats.map(Value::Float).to_vec()), abi::ParamKind::Float);
+        assert_eq!(list, floats.map(f64::to_le_bytes).concat());
+        assert_eq!(sent(&Value::Int(i64::MIN), abi::ParamKind::Int).0.bits, 1 << 63);
+        assert_eq!(sent(&Value::Bool(true), abi::ParamKind::Bool).0.bits, 1);
+        let (text, bytes) = sent(&Value::Text("nan".into()), abi::ParamKind::Text);
+        assert_eq!((text.items.len, text.bits, bytes.as_slice()), (3, 0, &b"nan"[..]));
     }
 }

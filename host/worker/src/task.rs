@@ -2,9 +2,10 @@
 
 use grid::{Grid, Tile, Tiling};
 use raster::SourceSpec;
-use sandbox::{Limits, Value};
+use sandbox::Limits;
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
+use types::Value;
 
 /// A job as a worker sees it. The planner makes it; each worker gets it once, for all tiles.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,7 +14,7 @@ pub struct Task {
     pub function: String,
     /// SHA-256 of the module, lower-case hexadecimal.
     pub module_sha256: String,
-    /// Parameter values, in the order of the function's description.
+    /// Parameter values, in the order of the function's description; a float that JSON lacks is a text, as in the job file.
     pub params: Vec<Value>,
     /// Inputs, in the order of the function's description.
     pub inputs: Vec<Input>,

@@ -1,9 +1,10 @@
 //! Estimates what workers cost by the hour: `hourly_price` of the job file, or a dated table of Fargate's list prices.
 
 use controller::Usage;
-use job::spec::{CpuArchitecture, Ec2, Fargate, Spot, WorkerKind, Workers};
+use job::spec::{CpuArchitecture, Ec2, Fargate, Spot, Workers};
 use serde::Serialize;
 use std::fmt;
+use types::WorkerKind;
 
 /// Year of the prices in this file (USD, Linux, without taxes and discounts). Their sources are
 /// <https://aws.amazon.com/fargate/pricing> and <https://aws.amazon.com/vpc/pricing> (public addresses).

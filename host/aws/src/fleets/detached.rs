@@ -4,7 +4,8 @@
 //! `progress.json`, and at the end `report.json` or `error.json`. ECS forgets a task an hour after its end.
 
 use super::backoff::{Pauses, Step};
-use super::ledger::{Clients, Cluster, Ledger};
+use super::clients::Clients;
+use super::ledger::{Cluster, Ledger};
 use super::request::{self, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
 use super::stopped::{Said, why};

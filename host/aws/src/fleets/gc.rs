@@ -3,7 +3,8 @@
 //! Nothing is removed by looking. What belongs to a job that has not expired is not even listed unless that job is
 //! named: its controller may be alive.
 
-use super::ledger::{self, Clients, Cluster, Ledger, PAGE};
+use super::clients::{Clients, PAGE};
+use super::ledger::{self, Cluster, Ledger};
 use super::tags;
 use crate::error::{AwsError, Cause};
 use aws_sdk_ecs::types::{

@@ -4,10 +4,9 @@
 //! nothing behind: undoing looks for the thing by its name or tag and takes "there is none" for success.
 
 use super::backoff::{Pauses, Step};
-use super::s3::Store;
+use super::clients::{Clients, PAGE};
 use super::tags;
 use crate::error::{AwsError, Cause};
-use crate::session::{Pace, Session};
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
@@ -15,38 +14,11 @@ use tokio::time::Instant;
 #[cfg(feature = "ec2")]
 use tokio::time::sleep;
 
-/// Tasks, container instances or task definitions that one call describes or deletes.
-pub(super) const PAGE: usize = 100;
 /// Task definitions that one call deletes.
 const DELETE_PAGE: usize = 10;
 
 /// Calls at the same time where there are many to make.
 const AT_ONCE: usize = 10;
-
-/// The services that things are made and removed with.
-#[derive(Clone, Debug)]
-pub struct Clients {
-    pub(super) ecs: aws_sdk_ecs::Client,
-    #[cfg(feature = "ec2")]
-    pub(super) ec2: aws_sdk_ec2::Client,
-    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
-    pub(super) store: Store,
-    pub(super) pace: Pace,
-}
-
-impl Clients {
-    /// Clients of this session; tickets are in `store`.
-    pub fn new(session: &Session, store: Store) -> Self {
-        Self {
-            ecs: session.ecs(),
-            #[cfg(feature = "ec2")]
-            ec2: session.ec2(),
-            logs: session.logs(),
-            store,
-            pace: session.pace,
-        }
-    }
-}
 
 /// The cluster that a job's tasks run in.
 #[derive(Clone, Debug, PartialEq, Eq)]

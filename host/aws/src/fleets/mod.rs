@@ -5,6 +5,7 @@
 //! created and undone whatever fails. What a killed controller left is found by its tags: [`gc`].
 
 mod backoff;
+mod clients;
 pub mod cost;
 pub mod detached;
 #[cfg(feature = "ec2")]
@@ -12,6 +13,7 @@ mod ec2;
 mod fargate;
 pub mod gc;
 mod ledger;
+mod outlook;
 mod recruit;
 mod request;
 mod s3;
@@ -19,9 +21,10 @@ mod stopped;
 mod tags;
 mod tasks;
 
+pub use clients::Clients;
 #[cfg(feature = "ec2")]
 pub use ec2::Ec2;
 pub use fargate::Fargate;
-pub use ledger::{Clients, Cluster, Ledger};
+pub use ledger::{Cluster, Ledger};
 pub use recruit::{estimate, job_id, put_report, recruit, session};
 pub use s3::Store;

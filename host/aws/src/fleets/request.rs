@@ -11,6 +11,7 @@ use aws_sdk_ecs::types::{
 };
 use indexmap::IndexMap;
 use job::spec;
+use types::WorkerKind;
 
 /// Tasks that one RunTask may start.
 pub(super) const BATCH: u32 = 10;
@@ -129,8 +130,8 @@ pub(super) fn task_definition(kind: &TaskSettings, common: &Common) -> RegisterT
 fn container(kind: &TaskSettings, common: &Common) -> ContainerDefinition {
     let ecs = kind.ecs();
     let name = match kind {
-        TaskSettings::Fargate(_) => "fargate",
-        TaskSettings::Ec2(_) => "ec2",
+        TaskSettings::Fargate(_) => WorkerKind::Fargate.name(),
+        TaskSettings::Ec2(_) => WorkerKind::Ec2.name(),
     };
     let command = match &common.role {
         Role::Worker { ticket } => {

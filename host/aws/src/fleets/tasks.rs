@@ -4,7 +4,9 @@
 //! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
 
 use super::backoff::{Step, chance, delay};
-use super::ledger::{Clients, Cluster, Ledger, PAGE};
+use super::clients::{Clients, PAGE};
+use super::ledger::{Cluster, Ledger};
+use super::outlook::Outlook;
 use super::request::{self, BATCH, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
 use super::stopped::{Said, why};
@@ -21,8 +23,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::Ticket;
 
-/// Start failures in a row, with no worker ever connected in between, after which more of the same is pointless.
-const HOPELESS: u32 = 3;
 /// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
 const PATIENCE: u32 = 3;
 
@@ -410,75 +410,4 @@ impl Member {
 fn is_ending(task: &Task) -> bool {
     let told = task.desired_status() == Some("STOPPED") && task.stopped_reason().is_some_and(|r| !r.is_empty());
     told || task.last_status() == Some("STOPPED")
-}
-
-/// What decides whether a job without enough workers may go on.
-#[derive(Clone, Copy, Debug)]
-struct Outlook {
-    /// Workers that are connected.
-    present: u32,
-    /// Tasks that may still become workers.
-    starting: u32,
-    needed: u32,
-    short_for: Duration,
-    patience: Duration,
-    failed_starts: u32,
-    fatal: bool,
-}
-
-impl Outlook {
-    /// Why the job must end, if it must.
-    fn problem(self) -> Option<String> {
-        let Self { present, starting, needed, short_for, patience, failed_starts, fatal } = self;
-        if present == 0 && starting == 0 && fatal {
-            Some("no worker can be started".to_owned())
-        } else if present == 0 && failed_starts >= HOPELESS && failed_starts > starting {
-            Some(format!("{failed_starts} worker tasks in a row ended before they connected"))
-        } else if present < needed && short_for >= patience {
-            Some(format!(
-                "only {present} workers instead of at least {needed} (`min_count`) for {:.0} s",
-                short_for.as_secs_f64()
-            ))
-        } else {
-            None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_goes_on_as_long_as_there_is_hope() {
-        let s = Duration::from_secs;
-        let good = Outlook {
-            present: 2,
-            starting: 0,
-            needed: 2,
-            short_for: s(0),
-            patience: s(900),
-            failed_starts: 0,
-            fatal: false,
-        };
-        for (outlook, problem) in [
-            (good, None),
-            // Workers that are there go on, whatever AWS says to more.
-            (Outlook { fatal: true, failed_starts: 50, ..good }, None),
-            (Outlook { present: 0, starting: 1, fatal: true, ..good }, None),
-            (Outlook { present: 0, fatal: true, ..good }, Some("no worker can be started")),
-            (Outlook { present: 0, starting: 4, failed_starts: 4, ..good }, None),
-            (
-                Outlook { present: 0, starting: 4, failed_starts: 5, ..good },
-                Some("5 worker tasks in a row ended before they connected"),
-            ),
-            (Outlook { present: 1, short_for: s(899), ..good }, None),
-            (
-                Outlook { present: 1, short_for: s(900), ..good },
-                Some("only 1 workers instead of at least 2 (`min_count`) for 900 s"),
-            ),
-        ] {
-            assert_eq!(outlook.problem().as_deref(), problem, "{outlook:?}");
-        }
-    }
 }

@@ -1,5 +1,9 @@
+use super::file::MAX_BYTES;
 use super::*;
 use crate::locks::digest;
+use crate::ranges::Ranges;
+use raster::Unfinished;
+use types::tally::Tally;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

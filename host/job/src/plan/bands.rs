@@ -15,6 +15,14 @@ pub struct Planned {
     pub declared: Option<u64>,
 }
 
+impl Planned {
+    /// The same band of a file that is resampled, for a reader that wants this type.
+    pub fn resampled(self, wanted: DType) -> Self {
+        let (source, declared) = self.source.resampled().marked(wanted);
+        Self { source, declared }
+    }
+}
+
 /// Plans the bands with these numbers, for a function that takes `wanted`.
 pub fn plan(
     draft: &mut Draft<'_>,

@@ -1,7 +1,7 @@
 //! Refuses, before the first tile, a job that is too large for the wire or for the system.
 
 use super::Draft;
-use crate::spec::WorkerKind;
+use types::WorkerKind;
 use wire::{MAX_BANDS, MAX_RASTERS};
 use worker::open_files;
 use worker::{Task, remote::MAX_SETUP};

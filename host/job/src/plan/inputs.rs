@@ -1,12 +1,13 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
 use super::{Draft, bands};
-use crate::spec::{Input, RasterInput, Resampling};
+use crate::spec::{Input, RasterInput};
 use grid::Crs;
 use indexmap::IndexMap;
 use raster::{Info, crs_from_user, crs_name, same_crs};
 use sandbox::InputInfo;
 use tilefn_abi::DType;
+use types::Resampling;
 
 /// An input with its files opened.
 pub struct Opened {
@@ -16,6 +17,8 @@ pub struct Opened {
     pub files: Vec<OpenedFile>,
     /// The CRS that the job gives its files.
     pub crs: Option<String>,
+    /// How the job wants files on another grid to be resampled.
+    pub resampling: Option<Resampling>,
 }
 
 /// A file, and what is read of it.
@@ -60,11 +63,11 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
                 Vec::new()
             }
         };
-        let crs = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => input.crs.clone(),
-            _ => None,
+        let (crs, resampling) = match given.get(&wanted.name) {
+            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling),
+            _ => (None, None),
         };
-        opened.push(Opened { name: wanted.name.clone(), files, crs });
+        opened.push(Opened { name: wanted.name.clone(), files, crs, resampling });
     }
     draft.warnings.extend(said(&opened));
     opened
@@ -125,12 +128,6 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
             return Vec::new();
         }
     };
-    if input.resampling != Resampling::Nearest {
-        draft.warnings.push(format!(
-            "{key}.resampling = {:?} has no effect: this version of tilefn does not resample, and refuses a file on another grid",
-            input.resampling.name()
-        ));
-    }
     let mut files = Vec::new();
     for path in paths {
         let mut info = match draft.survey.info(path) {

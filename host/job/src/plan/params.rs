@@ -1,9 +1,9 @@
 //! The job's parameters against the function's description.
 
 use super::Draft;
-use crate::spec;
-use sandbox::{ParamInfo, Value};
+use sandbox::ParamInfo;
 use tilefn_abi::ParamKind;
+use types::Value;
 
 /// The values in the description's order; mistakes for missing, unknown, mistyped and out-of-range ones.
 pub fn check(draft: &mut Draft<'_>) -> Vec<Value> {
@@ -36,22 +36,15 @@ pub fn check(draft: &mut Draft<'_>) -> Vec<Value> {
 }
 
 /// The value as one of the parameter's type: an integer is a float where a float is wanted, nothing else changes.
-fn convert(value: &spec::Value, param: &ParamInfo) -> Result<Value, String> {
-    let fail = || format!("expected {}, found {}", type_name(param), written(value));
-    let single = |value: &spec::Value| {
-        Some(match (param.kind, value) {
-            (ParamKind::Bool, spec::Value::Bool(v)) => Value::Bool(*v),
-            (ParamKind::Int, spec::Value::Int(v)) => Value::Int(*v),
-            (ParamKind::Float, v) => Value::Float(v.as_f64()?),
-            (ParamKind::Text, spec::Value::Text(v)) => Value::Text(v.clone()),
-            _ => return None,
-        })
+fn convert(value: &Value, param: &ParamInfo) -> Result<Value, String> {
+    let fail = || format!("expected {}, found {value}", type_name(param));
+    let single = |value: &Value| match param.kind {
+        ParamKind::Float => value.as_f64().map(Value::Float),
+        kind => (value.kind() == Some(kind)).then(|| value.clone()),
     };
     match (param.list, value) {
-        (true, spec::Value::List(items)) => {
-            items.iter().map(single).collect::<Option<_>>().map(Value::List).ok_or_else(fail)
-        }
-        (true, _) | (false, spec::Value::List(_)) => Err(fail()),
+        (true, Value::List(items)) => items.iter().map(single).collect::<Option<_>>().map(Value::List).ok_or_else(fail),
+        (true, _) | (false, Value::List(_)) => Err(fail()),
         (false, value) => single(value).ok_or_else(fail),
     }
 }
@@ -74,15 +67,4 @@ fn type_name(param: &ParamInfo) -> String {
         ParamKind::Text => "texts",
     };
     format!("a list of {many}")
-}
-
-/// A value as the job file has it.
-fn written(value: &spec::Value) -> String {
-    match value {
-        spec::Value::Bool(v) => v.to_string(),
-        spec::Value::Int(v) => v.to_string(),
-        spec::Value::Float(v) => v.to_string(),
-        spec::Value::Text(v) => format!("{v:?}"),
-        spec::Value::List(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
-    }
 }

@@ -3,13 +3,14 @@
 //! Files are compared by what they are, not by how their names are spelled.
 
 use super::{Draft, Survey};
-use crate::spec::{Input, WorkerKind};
+use crate::spec::Input;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use types::WorkerKind;
 use types::location::{Kind, gdal_name, is_remote, is_virtual};
 
 /// GDAL's prefixes for files inside another file: the outer file's path follows the prefix, then the name inside.

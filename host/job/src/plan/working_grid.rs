@@ -4,34 +4,32 @@ use super::Draft;
 use super::advice::{Warp, edit};
 use super::inputs::{Opened, OpenedFile};
 use crate::spec;
-use grid::{Bounds, Crs, Footprint, GeoTransform, Grid, Mismatch, Offset, Placement};
-use raster::{self, Georeferencing, Info, crs_argument, crs_name, same_crs};
+use grid::{Bounds, Crs, GeoTransform, Grid, Mismatch, Offset, Placement, Window};
+use raster::{self, Georeferencing, Info, Overlay, Resampled, Way, crs_argument, crs_name, same_crs};
+use types::{Footprint, Resampling};
 
-/// The working grid and where each file lies on it: for each input, for each of its files.
+/// The working grid and how each file gets onto it: for each input, for each of its files.
 pub struct Placed {
     /// The working grid.
     pub grid: Grid,
-    /// How each file lies on it.
-    pub placements: Vec<Vec<Placement>>,
+    /// How each file gets onto it.
+    pub ways: Vec<Vec<Way>>,
 }
 
 /// Works the grid out; mistakes name the files that don't fit.
 pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
     let spec = &draft.loaded.spec.grid;
     let reference = reference(draft, inputs)?;
-    let mut windows = Vec::new();
-    let mut placements = Vec::new();
+    let mut laid = Vec::new();
     let mut fits = true;
     for input in inputs {
         let key = format!("inputs.{}", input.name);
         let mut of_input = Vec::new();
         for file in &input.files {
             let candidate = Candidate { path: &file.path, info: &file.info, input: Some(input) };
-            match reference.relation(&candidate, spec.tolerance) {
-                Ok(placement) => {
-                    windows
-                        .push((file.path.clone(), placement.offset.window(file.info.grid.rows, file.info.grid.cols)));
-                    of_input.push(placement);
+            match reference.lay(&candidate, spec.tolerance) {
+                Ok(lie) => {
+                    of_input.push(Laid::new(&candidate, lie));
                     draft.warnings.extend(placed_otherwise(file));
                 }
                 Err(problem) => {
@@ -40,54 +38,163 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
                 }
             }
         }
-        placements.push(of_input);
+        draft.warnings.extend(unasked(input, &of_input, &reference));
+        laid.push(of_input);
     }
-    if let Some(paths) = &spec.extent_from {
-        windows.clear();
-        for written in paths {
-            let window =
-                draft.survey.info(written).map_err(|message| Problem { message, hint: None }).and_then(|info| {
-                    let candidate = Candidate { path: written, info: &info, input: None };
-                    let placement = reference.relation(&candidate, spec.tolerance)?;
-                    Ok(placement.offset.window(info.grid.rows, info.grid.cols))
-                });
-            match window {
-                Ok(window) => windows.push((written.to_string(), window)),
-                Err(problem) => {
-                    fits = false;
-                    problem.add(draft, "grid.extent_from");
-                }
+    let mut instead = Vec::new();
+    for path in spec.extent_from.iter().flatten() {
+        let found = draft.survey.info(path).map_err(|message| Problem { message, hint: None });
+        let found = found.and_then(|info| {
+            let candidate = Candidate { path, info: &info, input: None };
+            Ok(Laid::new(&candidate, reference.lay(&candidate, spec.tolerance)?))
+        });
+        match found {
+            Ok(file) => instead.push(file),
+            Err(problem) => {
+                fits = false;
+                problem.add(draft, "grid.extent_from");
             }
         }
     }
     if !fits {
         return None;
     }
-    let window = match &spec.bounds {
-        Some([x_min, y_min, x_max, y_max]) => {
-            let bounds = Bounds { x_min: *x_min, y_min: *y_min, x_max: *x_max, y_max: *y_max };
-            reference.grid.snap(&bounds).map_err(|e| ("grid.bounds", e.to_string()))
-        }
-        None => grid::footprint(
-            footprint_kind(spec.footprint),
-            &reference.grid,
-            windows.iter().map(|(name, window)| (name.as_str(), *window)),
-        )
-        .map_err(|e| ("grid.footprint", e.to_string())),
-    };
-    match window {
+    let extents: Vec<&Laid> =
+        if spec.extent_from.is_some() { instead.iter().collect() } else { laid.iter().flatten().collect() };
+    match window(spec, &reference, &extents) {
         Ok(window) => {
             let grid = reference.grid.crop(&window);
-            for Placement { offset, .. } in placements.iter_mut().flatten() {
-                *offset = Offset { row: offset.row - window.row, col: offset.col - window.col };
-            }
-            Some(Placed { grid, placements })
+            let ways = inputs.iter().zip(laid).map(|(input, files)| {
+                let method = input.resampling.unwrap_or_default();
+                files.into_iter().map(|file| file.way(method, &grid, &window)).collect()
+            });
+            Some(Placed { ways: ways.collect(), grid })
         }
-        Err((key, message)) => {
-            draft.wrong(key, message);
+        Err((key, problem)) => {
+            problem.add(draft, key);
             None
         }
     }
+}
+
+/// The working grid's window in pixels of the reference. The error has the key that it belongs to.
+fn window(spec: &spec::Grid, reference: &Reference, files: &[&Laid]) -> Result<Window, (&'static str, Problem)> {
+    let problem = |message: String| Problem { message, hint: None };
+    if let Some([x_min, y_min, x_max, y_max]) = spec.bounds {
+        let bounds = Bounds { x_min, y_min, x_max, y_max };
+        return reference.grid.snap(&bounds).map_err(|e| ("grid.bounds", problem(e.to_string())));
+    }
+    let footprint = spec.footprint;
+    if footprint == Footprint::Reference && reference.is_endless {
+        let message = "a grid with its own CRS and resolution has no extent of its own".into();
+        let hint = Some("add bounds = [xmin, ymin, xmax, ymax], or take footprint = \"intersection\"".into());
+        return Err(("grid.footprint", Problem { message, hint }));
+    }
+    let drawn: Vec<_> = files.iter().filter_map(|file| Some((file.path.as_str(), file.extent?))).collect();
+    let whole;
+    let drawn = if drawn.is_empty() && !files.is_empty() && !reference.is_endless {
+        whole = [(reference.name.as_str(), reference.grid.window())];
+        &whole[..]
+    } else {
+        &drawn
+    };
+    let window = grid::footprint(footprint, &reference.grid, drawn.iter().copied())
+        .map_err(|e| ("grid.footprint", problem(e.to_string())))?;
+    // A file whose outline can't be drawn may still have data all over the grid, as one of the whole globe has.
+    let covers = |file: &&&Laid| matches!(&file.lie, Lie::Resampled(overlay, _) if overlay.covers(&window));
+    let lost = files.iter().filter(|file| file.extent.is_none()).find(|file| !covers(file));
+    match lost {
+        Some(file) if footprint != Footprint::Reference => Err((
+            "grid.footprint",
+            Problem {
+                message: format!(
+                    "the outline of {} can't be drawn in the CRS of {}: it goes around a pole, over the antimeridian or beyond \
+                     what that CRS can express",
+                    file.path, reference.name
+                ),
+                hint: Some(
+                    "say which part you want with grid.bounds, or take grid.footprint = \"reference\", or a grid.crs for that region"
+                        .into(),
+                ),
+            },
+        )),
+        _ => Ok(window),
+    }
+}
+
+/// How a file lies on the reference's pixels.
+enum Lie {
+    /// Its pixels are the reference's.
+    Aligned(Placement),
+    /// They are others; with the CRS that the job gives the file.
+    Resampled(Box<Overlay>, Option<Crs>),
+}
+
+/// A file that has found its place.
+struct Laid {
+    path: String,
+    lie: Lie,
+    /// The window of the reference's pixels that it covers, if it can be drawn there.
+    extent: Option<Window>,
+    /// Its own grid, in few words.
+    outline: String,
+}
+
+impl Laid {
+    fn new(file: &Candidate, lie: Lie) -> Self {
+        let extent = match &lie {
+            Lie::Aligned(placement) => Some(placement.offset.window(file.info.grid.rows, file.info.grid.cols)),
+            Lie::Resampled(overlay, _) => overlay.extent(),
+        };
+        Self { path: file.path.to_owned(), lie, extent, outline: outline(&file.info.grid) }
+    }
+
+    /// How the file gets onto the working grid, which is this window of the reference's pixels.
+    fn way(self, method: Resampling, grid: &Grid, window: &Window) -> Way {
+        match self.lie {
+            Lie::Aligned(placement) => {
+                let Offset { row, col } = placement.offset;
+                let offset = Offset { row: row - window.row, col: col - window.col };
+                Way::Aligned(Placement { offset, ..placement })
+            }
+            Lie::Resampled(overlay, crs) => {
+                let extent = self.extent.unwrap_or(*window);
+                let shared = extent.intersection(window).unwrap_or(*window);
+                Way::Resampled(Box::new(Resampled {
+                    method,
+                    grid: grid.clone(),
+                    reprojects: overlay.reprojects(),
+                    crs,
+                    extent: extent.relative_to(window.row, window.col).unwrap_or(grid.window()),
+                    scale: overlay.scale(&shared).unwrap_or((1.0, 1.0)),
+                }))
+            }
+        }
+    }
+}
+
+/// A warning that files are resampled, if the job doesn't say how.
+fn unasked(input: &Opened, files: &[Laid], reference: &Reference) -> Option<String> {
+    if input.resampling.is_some() {
+        return None;
+    }
+    let mut resampled = files.iter().filter(|file| matches!(file.lie, Lie::Resampled(..)));
+    let first = resampled.next()?;
+    let others = match resampled.count() {
+        0 => String::new(),
+        n => format!(" and {n} other files"),
+    };
+    Some(format!(
+        "input {:?}: {}{others} get onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
+         {} has {})",
+        input.name,
+        first.path,
+        input.name,
+        first.path,
+        first.outline,
+        reference.name,
+        if reference.is_endless { crs_name(&reference.grid.crs) } else { outline(&reference.grid) },
+    ))
 }
 
 /// The grid that says where pixels lie, north-up.
@@ -99,6 +206,8 @@ struct Reference {
     input: Option<String>,
     /// Whether it is a file, not the job's own grid.
     is_file: bool,
+    /// Whether it says only where pixels lie, not how many there are.
+    is_endless: bool,
 }
 
 /// A file that is to lie on the reference's pixels.
@@ -150,7 +259,7 @@ fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
     // If the job has a grid of its own, the file gives at most the CRS or the resolution.
     let named = match named {
         Some((name, info, input)) => match upright(&name, &info, spec.tolerance) {
-            Ok(grid) => Some(Reference { name, grid, input, is_file: true }),
+            Ok(grid) => Some(Reference { name, grid, input, is_file: true, is_endless: false }),
             Err(_) if own => None,
             Err(problem) => {
                 problem.add(draft, input.map_or("grid.reference".into(), |i| format!("inputs.{i}")).as_str());
@@ -178,24 +287,49 @@ fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
             }
         },
     };
-    let resolution = spec.resolution.or_else(|| {
-        let (x, y) = named.as_ref()?.grid.transform.pixel_size();
-        Some([x, y])
-    });
-    let (Some([dx, dy]), Some([x_min, y_min, x_max, y_max])) = (resolution, spec.bounds) else {
+    let crs = crs.unwrap_or_else(|| Crs::from(""));
+    let same = |named: &&Reference| same_crs(&named.grid.crs, &crs);
+    let own_size = named.as_ref().filter(same).map(|named| named.grid.transform.pixel_size());
+    let Some([dx, dy]) = spec.resolution.or_else(|| own_size.map(|(x, y)| [x, y])) else {
+        let size = named.as_ref().and_then(|named| {
+            let one =
+                Grid { transform: GeoTransform::north_up(0.0, 0.0, 1.0, 1.0), rows: 1, cols: 1, crs: crs.clone() };
+            let (x, y) = Overlay::new(&named.grid, &one).ok()?.pixel_size()?;
+            Some(format!(
+                "add resolution = [x, y]; the pixels of {} are about {} × {} there",
+                named.name,
+                rounded(x),
+                rounded(y)
+            ))
+        });
         draft
-            .wrong("grid", "a grid with its own CRS or resolution needs bounds and resolution, too")
-            .hint("add bounds = [xmin, ymin, xmax, ymax] and resolution = [x, y], or take both from grid.reference");
+            .wrong("grid.crs", "a grid in another CRS than the inputs' needs a resolution, too")
+            .hint(size.unwrap_or_else(|| "add resolution = [x, y]".into()));
         return None;
     };
-    let bounds = Bounds { x_min, y_min, x_max, y_max };
-    match Grid::from_bounds(&bounds, dx, dy, crs.unwrap_or_else(|| Crs::from(""))) {
-        Ok(grid) => Some(Reference { name: "the [grid] of the job file".into(), grid, input: None, is_file: false }),
-        Err(error) => {
-            draft.wrong("grid.bounds", error.to_string());
+    let name = "the [grid] of the job file".into();
+    let is_endless = spec.bounds.is_none();
+    let made = match spec.bounds {
+        Some([x_min, y_min, x_max, y_max]) => {
+            Grid::from_bounds(&Bounds { x_min, y_min, x_max, y_max }, dx, dy, crs).map_err(|e| ("grid.bounds", e))
+        }
+        // Edges of pixels are multiples of the pixels' size.
+        None => Grid { transform: GeoTransform::north_up(0.0, 0.0, dx, dy), rows: 1, cols: 1, crs }
+            .north_up(0.0)
+            .map_err(|e| ("grid.resolution", e)),
+    };
+    match made {
+        Ok(grid) => Some(Reference { name, grid, input: None, is_file: false, is_endless }),
+        Err((key, error)) => {
+            draft.wrong(key, error.to_string());
             None
         }
     }
+}
+
+/// A number with three digits.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
 }
 
 /// The north-up grid of a file that is the reference.
@@ -227,12 +361,37 @@ fn placed_otherwise(file: &OpenedFile) -> Option<String> {
 
 impl Reference {
     /// How a file lies on these pixels.
-    fn relation(&self, file: &Candidate, tolerance: f64) -> Result<Placement, Problem> {
+    fn lay(&self, file: &Candidate, tolerance: f64) -> Result<Lie, Problem> {
         let Candidate { path, info, .. } = *file;
         if info.georeferencing == Georeferencing::Points {
             return Err(Problem { message: format!("{path} {POINTS}"), hint: Some(self.warp(file).advice()) });
         }
-        grid::relate(&self.grid, &info.grid, tolerance, same_crs).map_err(|mismatch| self.problem(file, &mismatch))
+        let mismatch = match grid::relate(&self.grid, &info.grid, tolerance, same_crs) {
+            Ok(placement) => return Ok(Lie::Aligned(placement)),
+            Err(mismatch) => mismatch,
+        };
+        let placed = |grid: &Grid| grid.transform != GeoTransform::NONE;
+        let can_be_resampled = match &mismatch {
+            Mismatch::Unusable(grid::Error::Rotated { .. }) | Mismatch::PixelSize { .. } | Mismatch::Shifted { .. } => {
+                true
+            }
+            Mismatch::Crs => !(info.grid.crs.is_none() || self.grid.crs.is_none()),
+            Mismatch::Unusable(_) => false,
+        };
+        if !can_be_resampled || !placed(&info.grid) || !placed(&self.grid) {
+            return Err(self.problem(file, &mismatch));
+        }
+        let overlay = Overlay::new(&info.grid, &self.grid).map_err(|reason| Problem {
+            message: format!(
+                "{path} can't be brought from {} to {}, that of {}: {reason}",
+                crs_name(&info.grid.crs),
+                crs_name(&self.grid.crs),
+                self.name
+            ),
+            hint: None,
+        })?;
+        let crs = file.input.and_then(|input| input.crs.as_ref()).map(|_| info.grid.crs.clone());
+        Ok(Lie::Resampled(Box::new(overlay), crs))
     }
 
     /// The message names both files and both grids.
@@ -305,12 +464,4 @@ fn outline(grid: &Grid) -> String {
     let [x, dx, _, y, _, dy] = grid.transform.0;
     // Rows that run south have a negative size in the file, and a positive one in the user's words.
     format!("{} rows × {} columns of {dx} × {} from ({x}, {y}) in {}", grid.rows, grid.cols, -dy, crs_name(&grid.crs))
-}
-
-fn footprint_kind(footprint: spec::Footprint) -> Footprint {
-    match footprint {
-        spec::Footprint::Intersection => Footprint::Intersection,
-        spec::Footprint::Union => Footprint::Union,
-        spec::Footprint::Reference => Footprint::Reference,
-    }
 }

@@ -4,12 +4,12 @@ use super::Reader;
 use super::formats::is_tag;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    DataType, Ec2, Fargate, Footprint, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec,
-    VectorInput, WorkerKind, Workers,
+    Ec2, Fargate, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec, VectorInput, Workers,
 };
 use crate::tree::{Data, Node, item, join};
 use crate::units::Nodata;
 use std::collections::HashMap;
+use types::{DType, Footprint, WorkerKind};
 
 impl Reader<'_> {
     /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
@@ -240,8 +240,8 @@ const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
 ];
 
 /// Whether a pixel of this type can have this value (for floats: up to rounding).
-fn holds(dtype: DataType, value: f64) -> bool {
-    let bits = types::Nodata::Float(value).as_bits_for(dtype.into());
-    let overflows = |bits| dtype == DataType::Float32 && f64::from_bits(bits).is_infinite();
+fn holds(dtype: DType, value: f64) -> bool {
+    let bits = types::Nodata::Float(value).as_bits_for(dtype);
+    let overflows = |bits| dtype == DType::Float32 && f64::from_bits(bits).is_infinite();
     bits.is_ok_and(|bits| !overflows(bits))
 }

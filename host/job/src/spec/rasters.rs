@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::Location;
+use types::{DType, Location, Resampling};
 
-use super::names::{DataType, MaskUse, OverviewResampling, Resampling};
-use super::texts::{crs, path, paths};
+use super::names::{MaskUse, OverviewResampling};
+use super::texts::{DataType, crs, path, paths};
 use crate::units::Nodata;
 
 /// One input of the function.
@@ -77,9 +77,10 @@ pub struct RasterInput {
     /// No warning where numbers change since the function's type doesn't hold them.
     #[serde(default)]
     pub lossy: bool,
-    /// How to resample when the file's grid or CRS differs from the working grid.
-    #[serde(default)]
-    pub resampling: Resampling,
+    /// How to resample a file on another grid or in another CRS than the working grid's: gdalwarp's methods. Default: `nearest`, with
+    /// a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resampling: Option<Resampling>,
 }
 
 /// Nodata of an input that replaces the file's own.
@@ -121,14 +122,19 @@ pub struct VectorInput {
     #[schemars(length(min = 1))]
     pub burn_attribute: Option<String>,
     /// Element type of the rasterised band.
-    #[serde(default)]
-    pub dtype: DataType,
+    #[serde(default = "uint8", with = "types::dtype_name")]
+    #[schemars(with = "DataType")]
+    pub dtype: DType,
     /// The value outside the features; such pixels are invalid.
     #[serde(default = "zero")]
     pub nodata: Nodata,
     /// Burn every pixel a feature touches, not only those whose centre it covers.
     #[serde(default)]
     pub all_touched: bool,
+}
+
+fn uint8() -> DType {
+    DType::UInt8
 }
 
 fn zero() -> Nodata {

@@ -1,6 +1,9 @@
 //! The schema of texts that have a form of their own.
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+use std::borrow::Cow;
+use types::DType;
 
 /// A path or URL; the reader makes it absolute.
 pub fn path(_: &mut SchemaGenerator) -> Schema {
@@ -37,4 +40,24 @@ pub fn tags(_: &mut SchemaGenerator) -> Schema {
         "x-expected": "a table of texts",
         "x-hint": "for example: tags = { project = \"ndvi\" }",
     })
+}
+
+/// The schema of a [`DType`], whose crate is compiled into functions and can't have it.
+pub struct DataType;
+
+impl JsonSchema for DataType {
+    fn schema_name() -> Cow<'static, str> {
+        "DataType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let described = |dtype: DType| match (dtype.is_float(), dtype.is_signed(), dtype.size() * 8) {
+            (true, _, 32) => "Single precision.".to_owned(),
+            (true, ..) => "Double precision.".to_owned(),
+            (_, true, bits) => format!("Signed {bits}-bit integer."),
+            (_, false, bits) => format!("Unsigned {bits}-bit integer."),
+        };
+        let word = |dtype: DType| json!({ "type": "string", "const": dtype.name(), "description": described(dtype) });
+        json_schema!({ "oneOf": DType::ALL.map(word), "description": "Element type, by numpy's names." })
+    }
 }

@@ -4,7 +4,9 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::names::{CpuArchitecture, NetworkMode, Reads, Spot, WorkerKind};
+use types::WorkerKind;
+
+use super::names::{CpuArchitecture, NetworkMode, Reads, Spot};
 use super::texts::{path, tags};
 use crate::units::Time;
 

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::{FULL, LEAST, load, toml};
 use crate::spec::*;
 use crate::{Nodata, Size, Spec, Time, load as load_file};
+use types::{DType, Edge, Footprint, Value, WorkerKind};
 
 #[test]
 fn defaults() {
@@ -20,7 +21,7 @@ fn defaults() {
     assert_eq!(a.files, Files::One("/jobs/a.tif".into()));
     assert_eq!((&a.bands, &a.nodata, a.resampling), (&None, &None, Resampling::Nearest));
     let Input::Vector(v) = &spec.inputs["v"] else { panic!() };
-    assert_eq!((v.vector.as_str(), v.burn(), v.dtype), ("/jobs/v.gpkg", Burn::Value(1.0), DataType::UInt8));
+    assert_eq!((v.vector.as_str(), v.burn(), v.dtype), ("/jobs/v.gpkg", Burn::Value(1.0), DType::UInt8));
     assert_eq!((v.nodata, v.all_touched, &v.layer, &v.filter), (Nodata(0.0), false, &None, &None));
     let b = &spec.outputs["b"];
     assert_eq!(b.files.as_slice(), ["/jobs/b.tif"]);
@@ -30,7 +31,7 @@ fn defaults() {
         (spec.grid.footprint, spec.grid.edge, spec.grid.skip_empty),
         (Footprint::Intersection, Edge::Nodata, true)
     );
-    assert_eq!(spec.limits, Limits { memory: Size::GIB, time: Time::seconds(60), fuel: 0 });
+    assert_eq!(spec.limits, TileLimits { memory: Size(1 << 30), time: Time::seconds(60), fuel: 0 });
     let w = &spec.workers;
     assert_eq!((w.kind, w.count, w.threads, w.reads), (WorkerKind::Threads, None, None, Reads::Controller));
     assert_eq!(
@@ -66,7 +67,7 @@ fn every_key() {
     let Input::Vector(fields) = &spec.inputs["fields"] else { panic!() };
     assert_eq!(fields.layer, Some(Layer::Name("fields".into())));
     assert_eq!(fields.filter.as_deref(), Some("crop = 'wheat'"));
-    assert_eq!((fields.burn(), fields.dtype, fields.nodata), (Burn::Value(7.0), DataType::Int16, Nodata(-1.0)));
+    assert_eq!((fields.burn(), fields.dtype, fields.nodata), (Burn::Value(7.0), DType::Int16, Nodata(-1.0)));
     assert!(fields.all_touched);
     let Input::Vector(soils) = &spec.inputs["soils"] else { panic!() };
     assert_eq!((soils.burn(), &soils.layer), (Burn::Attribute("id"), &Some(Layer::Index(2))));
@@ -85,7 +86,7 @@ fn every_key() {
     assert_eq!((spec.grid.resolution, spec.grid.tile), (Some([10.0, 10.0]), Some([512, 256])));
     assert_eq!(spec.grid.tolerance, 0.25);
     assert_eq!(spec.grid.bounds, Some([500_000.0, 6_995_000.0, 505_000.0, 7_000_000.0]));
-    assert_eq!(spec.limits, Limits { memory: Size(512 << 20), time: Time::seconds(90), fuel: 1_000_000 });
+    assert_eq!(spec.limits, TileLimits { memory: Size(512 << 20), time: Time::seconds(90), fuel: 1_000_000 });
 
     let w = &spec.workers;
     assert_eq!((w.kind, w.count, w.min_count, w.threads), (WorkerKind::Fargate, Some(50), 10, Some(4)));

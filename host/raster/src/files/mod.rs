@@ -9,6 +9,7 @@ mod gdal;
 mod inspect;
 mod layout;
 mod read;
+mod resample;
 mod vector;
 mod write;
 
@@ -22,6 +23,7 @@ pub use inspect::vector::{AttributeInfo, LayerInfo, VectorInfo, inspect_vector};
 pub use read::burn::{Burner, Selection};
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
+pub use resample::extent::Overlay;
 pub use write::destination::{destination, stale};
 pub use write::probe::probe;
 pub use write::rehearsal::Rehearsal;

@@ -17,6 +17,7 @@ mod formats;
 mod inspection;
 mod python;
 mod rehearsal;
+mod resample;
 mod source;
 mod statistics;
 mod support;

@@ -1,9 +1,9 @@
 //! Reading pixels under any window of a grid.
 
-use crate::support::{folder, path, python, read, read_bytes, source_spec, values};
-use grid::{Crs, Offset, Tiling, Turn, Window, relate};
+use crate::support::{aligned, folder, path, python, read, read_bytes, source_spec, values};
+use grid::{Crs, Offset, Placement, Tiling, Turn, Window, relate};
 use tilefn_abi::DType;
-use tilefn_raster::{Found, Mask, Source, SourceBand, SourceSpec, inspect, same_crs};
+use tilefn_raster::{Found, Mask, Source, SourceBand, SourceSpec, Way, inspect, same_crs};
 use types::{Edge, Nodata};
 
 /// `array[band, row, col]` of the test rasters: `band * 10000 + row * 100 + col`, here of 30 × 40 pixels.
@@ -49,7 +49,7 @@ fn windows_may_reach_outside() {
     let file = path(dir.path(), "a.tif");
     let mut spec = source_spec(&file, &inspect(&file).unwrap());
     // The file lies at row 10, column -5 of a grid of 50 × 50 pixels.
-    spec.offset = Offset { row: 10, col: -5 };
+    spec.way = aligned(10, -5);
     spec.grid_size = (50, 50);
     for band in &mut spec.bands {
         band.mark = Some(Nodata::Int(-1).as_bits_for(DType::Int32).unwrap());
@@ -134,7 +134,7 @@ fn a_halo_does_not_depend_on_the_tile_it_belongs_to() {
     for edge in [Edge::Nodata, Edge::Reflect, Edge::Nearest] {
         let mut spec = source_spec(&file, &inspect(&file).unwrap());
         // A union: the file covers the right part of a grid of 60 × 60 pixels and reaches beyond its right side.
-        spec.offset = Offset { row: 10, col: 25 };
+        spec.way = aligned(10, 25);
         spec.grid_size = (60, 60);
         spec.edge = edge;
         let whole = Window::new(-2, -2, 64, 64);
@@ -253,8 +253,8 @@ fn c5_neighbouring_grids_snap_to_whole_pixels() {
     let grid = infos[0].grid.window().intersection(&snapped).unwrap();
     assert_eq!((grid.rows, grid.cols), (498, 499));
     let tile = |i: usize, origin: Window| {
-        let offset = Offset { row: origin.row - grid.row, col: origin.col - grid.col };
-        let spec = SourceSpec { offset, grid_size: (grid.rows, grid.cols), ..source_spec(&files[i], &infos[i]) };
+        let way = aligned(origin.row - grid.row, origin.col - grid.col);
+        let spec = SourceSpec { way, grid_size: (grid.rows, grid.cols), ..source_spec(&files[i], &infos[i]) };
         read::<u8>(&spec, Window::new(0, 0, grid.rows, grid.cols))
     };
     let (a, b) = (tile(0, infos[0].grid.window()), tile(1, snapped));
@@ -331,7 +331,8 @@ print(json.dumps([np.where(valid, a, 255)[::r, ::c].tolist() for r in (1, -1) fo
     for (turn, expected) in turns.zip(turned) {
         let plain = source_spec(&file, &info);
         let bands = vec![SourceBand { mask: true, mark: Some(255), ..plain.bands[0] }];
-        let spec = SourceSpec { turn, bands, ..plain };
+        let way = Way::Aligned(Placement { offset: Offset { row: 0, col: 0 }, turn });
+        let spec = SourceSpec { way, bands, ..plain };
         assert_eq!(read::<u8>(&spec, Window::new(0, 0, 5, 6)), expected.concat(), "{turn:?}");
         let part: Vec<u8> = expected[1..4].iter().flat_map(|line| &line[2..6]).copied().collect();
         assert_eq!(read::<u8>(&spec, Window::new(1, 2, 3, 4)), part, "{turn:?}");

@@ -1,11 +1,11 @@
 //! Helpers: rasters to read and to write.
 
 pub use super::python::{folder, python};
-use grid::{Crs, GeoTransform, Grid, Offset, Tiling, Turn, Window};
+use grid::{Crs, GeoTransform, Grid, Offset, Placement, Tiling, Turn, Window};
 use std::fs;
 use std::path::Path;
 use tilefn_abi::DType;
-use tilefn_raster::{BandInfo, Error, Info, Source, SourceBand, SourceSpec, Target, TargetSpec, Written};
+use tilefn_raster::{BandInfo, Error, Info, Source, SourceBand, SourceSpec, Target, TargetSpec, Way, Written};
 use types::Edge;
 
 /// A file's path as text.
@@ -29,13 +29,17 @@ pub fn source_spec(path: &str, info: &Info) -> SourceSpec {
         path: path.to_owned(),
         bands: (1..).zip(&info.bands).map(|(number, band)| source_band(number, band)).collect(),
         dtype,
-        offset: Offset { row: 0, col: 0 },
-        turn: Turn::default(),
+        way: aligned(0, 0),
         file_size: size,
         grid_size: size,
         halo: 0,
         edge: Edge::Nodata,
     }
+}
+
+/// The pixels of a file whose upper-left one lies here in the grid.
+pub fn aligned(row: i64, col: i64) -> Way {
+    Way::Aligned(Placement { offset: Offset { row, col }, turn: Turn::default() })
 }
 
 /// A band as it is, with its nodata value and without its mask.

@@ -1,7 +1,7 @@
 //! Which pixels are valid: those that GDAL's own mask band says, whatever type they are read as.
 
-use crate::support::{folder, path, python};
-use grid::{Offset, Turn, Window};
+use crate::support::{aligned, folder, path, python};
+use grid::Window;
 use serde::Deserialize;
 use tilefn_abi::DType;
 use tilefn_raster::{Found, Info, Mask, Source, SourceBand, SourceSpec, inspect};
@@ -77,23 +77,9 @@ fn spec(file: &str, info: &Info, dtype: DType) -> (SourceSpec, Option<u64>) {
     let band = SourceBand { number: 1, dtype: band.dtype, nodata, mask, scale: None, mark: None };
     let (band, declared) = band.marked(dtype);
     let size = (info.grid.rows, info.grid.cols);
-    let offset = Offset { row: 0, col: 0 };
     let path = file.to_owned();
     let (edge, bands) = (Edge::Nodata, vec![band]);
-    (
-        SourceSpec {
-            path,
-            bands,
-            dtype,
-            offset,
-            turn: Turn::default(),
-            file_size: size,
-            grid_size: size,
-            halo: 0,
-            edge,
-        },
-        declared,
-    )
+    (SourceSpec { path, bands, dtype, way: aligned(0, 0), file_size: size, grid_size: size, halo: 0, edge }, declared)
 }
 
 /// Reads all pixels, and says which the function would take for valid.

@@ -1,4 +1,4 @@
-;; Bump allocation from the second page on, without ever growing.
+;; Part: bump allocation from the second page on, without ever growing.
 (global $next (mut i32) (i32.const 65536))
 (func $alloc (export "tilefn_alloc") (param $len i32) (param $align i32) (result i32)
     (global.set $next (i32.and

@@ -1,6 +1,6 @@
-;; Doubles the pixels of the one input, in place.
+;; Part: doubles the pixels of the one input, in place.
 ;; Outcome at 8, RasterList at 24, OutRaster at 32; the input's Raster is at $call + its offset.
-(func (export "process:double") (param $call i32) (result i32)
+(func $double (param $call i32) (result i32)
     (local $raster i32) (local $at i32) (local $end i32)
     (local.set $raster (i32.add (local.get $call)
         (i32.load offset=8 (i32.add (local.get $call) (i32.load offset=128 (local.get $call))))))

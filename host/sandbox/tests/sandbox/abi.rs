@@ -4,11 +4,6 @@ use tilefn_sandbox::Sandbox;
 
 use super::fixture::*;
 
-/// An allocator that returns this pointer.
-fn allocates(pointer: &str) -> String {
-    format!(r#"(func (export "tilefn_alloc") (param i32 i32) (result i32) (i32.const {pointer}))"#)
-}
-
 #[test]
 fn allocated_memory() {
     let cases = [
@@ -21,10 +16,9 @@ fn allocated_memory() {
     let sandbox = sandbox();
     // 12 bytes end at 131068, inside 131072; 20 bytes would not.
     for (pointer, problem) in cases {
-        let more = allocates(pointer);
-        let wat = Wat { alloc: "", more, ..Wat::default() };
+        let guest = guest("allocates-elsewhere").with("pointer", pointer);
         let problem = problem.replace("12 bytes at pointer 131056", "20 bytes at pointer 131056");
-        let module = sandbox.compile(&wat.build()).unwrap();
+        let module = sandbox.compile(&guest.build()).unwrap();
         let mut instance = only(&module).unwrap().instance().unwrap();
         let len = if pointer == "131056" { 20 } else { 12 };
         assert_eq!(
@@ -38,7 +32,7 @@ fn allocated_memory() {
 #[test]
 fn more_than_a_module_can_address() {
     let sandbox = sandbox();
-    let module = sandbox.compile(&Wat::default().build()).unwrap();
+    let module = sandbox.compile(&good().build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     assert_eq!(
         instance.alloc(1 << 32, 16).unwrap_err().to_string(),
@@ -50,9 +44,9 @@ fn more_than_a_module_can_address() {
 #[test]
 fn ranges_belong_to_their_instance() {
     let sandbox = Sandbox::new(&limits(), 2, 0).unwrap();
-    let big = Wat { memory: r#"(memory (export "memory") 4)"#, ..Wat::default() };
-    let [big, small] = [big, Wat::default()].map(|wat| {
-        let module = sandbox.compile(&wat.build()).unwrap();
+    let big = good().with("memory", r#"(memory (export "memory") 4)"#);
+    let [big, small] = [big, good()].map(|guest| {
+        let module = sandbox.compile(&guest.build()).unwrap();
         only(&module).unwrap().instance().unwrap()
     });
     let (mut big, mut small) = (big, small);
@@ -66,7 +60,7 @@ fn ranges_belong_to_their_instance() {
 #[test]
 fn an_instance_runs_one_tile() {
     let sandbox = sandbox();
-    let module = sandbox.compile(&Wat::default().build()).unwrap();
+    let module = sandbox.compile(&good().build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     process(&mut instance, &[1.0]).unwrap();
     assert_eq!(process(&mut instance, &[1.0]).unwrap_err().to_string(), "sandbox: an instance runs one tile only");
@@ -74,16 +68,15 @@ fn an_instance_runs_one_tile() {
 
 #[test]
 fn functions_may_call_each_other_but_that_is_all() {
-    // Calls back into its own exports from `process`; nothing on the host is entered twice.
-    let body = "(drop (call $alloc (i32.const 8) (i32.const 8))) (call $process (local.get $call))";
-    let text = error_of(&processes(body));
+    // Nothing on the host is entered twice.
+    let text = error_of(guest("calls-its-own-exports"));
     assert!(text.starts_with("`process:double` ran out of stack"), "{text}");
 }
 
 /// A `process` that returns pointer 8 after these 32-bit words were put at address 0.
-fn returns(words: &[u32]) -> Wat {
+fn returns(words: &[u32]) -> Guest {
     let data: String = words.iter().flat_map(|w| w.to_le_bytes()).map(|b| format!("\\{b:02x}")).collect();
-    Wat { more: format!(r#"(data (i32.const 0) "{data}")"#), ..processes("(i32.const 8)") }
+    guest("returns").with("words", data).with("pointer", 8)
 }
 
 /// A good outcome: at 8 the outcome, at 24 its list, at 32 a raster of 1 × 2 × 3 float32 at 512.
@@ -91,7 +84,7 @@ const GOOD: [u32; 16] = [0, 0, 24, 1, 0, 0, 32, 1, 0, 0, 0, 9, 1, 2, 3, 512];
 
 #[test]
 fn the_good_outcome_of_these_tests() {
-    let rasters = run(&sandbox(), &returns(&GOOD)).unwrap();
+    let rasters = run(&sandbox(), returns(&GOOD)).unwrap();
     assert_eq!(rasters.len(), 1);
     assert_eq!((rasters[0].bands, rasters[0].rows, rasters[0].cols), (1, 2, 3));
     assert_eq!((rasters[0].range.pointer(), rasters[0].range.len()), (512, 24));
@@ -135,7 +128,7 @@ fn outcomes() {
         for (place, word) in changes {
             words[*place] = *word;
         }
-        let error = error_in(&sandbox, &returns(&words));
+        let error = error_in(&sandbox, returns(&words));
         assert_eq!(error.to_string(), format!("`process:double` broke the ABI: {problem}"));
     }
 }
@@ -150,7 +143,7 @@ fn pointers_to_the_outcome() {
     ];
     let sandbox = sandbox();
     for (pointer, problem) in cases {
-        let error = error_in(&sandbox, &processes(&format!("(i32.const {pointer})")));
+        let error = error_in(&sandbox, guest("returns").with("words", "").with("pointer", pointer));
         assert_eq!(error.to_string(), format!("`process:double` broke the ABI: {problem}"));
     }
 }
@@ -166,76 +159,53 @@ fn outputs_above_their_limit() {
     words.truncate(8);
     words.extend(raster.repeat(20));
     assert_eq!(
-        error_in(&sandbox, &returns(&words)).to_string(),
+        error_in(&sandbox, returns(&words)).to_string(),
         "the outputs of `process:double`: 1310720 bytes, the limit is 1048576"
     );
 }
 
-/// A module that imports `report`.
-fn reports(body: &str, data: &str) -> Wat {
-    Wat {
-        imports: r#"(import "tilefn" "report" (func $report (param i32 i32 i32)))"#,
-        more: format!(r#"(data (i32.const 16384) "{data}")"#),
-        ..processes(body)
-    }
+/// Reports the text of `length` bytes at `pointer`, then ends with the instruction `ends`.
+fn reports(kind: u32, pointer: i32, length: i32, ends: &str) -> Guest {
+    guest("reports").with("kind", kind).with("pointer", pointer).with("length", length).with("ends", ends)
 }
 
 #[test]
 fn a_functions_own_error() {
-    let body = "(call $report (i32.const 3) (i32.const 16384) (i32.const 21)) (i32.const 0)";
-    assert_eq!(error_of(&reports(body, "no water in this tile")), "no water in this tile");
+    let guest = reports(3, 16_384, 21, "(i32.const 0)").with("text", "no water in this tile");
+    assert_eq!(error_of(guest), "no water in this tile");
 }
 
 #[test]
 fn a_panic() {
-    let body = "(call $report (i32.const 4) (i32.const 16384) (i32.const 21)) (unreachable)";
-    assert_eq!(
-        error_of(&reports(body, "oh no at src/lib.rs:1")),
-        "`process:double` panicked: oh no at src/lib.rs:1\n  at process"
-    );
+    let guest = reports(4, 16_384, 21, "(unreachable)").with("text", "oh no at src/lib.rs:1");
+    assert_eq!(error_of(guest), "`process:double` panicked: oh no at src/lib.rs:1\n  at process");
 }
 
 #[test]
 fn messages_are_bounded_and_harmless() {
-    let body = "(memory.fill (i32.const 20000) (i32.const 97) (i32.const 40000))
-        (call $report (i32.const 3) (i32.const 20000) (i32.const 40000)) (i32.const 0)";
-    assert_eq!(error_of(&reports(body, "")), "a".repeat(8192) + "…");
-    let body = "(call $report (i32.const 3) (i32.const 16384) (i32.const 8)) (i32.const 0)";
-    assert_eq!(error_of(&reports(body, r"\1b[2J\ffok\0a")), "\\u{1b}[2J\u{fffd}ok\\n");
+    assert_eq!(error_of(guest("reports-a-long-text")), "a".repeat(8192) + "…");
+    let guest = reports(3, 16_384, 8, "(i32.const 0)").with("text", r"\1b[2J\ffok\0a");
+    assert_eq!(error_of(guest), "\\u{1b}[2J\u{fffd}ok\\n");
 }
 
 #[test]
 fn reports_with_wild_pointers_or_kinds() {
     let cases = [
-        (
-            "(call $report (i32.const 1) (i32.const -4) (i32.const 8))",
-            "`report` was called with a text outside its memory (pointer 4294967292, 8 bytes)",
-        ),
-        (
-            "(call $report (i32.const 3) (i32.const 8) (i32.const -1))",
-            "`report` was called with a text outside its memory (pointer 8, 4294967295 bytes)",
-        ),
-        (
-            "(call $report (i32.const 0) (i32.const 8) (i32.const 1))",
-            "`report` was called with kind 0, which doesn't exist",
-        ),
+        (1, -4, 8, "`report` was called with a text outside its memory (pointer 4294967292, 8 bytes)"),
+        (3, 8, -1, "`report` was called with a text outside its memory (pointer 8, 4294967295 bytes)"),
+        (0, 8, 1, "`report` was called with kind 0, which doesn't exist"),
     ];
     let sandbox = sandbox();
-    for (call, problem) in cases {
-        let error = error_in(&sandbox, &reports(&format!("{call} (i32.const 8)"), ""));
+    for (kind, pointer, length, problem) in cases {
+        let error = error_in(&sandbox, reports(kind, pointer, length, "(i32.const 8)").with("text", ""));
         assert_eq!(error.to_string(), format!("`process:double` broke the ABI: {problem}\n  at process"));
     }
 }
 
 #[test]
 fn log_lines_arrive_in_order_and_within_limits() {
-    let body = "
-        (call $report (i32.const 1) (i32.const 16384) (i32.const 7))
-        (call $report (i32.const 2) (i32.const 16392) (i32.const 5))
-        (i32.const 8)";
-    let wat = reports(body, "one\\0atwo\\00three");
     let sandbox = sandbox();
-    let module = sandbox.compile(&wat.build()).unwrap();
+    let module = sandbox.compile(&guest("logs").build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     process(&mut instance, &[1.0]).unwrap_err();
     let log = instance.take_log();
@@ -243,8 +213,7 @@ fn log_lines_arrive_in_order_and_within_limits() {
     assert_eq!(lines, [(false, "one"), (false, "two"), (true, "three")]);
 
     // A flood, until the time limit.
-    let flood = "(loop $more (call $report (i32.const 1) (i32.const 0) (i32.const 100000)) (br $more)) (unreachable)";
-    let module = sandbox.compile(&reports(flood, "").build()).unwrap();
+    let module = sandbox.compile(&guest("floods-the-log").build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     let error = process(&mut instance, &[1.0]).unwrap_err();
     assert!(error.to_string().starts_with("`process:double` ran longer than 100ms"), "{error}");

@@ -31,32 +31,19 @@ fn sandbox_with_fuel() -> Sandbox {
     Sandbox::new(&limits, 1, 1 << 20).unwrap()
 }
 
-fn function(sandbox: &Sandbox, wat: &Wat) -> Function {
-    only(&sandbox.compile(&wat.build()).unwrap()).unwrap()
+fn function(sandbox: &Sandbox, guest: Guest) -> Function {
+    only(&sandbox.compile(&guest.build()).unwrap()).unwrap()
 }
 
-/// A module that calls `$check` before it doubles a pixel, then `$change`.
-fn checks_and_changes(check: &str, change: &str, more: &str) -> Wat {
-    let double = Wat::default().process.replace(
-        r#"(func (export "process:double") (param $call i32) (result i32)"#,
-        "(func $double (param $call i32) (result i32)",
-    );
-    let process = format!(
-        r#"{double}
-        (func (export "process:double") (param $call i32) (result i32)
-            (local $result i32)
-            {check}
-            (local.set $result (call $double (local.get $call)))
-            {change}
-            (local.get $result))"#
-    );
-    Wat { process, more: more.to_owned(), ..Wat::default() }
+/// A module that runs `check` before it doubles a pixel, then `change`.
+fn checks_and_changes(check: &str, change: &str, more: &str) -> Guest {
+    guest("checks-and-changes").with("check", check).with("change", change).with("more", more)
 }
 
 /// Runs five tiles; each has to find what the first did.
-fn all_alike(wat: &Wat) {
+fn all_alike(guest: Guest) {
     let sandbox = sandbox_with_fuel();
-    let function = function(&sandbox, wat);
+    let function = function(&sandbox, guest);
     let first = tile(&function, 1.0);
     assert_eq!(first.result, Ok(2.0));
     for n in 2..6_u8 {
@@ -69,7 +56,7 @@ fn all_alike(wat: &Wat) {
 /// Checks that what `get` reads is `initial`, then changes it with `set`.
 fn one(get: &str, equal: &str, initial: &str, set: &str, more: &str) {
     let check = format!("(if (i32.eqz ({equal} {get} {initial})) (then (unreachable)))");
-    all_alike(&checks_and_changes(&check, set, more));
+    all_alike(checks_and_changes(&check, set, more));
 }
 
 #[test]
@@ -97,11 +84,7 @@ fn memory_is_as_it_was() {
     let set = "(memory.fill (i32.const 70000) (i32.const 255) (i32.const 61072))";
     one("(i32.load (i32.const 100000))", "i32.eq", "(i32.const 0)", set, "");
     // All of it that it grew by.
-    let check = "(if (i32.ne (memory.size) (i32.const 2)) (then (unreachable)))
-        (drop (memory.grow (i32.const 60)))
-        (if (i32.load (i32.const 4000000)) (then (unreachable)))";
-    let set = "(i32.store (i32.const 4000000) (i32.const -1))";
-    all_alike(&checks_and_changes(check, set, ""));
+    all_alike(guest("writes-where-it-grew"));
 }
 
 #[test]
@@ -113,10 +96,10 @@ fn tables_and_segments_are_as_they_were() {
     one("(table.size $t)", "i32.eq", "(i32.const 1)", set, table);
     let more = r#"(data $d "\07\00\00\00")"#;
     let check = "(memory.init $d (i32.const 200) (i32.const 0) (i32.const 4))";
-    all_alike(&checks_and_changes(check, "(data.drop $d)", more));
+    all_alike(checks_and_changes(check, "(data.drop $d)", more));
     let more = "(table $t 1 funcref) (elem $e func $double)";
     let check = "(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))";
-    all_alike(&checks_and_changes(check, "(elem.drop $e)", more));
+    all_alike(checks_and_changes(check, "(elem.drop $e)", more));
     let more = "(global $g (mut funcref) (ref.null func)) (elem declare func $double)";
     let set = "(global.set $g (ref.func $double))";
     one("(ref.is_null (global.get $g))", "i32.eq", "(i32.const 1)", set, more);
@@ -124,28 +107,13 @@ fn tables_and_segments_are_as_they_were() {
 
 #[test]
 fn random_numbers_and_what_was_said_are_as_they_were() {
-    let check = "(drop (call $random (i32.const 200) (i32.const 8)))
-        (if (i64.eqz (i64.load (i32.const 208))) (then (i64.store (i32.const 208) (i64.load (i32.const 200)))))
-        (call $report (i32.const 1) (i32.const 200) (i32.const 8))";
-    let wat = Wat {
-        imports: r#"(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
-            (import "tilefn" "report" (func $report (param i32 i32 i32)))"#,
-        ..checks_and_changes(check, "", "")
-    };
-    all_alike(&wat);
+    all_alike(guest("says-a-random-number"));
 }
 
 #[test]
 fn what_is_said_before_the_inputs_is_said_each_time() {
-    let wat = Wat {
-        imports: r#"(import "tilefn" "report" (func $report (param i32 i32 i32)))"#,
-        more: r#"(data (i32.const 512) "hello")
-            (func (export "_initialize") (call $report (i32.const 1) (i32.const 512) (i32.const 5)))"#
-            .to_owned(),
-        ..Wat::default()
-    };
     let sandbox = sandbox();
-    let function = function(&sandbox, &wat);
+    let function = function(&sandbox, guest("speaks-in-initialize"));
     for _ in 0..3 {
         let found = tile(&function, 1.0);
         assert_eq!(found.log.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["hello"]);
@@ -154,29 +122,11 @@ fn what_is_said_before_the_inputs_is_said_each_time() {
 
 #[test]
 fn after_an_error_comes_a_fresh_one() {
-    // Traps at the second pixel value, having spoilt its memory.
-    let check = "(if (f32.eq (f32.load (i32.const 65536)) (f32.const 2))
-        (then (i32.store (i32.const 4096) (i32.const 1)) (unreachable)))
-        (if (i32.load (i32.const 4096)) (then (unreachable)))";
     let sandbox = sandbox();
-    let function = function(&sandbox, &checks_and_changes(check, "", ""));
+    let function = function(&sandbox, guest("spoils-its-memory"));
     assert_eq!(tile(&function, 1.0).result, Ok(2.0));
     assert!(tile(&function, 2.0).result.unwrap_err().contains("unreachable"));
     assert_eq!(tile(&function, 3.0).result, Ok(6.0));
-}
-
-/// A module of 8 MiB that looks whether all of its memory from 64 KiB on is zero, then fills it.
-fn looks_and_fills() -> Wat {
-    let check = "(loop $more
-            (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then (unreachable)))
-            (local.set $at (i32.add (local.get $at) (i32.const 8)))
-            (br_if $more (i32.lt_u (local.get $at) (i32.const 8388608))))
-        (memory.fill (i32.const 131072) (i32.const 255) (i32.const 8257536))";
-    let process = format!(
-        r#"(func (export "process:double") (param $call i32) (result i32) (local $at i32)
-            (local.set $at (i32.const 131072)) {check} (i32.const 0))"#
-    );
-    Wat { memory: r#"(memory (export "memory") 128)"#, process, ..Wat::default() }
 }
 
 /// Runs tiles of a module that looks for what the tile before left; `disturb` gets the instance's memory while it's full.
@@ -184,7 +134,7 @@ fn nothing_is_left(tiles: usize, mut disturb: impl FnMut(&[u8])) {
     // All of it is kept; and a part.
     for kept in [16 << 20, 4 << 20] {
         let sandbox = Sandbox::new(&Limits { time: Duration::from_secs(60), ..limits() }, 1, kept).unwrap();
-        let function = function(&sandbox, &looks_and_fills());
+        let function = function(&sandbox, guest("looks-and-fills"));
         // One more, to look.
         for tile in 0..=tiles {
             let mut instance = function.instance().unwrap();

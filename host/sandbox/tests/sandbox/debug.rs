@@ -4,7 +4,7 @@ use super::fixture::*;
 
 /// A module whose function traps, with these sections of debug information.
 pub fn traps(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut wasm = processes("(unreachable)").build();
+    let mut wasm = guest("traps").with("instructions", "(unreachable)").build();
     for (name, data) in sections {
         let custom = wasm_encoder::CustomSection { name: (*name).into(), data: data.into() };
         wasm_encoder::Section::append_to(&custom, &mut wasm);
@@ -114,7 +114,7 @@ fn lines_are_found_up_to_a_limit() {
 #[test]
 fn damaged_debug_information_is_left_out() {
     let good = traps(&lines(6));
-    let module = processes("(unreachable)").build().len();
+    let module = guest("traps").with("instructions", "(unreachable)").build().len();
     for at in (module..good.len()).filter(|at| !good[..*at].ends_with(b".debug")) {
         let mut wasm = good.clone();
         wasm[at] ^= 0xff;
@@ -131,9 +131,7 @@ fn names_that_stand_for_more_than_they_are() {
     // Each level of a mangled name doubles what it stands for.
     let doubled = (0..30).fold("u".to_owned(), |name, _| format!("T{name}B_E"));
     for name in ["x".repeat(1 << 20), format!("_RIC0{doubled}E"), "_RNvC1a1b".repeat(1000)] {
-        let more = format!("(func ${name} (unreachable))");
-        let wat = Wat { more, ..processes(&format!("(call ${name}) (unreachable)")) };
-        let text = error_of(&wat);
+        let text = error_of(guest("traps-in-a-named-function").with("name", name));
         assert!(text.starts_with(TRAPPED) && text.len() < 2000, "{} bytes", text.len());
     }
 }

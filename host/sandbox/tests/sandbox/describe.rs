@@ -1,15 +1,14 @@
 //! Descriptions, well-formed and hostile.
 
 use tilefn_abi::{DType, ParamKind};
-use tilefn_sandbox::{Description, Error, Halo, Sandbox, Value};
-use types::Nodata;
+use tilefn_sandbox::{Description, Error, Halo, Sandbox};
+use types::{Nodata, Value};
 
 use super::fixture::*;
 
 fn described(sandbox: &Sandbox, name: &str, json: &str) -> Result<Description, Error> {
-    let process = format!(r#"(func (export "process:{name}") (param i32) (result i32) (i32.const 0))"#);
-    let wat = Wat { describe: describes(name, json), process, ..Wat::default() };
-    Ok(sandbox.compile(&wat.build())?.functions()[0].as_ref().clone())
+    let guest = guest("describes").with("describe", describes(name, json)).with("name", name);
+    Ok(sandbox.compile(&guest.build())?.functions()[0].as_ref().clone())
 }
 
 #[test]
@@ -151,13 +150,8 @@ fn mistakes_are_named() {
 #[test]
 fn descriptions_that_are_too_long_or_nowhere() {
     let sandbox = sandbox();
-    let packed = |pointer: u64, len: u64| Wat {
-        describe: format!(
-            r#"(func (export "describe:double") (result i64) (i64.const {}))"#,
-            (pointer << 32 | len).cast_signed()
-        ),
-        ..Wat::default()
-    };
+    let packed =
+        |pointer: u64, len: u64| guest("describes-from-elsewhere").with("packed", (pointer << 32 | len).cast_signed());
     let cases = [
         (packed(0, 300_000), "the description of function `double`: 300000 bytes, the limit is 262144"),
         (packed(0, 0xffff_ffff), "the description of function `double`: 4294967295 bytes, the limit is 262144"),
@@ -171,7 +165,7 @@ fn descriptions_that_are_too_long_or_nowhere() {
         ),
         (packed(4096, 4), "the description of function `double` is wrong: expected value at line 1 column 1"),
     ];
-    for (wat, message) in cases {
-        assert_eq!(error_in(&sandbox, &wat).to_string(), message);
+    for (guest, message) in cases {
+        assert_eq!(error_in(&sandbox, guest).to_string(), message);
     }
 }

@@ -1,46 +1,68 @@
 //! Modules in WebAssembly text, and what runs them.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use bytemuck::bytes_of;
 use tilefn_abi::{Call, DType, Input, Raster, Slice};
 use tilefn_sandbox::{Error, Function, Instance, Limits, Module, OutRaster, Result, Sandbox};
 
-/// The parts of a module that a test can replace; by default it doubles the pixels of its one input, in place.
-pub struct Wat {
-    pub imports: &'static str,
-    pub marker: &'static str,
-    pub memory: &'static str,
-    pub alloc: &'static str,
-    pub describe: String,
-    pub process: String,
-    /// Further definitions.
-    pub more: String,
+/// The text of a file in `tests/guests`.
+pub fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests").join(name).with_extension("wat");
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// What the default module says of itself.
+/// A module in WebAssembly text: a file in `tests/guests` with places, `{like-this}`, for what a test tries in many variants.
+///
+/// A place for one of the [`parts`] of a good module may stay as it is.
+/// A test that replaces a part of a good module, or that has a table of lines and what follows from each, keeps these lines.
+/// Whatever is longer is a file.
+#[derive(Clone)]
+pub struct Guest(String);
+
+pub fn guest(name: &str) -> Guest {
+    Guest(file(name))
+}
+
+/// The module that doubles the pixels of its one input, in place.
+pub fn good() -> Guest {
+    guest("good")
+}
+
+/// What the good module says of itself.
 pub const DOUBLE: &str = r#"{"name":"double","doc":"Twice the value.",
     "inputs":[{"name":"x","dtype":"float32"}],"params":[],
     "outputs":[{"name":"y","dtype":"float32"}],"halo":0,"reduce":false}"#;
 
-impl Default for Wat {
-    fn default() -> Self {
-        Self {
-            imports: "",
-            marker: r#"(func (export "tilefn_abi_v1"))"#,
-            memory: r#"(memory (export "memory") 2)"#,
-            alloc: include_str!("../guests/alloc.wat"),
-            describe: describes("double", DOUBLE),
-            process: include_str!("../guests/double.wat").to_owned(),
-            more: String::new(),
-        }
-    }
+/// The places that a test needn't fill. An earlier part may contain a later one.
+fn parts() -> [(&'static str, String); 9] {
+    [
+        ("imports", String::new()),
+        ("more", String::new()),
+        ("marker", r#"(func (export "tilefn_abi_v1"))"#.to_owned()),
+        ("memory", r#"(memory (export "memory") 2)"#.to_owned()),
+        ("describe", describes("double", DOUBLE)),
+        ("process", r#"{double} (export "process:double" (func $double))"#.to_owned()),
+        ("alloc", file("alloc")),
+        ("double", file("double")),
+        ("left", file("left")),
+    ]
 }
 
-impl Wat {
-    pub fn build(&self) -> Vec<u8> {
-        let Self { imports, marker, memory, alloc, describe, process, more } = self;
-        let text = format!("(module {imports} {marker} {memory} {alloc} {describe} {process} {more})");
+impl Guest {
+    /// Puts `text` where the file has `{place}`.
+    #[must_use]
+    pub fn with(self, place: &str, text: impl Display) -> Self {
+        let place = format!("{{{place}}}");
+        assert!(self.0.contains(&place), "there is no place {place} in\n{}", self.0);
+        Self(self.0.replace(&place, &text.to_string()))
+    }
+
+    /// The module in binary.
+    pub fn build(self) -> Vec<u8> {
+        let text = parts().iter().fold(self.0, |text, (place, part)| text.replace(&format!("{{{place}}}"), part));
         wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
     }
 }
@@ -95,7 +117,7 @@ pub fn pixels(instance: &Instance, raster: &OutRaster) -> Vec<f32> {
 
 /// Whether the sandbox still runs a good module as it should.
 pub fn assert_works(sandbox: &Sandbox) {
-    let module = sandbox.compile(&Wat::default().build()).unwrap();
+    let module = sandbox.compile(&good().build()).unwrap();
     let mut instance = module.function("double").unwrap().instance().unwrap();
     let rasters = process(&mut instance, &[1.0, -2.5, 0.0]).unwrap();
     assert_eq!(pixels(&instance, &rasters[0]), [2.0, -5.0, 0.0]);
@@ -107,25 +129,19 @@ pub fn only(module: &Module) -> Result<Function> {
 }
 
 /// Compiles a module and runs its only function on three pixels.
-pub fn run(sandbox: &Sandbox, wat: &Wat) -> Result<Vec<OutRaster>> {
-    let module = sandbox.compile(&wat.build())?;
+pub fn run(sandbox: &Sandbox, guest: Guest) -> Result<Vec<OutRaster>> {
+    let module = sandbox.compile(&guest.build())?;
     process(&mut only(&module)?.instance()?, &[1.0, 2.0, 3.0])
 }
 
 /// The error of compiling or running a module; the sandbox must still work afterwards.
-pub fn error_in(sandbox: &Sandbox, wat: &Wat) -> Error {
-    let error = run(sandbox, wat).expect_err("an error");
+pub fn error_in(sandbox: &Sandbox, guest: Guest) -> Error {
+    let error = run(sandbox, guest).expect_err("an error");
     assert_works(sandbox);
     error
 }
 
 /// The error's text, of a module in a sandbox of its own.
-pub fn error_of(wat: &Wat) -> String {
-    error_in(&sandbox(), wat).to_string()
-}
-
-/// A module whose `process` is this body; it has the call's pointer in `$call`.
-pub fn processes(body: &str) -> Wat {
-    let process = format!(r#"(func $process (export "process:double") (param $call i32) (result i32) {body})"#);
-    Wat { process, ..Wat::default() }
+pub fn error_of(guest: Guest) -> String {
+    error_in(&sandbox(), guest).to_string()
 }

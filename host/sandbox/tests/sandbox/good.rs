@@ -9,7 +9,7 @@ use super::fixture::*;
 fn a_tile_is_processed_in_the_modules_memory() {
     let sandbox = sandbox();
     assert_eq!(sandbox.warnings(), [] as [&str; 0]);
-    let module = sandbox.compile(&Wat::default().build()).unwrap();
+    let module = sandbox.compile(&good().build()).unwrap();
     let function = module.function("double").unwrap();
     let mut instance = function.instance().unwrap();
     let rasters = process(&mut instance, &[1.0, -2.5, 0.0, 1e30]).unwrap();
@@ -21,7 +21,7 @@ fn a_tile_is_processed_in_the_modules_memory() {
 
 #[test]
 fn a_module_tells_what_it_is() {
-    let wasm = Wat::default().build();
+    let wasm = good().build();
     let module = Sandbox::new(&limits(), 1, 0).unwrap().compile(&wasm).unwrap();
     assert_eq!(module.abi_version(), 1);
     assert_eq!(module.size(), wasm.len());
@@ -41,7 +41,7 @@ fn a_module_tells_what_it_is() {
 fn threads_share_a_function() {
     fn shared<T: Send + Sync>(_: &T) {}
     let sandbox = Sandbox::new(&limits(), 4, 0).unwrap();
-    let function = only(&sandbox.compile(&Wat::default().build()).unwrap()).unwrap();
+    let function = only(&sandbox.compile(&good().build()).unwrap()).unwrap();
     shared(&(&sandbox, &function));
     std::thread::scope(|scope| {
         for thread in 0..4u8 {
@@ -62,7 +62,7 @@ fn threads_share_a_function() {
 fn an_instance_sees_nothing_of_the_one_before() {
     // Kept memory is cleared: the allocator hands out the same place again.
     let sandbox = Sandbox::new(&limits(), 1, 1 << 20).unwrap();
-    let function = only(&sandbox.compile(&Wat::default().build()).unwrap()).unwrap();
+    let function = only(&sandbox.compile(&good().build()).unwrap()).unwrap();
     let mut first = function.instance().unwrap();
     let range = first.alloc(60_000, 16).unwrap();
     first.bytes_mut(range).unwrap().fill(0xaa);
@@ -75,7 +75,7 @@ fn an_instance_sees_nothing_of_the_one_before() {
 #[test]
 fn there_are_only_so_many_instances() {
     let sandbox = sandbox();
-    let function = only(&sandbox.compile(&Wat::default().build()).unwrap()).unwrap();
+    let function = only(&sandbox.compile(&good().build()).unwrap()).unwrap();
     let instances: Vec<_> = std::iter::from_fn(|| function.instance().ok()).take(100).collect();
     assert_eq!(instances.len(), 5);
     assert_eq!(
@@ -88,8 +88,7 @@ fn there_are_only_so_many_instances() {
 
 #[test]
 fn peak_memory() {
-    let wat = processes("(drop (memory.grow (i32.const 3))) (i32.const 0)");
-    let module = sandbox().compile(&wat.build()).unwrap();
+    let module = sandbox().compile(&guest("grows").build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     assert_eq!(instance.stats().peak_memory, 2 * 65_536);
     process(&mut instance, &[1.0]).unwrap_err();

@@ -6,52 +6,45 @@ use tilefn_sandbox::{Error, Limits, Sandbox};
 
 use super::fixture::*;
 
-const SPIN: &str = "(loop $for_ever (br $for_ever))";
-
 #[test]
 fn a_start_function_that_spins() {
-    let wat = Wat { more: format!("(func $start {SPIN}) (start $start)"), ..Wat::default() };
-    assert_eq!(error_of(&wat), "`instantiation` ran longer than 100ms, the time limit\n  at start");
+    assert_eq!(error_of(guest("spins-in-start")), "`instantiation` ran longer than 100ms, the time limit\n  at start");
 }
 
 #[test]
 fn an_initialiser_that_spins() {
-    let wat = Wat { more: format!(r#"(func $init (export "_initialize") {SPIN})"#), ..Wat::default() };
-    assert_eq!(error_of(&wat), "`_initialize` ran longer than 100ms, the time limit\n  at init");
+    assert_eq!(
+        error_of(guest("spins-in-initialize")),
+        "`_initialize` ran longer than 100ms, the time limit\n  at init"
+    );
 }
 
 #[test]
 fn an_allocator_that_spins() {
-    let alloc = r#"(func $my_alloc (export "tilefn_alloc") (param i32 i32) (result i32)
-        (loop $for_ever (br $for_ever)) (unreachable))"#;
-    let wat = Wat { alloc, ..Wat::default() };
-    assert_eq!(error_of(&wat), "`tilefn_alloc` ran longer than 100ms, the time limit\n  at my_alloc");
+    assert_eq!(
+        error_of(guest("spins-in-alloc")),
+        "`tilefn_alloc` ran longer than 100ms, the time limit\n  at my_alloc"
+    );
 }
 
 #[test]
 fn a_description_that_spins() {
-    let describe = format!(r#"(func $d (export "describe:double") (result i64) {SPIN} (unreachable))"#);
-    let wat = Wat { describe, ..Wat::default() };
-    assert_eq!(error_of(&wat), "`describe:double` ran longer than 100ms, the time limit\n  at d");
+    assert_eq!(error_of(guest("spins-in-describe")), "`describe:double` ran longer than 100ms, the time limit\n  at d");
 }
 
 #[test]
 fn a_function_that_spins() {
-    let wat = Wat { more: format!("(func $deep {SPIN})"), ..processes("(call $deep) (unreachable)") };
-    assert_eq!(error_of(&wat), "`process:double` ran longer than 100ms, the time limit\n  at deep\n  at process");
+    assert_eq!(
+        error_of(guest("spins-deeper")),
+        "`process:double` ran longer than 100ms, the time limit\n  at deep\n  at process"
+    );
 }
 
 #[test]
 fn all_calls_of_a_tile_share_its_time() {
     // Each call of the allocator takes a while, so that no single one reaches the limit.
-    let alloc = r#"
-        (func (export "tilefn_alloc") (param i32 i32) (result i32) (local $i i32)
-            (loop $a_while
-                (local.set $i (i32.add (local.get $i) (i32.const 1)))
-                (br_if $a_while (i32.lt_u (local.get $i) (i32.const 1000000))))
-            (i32.const 65536))"#;
     let sandbox = sandbox();
-    let module = sandbox.compile(&Wat { alloc, ..Wat::default() }.build()).unwrap();
+    let module = sandbox.compile(&guest("dawdles-in-alloc").build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     let error = (0..1_000_000).find_map(|_| instance.alloc(16, 16).err()).unwrap();
     assert!(matches!(error, Error::Deadline { .. }), "{error}");
@@ -63,13 +56,12 @@ fn a_straight_line_of_host_calls_or_large_instructions() {
     // No loop and no function's entry, at which the time would be looked at.
     let time = Duration::from_millis(20);
     let sandbox = Sandbox::new(&Limits { time, describe_time: Duration::from_secs(10), ..limits() }, 1, 0).unwrap();
-    let imports = r#"(import "tilefn" "report" (func $report (param i32 i32 i32)))"#;
     for (line, count) in [
         ("(call $report (i32.const 3) (i32.const 65536) (i32.const 8192))", 4000),
         ("(memory.fill (i32.const 131072) (i32.const 1) (i32.const 16000000))", 1000),
     ] {
-        let body = format!("(drop (memory.grow (i32.const 253))) {} (i32.const 0)", line.repeat(count));
-        let module = sandbox.compile(&Wat { imports, ..processes(&body) }.build()).unwrap();
+        let guest = guest("straight-line").with("line", line.repeat(count));
+        let module = sandbox.compile(&guest.build()).unwrap();
         // What comes before the line may take all of the time as well.
         let error =
             only(&module).unwrap().instance().and_then(|mut instance| process(&mut instance, &[1.0])).unwrap_err();
@@ -80,7 +72,7 @@ fn a_straight_line_of_host_calls_or_large_instructions() {
 #[test]
 fn interrupting_stops_what_runs_and_what_comes() {
     let sandbox = Sandbox::new(&Limits { time: Duration::from_secs(3600), ..limits() }, 1, 0).unwrap();
-    let module = sandbox.compile(&processes(&format!("{SPIN} (unreachable)")).build()).unwrap();
+    let module = sandbox.compile(&guest("spins").build()).unwrap();
     let function = only(&module).unwrap();
     let mut instance = function.instance().unwrap();
     let interrupt = sandbox.interrupt();
@@ -96,11 +88,11 @@ fn interrupting_stops_what_runs_and_what_comes() {
 #[test]
 fn fuel_cuts_at_the_same_place_each_time() {
     let sandbox = Sandbox::new(&Limits { fuel: Some(1000), ..limits() }, 1, 0).unwrap();
-    let error = error_in(&sandbox, &processes(&format!("{SPIN} (unreachable)")));
+    let error = error_in(&sandbox, guest("spins"));
     assert_eq!(error.to_string(), "`process:double` used up its fuel of 1000\n  at process");
 
     let used = || {
-        let module = sandbox.compile(&Wat::default().build()).unwrap();
+        let module = sandbox.compile(&good().build()).unwrap();
         let mut instance = only(&module).unwrap().instance().unwrap();
         process(&mut instance, &[1.0, 2.0]).unwrap();
         instance.stats().fuel.unwrap()
@@ -111,52 +103,46 @@ fn fuel_cuts_at_the_same_place_each_time() {
 
 #[test]
 fn memory_may_grow_to_its_limit_only() {
-    let grow = "(drop (memory.grow (i32.const 254))) (drop (memory.grow (i32.const 1))) (unreachable)";
     assert_eq!(
-        error_of(&processes(grow)),
+        error_of(guest("grows-beyond-the-limit")),
         "`process:double` wants 16842752 bytes of memory, the limit is 16777216\n  at process"
     );
 }
 
 #[test]
 fn allocating_for_ever_ends_at_the_limit() {
-    let body = "(loop $more (drop (memory.grow (i32.const 1))) (br $more)) (unreachable)";
     assert_eq!(
-        error_of(&processes(body)),
+        error_of(guest("grows-for-ever")),
         "`process:double` wants 16842752 bytes of memory, the limit is 16777216\n  at process"
     );
 }
 
 #[test]
 fn a_module_that_limits_itself_is_refused_growth_as_webassembly_says() {
-    // memory.grow returns -1, and the function goes on.
-    let wat = Wat {
-        memory: r#"(memory (export "memory") 2 3)"#,
-        ..processes("(if (i32.ne (memory.grow (i32.const 2)) (i32.const -1)) (then (unreachable))) (i32.const 0)")
-    };
-    assert_eq!(error_of(&wat), "`process:double` broke the ABI: it returned null without an error report");
+    assert_eq!(
+        error_of(guest("limits-itself")),
+        "`process:double` broke the ABI: it returned null without an error report"
+    );
 }
 
 #[test]
 fn a_memory_that_begins_above_the_limit() {
-    let wat = Wat { memory: r#"(memory (export "memory") 257)"#, ..Wat::default() };
-    assert_eq!(error_of(&wat), "`instantiation` wants 16842752 bytes of memory, the limit is 16777216");
+    let guest = good().with("memory", r#"(memory (export "memory") 257)"#);
+    assert_eq!(error_of(guest), "`instantiation` wants 16842752 bytes of memory, the limit is 16777216");
 }
 
 #[test]
 fn tables_grow_to_their_limit_only() {
-    let wat = Wat {
-        more: "(table $t 1 funcref)".to_owned(),
-        ..processes("(drop (table.grow $t (ref.null func) (i32.const 1000))) (unreachable)")
-    };
-    assert_eq!(error_of(&wat), "`process:double` wants a table of 1001 elements, the limit is 1000\n  at process");
+    assert_eq!(
+        error_of(guest("grows-its-table")),
+        "`process:double` wants a table of 1001 elements, the limit is 1000\n  at process"
+    );
 }
 
 #[test]
 fn a_table_that_begins_above_the_limit() {
-    let wat = Wat { more: "(table 1001 funcref)".to_owned(), ..Wat::default() };
     assert_eq!(
-        error_of(&wat),
+        error_of(good().with("more", "(table 1001 funcref)")),
         "the module can't be compiled: module table does not fit in pooling allocator requirements: \
          table index 0 has a minimum element size of 1001 which exceeds the limit of 1000"
     );
@@ -165,7 +151,7 @@ fn a_table_that_begins_above_the_limit() {
 #[test]
 fn recursion_without_an_end() {
     let sandbox = sandbox();
-    let error = error_in(&sandbox, &processes("(call $process (local.get $call))"));
+    let error = error_in(&sandbox, guest("recurses"));
     assert_eq!(
         error.to_string(),
         "`process:double` ran out of stack, the limit is 524288 bytes: recursion without an end?\n  at process, 40 times"
@@ -183,28 +169,21 @@ fn traps_say_what_and_where() {
     ];
     let sandbox = sandbox();
     for (body, trap) in cases {
-        let error = error_in(&sandbox, &processes(body));
+        let error = error_in(&sandbox, guest("traps").with("instructions", body));
         assert_eq!(error.to_string(), format!("`process:double` trapped: {trap}\n  at process"));
     }
 }
 
 #[test]
 fn backtraces_have_rust_names_and_skip_the_panic() {
-    let wat = Wat {
-        more: "
-            (func $_ZN4core9panicking5panic17h0123456789abcdefE (unreachable))
-            (func $_ZN4ndvi4mean17h0123456789abcdefE (call $_ZN4core9panicking5panic17h0123456789abcdefE))"
-            .to_owned(),
-        ..processes("(call $_ZN4ndvi4mean17h0123456789abcdefE) (unreachable)")
-    };
     let trapped = "`process:double` trapped: wasm `unreachable` instruction executed";
-    assert_eq!(error_of(&wat), format!("{trapped}\n  at ndvi::mean\n  at process"));
+    assert_eq!(error_of(guest("panics-as-rust")), format!("{trapped}\n  at ndvi::mean\n  at process"));
 }
 
 #[test]
 fn after_an_error_an_instance_runs_nothing_more() {
     let sandbox = sandbox();
-    let module = sandbox.compile(&processes("(unreachable)").build()).unwrap();
+    let module = sandbox.compile(&guest("traps").with("instructions", "(unreachable)").build()).unwrap();
     let mut instance = only(&module).unwrap().instance().unwrap();
     process(&mut instance, &[1.0]).unwrap_err();
     assert_eq!(instance.alloc(4, 4).unwrap_err().to_string(), "sandbox: `tilefn_alloc` was called after an error");
@@ -217,8 +196,7 @@ fn the_address_space_may_not_suffice() {
     let [warning] = sandbox.warnings() else { panic!() };
     assert!(warning.starts_with("address space for 1000004 function instances can't be reserved"), "{warning}");
     assert_works(&sandbox);
-    let error =
-        error_in(&sandbox, &processes("(loop $more (drop (memory.grow (i32.const 1))) (br $more)) (unreachable)"));
+    let error = error_in(&sandbox, guest("grows-for-ever"));
     assert_eq!(
         error.to_string(),
         "`process:double` wants 16842752 bytes of memory, the limit is 16777216\n  at process"

@@ -28,7 +28,7 @@ fn other_files() {
 
 #[test]
 fn half_a_module() {
-    let mut wasm = Wat::default().build();
+    let mut wasm = good().build();
     wasm.truncate(100);
     assert_eq!(
         sandbox().compile(&wasm).err().unwrap().to_string(),
@@ -39,7 +39,7 @@ fn half_a_module() {
 #[test]
 fn a_module_above_the_size_limit() {
     let sandbox = Sandbox::new(&Limits { module_bytes: 100, ..limits() }, 1, 0).unwrap();
-    let wasm = Wat::default().build();
+    let wasm = good().build();
     let message = format!("the module: {} bytes, the limit is 100", wasm.len());
     assert_eq!(sandbox.compile(&wasm).err().unwrap().to_string(), message);
 }
@@ -48,32 +48,29 @@ fn a_module_above_the_size_limit() {
 fn a_module_that_takes_too_long_to_compile() {
     let sandbox = Sandbox::new(&Limits { compile_time: Duration::ZERO, ..limits() }, 1, 0).unwrap();
     assert_eq!(
-        sandbox.compile(&Wat::default().build()).err().unwrap().to_string(),
+        sandbox.compile(&good().build()).err().unwrap().to_string(),
         "compiling the module takes longer than 0ns"
     );
 }
 
 #[test]
 fn abi_versions() {
-    let wat = Wat { marker: "", ..Wat::default() };
-    assert_eq!(error_of(&wat), "the module doesn't export `tilefn_abi_v1`: it wasn't built with the tilefn guest SDK");
-    let wat = Wat { marker: r#"(func (export "tilefn_abi_v2"))"#, ..Wat::default() };
+    let guest = good().with("marker", "");
+    assert_eq!(error_of(guest), "the module doesn't export `tilefn_abi_v1`: it wasn't built with the tilefn guest SDK");
+    let guest = good().with("marker", r#"(func (export "tilefn_abi_v2"))"#);
     assert_eq!(
-        error_of(&wat),
+        error_of(guest),
         "the module speaks ABI version 2, this tilefn version 1: build it with the guest SDK of this tilefn"
     );
-    let wat = Wat { marker: r#"(global (export "tilefn_abi_v1") i32 (i32.const 1))"#, ..Wat::default() };
-    assert_eq!(error_of(&wat), "the module's export `tilefn_abi_v1` must be a function, but is a global");
+    let guest = good().with("marker", r#"(global (export "tilefn_abi_v1") i32 (i32.const 1))"#);
+    assert_eq!(error_of(guest), "the module's export `tilefn_abi_v1` must be a function, but is a global");
 }
 
 #[test]
 fn the_version_is_checked_before_anything_runs() {
-    let wat = Wat {
-        marker: r#"(func (export "tilefn_abi_v2"))"#,
-        more: "(func $start (unreachable)) (start $start)".to_owned(),
-        ..Wat::default()
-    };
-    assert!(error_of(&wat).starts_with("the module speaks ABI version 2"));
+    let guest = good().with("marker", r#"(func (export "tilefn_abi_v2"))"#);
+    let guest = guest.with("more", "(func $start (unreachable)) (start $start)");
+    assert!(error_of(guest).starts_with("the module speaks ABI version 2"));
 }
 
 #[test]
@@ -102,43 +99,37 @@ fn imports() {
     ];
     let sandbox = sandbox();
     for (imports, message) in cases {
-        assert_eq!(error_in(&sandbox, &Wat { imports, ..Wat::default() }).to_string(), message);
+        assert_eq!(error_in(&sandbox, good().with("imports", imports)).to_string(), message);
     }
 }
 
 #[test]
 fn an_imported_memory() {
-    let wat = Wat { memory: "", imports: r#"(import "env" "memory" (memory 2))"#, ..Wat::default() };
+    let guest = good().with("memory", "").with("imports", r#"(import "env" "memory" (memory 2))"#);
     assert_eq!(
-        error_of(&wat),
+        error_of(guest),
         "the module imports `env.memory`: tilefn offers only `tilefn.report` and WASI preview 1"
     );
 }
 
 #[test]
 fn exports() {
-    let more = |more: &str| Wat { more: more.to_owned(), ..Wat::default() };
-    let process = |process: &str| Wat { process: process.to_owned(), ..Wat::default() };
+    let more = |more: &str| good().with("more", more);
+    let process = |process: &str| good().with("process", process);
     let cases = [
-        (Wat { memory: "(memory 2)", ..Wat::default() }, "the module's export `memory` is missing"),
+        (good().with("memory", "(memory 2)"), "the module's export `memory` is missing"),
         (
-            Wat { memory: r#"(memory 2) (global (export "memory") i32 (i32.const 0))"#, ..Wat::default() },
+            good().with("memory", r#"(memory 2) (global (export "memory") i32 (i32.const 0))"#),
             "the module's export `memory` must be a 32-bit memory, but is a global",
         ),
-        (Wat { alloc: "", ..Wat::default() }, "the module's export `tilefn_alloc` is missing"),
+        (good().with("alloc", ""), "the module's export `tilefn_alloc` is missing"),
         (
-            Wat { alloc: r#"(func (export "tilefn_alloc") (param i32) (result i32) (i32.const 0))"#, ..Wat::default() },
+            good().with("alloc", r#"(func (export "tilefn_alloc") (param i32) (result i32) (i32.const 0))"#),
             "the module's export `tilefn_alloc` must be a function (i32, i32) -> (i32), but is a function (i32) -> (i32)",
         ),
-        (
-            Wat { describe: String::new(), ..process("") },
-            "the module's export `describe:…` is missing: the module has no function",
-        ),
+        (process("").with("describe", ""), "the module's export `describe:…` is missing: the module has no function"),
         (process(""), "the module's export `process:double` is missing, but `describe:double` is there"),
-        (
-            Wat { describe: String::new(), ..Wat::default() },
-            "the module's export `describe:…` is missing: the module has no function",
-        ),
+        (good().with("describe", ""), "the module's export `describe:…` is missing: the module has no function"),
         (
             more(r#"(func (export "process:other") (param i32) (result i32) (i32.const 0))"#),
             "the module's export `describe:other` is missing, but `process:other` is there",
@@ -152,10 +143,7 @@ fn exports() {
             "the module's export `process:double` must be a function (i32) -> (i32), but is a table",
         ),
         (
-            Wat {
-                describe: r#"(func (export "describe:double") (result i32) (i32.const 0))"#.to_owned(),
-                ..Wat::default()
-            },
+            good().with("describe", r#"(func (export "describe:double") (result i32) (i32.const 0))"#),
             "the module's export `describe:double` must be a function () -> (i64), but is a function () -> (i32)",
         ),
         (
@@ -177,27 +165,28 @@ fn exports() {
         ),
     ];
     let sandbox = sandbox();
-    for (wat, message) in cases {
-        assert_eq!(error_in(&sandbox, &wat).to_string(), message);
+    for (guest, message) in cases {
+        assert_eq!(error_in(&sandbox, guest).to_string(), message);
     }
 }
 
 #[test]
 fn too_many_functions() {
-    let more = (0..256).map(|i| format!(r#"(func (export "describe:f{i}") (result i64) (i64.const 0))"#)).collect();
+    let describe = |i| format!(r#"(func (export "describe:f{i}") (result i64) (i64.const 0))"#);
+    let more: String = (0..256).map(describe).collect();
     assert_eq!(
-        error_of(&Wat { more, ..Wat::default() }),
+        error_of(good().with("more", more)),
         "the module's export `describe:…` is there 257 times, the limit is 256"
     );
 }
 
 #[test]
 fn parts_of_webassembly_that_are_off() {
-    let more = |more: &str| Wat { more: more.to_owned(), ..Wat::default() };
-    let memory = |memory: &'static str| Wat { memory, ..Wat::default() };
+    let more = |more: &str| good().with("more", more);
+    let memory = |memory: &str| good().with("memory", memory);
     let cases = [
         (
-            Wat { memory: r#"(memory (export "memory") i64 2)"#, alloc: "", process: String::new(), ..Wat::default() },
+            memory(r#"(memory (export "memory") i64 2)"#).with("alloc", "").with("process", ""),
             "memory64 must be enabled for 64-bit memories",
         ),
         (memory(r#"(memory (export "memory") 2 2 shared)"#), "threads must be enabled for shared memories"),
@@ -215,8 +204,8 @@ fn parts_of_webassembly_that_are_off() {
         (more("(type (struct (field i32)))"), "struct indexed types not supported without the gc feature"),
     ];
     let sandbox = sandbox();
-    for (wat, reason) in cases {
-        let text = error_in(&sandbox, &wat).to_string();
+    for (guest, reason) in cases {
+        let text = error_in(&sandbox, guest).to_string();
         assert!(text.starts_with("the module can't be compiled: "), "{text}");
         let without_offset = text.split(" (at offset").next().unwrap();
         assert!(without_offset.ends_with(reason), "{text}");

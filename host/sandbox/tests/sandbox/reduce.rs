@@ -4,41 +4,15 @@ use tilefn_sandbox::{Limits, Sandbox};
 
 use super::fixture::*;
 
-/// Counts pixels: the state is a 32-bit number, the result its last decimal digit.
-const PROCESS: &str = r#"
-    (func (export "process:count") (param $call i32) (result i32)
-        (i32.store (i32.const 64) (i32.mul
-            (i32.load offset=48 (local.get $call)) (i32.load offset=52 (local.get $call))))
-        (i32.store (i32.const 40) (i32.const 64))
-        (i32.store (i32.const 44) (i32.const 4))
-        (i32.const 32))"#;
-const MERGE: &str = r#"
-    (func (export "merge:count") (param $a i32) (param $a_len i32) (param $b i32) (param $b_len i32) (result i32)
-        (i32.store (i32.const 64) (i32.add (i32.load (local.get $a)) (i32.load (local.get $b))))
-        (i32.store (i32.const 40) (i32.const 64))
-        (i32.store (i32.const 44) (i32.const 4))
-        (i32.const 32))"#;
-const FINISH: &str = r#"
-    (func (export "finish:count") (param $state i32) (param $len i32) (result i32)
-        (call $report (i32.const 2) (i32.const 1024) (i32.const 6))
-        (i32.store8 (i32.const 64) (i32.add (i32.const 48) (i32.rem_u (i32.load (local.get $state)) (i32.const 10))))
-        (i32.store (i32.const 40) (i32.const 64))
-        (i32.store (i32.const 44) (i32.const 1))
-        (i32.const 32))"#;
-
-fn count(process: &str, merge: &str, finish: &str) -> Wat {
-    Wat {
-        imports: r#"(import "tilefn" "report" (func $report (param i32 i32 i32)))"#,
-        describe: describes("count", r#"{"name":"count","reduce":true}"#),
-        process: format!("{process} {merge} {finish}"),
-        ..Wat::default()
-    }
+/// A guest that accumulates.
+fn counting(name: &str) -> Guest {
+    guest(name).with("describe", describes("count", r#"{"name":"count","reduce":true}"#))
 }
 
 #[test]
 fn states_are_merged_and_finished() {
     let sandbox = sandbox();
-    let module = sandbox.compile(&count(PROCESS, MERGE, FINISH).build()).unwrap();
+    let module = sandbox.compile(&counting("counts").build()).unwrap();
     let function = only(&module).unwrap();
     let state = |rows, cols| {
         let mut instance = function.instance().unwrap();
@@ -58,41 +32,31 @@ fn states_are_merged_and_finished() {
 
 #[test]
 fn a_result_that_is_too_long() {
-    let finish = r#"
-        (func (export "finish:count") (param $state i32) (param $len i32) (result i32)
-            (memory.fill (i32.const 131072) (i32.const 32) (i32.const 4194305))
-            (i32.store8 (i32.const 131072) (i32.const 49))
-            (i32.store (i32.const 40) (i32.const 131072))
-            (i32.store (i32.const 44) (i32.const LENGTH))
-            (i32.const 32))"#;
     let sandbox = sandbox();
-    let finished = |length: &str| {
-        let finish = finish.replace("LENGTH", length);
-        let wat = Wat { memory: r#"(memory (export "memory") 70)"#, ..count(PROCESS, MERGE, &finish) };
-        only(&sandbox.compile(&wat.build()).unwrap()).unwrap().finish(&[0; 4])
+    let finished = |length: u32| {
+        let guest = counting("finishes-at-length").with("length", length);
+        only(&sandbox.compile(&guest.build()).unwrap()).unwrap().finish(&[0; 4])
     };
-    assert_eq!(finished("4194304").unwrap().value, 1);
+    assert_eq!(finished(4_194_304).unwrap().value, 1);
     assert_eq!(
-        finished("4194305").unwrap_err().to_string(),
+        finished(4_194_305).unwrap_err().to_string(),
         "the result of `finish:count`: 4194305 bytes, the limit is 4194304"
     );
 }
 
 #[test]
 fn others_have_no_state() {
-    let module = sandbox().compile(&Wat::default().build()).unwrap();
+    let module = sandbox().compile(&good().build()).unwrap();
     assert_eq!(
         only(&module).unwrap().merge(&[], &[]).unwrap_err().to_string(),
         "sandbox: there is no `merge:double`: the function doesn't accumulate"
     );
 }
 
-/// The errors of `merge` and of `finish` with these bodies.
-fn errors(body: &str) -> [String; 2] {
-    let merge = format!(r#"(func $merge (export "merge:count") (param i32 i32 i32 i32) (result i32) {body})"#);
-    let finish = format!(r#"(func $finish (export "finish:count") (param i32 i32) (result i32) {body})"#);
+/// The errors of `merge` and of `finish` with these instructions.
+fn errors(instructions: &str) -> [String; 2] {
     let sandbox = Sandbox::new(&Limits { state_bytes: 1000, ..limits() }, 1, 0).unwrap();
-    let module = sandbox.compile(&count(PROCESS, &merge, &finish).build()).unwrap();
+    let module = sandbox.compile(&counting("merges-and-finishes").with("instructions", instructions).build()).unwrap();
     let function = only(&module).unwrap();
     let errors = [function.merge(&[1], &[2]).unwrap_err(), function.finish(&[1]).unwrap_err()];
     assert_works(&sandbox);
@@ -153,8 +117,8 @@ fn hostile_merges_and_finishes() {
 
 #[test]
 fn a_result_that_is_not_json() {
-    let finish = format!(r#"(func (export "finish:count") (param i32 i32) (result i32) {})"#, outcome(0, 1024, 5));
-    let module = sandbox().compile(&count(PROCESS, MERGE, &finish).build()).unwrap();
+    let guest = counting("merges-and-finishes").with("instructions", outcome(0, 1024, 5));
+    let module = sandbox().compile(&guest.build()).unwrap();
     assert_eq!(
         only(&module).unwrap().finish(&[1]).unwrap_err().to_string(),
         "`finish:count` broke the ABI: its result isn't JSON: EOF while parsing a string at line 1 column 5"
@@ -163,10 +127,8 @@ fn a_result_that_is_not_json() {
 
 #[test]
 fn a_tile_without_a_state() {
-    let process = r#"(func (export "process:count") (param i32) (result i32)
-        (i32.store (i32.const 40) (i32.const 131071)) (i32.store (i32.const 44) (i32.const 2)) (i32.const 32))"#;
     assert_eq!(
-        error_of(&count(process, MERGE, FINISH)),
+        error_of(counting("state-from-elsewhere")),
         "`process:count` broke the ABI: 2 bytes of the state at pointer 131071 aren't inside its memory"
     );
 }

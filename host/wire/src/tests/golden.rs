@@ -58,6 +58,27 @@ fn from_worker() {
     same(&FromWorker::Bye { why: "".into() }, "07 00");
 }
 
+/// A kind of worker keeps its number, whatever its place in the job file's list.
+#[test]
+fn kinds_of_workers() {
+    let hello = |kind| {
+        let protocols = Protocols { min: 1, max: 2 };
+        FromWorker::Hello(Hello { protocols, secret: secret(), about: About { kind, ..about() } })
+    };
+    let kinds = [WorkerKind::Processes, WorkerKind::External, WorkerKind::Fargate, WorkerKind::Ec2];
+    let bytes = |number: usize| {
+        format!("00 01 02 {} 02 7731 03 626f78 fb 2c01 {number:02x} 01 03 61726e 02 01", "5a".repeat(32))
+    };
+    for (number, kind) in kinds.into_iter().enumerate() {
+        same(&hello(kind), &bytes(number));
+    }
+    let unknown = hex::decode(bytes(4).replace(' ', "")).unwrap();
+    let error = decode::<FromWorker>(&unknown).unwrap_err().to_string();
+    assert!(error.contains("no kind of worker has the number 4"), "{error}");
+    let error = encode(&hello(WorkerKind::Threads), &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("threads have no number"), "{error}");
+}
+
 #[test]
 fn from_controller() {
     same(&FromController::Refuse { reason: "no".into() }, "00 02 6e6f");

@@ -7,6 +7,7 @@ use tokio::io::{DuplexStream, duplex};
 use super::*;
 use crate::limits::{MAX_LOG_BYTES, MAX_LOG_LINES, MAX_NAME};
 use crate::message::PROTOCOL;
+use types::WorkerKind;
 use types::tally::Tally;
 
 mod golden;

@@ -1,7 +1,7 @@
 //! EC2 instances of a job: found by their tag, taken out of their cluster, terminated.
 
 use crate::error::{AwsError, Cause};
-use crate::fleets::ledger::{Clients, PAGE};
+use crate::fleets::clients::{Clients, PAGE};
 use crate::fleets::tags;
 use aws_sdk_ec2::types::{Filter, InstanceStateName};
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@ pub(crate) mod burn;
 mod convert;
 mod halo;
 mod place;
+mod resampled;
 pub(crate) mod source;
 pub(crate) mod thumbnail;
 mod turn;

@@ -4,12 +4,14 @@ use crate::files::fill::fill;
 use crate::files::gdal::{dtype, pixels};
 use crate::files::inspect::{info, open};
 use crate::files::layout::{Layout, buffer_len};
-use crate::files::read::convert::{Conversion, Stats, snap, unused_mark};
+use crate::files::read::convert::snap;
 use crate::files::read::halo::Shown;
+use crate::files::read::place::{Counted, Place, rows};
+use crate::files::read::resampled::Resampler;
 use crate::files::read::turn::turn;
-use crate::{Error, Found, Result, SourceBand, SourceSpec};
+use crate::{Error, Found, Result, SourceBand, SourceSpec, Way};
 use gdal::Dataset;
-use grid::{Turn, Window};
+use grid::{Placement, Turn, Window};
 use std::ffi::c_int;
 use types::Edge;
 
@@ -17,6 +19,8 @@ use types::Edge;
 #[derive(Debug)]
 pub struct Source {
     spec: SourceSpec,
+    /// Only for a file that is resampled. It refers to the dataset, so it is dropped first.
+    resampler: Option<Resampler>,
     dataset: Dataset,
     bands: Vec<c_int>,
     /// Runs of bands that are read in one call each.
@@ -63,7 +67,11 @@ impl Source {
             }
             bands.push(c_number);
         }
-        Ok(Self { runs: runs(spec), spec: spec.clone(), dataset, bands })
+        let resampler = match &spec.way {
+            Way::Aligned(_) => None,
+            Way::Resampled(how) => Some(Resampler::new(&dataset, spec, how)?),
+        };
+        Ok(Self { runs: runs(spec), spec: spec.clone(), resampler, dataset, bands })
     }
 
     /// What is being read.
@@ -83,7 +91,7 @@ impl Source {
             return Err(self.shape(format!("{} bytes for {} bands of {window}", out.len(), self.bands.len())));
         }
         let (rows, cols) = self.spec.grid_size;
-        let file = self.file_window();
+        let file = self.spec.window();
         let data = Window::new(0, 0, rows, cols).union(&file).unwrap_or(file);
         let halo = self.spec.halo;
         let core = Window::between(
@@ -100,22 +108,28 @@ impl Source {
         }
     }
 
-    /// The file's pixels in the working grid.
-    const fn file_window(&self) -> Window {
-        let (rows, cols) = self.spec.file_size;
-        self.spec.offset.window(rows, cols)
-    }
-
     fn shape(&self, reason: String) -> Error {
         Error::Shape { path: self.spec.path.clone(), reason }
     }
 
     /// Reads the part of the window that the file has, and fills the rest.
     fn read_with_fill(&self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
+        match (&self.spec.way, &self.resampler) {
+            (Way::Aligned(placement), _) => self.read_aligned(placement, window, core, out),
+            (Way::Resampled(_), Some(resampler)) => {
+                let counted = Counted::of(window, core, Turn::default());
+                resampler.read(&self.dataset, &self.spec, window, &counted, out)
+            }
+            (Way::Resampled(_), None) => Err(self.shape("it has no resampler".into())),
+        }
+    }
+
+    /// As [`read_with_fill`](Self::read_with_fill), for a file whose pixels are the grid's.
+    fn read_aligned(&self, placement: &Placement, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
         let pixel = self.spec.dtype.size();
         let too_large = || self.shape(format!("a window of {window} is too large"));
         let layout = Layout::packed(window.rows, window.cols, pixel).ok_or_else(too_large)?;
-        let inside = window.intersection(&self.file_window());
+        let inside = window.intersection(&self.spec.window());
         if inside != Some(*window) {
             for (plane, band) in out.chunks_exact_mut(layout.band).zip(&self.spec.bands) {
                 let mark = band.mark.ok_or_else(|| Error::NoFill {
@@ -134,10 +148,10 @@ impl Source {
         };
         let layout = Layout { start: start().ok_or_else(too_large)?, ..layout };
         let in_file = inside
-            .relative_to(self.spec.offset.row, self.spec.offset.col)
-            .and_then(|upright| self.spec.turn.in_file(&upright, self.spec.file_size))
+            .relative_to(placement.offset.row, placement.offset.col)
+            .and_then(|upright| placement.turn.in_file(&upright, self.spec.file_size))
             .ok_or_else(too_large)?;
-        let counted = Counted::of(&inside, core, self.spec.turn);
+        let counted = Counted::of(&inside, core, placement.turn);
         let whole = inside == *window;
         let mut found = Found::default();
         for run in &self.runs {
@@ -148,7 +162,7 @@ impl Source {
                 reason,
             })?;
         }
-        turn(self.spec.turn, &in_file, out, &layout, self.bands.len());
+        turn(placement.turn, &in_file, out, &layout, self.bands.len());
         Ok(found)
     }
 
@@ -184,60 +198,10 @@ impl Source {
         pixels::read(&self.dataset, numbers, window, dtype::to_gdal(own), &mut scratch, &packed)?;
         let mut masks = pixels::Masks::default();
         let planes = scratch.chunks_exact(packed.band).zip(out.chunks_mut(layout.band));
+        let place = Place { window, layout, dtype: self.spec.dtype, counted, whole };
         for ((index, band), (from, plane)) in run.bands.clone().zip(bands).zip(planes) {
             let mask = if band.mask { Some(masks.read(&self.dataset, band.number, window)?) } else { None };
-            let convert = |how: &Conversion, plane: &mut [u8]| {
-                let (mut all, mut counts) = (Stats { invalid: !whole, ..Stats::default() }, Stats::default());
-                let lines = from.chunks_exact(packed.line).zip(rows(plane, layout, window, cols));
-                for (n, (from, to)) in lines.enumerate() {
-                    let mask = mask.and_then(|mask| mask.get(n * cols..(n + 1) * cols));
-                    let (own, wanted) = (own.size(), self.spec.dtype.size());
-                    let mut from_here = 0;
-                    for end in [counted.first_col, counted.end_col, cols] {
-                        let pixels = from_here..end;
-                        let bytes = |size: usize| pixels.start * size..pixels.end * size;
-                        if let (Some(from), Some(to)) = (from.get(bytes(own)), to.get_mut(bytes(wanted))) {
-                            let stats = how.row(from, mask.and_then(|mask| mask.get(pixels.clone())), to);
-                            all += stats;
-                            if end == counted.end_col && (counted.first_row..counted.end_row).contains(&n) {
-                                counts += stats;
-                            }
-                        }
-                        from_here = end;
-                    }
-                }
-                (all, counts)
-            };
-            let mut how = Conversion::new(band, self.spec.dtype);
-            let (all, mut counts) = convert(&how, plane);
-            if all.marked > 0 {
-                // A valid pixel has the value that marks invalid ones.
-                let mark = if all.invalid {
-                    unused_mark(self.spec.dtype, plane.get(..layout.band).unwrap_or(plane))
-                } else {
-                    None
-                };
-                match mark {
-                    Some(mark) => {
-                        how.mark = Some(mark);
-                        fill(plane.get_mut(..layout.band).unwrap_or_default(), mark, self.spec.dtype);
-                        convert(&how, plane);
-                        found.marks.push((index, Some(mark)));
-                        counts.marked = 0;
-                    }
-                    None if all.invalid => {
-                        how.avoid_mark = true;
-                        convert(&how, plane);
-                    }
-                    None => {
-                        found.marks.push((index, None));
-                        counts.marked = 0;
-                    }
-                }
-            }
-            found.clamped += counts.clamped;
-            found.rounded += counts.rounded;
-            found.moved += counts.marked;
+            place.put((index, band), from, mask, plane, found);
         }
         Ok(())
     }
@@ -252,38 +216,6 @@ impl Source {
         shown.spread(&scratch, out, pixel);
         Ok(found)
     }
-}
-
-/// The part of a window that belongs to no other, as rows and columns of its pixels in the file.
-struct Counted {
-    first_row: usize,
-    end_row: usize,
-    first_col: usize,
-    end_col: usize,
-}
-
-impl Counted {
-    /// `core` within `inside`, as the file has it before it is turned.
-    fn of(inside: &Window, core: &Window, turn: Turn) -> Self {
-        let core = inside.intersection(core).unwrap_or(Window { rows: 0, cols: 0, ..*inside });
-        let at = |n: i64, from: i64| usize::try_from(n.saturating_sub(from)).unwrap_or_default();
-        let rows = match turn.rows {
-            false => (at(core.row, inside.row), at(core.row_end(), inside.row)),
-            true => (at(inside.row_end(), core.row_end()), at(inside.row_end(), core.row)),
-        };
-        let cols = match turn.cols {
-            false => (at(core.col, inside.col), at(core.col_end(), inside.col)),
-            true => (at(inside.col_end(), core.col_end()), at(inside.col_end(), core.col)),
-        };
-        Self { first_row: rows.0, end_row: rows.1, first_col: cols.0, end_col: cols.1 }
-    }
-}
-
-/// The rows of a window in a band of a buffer.
-fn rows<'a>(plane: &'a mut [u8], layout: &Layout, window: &Window, cols: usize) -> impl Iterator<Item = &'a mut [u8]> {
-    let (line, len) = (layout.line, cols.saturating_mul(layout.pixel));
-    let all = plane.get_mut(layout.start..).unwrap_or_default().chunks_mut(line.max(1));
-    all.take(usize::try_from(window.rows).unwrap_or(usize::MAX)).filter_map(move |row| row.get_mut(..len))
 }
 
 /// Cuts the bands into runs: neighbours that GDAL can convert, or neighbours of one type that it can't.

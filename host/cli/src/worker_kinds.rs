@@ -6,8 +6,9 @@ use super::launcher::{Launch, Launched, Launcher, fatal};
 use super::threads::cores;
 use controller::remote::{self, Recruited};
 use controller::{External, Processes, RunResult};
-use job::spec::{WorkerKind, Workers};
+use job::spec::Workers;
 use serde_json::json;
+use types::WorkerKind;
 
 const THREADS: Launcher =
     Launcher { kind: WorkerKind::Threads, run: true, submit: false, begin: |_| Ok(Box::new(run_threads)) };
