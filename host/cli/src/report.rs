@@ -4,13 +4,14 @@ use super::fatal::Fatal;
 use super::fleets;
 use controller::{Plan, Report};
 use job::spec::Workers;
-use raster::Way;
+use raster::{Burn, BurnSpec, SourceSpec, Way};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
+use worker::{Origin, Raster};
 
 /// Files of a list that people are shown; programs get all.
 const SHOWN: usize = 20;
@@ -55,9 +56,9 @@ fn plan_text(plan: &Plan) -> String {
                 "\n  {:<12} <- {} ({} as {}{})",
                 input.name,
                 raster.path,
-                several(raster.bands.len(), "band"),
+                what(&raster.source),
                 raster.dtype.name(),
-                way(&raster.source.way)
+                way(&raster.source)
             );
         }
         more(&mut text, &input.name, "<-", input.rasters.len());
@@ -72,20 +73,49 @@ fn plan_text(plan: &Plan) -> String {
     text
 }
 
-/// How a file gets onto the grid, if its pixels aren't the grid's already.
-fn way(way: &Way) -> String {
-    match way {
-        Way::Aligned(_) => String::new(),
-        Way::Resampled(how) if how.reprojects => format!(", reprojected: {}", how.method.name()),
-        Way::Resampled(how) => format!(", resampled: {}", how.method.name()),
+/// What is read of a file.
+fn what(origin: &Origin) -> String {
+    match origin {
+        Origin::Read(spec) => several(spec.bands.len(), "band"),
+        Origin::Burned(spec) => format!("layer {}", spec.layer),
     }
 }
 
-/// The method by which a file is resampled; none if its pixels are the grid's.
-fn resampling(way: &Way) -> Option<&'static str> {
-    match way {
-        Way::Aligned(_) => None,
-        Way::Resampled(how) => Some(how.method.name()),
+/// How a file gets onto the grid, if its pixels aren't the grid's already.
+fn way(origin: &Origin) -> String {
+    match origin {
+        Origin::Burned(_) => ", burned".to_owned(),
+        Origin::Read(SourceSpec { way: Way::Aligned(_), .. }) => String::new(),
+        Origin::Read(SourceSpec { way: Way::Resampled(how), .. }) if how.reprojects => {
+            format!(", reprojected: {}", how.method.name())
+        }
+        Origin::Read(SourceSpec { way: Way::Resampled(how), .. }) => format!(", resampled: {}", how.method.name()),
+    }
+}
+
+/// A file for programs.
+fn file_json(raster: &Raster) -> serde_json::Value {
+    let dtype = raster.dtype.name();
+    match &raster.source {
+        Origin::Read(spec) => json!({
+            "path": raster.path,
+            "bands": spec.bands.iter().map(|band| band.number).collect::<Vec<_>>(),
+            "dtype": dtype,
+            "resampling": match &spec.way {
+                Way::Aligned(_) => None,
+                Way::Resampled(how) => Some(how.method.name()),
+            },
+        }),
+        Origin::Burned(BurnSpec { layer, burn, filter, .. }) => json!({
+            "path": raster.path,
+            "layer": layer,
+            "burn_attribute": match burn {
+                Burn::Value(_) => None,
+                Burn::Attribute(name) => Some(name),
+            },
+            "where": filter,
+            "dtype": dtype,
+        }),
     }
 }
 
@@ -110,7 +140,7 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "tile_bytes": worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
-            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands.iter().map(|band| band.number).collect::<Vec<_>>(), "dtype": r.dtype.name(), "resampling": resampling(&r.source.way) })).collect::<Vec<_>>(),
+            "files": i.rasters.iter().map(file_json).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
             "name": o.name,

@@ -11,6 +11,7 @@ mod outputs;
 mod params;
 mod places;
 mod survey;
+mod vectors;
 mod working_grid;
 
 use super::{Loaded, Mistake, Mistakes, spec};
@@ -27,7 +28,7 @@ use std::sync::Arc;
 pub use survey::{Survey, in_threads};
 use types::location::is_remote;
 use types::{Edge, Value, WorkerKind};
-use worker::{self, Task, working_set};
+use worker::{self, Origin, Task, working_set};
 
 /// What a job is planned from.
 pub struct Planning<'a> {
@@ -131,6 +132,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         limits: spec.limits.sandbox(),
         block_cache: 0,
     };
+    vectors::look(draft, &mut task);
     check_fill(draft, &task, &opened);
     cut(draft, &mut task, &opened, &outputs);
     bounds::check(draft, &task);
@@ -199,7 +201,7 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
                         nodata: planned.declared,
                     })
                     .collect(),
-                source: SourceSpec {
+                source: Origin::Read(SourceSpec {
                     path: file.path.clone(),
                     bands: planned(file, way).map(|band| band.source).collect(),
                     dtype: file.dtype,
@@ -208,8 +210,9 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
                     grid_size: (placed.grid.rows, placed.grid.cols),
                     halo,
                     edge: spec.grid.edge,
-                },
+                }),
             })
+            .chain(input.vector.iter().map(|layer| layer.raster(&placed.grid, halo, spec.grid.edge)))
             .collect(),
     };
     opened.iter().zip(&placed.ways).map(of_input).collect()
@@ -225,13 +228,14 @@ fn planned<'a>(file: &'a OpenedFile, way: &'a Way) -> impl Iterator<Item = bands
 
 /// Refuses an integer band without nodata that doesn't cover the grid and its halo: no value could stand for the missing pixels.
 fn check_fill(draft: &mut Draft<'_>, task: &Task, opened: &[Opened]) {
-    let halo =
-        if task.inputs.iter().flat_map(|i| &i.rasters).any(|r| r.source.edge == Edge::Nodata) { task.halo } else { 0 };
+    let halo = if draft.loaded.spec.grid.edge == Edge::Nodata { task.halo } else { 0 };
     let Some(needed) = task.grid.window().padded(halo) else { return };
     for (input, files) in task.inputs.iter().zip(opened) {
         for (raster, file) in input.rasters.iter().zip(&files.files) {
-            let covered = raster.source.window();
-            if raster.source.bands.iter().all(|band| band.mark.is_some()) || covered.contains(&needed) {
+            // Features are burned wherever they are.
+            let Origin::Read(source) = &raster.source else { continue };
+            let covered = source.window();
+            if source.bands.iter().all(|band| band.mark.is_some()) || covered.contains(&needed) {
                 continue;
             }
             let key = format!("inputs.{}", input.name);

@@ -1,9 +1,9 @@
 //! Inputs read from files by the thread that runs the function.
 
 use super::runner::Pixels;
-use super::task::Task;
+use super::task::{Origin, Task};
 use grid::Window;
-use raster::{Error, Found, Source};
+use raster::{Burner, Error, Found, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
@@ -12,9 +12,31 @@ use std::sync::Arc;
 /// instead would be worse: all tiles read all files in the same order, so every file would be opened for every tile.
 pub struct FilePixels {
     task: Arc<Task>,
-    sources: Vec<Vec<Option<Source>>>,
+    sources: Vec<Vec<Option<Open>>>,
     /// How many more files may stay open.
     room: usize,
+}
+
+/// An open file.
+enum Open {
+    Raster(Source),
+    Vector(Burner),
+}
+
+impl Open {
+    fn open(origin: &Origin) -> Result<Self, Error> {
+        match origin {
+            Origin::Read(spec) => Source::open(spec).map(Self::Raster),
+            Origin::Burned(spec) => Burner::open(spec).map(Self::Vector),
+        }
+    }
+
+    fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found, Error> {
+        match self {
+            Self::Raster(source) => source.read(window, out),
+            Self::Vector(burner) => burner.read(window, out),
+        }
+    }
 }
 
 impl FilePixels {
@@ -35,7 +57,7 @@ impl Pixels for FilePixels {
         let read = match slot {
             Some(source) => source.read(window, out),
             None => {
-                let mut source = Source::open(&spec.source)?;
+                let mut source = Open::open(&spec.source)?;
                 let read = source.read(window, out);
                 if self.room > 0 {
                     self.room -= 1;

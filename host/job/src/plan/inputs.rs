@@ -1,5 +1,6 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
+use super::vectors::{self, Layer};
 use super::{Draft, bands};
 use crate::spec::{Input, RasterInput};
 use grid::Crs;
@@ -15,6 +16,8 @@ pub struct Opened {
     pub name: String,
     /// Its files, in order; none when an optional input is absent.
     pub files: Vec<OpenedFile>,
+    /// Its vector file, in place of files.
+    pub vector: Option<Layer>,
     /// The CRS that the job gives its files.
     pub crs: Option<String>,
     /// How the job wants files on another grid to be resampled.
@@ -47,12 +50,11 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
     let mut opened = Vec::new();
     for wanted in &description.inputs {
         let key = format!("inputs.{}", wanted.name);
+        let mut vector = None;
         let files = match given.get(&wanted.name) {
             Some(Input::Raster(input)) => open_input(draft, &key, wanted, input),
-            Some(Input::Vector(_)) => {
-                draft
-                    .wrong(key, "vector inputs are not supported by this version of tilefn")
-                    .hint("rasterise the file onto the working grid first, e.g. with gdal_rasterize");
+            Some(Input::Vector(input)) => {
+                vector = vectors::open(draft, &key, wanted, input);
                 Vec::new()
             }
             None if wanted.optional => Vec::new(),
@@ -67,7 +69,7 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
             Some(Input::Raster(input)) => (input.crs.clone(), input.resampling),
             _ => (None, None),
         };
-        opened.push(Opened { name: wanted.name.clone(), files, crs, resampling });
+        opened.push(Opened { name: wanted.name.clone(), files, vector, crs, resampling });
     }
     draft.warnings.extend(said(&opened));
     opened
@@ -83,6 +85,14 @@ fn said(opened: &[Opened]) -> Vec<String> {
             if paths.last() != Some(&file.path.as_str()) {
                 paths.push(&file.path);
             }
+        }
+    }
+    for (layer, text) in
+        opened.iter().filter_map(|i| i.vector.as_ref()).flat_map(|v| v.warnings.iter().map(move |w| (v, w)))
+    {
+        let paths = said.entry(text).or_default();
+        if paths.last() != Some(&layer.spec.path.as_str()) {
+            paths.push(&layer.spec.path);
         }
     }
     let mut warnings: Vec<String> = said
@@ -101,15 +111,15 @@ fn said(opened: &[Opened]) -> Vec<String> {
 }
 
 /// Gives a file that has no CRS the job's.
-fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, info: &mut Info) {
-    let own = &info.grid.crs;
+pub fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, own: &mut Crs, correct: &str) {
     if own.is_none() {
-        info.grid.crs = given.clone();
+        *own = given.clone();
     } else if !same_crs(own, given) {
         let key = format!("{key}.crs");
         let message = format!("{path} has a CRS of its own, {}, which is not {}", crs_name(own), crs_name(given));
-        draft.wrong(key, message)
-            .hint("leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with gdal_edit.py -a_srs");
+        draft.wrong(key, message).hint(format!(
+            "leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with {correct}"
+        ));
     }
 }
 
@@ -138,7 +148,7 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
             }
         };
         if let Some(crs) = &crs {
-            give_crs(draft, key, crs, path, &mut info);
+            give_crs(draft, key, crs, path, &mut info.grid.crs, "gdal_edit.py -a_srs");
         }
         if let Some(file) = describe(draft, key, wanted, input, (path, info)) {
             files.push(file);

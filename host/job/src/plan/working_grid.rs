@@ -92,7 +92,7 @@ fn window(spec: &spec::Grid, reference: &Reference, files: &[&Laid]) -> Result<W
     }
     let drawn: Vec<_> = files.iter().filter_map(|file| Some((file.path.as_str(), file.extent?))).collect();
     let whole;
-    let drawn = if drawn.is_empty() && !files.is_empty() && !reference.is_endless {
+    let drawn = if drawn.is_empty() && !reference.is_endless {
         whole = [(reference.name.as_str(), reference.grid.window())];
         &whole[..]
     } else {
@@ -242,6 +242,12 @@ fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> {
     let named = match &spec.reference {
         None => inputs.iter().find_map(of_input),
         Some(name) => match inputs.iter().find(|i| i.name == *name) {
+            Some(input) if input.vector.is_some() => {
+                draft
+                    .wrong("grid.reference", format!("{name} is a vector input, which has no pixels"))
+                    .hint("give a raster file or a raster input, or grid.crs, resolution and bounds");
+                return None;
+            }
             Some(input) => of_input(input),
             None => match draft.survey.info(name) {
                 Ok(info) => Some((name.clone(), info, None)),

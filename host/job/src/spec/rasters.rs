@@ -114,6 +114,11 @@ pub struct VectorInput {
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = "crop = 'wheat'")]
     pub filter: Option<String>,
+    /// The CRS of a layer that has none: `EPSG:28355`, another authority's code, WKT or a PROJ string. Default: the working
+    /// grid's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crs")]
+    pub crs: Option<String>,
     /// The value to burn. Default: 1. Excludes `burn_attribute`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burn: Option<f64>,
