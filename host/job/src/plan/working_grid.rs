@@ -181,11 +181,11 @@ fn unasked(input: &Opened, files: &[Laid], reference: &Reference) -> Option<Stri
     let mut resampled = files.iter().filter(|file| matches!(file.lie, Lie::Resampled(..)));
     let first = resampled.next()?;
     let others = match resampled.count() {
-        0 => String::new(),
-        n => format!(" and {n} other files"),
+        0 => " gets".to_owned(),
+        n => format!(" and {n} other files get"),
     };
     Some(format!(
-        "input {:?}: {}{others} get onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
+        "input {:?}: {}{others} onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
          {} has {})",
         input.name,
         first.path,

@@ -19,7 +19,7 @@ fn defaults() {
     assert!(spec.params.is_empty());
     let Input::Raster(a) = &spec.inputs["a"] else { panic!() };
     assert_eq!(a.files, Files::One("/jobs/a.tif".into()));
-    assert_eq!((&a.bands, &a.nodata, a.resampling), (&None, &None, Resampling::Nearest));
+    assert_eq!((&a.bands, &a.nodata, a.resampling), (&None, &None, None));
     let Input::Vector(v) = &spec.inputs["v"] else { panic!() };
     assert_eq!((v.vector.as_str(), v.burn(), v.dtype), ("/jobs/v.gpkg", Burn::Value(1.0), DType::UInt8));
     assert_eq!((v.nodata, v.all_touched, &v.layer, &v.filter), (Nodata(0.0), false, &None, &None));
@@ -57,7 +57,7 @@ fn every_key() {
     let Input::Raster(red) = &spec.inputs["red"] else { panic!() };
     assert_eq!(red.bands, Some(vec![3, 1]));
     assert_eq!(red.nodata, Some(InputNodata::PerBand(vec![Nodata(0.0), Nodata(f64::NAN)])));
-    assert_eq!(red.resampling, Resampling::Cubic);
+    assert_eq!(red.resampling, Some(types::Resampling::Cubic));
     let Input::Raster(red) = &spec.inputs["red"] else { panic!() };
     assert_eq!(red.crs.as_deref(), Some("EPSG:28355"));
     let Input::Raster(dates) = &spec.inputs["dates"] else { panic!() };
