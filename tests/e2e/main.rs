@@ -21,3 +21,4 @@ mod report;
 mod support;
 mod terminal;
 mod validity;
+mod vectors;

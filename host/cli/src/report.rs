@@ -4,13 +4,14 @@ use super::fatal::Fatal;
 use super::fleets;
 use controller::{Plan, Report};
 use job::spec::Workers;
-use raster::Way;
+use raster::{Burn, BurnSpec, SourceSpec, Way};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
+use worker::{Origin, Raster};
 
 /// Files of a list that people are shown; programs get all.
 const SHOWN: usize = 20;
@@ -55,9 +56,9 @@ fn plan_text(plan: &Plan) -> String {
                 "\n  {:<12} <- {} ({} as {}{})",
                 input.name,
                 raster.path,
-                several(raster.bands.len(), "band"),
+                what(&raster.source),
                 raster.dtype.name(),
-                way(&raster.source.way)
+                way(&raster.source)
             );
         }
         more(&mut text, &input.name, "<-", input.rasters.len());
@@ -72,8 +73,30 @@ fn plan_text(plan: &Plan) -> String {
     text
 }
 
+/// What is read of a file.
+fn what(origin: &Origin) -> String {
+    match origin {
+        Origin::Read(spec) => several(spec.bands.len(), "band"),
+        Origin::Mosaic(spec) => several(spec.parts.first().map_or(0, |part| part.bands.len()), "band"),
+        Origin::Burned(spec) => format!("layer {}", spec.layer),
+    }
+}
+
 /// How a file gets onto the grid, if its pixels aren't the grid's already.
-fn way(way: &Way) -> String {
+fn way(origin: &Origin) -> String {
+    match origin {
+        Origin::Burned(_) => ", burned".to_owned(),
+        Origin::Mosaic(spec) => {
+            // All files are resampled in the same way, if they are.
+            let ways = spec.parts.iter().map(|part| way_of_file(&part.way));
+            let way = ways.max_by_key(String::len).unwrap_or_default();
+            format!(", mosaic of {}: {}{way}", spec.parts.len(), spec.rule.name())
+        }
+        Origin::Read(spec) => way_of_file(&spec.way),
+    }
+}
+
+fn way_of_file(way: &Way) -> String {
     match way {
         Way::Aligned(_) => String::new(),
         Way::Resampled(how) if how.reprojects => format!(", reprojected: {}", how.method.name()),
@@ -81,11 +104,39 @@ fn way(way: &Way) -> String {
     }
 }
 
-/// The method by which a file is resampled; none if its pixels are the grid's.
-fn resampling(way: &Way) -> Option<&'static str> {
-    match way {
+fn resampling(spec: &SourceSpec) -> Option<&'static str> {
+    match &spec.way {
         Way::Aligned(_) => None,
         Way::Resampled(how) => Some(how.method.name()),
+    }
+}
+
+/// A file for programs.
+fn file_json(raster: &Raster) -> serde_json::Value {
+    let dtype = raster.dtype.name();
+    match &raster.source {
+        Origin::Read(spec) => json!({
+            "path": raster.path,
+            "bands": spec.bands.iter().map(|band| band.number).collect::<Vec<_>>(),
+            "dtype": dtype,
+            "resampling": resampling(spec),
+        }),
+        Origin::Mosaic(spec) => json!({
+            "paths": spec.parts.iter().map(|part| &part.path).collect::<Vec<_>>(),
+            "mosaic": spec.rule.name(),
+            "dtype": dtype,
+            "resampling": spec.parts.iter().find_map(resampling),
+        }),
+        Origin::Burned(BurnSpec { layer, burn, filter, .. }) => json!({
+            "path": raster.path,
+            "layer": layer,
+            "burn_attribute": match burn {
+                Burn::Value(_) => None,
+                Burn::Attribute(name) => Some(name),
+            },
+            "where": filter,
+            "dtype": dtype,
+        }),
     }
 }
 
@@ -110,7 +161,7 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "tile_bytes": worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
-            "files": i.rasters.iter().map(|r| json!({ "path": r.path, "bands": r.source.bands.iter().map(|band| band.number).collect::<Vec<_>>(), "dtype": r.dtype.name(), "resampling": resampling(&r.source.way) })).collect::<Vec<_>>(),
+            "files": i.rasters.iter().map(file_json).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
             "name": o.name,

@@ -14,6 +14,12 @@ pub enum Error {
     /// The file has features, not pixels.
     #[error("{path} is a vector file, not a raster: give it with `vector = …`, not `path = …`")]
     Vector { path: String },
+    /// The file has pixels, not features.
+    #[error("{path} is a raster file, not a vector file: give it with `path = …`, not `vector = …`")]
+    Raster { path: String },
+    /// OGR doesn't understand the attribute filter.
+    #[error("{path}: the filter {filter:?} is wrong: {reason}")]
+    Filter { path: String, filter: String, reason: String },
     /// The file is a container of several rasters, known to GDAL by these names.
     #[error("{path} holds several rasters; take one of them as path:{}", lines(names))]
     Subdatasets { path: String, names: Vec<String> },
@@ -55,6 +61,14 @@ pub enum Error {
         band: usize,
         /// The window in pixels of the working grid.
         window: Window,
+    },
+    /// Features can't be burned into a window.
+    #[error("can't burn {path} into {window} of the grid: {reason}")]
+    Burn {
+        path: String,
+        /// The window in pixels of the working grid.
+        window: Window,
+        reason: String,
     },
     /// The caller's window or buffer doesn't fit the raster.
     #[error("{path}: {reason}")]

@@ -1,6 +1,6 @@
 //! Stands in for `files` in a build without GDAL: opens nothing.
 
-use super::{Error, Found, Result, SourceSpec};
+use super::{BurnSpec, Error, Found, Result, SourceSpec};
 use grid::Window;
 
 /// A raster file that can't be opened.
@@ -17,6 +17,28 @@ impl Source {
     }
 
     /// Never called: no such source exists.
+    ///
+    /// # Errors
+    /// None.
+    pub fn read(&mut self, _: Window, _: &mut [u8]) -> Result<Found> {
+        match *self {}
+    }
+}
+
+/// A vector file that can't be opened.
+#[derive(Debug)]
+pub enum Burner {}
+
+impl Burner {
+    /// Refuses, as [`Source::open`].
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(spec: &BurnSpec) -> Result<Self> {
+        Err(Error::Open { path: spec.path.clone(), reason: "this tilefn was built without GDAL".into() })
+    }
+
+    /// Never called: no such layer exists.
     ///
     /// # Errors
     /// None.

@@ -1,9 +1,9 @@
 //! Inputs read from files by the thread that runs the function.
 
 use super::runner::Pixels;
-use super::task::Task;
+use super::task::{Origin, Task};
 use grid::Window;
-use raster::{Error, Found, Source};
+use raster::{Burner, Error, Found, Mosaic, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
@@ -12,9 +12,35 @@ use std::sync::Arc;
 /// instead would be worse: all tiles read all files in the same order, so every file would be opened for every tile.
 pub struct FilePixels {
     task: Arc<Task>,
-    sources: Vec<Vec<Option<Source>>>,
+    sources: Vec<Vec<Option<Open>>>,
     /// How many more files may stay open.
     room: usize,
+}
+
+/// An open file.
+enum Open {
+    Raster(Source),
+    Mosaic(Mosaic),
+    Vector(Burner),
+}
+
+impl Open {
+    /// `room`: how many files a mosaic may keep open.
+    fn open(origin: &Origin, room: usize) -> Result<Self, Error> {
+        match origin {
+            Origin::Read(spec) => Source::open(spec).map(Self::Raster),
+            Origin::Mosaic(spec) => Ok(Self::Mosaic(Mosaic::new(spec, room))),
+            Origin::Burned(spec) => Burner::open(spec).map(Self::Vector),
+        }
+    }
+
+    fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found, Error> {
+        match self {
+            Self::Raster(source) => source.read(window, out),
+            Self::Mosaic(mosaic) => mosaic.read(window, out),
+            Self::Vector(burner) => burner.read(window, out),
+        }
+    }
 }
 
 impl FilePixels {
@@ -35,7 +61,7 @@ impl Pixels for FilePixels {
         let read = match slot {
             Some(source) => source.read(window, out),
             None => {
-                let mut source = Source::open(&spec.source)?;
+                let mut source = Open::open(&spec.source, self.room)?;
                 let read = source.read(window, out);
                 if self.room > 0 {
                     self.room -= 1;

@@ -1,7 +1,7 @@
 //! The task: the part of the plan that travels to workers, with all they need to run any tile.
 
 use grid::{Grid, Tile, Tiling};
-use raster::SourceSpec;
+use raster::{BurnSpec, MosaicSpec, SourceSpec};
 use sandbox::Limits;
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
@@ -76,8 +76,30 @@ pub struct Raster {
     pub dtype: DType,
     /// The bands the function gets, in order.
     pub bands: Vec<Band>,
-    /// How to read it.
-    pub source: SourceSpec,
+    /// Where its pixels come from.
+    pub source: Origin,
+}
+
+/// Where the pixels of an input's file come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// They are read from a raster file.
+    Read(SourceSpec),
+    /// They are those of overlapping raster files.
+    Mosaic(MosaicSpec),
+    /// They are the features of a vector file, burned.
+    Burned(BurnSpec),
+}
+
+impl Origin {
+    /// Whether the mark of invalid pixels may differ from window to window.
+    pub fn marks_vary(&self) -> bool {
+        match self {
+            Self::Read(spec) => spec.marks_vary(),
+            Self::Mosaic(spec) => spec.parts.first().is_some_and(|part| !part.dtype.is_float()),
+            Self::Burned(spec) => spec.marks_vary(),
+        }
+    }
 }
 
 impl Raster {

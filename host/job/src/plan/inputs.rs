@@ -1,5 +1,6 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
+use super::vectors::{self, Layer};
 use super::{Draft, bands};
 use crate::spec::{Input, RasterInput};
 use grid::Crs;
@@ -7,7 +8,7 @@ use indexmap::IndexMap;
 use raster::{Info, crs_from_user, crs_name, same_crs};
 use sandbox::InputInfo;
 use tilefn_abi::DType;
-use types::Resampling;
+use types::{MosaicRule, Resampling};
 
 /// An input with its files opened.
 pub struct Opened {
@@ -15,10 +16,14 @@ pub struct Opened {
     pub name: String,
     /// Its files, in order; none when an optional input is absent.
     pub files: Vec<OpenedFile>,
+    /// Its vector file, in place of files.
+    pub vector: Option<Layer>,
     /// The CRS that the job gives its files.
     pub crs: Option<String>,
     /// How the job wants files on another grid to be resampled.
     pub resampling: Option<Resampling>,
+    /// Whether its files are one raster, and which of them counts where they overlap.
+    pub mosaic: Option<MosaicRule>,
 }
 
 /// A file, and what is read of it.
@@ -47,12 +52,11 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
     let mut opened = Vec::new();
     for wanted in &description.inputs {
         let key = format!("inputs.{}", wanted.name);
+        let mut vector = None;
         let files = match given.get(&wanted.name) {
             Some(Input::Raster(input)) => open_input(draft, &key, wanted, input),
-            Some(Input::Vector(_)) => {
-                draft
-                    .wrong(key, "vector inputs are not supported by this version of tilefn")
-                    .hint("rasterise the file onto the working grid first, e.g. with gdal_rasterize");
+            Some(Input::Vector(input)) => {
+                vector = vectors::open(draft, &key, wanted, input);
                 Vec::new()
             }
             None if wanted.optional => Vec::new(),
@@ -63,11 +67,11 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
                 Vec::new()
             }
         };
-        let (crs, resampling) = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling),
-            _ => (None, None),
+        let (crs, resampling, mosaic) = match given.get(&wanted.name) {
+            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling, input.mosaic),
+            _ => (None, None, None),
         };
-        opened.push(Opened { name: wanted.name.clone(), files, crs, resampling });
+        opened.push(Opened { name: wanted.name.clone(), files, vector, crs, resampling, mosaic });
     }
     draft.warnings.extend(said(&opened));
     opened
@@ -83,6 +87,14 @@ fn said(opened: &[Opened]) -> Vec<String> {
             if paths.last() != Some(&file.path.as_str()) {
                 paths.push(&file.path);
             }
+        }
+    }
+    for (layer, text) in
+        opened.iter().filter_map(|i| i.vector.as_ref()).flat_map(|v| v.warnings.iter().map(move |w| (v, w)))
+    {
+        let paths = said.entry(text).or_default();
+        if paths.last() != Some(&layer.spec.path.as_str()) {
+            paths.push(&layer.spec.path);
         }
     }
     let mut warnings: Vec<String> = said
@@ -101,23 +113,31 @@ fn said(opened: &[Opened]) -> Vec<String> {
 }
 
 /// Gives a file that has no CRS the job's.
-fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, info: &mut Info) {
-    let own = &info.grid.crs;
+pub fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, own: &mut Crs, correct: &str) {
     if own.is_none() {
-        info.grid.crs = given.clone();
+        *own = given.clone();
     } else if !same_crs(own, given) {
         let key = format!("{key}.crs");
         let message = format!("{path} has a CRS of its own, {}, which is not {}", crs_name(own), crs_name(given));
-        draft.wrong(key, message)
-            .hint("leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with gdal_edit.py -a_srs");
+        draft.wrong(key, message).hint(format!(
+            "leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with {correct}"
+        ));
     }
 }
 
 fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &RasterInput) -> Vec<OpenedFile> {
     let paths = input.files.as_slice();
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
-    if !wanted.list && input.files.is_list() {
-        draft.wrong(path_key, "the function takes one file here, not a list").hint("use path = \"…\"");
+    if !wanted.list && input.files.is_list() && input.mosaic.is_none() {
+        draft
+            .wrong(path_key, "the function takes one file here, not a list")
+            .hint("use path = \"…\"; or, if the files are scenes of one raster, add mosaic = \"first\"");
+        return Vec::new();
+    }
+    if wanted.list && input.mosaic.is_some() {
+        draft
+            .wrong(format!("{key}.mosaic"), "the function takes a list of files here, and a mosaic is one")
+            .hint("leave `mosaic` out");
         return Vec::new();
     }
     let crs = match input.crs.as_deref().map(crs_from_user).transpose() {
@@ -138,7 +158,7 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
             }
         };
         if let Some(crs) = &crs {
-            give_crs(draft, key, crs, path, &mut info);
+            give_crs(draft, key, crs, path, &mut info.grid.crs, "gdal_edit.py -a_srs");
         }
         if let Some(file) = describe(draft, key, wanted, input, (path, info)) {
             files.push(file);
@@ -147,7 +167,19 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
     if input.unscale.is_none() {
         draft.warnings.extend(unapplied_scale(&wanted.name, &files));
     }
+    if input.mosaic.is_some()
+        && let [first, others @ ..] = files.as_slice()
+        && let Some(other) = others.iter().find(|o| (o.bands.len(), o.dtype) != (first.bands.len(), first.dtype))
+    {
+        let what = |file: &OpenedFile| format!("{} has {} of {}", file.path, several_bands(file.bands.len()), file.dtype.name());
+        let message = format!("the files of a mosaic have the same number of bands and one type: {}, {}", what(first), what(other));
+        draft.wrong(path_key, message).hint("choose bands = […]; or let the function ask for a type");
+    }
     files
+}
+
+fn several_bands(n: usize) -> String {
+    if n == 1 { "1 band".into() } else { format!("{n} bands") }
 }
 
 fn describe(

@@ -79,6 +79,7 @@ pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Georeference<'_>) 
             band.source.mark.is_some() && !f.dtype.is_float() || band.source.mask || band.source.nodata.is_some()
         })
     });
+    let marks_nodata = marks_nodata || inputs.iter().any(|input| input.vector.is_some());
     let mut planned = Vec::new();
     for wanted in &description.outputs {
         let key = format!("outputs.{}", wanted.name);
@@ -249,7 +250,9 @@ fn nodata_of(output: &Output, wanted: &OutputInfo, dtype: DType) -> Option<Nodat
 /// The type of the first input without a type of its own, which an output without one takes over.
 fn first_any(description: &Description, inputs: &[Opened]) -> Option<DType> {
     let of_any = description.inputs.iter().zip(inputs).filter(|(info, _)| info.dtype.is_none());
-    of_any.flat_map(|(_, input)| &input.files).map(|f| f.dtype).next()
+    of_any
+        .flat_map(|(_, input)| input.files.iter().map(|f| f.dtype).chain(input.vector.iter().map(|v| v.spec.dtype)))
+        .next()
 }
 
 fn target(

@@ -142,7 +142,10 @@ impl Places {
             let what = format!("read by input {name:?}");
             match input {
                 Input::Raster(input) => input.files.as_slice().iter().for_each(|p| places.reads(survey, p, &what)),
-                Input::Vector(input) => places.add(&input.vector, &what),
+                Input::Vector(input) => {
+                    places.add(&input.vector, &what);
+                    survey.files(&input.vector).iter().for_each(|file| places.add(file, &what));
+                }
             }
         }
         if let Some(path) = spec.grid.reference.as_ref().filter(|name| !spec.inputs.contains_key(*name)) {

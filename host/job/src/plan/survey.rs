@@ -1,7 +1,7 @@
 //! Looks into the job's input files before the function is known, while its module is being compiled.
 
 use crate::spec::{Input, Spec};
-use raster::{self, Info};
+use raster::{self, Info, VectorInfo};
 use std::collections::{BTreeSet, HashMap};
 use types::Location;
 use types::location::is_remote;
@@ -9,9 +9,12 @@ use types::location::is_remote;
 /// Files on other machines that are looked into at the same time: most of the time is waiting.
 const AT_ONCE: usize = 16;
 
-/// The raster files of the job's inputs, each looked into once.
+/// The files of the job's inputs, each looked into once.
 #[derive(Debug)]
-pub struct Survey(HashMap<String, Result<Info, raster::Error>>);
+pub struct Survey {
+    rasters: HashMap<String, Result<Info, raster::Error>>,
+    vectors: HashMap<String, Result<VectorInfo, raster::Error>>,
+}
 
 impl Survey {
     /// Looks into all input files. A file that can't be opened has its error here.
@@ -25,14 +28,33 @@ impl Survey {
         let paths: BTreeSet<_> = paths.collect();
         let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(path));
         let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
-        Self(found)
+        let vectors = spec.inputs.values().filter_map(|input| match input {
+            Input::Raster(_) => None,
+            Input::Vector(input) => Some(input.vector.to_string()),
+        });
+        let vectors: BTreeSet<_> = vectors.collect();
+        let vectors = vectors.into_iter().map(|path| (path.clone(), raster::inspect_vector(&path))).collect();
+        Self { rasters: found, vectors }
     }
 
-    /// The files that GDAL counts to an input's raster; none for other rasters.
+    /// The files that GDAL counts to an input's file; none for other files.
     pub fn files(&self, path: &str) -> &[String] {
-        match self.0.get(path) {
-            Some(Ok(info)) => &info.files,
+        match (self.rasters.get(path), self.vectors.get(path)) {
+            (Some(Ok(info)), _) => &info.files,
+            (_, Some(Ok(info))) => &info.files,
             _ => &[],
+        }
+    }
+
+    /// What the survey found out about an input's vector file.
+    ///
+    /// # Errors
+    /// As [`raster::inspect_vector`], in words.
+    pub fn vector(&self, path: &str) -> Result<VectorInfo, String> {
+        match self.vectors.get(path) {
+            Some(Ok(info)) => Ok(info.clone()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => raster::inspect_vector(path).map_err(|e| e.to_string()),
         }
     }
 
@@ -41,7 +63,7 @@ impl Survey {
     /// # Errors
     /// As [`raster::inspect`], in words.
     pub fn info(&self, path: &str) -> Result<Info, String> {
-        match self.0.get(path) {
+        match self.rasters.get(path) {
             Some(Ok(info)) => Ok(info.clone()),
             Some(Err(error)) => Err(error.to_string()),
             None => raster::inspect(path).map_err(|e| e.to_string()),

@@ -97,8 +97,8 @@ fn inputs() {
              hint: write \"EPSG:32633\"",
         ),
         (
-            "vector = 'v'\ncrs = 'EPSG:4326'",
-            "5:1: inputs.a.crs: only for a raster input, and `vector` makes this a vector input",
+            "vector = 'v'\nunscale = true",
+            "5:1: inputs.a.unscale: only for a raster input, and `vector` makes this a vector input",
         ),
         ("path = 'x'\nwhere = 'a = 1'", "5:1: inputs.a.where: only for a vector input, and there is no `vector`"),
         (

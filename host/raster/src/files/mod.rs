@@ -10,6 +10,7 @@ mod inspect;
 mod layout;
 mod read;
 mod resample;
+mod vector;
 mod write;
 
 pub use self::gdal::setup::{gdal_version, init, settings_warnings};
@@ -18,6 +19,8 @@ pub use colors::ColorRamp;
 pub use inspect::crs::{crs_argument, crs_from_user, crs_name, same_crs};
 pub use inspect::fingerprint::{Fingerprint, fingerprints};
 pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
+pub use inspect::vector::{AttributeInfo, LayerInfo, VectorInfo, inspect_vector};
+pub use read::burn::{Burner, Selection};
 pub use read::mosaic::Mosaic;
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};

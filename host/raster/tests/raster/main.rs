@@ -8,6 +8,9 @@
     reason = "helpers of tests are tests"
 )]
 
+mod burn;
+mod burn_crs;
+mod burn_whole;
 mod damage;
 mod faults;
 mod formats;
@@ -22,3 +25,4 @@ mod support;
 mod target;
 mod unfinished;
 mod validity;
+mod vectors;

@@ -48,13 +48,14 @@ pub(crate) fn open(path: &str) -> Result<Opened> {
 }
 
 /// GDAL's reason without the file's name in front, which the message has already.
-fn without_name(reason: &str, name: &str) -> String {
+pub(crate) fn without_name(reason: &str, name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
     let rest = |name| reason.strip_prefix(name).and_then(|rest: &str| rest.strip_prefix(": "));
     rest(name).or_else(|| rest(last)).unwrap_or(reason).to_owned()
 }
 
-fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
+/// Opens a file as GDAL's flags say; the caller watches what GDAL says.
+pub(crate) fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
     let open = || {
         call::on_this_thread(|| Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok())
     };

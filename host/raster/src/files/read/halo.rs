@@ -1,9 +1,54 @@
 //! Chooses the pixels that a halo shows beyond the data.
 
+use grid::Window;
 use types::Edge;
 
+/// How the pixels of a window that reaches beyond the data come from other positions within the data.
+pub(crate) struct Shown {
+    /// The smallest window that has all pixels which are shown. The positions are consecutive or folded, so these are no more
+    /// pixels than the window has.
+    pub(crate) window: Window,
+    /// For each row of the window, and each column, the one that it shows.
+    rows: Vec<usize>,
+    cols: Vec<usize>,
+}
+
+impl Shown {
+    /// `None` where the window is too large to be counted.
+    pub(crate) fn of(edge: Edge, window: &Window, data: &Window) -> Option<Self> {
+        let rows = positions(edge, window.row, window.rows, data.row, data.row_end());
+        let cols = positions(edge, window.col, window.cols, data.col, data.col_end());
+        let bounds = |positions: &[i64]| Some((*positions.iter().min()?, positions.iter().max()?.checked_add(1)?));
+        let ((row, row_end), (col, col_end)) = (bounds(&rows)?, bounds(&cols)?);
+        let from = |positions: Vec<i64>, first: i64| {
+            positions.into_iter().map(|at| usize::try_from(at.checked_sub(first)?).ok()).collect::<Option<Vec<_>>>()
+        };
+        let window = Window::between(row, col, row_end, col_end)?;
+        Some(Self { window, rows: from(rows, row)?, cols: from(cols, col)? })
+    }
+
+    /// Spreads the pixels of [`Shown::window`] over those that show them: `[bands, rows, cols]` both, `pixel` bytes each.
+    pub(crate) fn spread(&self, from: &[u8], to: &mut [u8], pixel: usize) {
+        let side = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let from_line = side(self.window.cols).saturating_mul(pixel).max(1);
+        let from_plane = side(self.window.rows).saturating_mul(from_line).max(1);
+        let to_line = self.cols.len().saturating_mul(pixel).max(1);
+        let to_plane = self.rows.len().saturating_mul(to_line).max(1);
+        for (from, to) in from.chunks_exact(from_plane).zip(to.chunks_exact_mut(to_plane)) {
+            for (row, to) in self.rows.iter().zip(to.chunks_exact_mut(to_line)) {
+                let Some(from) = from.chunks_exact(from_line).nth(*row) else { continue };
+                for (col, to) in self.cols.iter().zip(to.chunks_exact_mut(pixel)) {
+                    if let Some(from) = from.chunks_exact(pixel).nth(*col) {
+                        to.copy_from_slice(from);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// For each position from `start`, which one of `first..end` (not empty) to show.
-pub(crate) fn positions(edge: Edge, start: i64, count: u32, first: i64, end: i64) -> Vec<i64> {
+fn positions(edge: Edge, start: i64, count: u32, first: i64, end: i64) -> Vec<i64> {
     let size = end.saturating_sub(first).max(1);
     (0..i64::from(count))
         .map(|i| start.saturating_add(i))

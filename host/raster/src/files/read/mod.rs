@@ -1,5 +1,6 @@
-//! Reading: windows of a file for a tile, and a whole file as a picture.
+//! Reading: windows of a raster or vector file for a tile, and a whole file as a picture.
 
+pub(crate) mod burn;
 mod convert;
 mod halo;
 pub(crate) mod mosaic;

@@ -5,7 +5,7 @@ use crate::files::gdal::{dtype, pixels};
 use crate::files::inspect::{info, open};
 use crate::files::layout::{Layout, buffer_len};
 use crate::files::read::convert::snap;
-use crate::files::read::halo::positions;
+use crate::files::read::halo::Shown;
 use crate::files::read::place::{Counted, Place, rows};
 use crate::files::read::resampled::Resampler;
 use crate::files::read::turn::turn;
@@ -208,36 +208,12 @@ impl Source {
 
     /// Reads a window that reaches beyond `data`, where the pixels are those of other positions within it.
     fn read_beyond(&self, window: &Window, core: &Window, data: &Window, out: &mut [u8]) -> Result<Found> {
-        let rows = positions(self.spec.edge, window.row, window.rows, data.row, data.row_end());
-        let cols = positions(self.spec.edge, window.col, window.cols, data.col, data.col_end());
-        let bounds = |positions: &[i64]| Some((*positions.iter().min()?, positions.iter().max()?.checked_add(1)?));
         let too_large = || self.shape(format!("a window of {window} is too large"));
-        // The positions are consecutive or folded, so these are no more pixels than the window has.
-        let (Some((row, row_end)), Some((col, col_end))) = (bounds(&rows), bounds(&cols)) else {
-            return Err(too_large());
-        };
-        let shown = Window::between(row, col, row_end, col_end).ok_or_else(too_large)?;
+        let shown = Shown::of(self.spec.edge, window, data).ok_or_else(too_large)?;
         let pixel = self.spec.dtype.size();
-        let layout = Layout::packed(shown.rows, shown.cols, pixel).ok_or_else(too_large)?;
-        let mut scratch = vec![0; buffer_len(self.bands.len(), &shown, pixel).ok_or_else(too_large)?];
-        let found = self.read_with_fill(&shown, core, &mut scratch)?;
-
-        let line = cols.len() * pixel;
-        let from_cols: Vec<usize> = cols.iter().map(|c| usize::try_from(c - col).unwrap_or_default() * pixel).collect();
-        let planes = scratch.chunks_exact(layout.band).zip(out.chunks_exact_mut(line * rows.len()));
-        for (from_plane, to_plane) in planes {
-            for (from_row, to_row) in rows.iter().zip(to_plane.chunks_exact_mut(line)) {
-                let start = usize::try_from(from_row - row).unwrap_or_default() * layout.line;
-                let Some(from_line) = from_plane.get(start..start + layout.line) else {
-                    continue;
-                };
-                for (from, to) in from_cols.iter().zip(to_row.chunks_exact_mut(pixel)) {
-                    if let Some(from) = from_line.get(*from..*from + pixel) {
-                        to.copy_from_slice(from);
-                    }
-                }
-            }
-        }
+        let mut scratch = vec![0; buffer_len(self.bands.len(), &shown.window, pixel).ok_or_else(too_large)?];
+        let found = self.read_with_fill(&shown.window, core, &mut scratch)?;
+        shown.spread(&scratch, out, pixel);
         Ok(found)
     }
 }

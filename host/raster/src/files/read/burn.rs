@@ -1,0 +1,291 @@
+//! Reading tiles of a vector file: its features are burned into each tile as it is read, so that no raster of the whole grid is needed.
+
+use crate::files::fill::{fill, pixel_bytes};
+use crate::files::gdal::call;
+use crate::files::layout::{Layout, buffer_len};
+use crate::files::read::halo::Shown;
+use crate::files::read::place::{Counted, Place};
+use crate::files::vector::layer::{self, Number};
+use crate::files::vector::parts::{Part, parts};
+use crate::files::vector::rasterize::rasterize;
+use crate::files::vector::to_grid::ToGrid;
+use crate::files::vector::trim::trim;
+use crate::{Burn, BurnSpec, Error, Found, burned_bits, same_crs};
+use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
+use gdal::vector::{LayerAccess, LayerCaps, OwnedLayer};
+use grid::{Bounds, Turn, Window};
+use tilefn_abi::DType;
+use types::Edge;
+
+/// An open layer of a vector file. Each thread opens its own.
+#[derive(Debug)]
+pub struct Burner {
+    spec: BurnSpec,
+    layer: OwnedLayer,
+    to_grid: ToGrid,
+    value: Value,
+    /// Whether a spatial index gives the features, in an order of its own.
+    indexed: bool,
+}
+
+/// Where a feature's value comes from.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Bits(u64),
+    Of(Number),
+}
+
+/// What a layer has, for the grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// How many features the filter leaves; none if nobody knows without reading the file.
+    pub features: Option<u64>,
+    /// The window of the grid, and beyond it, that the layer's extent covers, whatever the filter leaves. None if there are no
+    /// features, or the extent can't be told on this grid.
+    pub extent: Option<Window>,
+    /// Why a feature's value can't be burned, for the first such feature.
+    pub misfit: Option<String>,
+}
+
+/// A feature that reaches a window.
+struct Feature {
+    fid: u64,
+    /// What is burned: the ABI bits, for the band's type, or why that can't be.
+    bits: Result<u64, String>,
+    parts: Vec<Part>,
+}
+
+impl Burner {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// When GDAL can't open it, it has changed, its filter is wrong, or PROJ knows no way to the grid's CRS.
+    pub fn open(spec: &BurnSpec) -> Result<Self, Error> {
+        let layer = layer::layer(&spec.path, &spec.layer, spec.filter.as_deref())?;
+        let value = match &spec.burn {
+            Burn::Value(bits) => Value::Bits(*bits),
+            Burn::Attribute(name) => Value::Of(Number::find(&layer, name).ok_or_else(|| Error::Shape {
+                path: spec.path.clone(),
+                reason: format!("there is no numeric attribute {name:?} any more: the file has changed"),
+            })?),
+        };
+        let to_grid = to_grid(&layer, spec).map_err(|reason| Error::Unsupported { path: spec.path.clone(), reason })?;
+        let (indexed, _) = call::watch(|| layer.has_capability(LayerCaps::OLCFastSpatialFilter));
+        Ok(Self { spec: spec.clone(), layer, to_grid, value, indexed })
+    }
+
+    /// What is being read.
+    pub const fn spec(&self) -> &BurnSpec {
+        &self.spec
+    }
+
+    /// Burns the features into a window of the working grid (a tile with its halo): `out` is `[rows, cols]` of the wanted type, in
+    /// memory order, of any alignment.
+    ///
+    /// # Errors
+    /// [`Error::Burn`] when features can't be read or brought onto the grid, or a value doesn't fit the band's type;
+    /// [`Error::Shape`] when `out` has another size than the window.
+    pub fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found, Error> {
+        let pixel = self.spec.dtype.size();
+        let shape = |reason| Error::Shape { path: self.spec.path.clone(), reason };
+        let too_large = || shape(format!("a window of {window} is too large"));
+        if window.is_empty() || buffer_len(1, &window, pixel) != Some(out.len()) {
+            return Err(shape(format!("{} bytes for {window}", out.len())));
+        }
+        let grid = self.spec.grid.window();
+        let data = self.spec.extent.and_then(|extent| extent.union(&grid)).unwrap_or(grid);
+        let halo = i64::from(self.spec.halo);
+        let core = Window::between(
+            window.row.saturating_add(halo),
+            window.col.saturating_add(halo),
+            window.row_end().saturating_sub(halo),
+            window.col_end().saturating_sub(halo),
+        );
+        let core = core.unwrap_or(Window { rows: 0, cols: 0, ..window });
+        if self.spec.edge == Edge::Nodata || data.contains(&window) {
+            return self.burn(&window, &core, out);
+        }
+        let shown = Shown::of(self.spec.edge, &window, &data).ok_or_else(too_large)?;
+        let mut scratch = vec![0; buffer_len(1, &shown.window, pixel).ok_or_else(too_large)?];
+        let found = self.burn(&shown.window, &core, &mut scratch)?;
+        shown.spread(&scratch, out, pixel);
+        Ok(found)
+    }
+
+    /// Looks at the layer: at all features if `scan`, else at what the file says of itself.
+    ///
+    /// # Errors
+    /// [`Error::Burn`] when features can't be read.
+    pub fn look(&mut self, scan: bool) -> Result<Selection, Error> {
+        self.layer.clear_spatial_filter();
+        self.layer.reset_feature_reading();
+        let (_, messages) = call::hear(|| self.layer.features().next().is_some());
+        if let (Some(filter), Some(reason)) = (&self.spec.filter, messages.failure()) {
+            return Err(Error::Filter { path: self.spec.path.clone(), filter: filter.clone(), reason });
+        }
+        let (selection, messages) = call::hear(|| {
+            let features = if scan { Some(self.layer.feature_count()) } else { self.layer.try_feature_count() };
+            let bounds = self.layer.get_extent().ok().map(|e| Bounds {
+                x_min: e.MinX,
+                y_min: e.MinY,
+                x_max: e.MaxX,
+                y_max: e.MaxY,
+            });
+            let misfit = if scan { self.misfit() } else { None };
+            Selection { features, extent: bounds.and_then(|bounds| self.to_grid.window(&bounds)), misfit }
+        });
+        let is_empty = selection.features == Some(0);
+        // An empty layer has no extent, which some drivers call a failure.
+        match messages.failure().filter(|_| !is_empty) {
+            Some(reason) => Err(Error::Burn { path: self.spec.path.clone(), window: self.spec.grid.window(), reason }),
+            None => Ok(selection),
+        }
+    }
+
+    /// The first feature whose value the band's type can't hold.
+    fn misfit(&mut self) -> Option<String> {
+        let Value::Of(number) = self.value else { return None };
+        let dtype = self.spec.band.dtype;
+        if matches!(
+            (number, dtype),
+            (Number::Integer(_) | Number::Fid, DType::Int64) | (Number::Real(_), DType::Float64)
+        ) {
+            return None;
+        }
+        layer::without_geometry(&self.layer, true);
+        self.layer.reset_feature_reading();
+        let misfit = self.layer.features().find_map(|feature| {
+            let reason = burned_bits(number.of(&feature)?, dtype).err()?;
+            Some(format!("feature {}: {reason}", feature.fid().unwrap_or_default()))
+        });
+        layer::without_geometry(&self.layer, false);
+        misfit
+    }
+
+    fn burn(&mut self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found, Error> {
+        let band = self.spec.band;
+        let packed = |dtype: DType| {
+            Layout::packed(window.rows, window.cols, dtype.size())
+                .ok_or_else(|| self.failed(window, format!("a window of {window} is too large")))
+        };
+        let (own, layout) = (packed(band.dtype)?, packed(self.spec.dtype)?);
+        let mut from = vec![0; own.band];
+        fill(&mut from, band.nodata.unwrap_or_default(), band.dtype);
+        let pieces = if self.spec.all_touched { blocks(window) } else { vec![*window] };
+        for piece in pieces {
+            self.burn_piece(&piece, window, &own, &mut from).map_err(|reason| self.failed(window, reason))?;
+        }
+        let counted = Counted::of(window, core, Turn::default());
+        let place = Place { window, layout: &layout, dtype: self.spec.dtype, counted: &counted, whole: true };
+        let mut found = Found::default();
+        place.put((0, &band), &from, None, out, &mut found);
+        Ok(found)
+    }
+
+    fn failed(&self, window: &Window, reason: String) -> Error {
+        Error::Burn { path: self.spec.path.clone(), window: *window, reason }
+    }
+
+    /// Burns the features into a piece, and puts those of its pixels that belong to `window` into `out`, which has the band's type.
+    fn burn_piece(&mut self, piece: &Window, window: &Window, layout: &Layout, out: &mut [u8]) -> Result<(), String> {
+        let (found, messages) = call::hear(|| self.features(piece));
+        let features = found.and_then(|features| messages.failure().map_or(Ok(features), Err))?;
+        let Some(shared) = piece.intersection(window).filter(|_| !features.is_empty()) else { return Ok(()) };
+        let dtype = self.spec.band.dtype;
+        let value = |feature: &Feature| feature.bits.clone().map(|bits| pixel_bytes(bits, dtype));
+        let values: Vec<_> = features.iter().map(value).collect();
+        let parts: Vec<_> = features.into_iter().map(|feature| feature.parts).collect();
+        let numbers = rasterize((piece.rows, piece.cols), &parts, self.spec.all_touched)?;
+        let offset = |at: i64, from: i64| usize::try_from(at.saturating_sub(from)).unwrap_or(usize::MAX);
+        let side = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let from = numbers.as_chunks::<4>().0.chunks_exact(side(piece.cols).max(1)).skip(offset(shared.row, piece.row));
+        let to = out.chunks_exact_mut(layout.line.max(1)).skip(offset(shared.row, window.row));
+        for (from, to) in from.zip(to).take(side(shared.rows)) {
+            let from = from.iter().skip(offset(shared.col, piece.col)).take(side(shared.cols));
+            let to = to.chunks_exact_mut(layout.pixel).skip(offset(shared.col, window.col));
+            for (number, to) in from.zip(to) {
+                // Numbers begin with 1: 0 belongs to no feature.
+                let index = usize::try_from(i32::from_le_bytes(*number)).ok().and_then(|number| number.checked_sub(1));
+                let Some(value) = index.and_then(|index| values.get(index)) else { continue };
+                if let Some(value) = value.as_ref().map_err(String::clone)?.get(..layout.pixel) {
+                    to.copy_from_slice(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The features that reach a window, in the file's order.
+    fn features(&mut self, window: &Window) -> Result<Vec<Feature>, String> {
+        // GDAL burns the pixels that an edge touches at their borders, too.
+        let near = window.padded(2).unwrap_or(*window);
+        match self.to_grid.bounds(&near) {
+            Some(bounds) => {
+                self.layer.set_spatial_filter_rect(bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max);
+            }
+            None => self.layer.clear_spatial_filter(),
+        }
+        self.layer.reset_feature_reading();
+        let (to_grid, value, dtype) = (&self.to_grid, self.value, self.spec.band.dtype);
+        let mut features = Vec::new();
+        for feature in self.layer.features() {
+            let fid = feature.fid().unwrap_or_default();
+            let named = |reason: String| format!("feature {fid}: {reason}");
+            let mut trimmed = Vec::new();
+            for part in parts(&feature).map_err(named)? {
+                if let Some(part) = to_grid.part(part).map_err(named)? {
+                    trim(&part, window, &mut trimmed);
+                }
+            }
+            if trimmed.is_empty() {
+                continue;
+            }
+            let bits = match value {
+                Value::Bits(bits) => Ok(bits),
+                Value::Of(number) => match number.of(&feature) {
+                    Some(value) => burned_bits(value, dtype).map_err(named),
+                    None => continue,
+                },
+            };
+            features.push(Feature { fid, bits, parts: trimmed });
+        }
+        if self.indexed {
+            features.sort_by_key(|feature| feature.fid);
+        }
+        Ok(features)
+    }
+}
+
+/// Rows and columns of a piece in which all pixels that a feature touches are burned.
+const BLOCK: u32 = 256;
+
+/// The pieces of the grid that a window has pixels of, the same for all windows. Where an edge passes exactly through a pixel's
+/// corner, GDAL's rounding errors decide whether the pixel is touched, and they depend on where the edge is cut off.
+fn blocks(window: &Window) -> Vec<Window> {
+    let block = i64::from(BLOCK);
+    let starts = |from: i64, end: i64| {
+        let first = from.div_euclid(block).saturating_mul(block);
+        (0..).map(move |n| first.saturating_add(block.saturating_mul(n))).take_while(move |at| *at < end)
+    };
+    let rows = starts(window.row, window.row_end());
+    rows.flat_map(|row| starts(window.col, window.col_end()).map(move |col| Window::new(row, col, BLOCK, BLOCK)))
+        .collect()
+}
+
+/// The way from the layer to the grid.
+fn to_grid(layer: &OwnedLayer, spec: &BurnSpec) -> Result<ToGrid, String> {
+    let own = layer.spatial_ref();
+    let reprojects = !spec.crs.is_none() && !spec.grid.crs.is_none() && !same_crs(&spec.crs, &spec.grid.crs);
+    let given = || -> Result<SpatialRef, String> {
+        let mut crs = SpatialRef::from_wkt(&spec.crs.0).map_err(|e| e.to_string())?;
+        crs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
+        Ok(crs)
+    };
+    let from = match (reprojects, own) {
+        (false, _) => None,
+        // The layer's own knows in which order its coordinates are.
+        (true, Some(own)) => Some(own),
+        (true, None) => Some(given()?),
+    };
+    ToGrid::new(from.as_ref(), &spec.grid, spec.halo)
+}

@@ -1,0 +1,7 @@
+//! Features of vector files on their way to pixels: read from a layer, brought onto the grid, trimmed to a window, burned.
+
+pub(crate) mod layer;
+pub(crate) mod parts;
+pub(crate) mod rasterize;
+pub(crate) mod to_grid;
+pub(crate) mod trim;

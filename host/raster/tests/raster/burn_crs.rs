@@ -1,0 +1,116 @@
+//! Burning features of a layer in another CRS, and curves.
+
+use crate::support::{folder, path};
+use crate::vectors::{burn, differences, grid, in_tiles, spec, vectors};
+use grid::{Crs, GeoTransform, Grid, Window};
+use std::fs;
+use tilefn_raster::{BurnSpec, Burner, crs_from_user};
+
+/// Checks, with GDAL, that all pixels which differ from its own burning have their centre on the edge of a feature: within a twentieth of
+/// a pixel of the layer's edges, drawn in the grid's CRS with a point every 1/2000 of each edge.
+const ON_THE_EDGE: &str = r#"
+def check(lyr, epsg, found, rows, cols, grid, straight=lambda g: g, steps=2000):
+    change = osr.CoordinateTransformation(lyr.GetSpatialRef(), srs(epsg))
+    memory = ogr.GetDriverByName('Memory').CreateDataSource('m')
+    moved = memory.CreateLayer('moved', srs(epsg))
+    moved.CreateField(ogr.FieldDefn('id', ogr.OFTInteger))
+    borders = []
+    for feature in lyr:
+        g = straight(feature.GetGeometryRef().Clone())
+        length = max(g.GetEnvelope()[1] - g.GetEnvelope()[0], g.GetEnvelope()[3] - g.GetEnvelope()[2])
+        g.Segmentize(length / steps)
+        assert g.Transform(change) == 0
+        other = ogr.Feature(moved.GetLayerDefn())
+        other.SetField('id', feature.GetField('id'))
+        other.SetGeometry(g)
+        moved.CreateFeature(other)
+        borders.append(g.Boundary() if g.GetDimension() == 2 else g)
+    expected = burned(moved, rows, cols, grid, epsg, 'id')
+    found = np.fromfile(found, np.int32).reshape(rows, cols)
+    assert (expected != 0).mean() > .1
+    wrong = np.argwhere(found != expected)
+    for row, col in wrong:
+        centre = ogr.CreateGeometryFromWkt(f'POINT({at(col + .5, row + .5, grid)})')
+        off = min(border.Distance(centre) for border in borders) / grid[1]
+        assert off < .05, (row, col, off)
+    print(len(wrong))
+"#;
+
+#[test]
+fn another_crs_bends_edges() {
+    let dir = folder();
+    // 1 000 km wide: an edge along a parallel is bent by kilometres.
+    let transform = GeoTransform::north_up(-200_000.0, 7_600_000.0, 5000.0, 5000.0);
+    let grid = Grid { transform, rows: 220, cols: 240, crs: crs_from_user("EPSG:32755").unwrap() };
+    vectors(
+        dir.path(),
+        "box = lambda a, b, c, d: f'(({a} {b}, {c} {b}, {c} {d}, {a} {d}, {a} {b}))'
+layer('a.gpkg', [('POLYGON' + box(141, -30, 151, -26), {'id': 1}), ('MULTIPOLYGON(' + box(143, -28, 144, -27) + ')', {'id': 2}),
+    # Around the globe, and beyond what the grid's CRS can express.
+    ('POLYGON' + box(-180, -90, 180, -31.5), {'id': 3}), ('POLYGON((146 -24, 149 -29, 150 -24, 146 -24))', {'id': 4}),
+    ('POLYGON' + box(20, 40, 60, 50), {'id': 5})], epsg=4326)",
+    );
+    let spec = spec(&path(dir.path(), "a.gpkg"), &grid);
+    let found = in_tiles(&spec, (64, 50));
+    assert_eq!(differences(&found, &in_tiles(&spec, (220, 240)), 240), []);
+    fs::write(dir.path().join("found.bin"), bytemuck::cast_slice::<_, u8>(&found)).unwrap();
+    let differ = vectors(
+        dir.path(),
+        &format!(
+            "{ON_THE_EDGE}
+ds = ogr.Open('a.gpkg')
+lyr = ds.GetLayer(0)
+def near(g):
+    # The part that has a place in the grid's CRS.
+    return g.Intersection(ogr.CreateGeometryFromWkt('POLYGON((135 -36, 157 -36, 157 -20, 135 -20, 135 -36))'))
+lyr.SetAttributeFilter('id < 5')
+check(lyr, 32755, 'found.bin', 220, 240, (-200000.0, 5000.0, 0, 7600000.0, 0, -5000.0), near)"
+        ),
+    );
+    assert!(differ.trim().parse::<u32>().unwrap() < 20, "{differ}");
+    let extent = Burner::open(&spec).unwrap().look(false).unwrap().extent;
+    assert!(extent.is_none_or(|extent| extent.intersection(&grid.window()).is_some()), "{extent:?}");
+}
+
+#[test]
+fn a_layer_without_crs_gets_the_jobs() {
+    let dir = folder();
+    vectors(
+        dir.path(),
+        "layer('a.shp', [('POINT(147.002 -27.13)', {'id': 1})], 'ESRI Shapefile', epsg=None, kind=ogr.wkbPoint)
+change = osr.CoordinateTransformation(srs(4283), srs(28355))
+x, y, _ = change.TransformPoint(147.002, -27.13)
+open('at', 'w').write(f'{int((7000000 - y) // 10)} {int((x - 500000) // 10)}')",
+    );
+    let at = fs::read_to_string(dir.path().join("at")).unwrap();
+    let at: Vec<i64> = at.split(' ').map(|n| n.parse().unwrap()).collect();
+    let window = Window::new(at[0] - 1, at[1] - 1, 3, 3);
+    let spec = spec(&path(dir.path(), "a.shp"), &grid(300, 30));
+    assert!(spec.crs.is_none());
+    let with = |crs| BurnSpec { crs, ..spec.clone() };
+    let mut burner = Burner::open(&with(crs_from_user("EPSG:4283").unwrap())).unwrap();
+    assert_eq!(burn::<i32>(&mut burner, window).unwrap(), [0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    let mut burner = Burner::open(&with(Crs::default())).unwrap();
+    assert_eq!(burn::<i32>(&mut burner, window).unwrap(), [0; 9]);
+}
+
+#[test]
+fn curves_are_made_straight() {
+    let dir = folder();
+    vectors(
+        dir.path(),
+        "layer('a.gpkg', [(f'CURVEPOLYGON(CIRCULARSTRING({at(10, 150)}, {at(290, 150)}, {at(10, 150)}))', {'id': 1}),
+    (f'COMPOUNDCURVE(CIRCULARSTRING({at(0, 0)}, {at(20, 30)}, {at(0, 60)}), ({at(0, 60)}, {at(50, 60)}))', {'id': 2})], kind=ogr.wkbUnknown)",
+    );
+    let spec = BurnSpec { filter: Some("id = 1".into()), ..spec(&path(dir.path(), "a.gpkg"), &grid(300, 300)) };
+    let found = in_tiles(&spec, (128, 128));
+    for (n, pixel) in found.iter().enumerate() {
+        let (row, col) = ((n / 300) as f64 + 0.5, (n % 300) as f64 + 0.5);
+        let from_circle = (row - 150.0).hypot(col - 150.0) - 140.0;
+        if from_circle.abs() > 0.05 {
+            assert_eq!(*pixel, i32::from(from_circle < 0.0), "{row} {col}");
+        }
+    }
+    let line = in_tiles(&BurnSpec { filter: Some("id = 2".into()), ..spec }, (128, 128));
+    assert_eq!(line[30 * 300 + 19].max(line[30 * 300 + 20]) + line[60 * 300 + 40], 4);
+}

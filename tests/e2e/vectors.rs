@@ -1,0 +1,315 @@
+//! Vector files as inputs: their features on the working grid, compared with GDAL burning the whole grid at once.
+
+use crate::support::{Folder, assert_message};
+
+/// Python functions: `squares` writes features with a square around each place, `burned` burns a layer into the grid of `a.tif`.
+const VECTORS: &str = "
+from osgeo import ogr
+def squares(path, places, epsg=28355, layer='fields', driver='GPKG', gt=GT):
+    crs = None
+    if epsg:
+        crs = osr.SpatialReference()
+        crs.ImportFromEPSG(epsg)
+        crs.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    ds = ogr.Open(path, 1) if os.path.exists(path) else ogr.GetDriverByName(driver).CreateDataSource(path)
+    lyr = ds.CreateLayer(layer, crs, ogr.wkbPolygon)
+    for name, kind in [('id', ogr.OFTInteger64), ('share', ogr.OFTReal), ('crop', ogr.OFTString)]:
+        lyr.CreateField(ogr.FieldDefn(name, kind))
+    for n, (col, row, size) in enumerate(places):
+        f = ogr.Feature(lyr.GetLayerDefn())
+        f['id'], f['share'], f['crop'] = n + 1, (n + 1) / 4, 'wheat' if n % 2 else 'rye'
+        corners = [(col, row), (col + size, row), (col + size, row + size), (col, row + size), (col, row)]
+        f.SetGeometry(ogr.CreateGeometryFromWkt('POLYGON((' + ','.join(f'{gt[0] + c * gt[1]} {gt[3] + r * gt[5]}' for c, r in corners) + '))'))
+        lyr.CreateFeature(f)
+
+def burned(path, layer=0, where=None, nodata=0, like='a.tif', **options):
+    like = gdal.Open(like)
+    ds = gdal.GetDriverByName('MEM').Create('', like.RasterXSize, like.RasterYSize, 1, gdal.GDT_Float64)
+    ds.SetGeoTransform(like.GetGeoTransform())
+    ds.SetProjection(like.GetProjection())
+    ds.GetRasterBand(1).Fill(nodata)
+    source = ogr.Open(path)
+    lyr = source.GetLayer(layer)
+    lyr.SetAttributeFilter(where)
+    gdal.RasterizeLayer(ds, [1], lyr, burn_values=[options.pop('burn', 1)], options=[f'{k}={v}' for k, v in options.items()])
+    values = ds.ReadAsArray()
+    return np.where(values == nodata, np.nan, values).astype('f4')
+
+import random
+random.seed(3)
+PLACES = [(random.uniform(-5, 85), random.uniform(-5, 65), random.uniform(1, 25)) for _ in range(60)]
+";
+
+fn python(f: &Folder, code: &str) {
+    f.python(&format!("{VECTORS}\n{code}"));
+}
+
+/// A raster of 60 × 80 pixels, a layer over it, and a job that adds both.
+fn adding(more: &str) -> Folder {
+    let f = Folder::new();
+    python(
+        &f,
+        "write('a.tif', ramp(60, 80)); squares('fields.gpkg', PLACES); squares('fields.gpkg', PLACES[:9], layer='roads')",
+    );
+    f.job(
+        "add",
+        &format!("[inputs.image]\npath = 'a.tif'\n[inputs.other]\nvector = 'fields.gpkg'\n{more}[outputs.add]\npath = 'add.tif'\n"),
+    );
+    f
+}
+
+#[test]
+fn features_are_burned_by_every_kind_of_worker_and_for_any_tile() {
+    let f = adding("burn_attribute = 'id'\ndtype = 'int16'\nnodata = -1\n");
+    for (workers, tile) in [
+        ("threads:2", "[16,16]"),
+        ("threads:2", "[80,60]"),
+        ("processes:2", "[31,16]"),
+        ("processes:2 --set workers.reads=worker", "[16,32]"),
+    ] {
+        let run = f.run(&format!("--overwrite --workers {workers} --set grid.tile={tile}"));
+        assert!(!run.ok().stderr.contains("warning"), "{}", run.stderr);
+        python(&f, "same('add.tif', ramp(60, 80) + burned('fields.gpkg', ATTRIBUTE='id', nodata=-1))");
+    }
+}
+
+/// W10 and F42 to F49 of the reference.
+#[test]
+fn every_setting() {
+    let f = adding("");
+    for (settings, expected) in [
+        ("", "burned('fields.gpkg')"),
+        ("burn=7", "burned('fields.gpkg', burn=7)"),
+        ("layer=roads", "burned('fields.gpkg', 'roads')"),
+        ("layer=1", "burned('fields.gpkg', 'roads')"),
+        ("where=\"crop='wheat'\"", "burned('fields.gpkg', where=\"crop = 'wheat'\")"),
+        (
+            "where=\"id>3 AND id<20\" burn_attribute=id",
+            "burned('fields.gpkg', where='id > 3 AND id < 20', ATTRIBUTE='id')",
+        ),
+        ("burn_attribute=share dtype=float32 nodata=-9", "burned('fields.gpkg', ATTRIBUTE='share', nodata=-9)"),
+        ("all_touched=true", "burned('fields.gpkg', ALL_TOUCHED='TRUE')"),
+        (
+            "burn=-3 dtype=int8 nodata=100 all_touched=true",
+            "burned('fields.gpkg', burn=-3, ALL_TOUCHED='TRUE', nodata=100)",
+        ),
+        ("burn_attribute=fid", "burned('fields.gpkg', ATTRIBUTE='id')"),
+    ] {
+        let mut arguments: Vec<String> = ["run", "job.toml", "--overwrite"].map(str::to_owned).into();
+        for setting in settings.split(' ').fold(Vec::<String>::new(), words) {
+            arguments.extend(["--set".to_owned(), format!("inputs.other.{setting}")]);
+        }
+        f.tilefn(&arguments).ok();
+        python(&f, &format!("same('add.tif', ramp(60, 80) + {expected})"));
+    }
+}
+
+/// Joins words of a quoted text again.
+fn words(mut so_far: Vec<String>, word: &str) -> Vec<String> {
+    match so_far.last_mut() {
+        Some(last) if last.matches('"').count() == 1 => last.push_str(&format!(" {word}")),
+        _ if !word.is_empty() => so_far.push(word.to_owned()),
+        _ => {}
+    }
+    so_far
+}
+
+/// W9: each input of the same file has its own settings; no raster is among the inputs.
+#[test]
+fn the_same_file_twice() {
+    let f = Folder::new();
+    python(&f, "write('a.tif', ramp(60, 80)); squares('fields.gpkg', PLACES)");
+    f.job(
+        "add",
+        "[inputs.image]
+vector = 'fields.gpkg'
+burn_attribute = 'id'
+where = \"crop = 'wheat'\"
+[inputs.other]
+vector = 'fields.gpkg'
+burn = 100
+all_touched = true
+[grid]
+reference = 'a.tif'
+tile = [32, 16]
+[outputs.add]
+path = 'add.tif'
+",
+    );
+    f.run("").ok();
+    python(
+        &f,
+        "same('add.tif', burned('fields.gpkg', where=\"crop = 'wheat'\", ATTRIBUTE='id') + burned('fields.gpkg', burn=100, ALL_TOUCHED='TRUE'))",
+    );
+}
+
+/// C6: the mean of the ramp where a square lies.
+#[test]
+fn c6_a_square_on_the_ramp() {
+    let f = Folder::new();
+    python(&f, "write('ramp.tif', ramp()); squares('square.shp', [(11, 11, 20)], driver='ESRI Shapefile')");
+    f.job(
+        "add",
+        "[inputs.image]\npath = 'ramp.tif'\n[inputs.other]\nvector = 'square.shp'\nburn = -1\ndtype = 'int16'\n[outputs.add]\npath = 'add.tif'\n",
+    );
+    f.run("").ok();
+    f.python(
+        "
+        found = read('add.tif')[0] + 1
+        rows, cols = np.nonzero(~np.isnan(found))
+        assert len(rows) == 400 and (rows.min(), rows.max(), cols.min(), cols.max()) == (11, 30, 11, 30)
+        assert found[11:31, 11:31].sum() == 1460 and found[11:31, 11:31].mean(dtype='f8') == 3.65
+        ",
+    );
+}
+
+/// W8: a layer whose numbers surround the grid's in another CRS lies elsewhere all the same.
+#[test]
+fn another_crs() {
+    let f = Folder::new();
+    python(
+        &f,
+        "
+crs = osr.SpatialReference(); crs.ImportFromEPSG(4326)
+gt = (10.0, 0.001, 0, 50.0, 0, -0.001)
+write('a.tif', ramp(60, 80), gt=gt, epsg=4326)
+# In metres, from far west to far east of Greenwich.
+places = [(1113000, -6446300, 1), (-2000000, -2000000, 10), (2000000, 2000000, 10)]
+squares('fields.gpkg', [(1113500, -6445000, 3000), (-9e6, -9e6, 1e6), (8e6, 8e6, 1e6)], epsg=3857, gt=(0, 1, 0, 0, 0, -1))
+",
+    );
+    f.job("add", "[inputs.image]\npath = 'a.tif'\n[inputs.other]\nvector = 'fields.gpkg'\nburn = 5\n[grid]\ntile = [16, 16]\n[outputs.add]\npath = 'add.tif'\n");
+    let run = f.run("");
+    assert!(!run.ok().stderr.contains("warning"), "{}", run.stderr);
+    python(
+        &f,
+        "
+a, b = osr.SpatialReference(), osr.SpatialReference()
+a.ImportFromEPSG(3857); b.ImportFromEPSG(4326)
+for crs in (a, b): crs.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+change = osr.CoordinateTransformation(a, b)
+(west, north, _), (east, south, _) = change.TransformPoint(1113500, 6445000), change.TransformPoint(1116500, 6442000)
+col = lambda x: round((x - 10) / 0.001)
+row = lambda y: round((50 - y) / 0.001)
+expected = np.full((60, 80), np.nan, 'f4')
+expected[row(north):row(south), col(west):col(east)] = 5
+assert np.isfinite(expected).sum() > 100
+same('add.tif', ramp(60, 80) + expected)
+",
+    );
+}
+
+/// A function that takes any type gets the band's, and its name.
+#[test]
+fn a_plan_tells_what_is_burned() {
+    let f = Folder::new();
+    python(&f, "write('a.tif', ramp(60, 80)); squares('fields.gpkg', PLACES)");
+    f.job(
+        "copy",
+        "[inputs.image]\nvector = 'fields.gpkg'\nburn_attribute = 'id'\ndtype = 'int16'\nnodata = -1\n[grid]\nreference = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\nnodata = -1\n",
+    );
+    let run = f.run("--dry-run");
+    let line = format!("image        <- {}/fields.gpkg (layer fields as int16, burned)", f.path().display());
+    assert!(run.ok().stdout.contains(&line), "{}", run.stdout);
+    f.run("").ok();
+    python(
+        &f,
+        "same('copy.tif', np.where(np.isnan(b := burned('fields.gpkg', ATTRIBUTE='id', nodata=-1)), -1, b).astype('i2'))",
+    );
+}
+
+#[test]
+fn mistakes() {
+    let f = adding("");
+    python(&f, "os.makedirs('x'); squares('x/big.gpkg', PLACES[:2] * 150)");
+    let message = |settings: &[&str]| {
+        let mut arguments = vec!["run".to_owned(), "job.toml".to_owned()];
+        for setting in settings {
+            arguments.extend(["--set".to_owned(), format!("inputs.other.{setting}")]);
+        }
+        let run = f.tilefn(&arguments);
+        let message = run.error(2).replace(f.path().to_str().unwrap(), "~");
+        let (place, message) = message.split_once(": ").unwrap();
+        assert!(place.starts_with("--set inputs.other."), "{place}");
+        message.strip_suffix("\n1 mistake in the job").unwrap().to_owned()
+    };
+    for (settings, expected) in [
+        (
+            &["layer=rivers"][..],
+            "inputs.other.layer: ~/fields.gpkg has no layer \"rivers\"\n  hint: it has: fields, roads",
+        ),
+        (
+            &["layer=2"],
+            "inputs.other.layer: ~/fields.gpkg has no layer 2, counted from 0\n  hint: it has: fields, roads",
+        ),
+        (
+            &["burn_attribute=crop"],
+            "inputs.other.burn_attribute: attribute \"crop\" of layer \"fields\" of ~/fields.gpkg is of type String, not a number\n  hint: its numeric attributes: fid, id, share",
+        ),
+        (
+            &["burn_attribute=height"],
+            "inputs.other.burn_attribute: layer \"fields\" of ~/fields.gpkg has no attribute \"height\"\n  hint: its numeric attributes: fid, id, share",
+        ),
+        (
+            &["burn_attribute=share"],
+            "inputs.other.burn_attribute: layer \"fields\" of ~/fields.gpkg, feature 1: uint8 can't hold 0.25\n  hint: set dtype to a type that can hold it",
+        ),
+        (
+            &["vector=x/big.gpkg", "burn_attribute=id"],
+            "inputs.other.burn_attribute: layer \"fields\" of ~/x/big.gpkg, feature 256: uint8 can't hold 256\n  hint: set dtype to a type that can hold it",
+        ),
+        (
+            &["crs=EPSG:4326"],
+            "inputs.other.crs: ~/fields.gpkg has a CRS of its own, EPSG:28355, which is not EPSG:4326\n  hint: leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with ogr2ogr -a_srs",
+        ),
+        (
+            &["vector=a.tif"],
+            "inputs.other.vector: ~/a.tif is a raster file, not a vector file: give it with `path = …`, not `vector = …`",
+        ),
+        (
+            &["vector=gone.gpkg"],
+            "inputs.other.vector: can't open ~/gone.gpkg: No such file or directory",
+        ),
+    ] {
+        assert_eq!(message(settings), expected);
+    }
+    let wrong = message(&["where=\"crops='wheat'\""]);
+    assert!(wrong.contains("inputs.other.where: ~/fields.gpkg: the filter \"crops='wheat'\" is wrong: "), "{wrong}");
+    let run = f.run("--set grid.reference=other");
+    assert_message(
+        &f,
+        run.error(2),
+        "--set grid.reference=other: grid.reference: other is a vector input, which has no pixels\n  hint: give a raster file or a raster input, or grid.crs, resolution and bounds\n1 mistake in the job",
+    );
+}
+
+#[test]
+fn what_burns_nothing_is_told() {
+    let f = adding("");
+    python(
+        &f,
+        "squares('none.gpkg', []); squares('far.gpkg', [(5000, 5000, 9)]); squares('bare.shp', PLACES, epsg=None, driver='ESRI Shapefile')",
+    );
+    for (setting, warning) in [
+        (
+            "where=id>1000",
+            "inputs.other.where: no feature of layer \"fields\" of ~/fields.gpkg satisfies \"id>1000\": nothing is burned",
+        ),
+        ("vector=none.gpkg", "inputs.other: layer \"fields\" of ~/none.gpkg has no features: nothing is burned"),
+        (
+            "vector=far.gpkg",
+            "inputs.other: layer \"fields\" of ~/far.gpkg lies outside the working grid: nothing is burned",
+        ),
+        (
+            "vector=bare.shp",
+            "inputs.other: layer \"bare\" of ~/bare.shp has no CRS: its coordinates are taken for the working grid's, EPSG:28355; set inputs.other.crs",
+        ),
+    ] {
+        let run = f.run(&format!("--overwrite --set inputs.other.{setting}"));
+        let said = run.ok().stderr.replace(f.path().to_str().unwrap(), "~");
+        assert!(said.contains(warning), "{said}");
+    }
+    python(&f, "same('add.tif', ramp(60, 80) + burned('bare.shp'))");
+    let run = f.run("--overwrite --set inputs.other.vector=bare.shp --set inputs.other.crs=EPSG:28355");
+    assert!(!run.ok().stderr.contains("has no CRS"), "{}", run.stderr);
+}
