@@ -7,6 +7,7 @@ mod dataset;
 pub(crate) mod destination;
 mod finish;
 mod lossy;
+mod passing;
 pub(crate) mod probe;
 mod progress;
 pub(crate) mod rehearsal;

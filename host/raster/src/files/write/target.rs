@@ -8,8 +8,9 @@ use crate::files::write::creation::Creation;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{TargetSpec, check, nodata_bits};
 use crate::files::write::staging::Staging;
+use crate::files::write::statistics::Summary;
 use crate::files::write::unfinished::{Checkpoint, Complete, Contents, HEAD, Unfinished, Written, head, mend};
-use crate::files::write::{dataset, finish};
+use crate::files::write::{dataset, finish, passing};
 use crate::{Error, Result};
 use gdal::Dataset;
 use grid::Window;
@@ -53,6 +54,8 @@ pub struct Target {
     geotiff: bool,
     /// Writes to `dataset`.
     blocks: BlockWriter,
+    /// Statistics and histogram, if the job wants any.
+    summary: Option<Summary>,
 }
 
 impl Target {
@@ -92,8 +95,9 @@ impl Target {
         let blank = if geotiff { Some(nodata_bits(&spec)?) } else { None };
         let blocks = BlockWriter::new(&dataset, spec.dtype, spec.tile.0, blank)
             .map_err(|reason| Error::Create { path: spec.path.clone(), reason })?;
+        let summary = Summary::new(&spec, passing::keeps_pixels(&spec, &dataset))?;
         let (broken, sealed) = (None, None);
-        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks })
+        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks, summary })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -117,6 +121,9 @@ impl Target {
             Some(dataset) => self.blocks.write(dataset, &window, data),
             None => Err(self.why_broken()),
         };
+        if let Some(summary) = &mut self.summary {
+            summary.pass(&window, data);
+        }
         written.map_err(|reason| {
             self.give_up(&reason);
             Error::Write { path: self.spec.path.clone(), window, reason }
@@ -130,6 +137,9 @@ impl Target {
     /// As [`Target::write`].
     pub fn skip(&mut self, window: Window) -> Result<()> {
         if self.geotiff {
+            if let Some(summary) = &mut self.summary {
+                summary.skip(&window);
+            }
             return Ok(());
         }
         let bits = nodata_bits(&self.spec)?;
@@ -322,7 +332,8 @@ impl Target {
             flush(dataset).map_err(self.failing("writing the last blocks"))?;
         }
         let file = self.geotiff.then_some(&*self.file);
-        finish::finish(dataset, file, &self.spec, progress).map_err(|(step, reason)| self.failing(step)(reason))?;
+        let finished = finish::finish(dataset, file, &self.spec, self.summary.as_mut(), progress);
+        finished.map_err(|(step, reason)| self.failing(step)(reason))?;
         if progress.stopped() {
             return Err(Error::Stopped { path: self.spec.path.clone() });
         }
