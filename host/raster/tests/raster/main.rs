@@ -12,6 +12,7 @@ mod damage;
 mod faults;
 mod formats;
 mod inspection;
+mod overviews;
 mod python;
 mod rehearsal;
 mod source;

@@ -3,6 +3,7 @@
 use crate::files::colors::ColorRamp;
 use crate::files::gdal::{call, dtype, pixels};
 use crate::files::layout::Layout;
+use crate::files::write::passing::Passed;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{RESAMPLING, TargetSpec, overview_levels};
 use crate::files::write::statistics::Summary;
@@ -16,18 +17,18 @@ use std::ptr;
 use tilefn_abi::DType;
 use types::Nodata;
 
-/// Adds statistics, colours and overviews as the job wants them. `summary` has the tiles that have passed; the others are read, from
+/// Adds statistics, colours and overviews as the job wants them. `passed` has what is known of the tiles that have passed; the others are read, from
 /// `file`, opened a second time, if the format allows that. The error has the step and the reason.
 pub(crate) fn finish(
     dataset: &mut Dataset,
     file: Option<&Path>,
     spec: &TargetSpec,
-    summary: Option<&mut Summary>,
+    passed: &mut Passed,
     progress: &mut Progress,
 ) -> Result<(), (&'static str, String)> {
     let levels = overview_levels(spec);
-    let parts = f64::from(u8::from(summary.is_some()) + u8::from(!levels.is_empty())).max(1.0);
-    if let Some(summary) = summary {
+    let parts = f64::from(u8::from(passed.summary.is_some()) + u8::from(!levels.is_empty())).max(1.0);
+    if let Some(summary) = &mut passed.summary {
         progress.step(1.0 / parts);
         let largest = compute(dataset, file, spec, summary, progress).map_err(|reason| ("statistics", reason))?;
         if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
@@ -36,7 +37,11 @@ pub(crate) fn finish(
     }
     if !levels.is_empty() {
         progress.step(1.0 / parts);
-        build_overviews(dataset, spec, &levels, progress).map_err(|reason| ("overviews", reason))?;
+        let made = match passed.levels.as_mut().filter(|levels| !levels.given_up()) {
+            Some(ready) => ready.complete(dataset, &mut reader(dataset, file, spec), &mut |part| progress.at(part)),
+            None => build_overviews(dataset, spec, &levels, progress),
+        };
+        made.map_err(|reason| ("overviews", reason))?;
     }
     progress.step(0.0);
     Ok(())
@@ -50,7 +55,7 @@ fn compute(
     summary: &mut Summary,
     progress: &mut Progress,
 ) -> Result<f64, String> {
-    read_missing(dataset, file, spec, summary, progress)?;
+    summary.read_missing(&mut reader(dataset, file, spec), &mut |part| progress.at(part))?;
     let mut largest = 0.0f64;
     for (number, found) in (1..).zip(summary.results()) {
         if found.infinite > 0 {
@@ -69,27 +74,24 @@ fn compute(
     Ok(largest)
 }
 
-/// Reads the tiles that have not passed.
-fn read_missing(
-    dataset: &Dataset,
-    file: Option<&Path>,
-    spec: &TargetSpec,
-    summary: &mut Summary,
-    progress: &mut Progress,
-) -> Result<(), String> {
-    let mut reader = None;
-    let mut read = |band: usize, window: &Window, bytes: &mut [u8]| {
-        if let (None, Some(file)) = (&reader, file) {
+/// Reads windows of what has been written, from `file`, opened a second time, if there is one.
+fn reader<'a>(
+    dataset: &'a Dataset,
+    file: Option<&'a Path>,
+    spec: &'a TargetSpec,
+) -> impl FnMut(usize, &Window, &mut [u8]) -> Result<(), String> + use<'a> {
+    let mut second = None;
+    move |band, window, bytes| {
+        if let (None, Some(file)) = (&second, file) {
             let (opened, messages) = call::watch(|| Dataset::open(file));
-            reader = Some(opened.map_err(|e| messages.reason(&e.to_string()))?);
+            second = Some(opened.map_err(|e| messages.reason(&e.to_string()))?);
         }
         let bands = [c_int::try_from(band + 1).map_err(|e| e.to_string())?];
         let layout = Layout::packed(window.rows, window.cols, spec.dtype.size());
         let layout = layout.ok_or_else(|| format!("{window} is too large"))?;
         let dtype = dtype::to_gdal(spec.dtype);
-        pixels::read(reader.as_ref().unwrap_or(dataset), &bands, window, dtype, bytes, &layout)
-    };
-    summary.read_missing(&mut read, &mut |part| progress.at(part))
+        pixels::read(second.as_ref().unwrap_or(dataset), &bands, window, dtype, bytes, &layout)
+    }
 }
 
 /// Gives the values from 0 to `largest` the colours of the ramp. Nodata is transparent.

@@ -11,11 +11,12 @@ mod histogram;
 mod moments;
 mod spread;
 mod text;
-mod tree;
 
 use crate::files::fill::pixel_bytes;
 use crate::files::layout::buffer_len;
+use crate::files::write::passing::{Read, index_of, tiling};
 use crate::files::write::spec::{TargetSpec, nodata_bits};
+use crate::files::write::tree::Tree;
 use counts::{Counts, Scratch};
 use grid::{Tile, Tiling, Window};
 use histogram::{Histogram, MOST_BINS, MOST_CLASSES};
@@ -23,13 +24,9 @@ use moments::{CHUNK, Moments};
 use spread::Spread;
 use text::general;
 use tilefn_abi::DType;
-use tree::Tree;
 
 /// Bytes that are read at a time.
 const READ: usize = 4 << 20;
-
-/// Reads a window of a band, from 0, into bytes that have room for just that.
-pub(crate) type Read<'a> = dyn FnMut(usize, &Window, &mut [u8]) -> Result<(), String> + 'a;
 
 /// Collects what the job wants to know of all bands.
 #[derive(Debug)]
@@ -86,8 +83,7 @@ impl Summary {
         }
         let nodata = spec.nodata.map(|_| nodata_bits(spec)).transpose()?;
         let (rows, cols) = (spec.grid.rows, spec.grid.cols);
-        let tiling = Tiling::new(rows, cols, spec.tile.0.clamp(1, rows.max(1)), spec.tile.1.clamp(1, cols.max(1)));
-        let tiling = tiling.map_err(|e| crate::Error::Create { path: spec.path.clone(), reason: e.to_string() })?;
+        let tiling = tiling(spec)?;
         let (statistics, histogram, thematic) = (spec.statistics, spec.histogram, spec.thematic);
         let kind = Kind { dtype: spec.dtype, nodata, statistics, histogram, thematic };
         let bands = (0..spec.bands).map(|_| Band::new(kind)).collect();
@@ -124,11 +120,7 @@ impl Summary {
 
     /// The number of the tile that is this window. If it isn't one, or has come before, all tiles are read at the end.
     fn passing(&mut self, window: &Window) -> Option<u64> {
-        let (rows, cols) = self.tiling.tile_size();
-        let at = |first: i64, side: u32| u64::try_from(first).ok()?.checked_div(side.into());
-        let index = at(window.row, rows).zip(at(window.col, cols));
-        let index = index.map(|(row, col)| row * u64::from(self.tiling.matrix_cols()) + col);
-        let index = index.filter(|index| self.tiling.tile(*index).is_some_and(|tile| tile.window == *window));
+        let index = index_of(&self.tiling, window);
         let index = index.filter(|index| self.passing && !self.tiles.has(*index));
         if index.is_none() && self.passing {
             self.forget();
