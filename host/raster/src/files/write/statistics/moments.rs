@@ -30,27 +30,27 @@ impl Moments {
     pub(crate) fn of(values: &[f64]) -> Self {
         let (mut count, mut sum) = ([0.0; LANES], [0.0; LANES]);
         let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        for part in values.chunks(LANES) {
-            let lanes = count.iter_mut().zip(&mut sum).zip(&mut min).zip(&mut max);
-            for ((((count, sum), min), max), value) in lanes.zip(part) {
-                *count += f64::from(u8::from(!value.is_nan()));
-                *sum += if value.is_nan() { 0.0 } else { *value };
-                *min = if *value < *min { *value } else { *min };
-                *max = if *value > *max { *value } else { *max };
+        each(values, |values| {
+            let lanes = count.iter_mut().zip(&mut sum).zip(min.iter_mut().zip(&mut max));
+            for (((count, sum), (min, max)), value) in lanes.zip(values) {
+                *count += if value.is_nan() { 0.0 } else { 1.0 };
+                *sum += if value.is_nan() { 0.0 } else { value };
+                *min = if value < *min { value } else { *min };
+                *max = if value > *max { value } else { *max };
             }
-        }
+        });
         let count: f64 = count.iter().sum();
         if count == 0.0 {
             return Self::default();
         }
         let mean = sum.iter().sum::<f64>() / count;
         let mut squares = [0.0; LANES];
-        for part in values.chunks(LANES) {
-            for (squares, value) in squares.iter_mut().zip(part) {
+        each(values, |values| {
+            for (squares, value) in squares.iter_mut().zip(values) {
                 let distance = if value.is_nan() { 0.0 } else { value - mean };
                 *squares += distance * distance;
             }
-        }
+        });
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of a chunk")]
         let count = count as u64;
         let (min, max) =
@@ -75,6 +75,17 @@ impl Moments {
         self.count += other.count;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+    }
+}
+
+/// Calls `each` with the numbers, one for each lane; NaN fills the last ones up.
+fn each(values: &[f64], mut each: impl FnMut([f64; LANES])) {
+    let (whole, rest) = values.as_chunks::<LANES>();
+    whole.iter().for_each(|values| each(*values));
+    if !rest.is_empty() {
+        let mut values = [f64::NAN; LANES];
+        values.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        each(values);
     }
 }
 

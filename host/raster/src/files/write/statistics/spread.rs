@@ -4,8 +4,10 @@
 //! bins than there may be, so it follows from the range alone. When the range grows, neighbours are merged, which is exact: the result
 //! doesn't depend on the order.
 
-/// Bits of a double's fraction: a bin's number must not need more.
+/// Bits of a double's fraction.
 const FRACTION: i32 = 52;
+/// Bits that a bin's number may have, so that [`floor`] is right.
+const BITS: i32 = 50;
 /// Exponents that the width may have, so that neither it nor its inverse is 0 or infinite.
 const EXPONENTS: (i32, i32) = (-1000, 1016);
 
@@ -22,12 +24,14 @@ pub(crate) struct Spread {
     /// The first bin's lower edge, in widths.
     first: i64,
     counts: Vec<u64>,
+    /// Room for the bins of the numbers that are being added.
+    bins: Vec<u32>,
 }
 
 impl Spread {
     pub(crate) const fn new(most: usize, integers: bool) -> Self {
         let least = if integers { 0 } else { EXPONENTS.0 };
-        Self { most, least, range: None, exponent: EXPONENTS.0, first: 0, counts: Vec::new() }
+        Self { most, least, range: None, exponent: EXPONENTS.0, first: 0, counts: Vec::new(), bins: Vec::new() }
     }
 
     /// Adds numbers from `min` to `max`. NaN is left out.
@@ -36,18 +40,18 @@ impl Spread {
         if self.range != Some((low, high)) {
             self.cover(low, high);
         }
-        let (inverse, first) = (power(-self.exponent), self.first);
-        let mut others = 0;
-        for value in values {
-            // No branch: what doesn't count goes to the lowest value's bin, and is taken out again.
-            let value = if value.is_nan() { min } else { *value };
-            let bin = floor(value * inverse).wrapping_sub(first);
-            if let Some(count) = usize::try_from(bin).ok().and_then(|bin| self.counts.get_mut(bin)) {
+        let (inverse, first) = (power(-self.exponent), self.first as f64);
+        // No branch: what doesn't count goes to the lowest value's bin, and is taken out again.
+        let bin = |value: f64| low_bits(floor((if value.is_nan() { min } else { value }) * inverse) - first);
+        self.bins.clear();
+        self.bins.extend(values.iter().map(|value| bin(*value)));
+        for bin in &self.bins {
+            if let Some(count) = usize::try_from(*bin).ok().and_then(|bin| self.counts.get_mut(bin)) {
                 *count += 1;
             }
         }
-        values.iter().for_each(|value| others += u64::from(value.is_nan()));
-        let lowest = usize::try_from(floor(min * inverse).wrapping_sub(first)).unwrap_or_default();
+        let others: u64 = values.iter().map(|value| u64::from(value.is_nan())).sum();
+        let lowest = usize::try_from(bin(min)).unwrap_or_default();
         if let Some(count) = self.counts.get_mut(lowest) {
             *count -= others;
         }
@@ -59,10 +63,11 @@ impl Spread {
         if self.range.is_some() {
             self.coarsen(exponent);
         } else {
-            (self.exponent, self.first) = (exponent, floor(low * power(-exponent)));
+            (self.exponent, self.first) = (exponent, whole(floor(low * power(-exponent))));
         }
         self.range = Some((low, high));
-        let (first, last) = (floor(low * power(-exponent)), floor(high * power(-exponent)));
+        let edge = |value: f64| whole(floor(value * power(-exponent)));
+        let (first, last) = (edge(low), edge(high));
         let before = usize::try_from(self.first.saturating_sub(first)).unwrap_or_default();
         self.counts.splice(0..0, std::iter::repeat_n(0, before));
         self.first = first;
@@ -72,12 +77,12 @@ impl Spread {
     /// The smallest exponent with which the range needs at most `most` bins.
     fn exponent_for(&self, low: f64, high: f64, most: usize) -> i32 {
         let most = most as f64;
-        let magnitude = exponent_of(low.abs().max(high.abs())) - FRACTION;
+        let magnitude = exponent_of(low.abs().max(high.abs())) - BITS;
         let about = exponent_of(high / most - low / most) - 1;
         let mut exponent = magnitude.max(about).clamp(self.least, EXPONENTS.1);
         loop {
             let inverse = power(-exponent);
-            let bins = floor(high * inverse).saturating_sub(floor(low * inverse)) as f64 + 1.0;
+            let bins = floor(high * inverse) - floor(low * inverse) + 1.0;
             if bins <= most || exponent == EXPONENTS.1 {
                 return exponent;
             }
@@ -145,11 +150,28 @@ fn exponent_of(value: f64) -> i32 {
     i32::try_from((value.to_bits() >> FRACTION) & 0x7ff).unwrap_or_default() - 1023
 }
 
-/// The largest whole number that isn't greater, for numbers that 64 bits hold. (`f64::floor` is a call on most processors.)
-fn floor(value: f64) -> i64 {
+/// The largest whole number that isn't greater, for numbers of up to [`BITS`] bits. (`f64::floor` is a call on most processors, and a cast
+/// isn't done for several at once.)
+fn floor(value: f64) -> f64 {
+    // So large that the sum has no fraction.
+    const LARGE: f64 = 6_755_399_441_055_744.0;
+    let nearest = (value + LARGE) - LARGE;
+    if nearest > value { nearest - 1.0 } else { nearest }
+}
+
+/// A whole number from 0 as an integer; others become some number.
+fn low_bits(value: f64) -> u32 {
+    const LARGE: f64 = 4_503_599_627_370_496.0;
+    #[expect(clippy::cast_possible_truncation, reason = "the number of a bin")]
+    let bits = (value + LARGE).to_bits() as u32;
+    bits
+}
+
+/// A whole number of up to [`BITS`] bits.
+fn whole(value: f64) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "it is clamped to the type's range")]
     let whole = value as i64;
-    whole - i64::from(value < whole as f64)
+    whole
 }
 
 #[cfg(test)]
