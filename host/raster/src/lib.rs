@@ -6,11 +6,13 @@ mod burn_spec;
 mod error;
 #[cfg_attr(not(feature = "gdal"), path = "without_gdal.rs")]
 mod files;
+mod mosaic_spec;
 mod source_spec;
 
 pub use burn_spec::{Burn, BurnSpec, burned_bits};
 pub use error::Error;
 pub use files::*;
+pub use mosaic_spec::MosaicSpec;
 pub use source_spec::{Found, Resampled, SourceBand, SourceSpec, Way};
 
 /// Whether this build can read files at all.

@@ -12,7 +12,7 @@ mod value;
 
 pub use location::Location;
 pub use log::LogLine;
-pub use names::{Edge, Footprint, Resampling, WorkerKind};
+pub use names::{Edge, Footprint, MosaicRule, Resampling, WorkerKind};
 pub use nodata::{Nodata, NotRepresentable};
 pub use pixel::{Fit, Number, Pixel, holds_all};
 pub use tilefn_abi::DType;

@@ -91,4 +91,18 @@ names! {
         /// Third quartile.
         Q3 = "q3",
     }
+
+    /// Which value a pixel of a mosaic has where several files have a valid one.
+    pub enum MosaicRule {
+        /// That of the first file.
+        First = "first",
+        /// That of the last file.
+        Last = "last",
+        /// The mean.
+        Mean = "mean",
+        /// The smallest.
+        Min = "min",
+        /// The largest.
+        Max = "max",
+    }
 }

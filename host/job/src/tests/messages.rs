@@ -89,7 +89,7 @@ fn inputs() {
         (
             "path = 'x'\nresampling = 'near'",
             "5:14: inputs.a.resampling: expected one of \"nearest\", \"bilinear\", \"cubic\", \"cubicspline\", \"lanczos\", \"average\", \"rms\", \
-             \"mode\", \"max\", \"min\", \"med\", \"q1\", \"q3\", \"sum\", found \"near\"\n  hint: did you mean \"nearest\"?",
+             \"mode\", \"max\", \"min\", \"med\", \"q1\", \"q3\", found \"near\"\n  hint: did you mean \"nearest\"?",
         ),
         (
             "path = 'x'\ncrs = 32633",

@@ -21,6 +21,7 @@ pub use inspect::fingerprint::{Fingerprint, fingerprints};
 pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
 pub use inspect::vector::{AttributeInfo, LayerInfo, VectorInfo, inspect_vector};
 pub use read::burn::{Burner, Selection};
+pub use read::mosaic::Mosaic;
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
 pub use resample::extent::Overlay;

@@ -15,6 +15,7 @@ mod damage;
 mod faults;
 mod formats;
 mod inspection;
+mod mosaic;
 mod python;
 mod rehearsal;
 mod resample;

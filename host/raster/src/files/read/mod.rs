@@ -3,6 +3,7 @@
 pub(crate) mod burn;
 mod convert;
 mod halo;
+pub(crate) mod mosaic;
 mod place;
 mod resampled;
 pub(crate) mod source;
