@@ -207,6 +207,33 @@ fn land_cover_histogram() {
 }
 
 #[test]
+fn zonal() {
+    let example = Example::new("zonal");
+    let zones = "examples/zonal/districts.geojson";
+    std::fs::copy(Path::new(ROOT).join(zones), example.folder.path().join(zones)).unwrap();
+    for tiles in TILES {
+        example.run(&tiles.replace("--overwrite", "")).ok();
+        let expected = example.folder.python(
+            "
+            scene = gdal.Open('demo/data/olinda/L7_ETMs.tif')
+            zones = gdal.GetDriverByName('MEM').Create('', scene.RasterXSize, scene.RasterYSize, 1, gdal.GDT_Int32)
+            zones.SetGeoTransform(scene.GetGeoTransform())
+            zones.SetProjection(scene.GetProjection())
+            districts = gdal.OpenEx('examples/zonal/districts.geojson')
+            gdal.RasterizeLayer(zones, [1], districts.GetLayer(0), options=['ATTRIBUTE=id'])
+            zones, values = zones.ReadAsArray(), scene.GetRasterBand(4).ReadAsArray().astype('f8')
+            result = {}
+            for zone in (101, 102, 7):
+                v = values[zones == zone]
+                result[str(zone)] = {'count': v.size, 'mean': v.mean(), 'min': v.min(), 'max': v.max()}
+                assert v.size > 500
+            ",
+        );
+        assert_eq!(example.report()["result"], expected);
+    }
+}
+
+#[test]
 fn tasselled_cap() {
     let example = Example::new("tasselled-cap");
     for tiles in TILES {

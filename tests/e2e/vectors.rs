@@ -266,10 +266,7 @@ fn mistakes() {
             &["vector=a.tif"],
             "inputs.other.vector: ~/a.tif is a raster file, not a vector file: give it with `path = …`, not `vector = …`",
         ),
-        (
-            &["vector=gone.gpkg"],
-            "inputs.other.vector: can't open ~/gone.gpkg: No such file or directory",
-        ),
+        (&["vector=gone.gpkg"], "inputs.other.vector: can't open ~/gone.gpkg: No such file or directory"),
     ] {
         assert_eq!(message(settings), expected);
     }

@@ -56,7 +56,9 @@ fn check<T: types::Pixel>(dtype: &str, nodata: &str) {
         let mark = if dtype.starts_with("float") { f64::NAN.to_bits() } else { 0 };
         let spec = MosaicSpec { parts: parts.clone(), rule, mark };
         let mut mosaic = Mosaic::new(&spec, 2);
-        for window in [Window::new(0, 0, 30, 40), Window::new(4, 10, 9, 20), Window::new(29, 0, 1, 3), Window::new(12, 0, 18, 40)] {
+        for window in
+            [Window::new(0, 0, 30, 40), Window::new(4, 10, 9, 20), Window::new(29, 0, 1, 3), Window::new(12, 0, 18, 40)]
+        {
             let pixels = window.pixels() as usize;
             let mut out = vec![0; 2 * pixels * size_of::<T>()];
             let found = mosaic.read(window, &mut out).unwrap();
@@ -64,12 +66,18 @@ fn check<T: types::Pixel>(dtype: &str, nodata: &str) {
                 let other = found.marks.iter().find(|(other, _)| *other == band);
                 let mark = other.map_or(Some(mark), |(_, mark)| *mark).map(T::from_bits);
                 for (i, value) in plane.iter().enumerate() {
-                    let (row, col) = (window.row as usize + i / window.cols as usize, window.col as usize + i % window.cols as usize);
+                    let (row, col) = (
+                        window.row as usize + i / window.cols as usize,
+                        window.col as usize + i % window.cols as usize,
+                    );
                     let expected = expected[(band * 30 + row) * 40 + col];
                     let invalid = value.is_nan() || mark == Some(*value);
                     assert_eq!(invalid, expected.is_nan(), "{name} {dtype} {window} band {band} at {row}, {col}");
                     let found = value.number().as_float();
-                    assert!(invalid || (found - expected).abs() <= 1e-5 * expected.abs(), "{name} {dtype} {window}: {found}, expected {expected}");
+                    assert!(
+                        invalid || (found - expected).abs() <= 1e-5 * expected.abs(),
+                        "{name} {dtype} {window}: {found}, expected {expected}"
+                    );
                 }
             }
         }

@@ -116,7 +116,13 @@ struct Merged {
 }
 
 /// Adds a file's valid pixels, which are those without its mark.
-fn add<T: Pixel>(merged: &mut Merged, rule: MosaicRule, (from, mark): (&[u8], Option<u64>), to: &mut [u8], at: Range<usize>) {
+fn add<T: Pixel>(
+    merged: &mut Merged,
+    rule: MosaicRule,
+    (from, mark): (&[u8], Option<u64>),
+    to: &mut [u8],
+    at: Range<usize>,
+) {
     let mark = mark.map(T::from_bits);
     let counts = merged.counts.get_mut(at.clone()).unwrap_or_default();
     let mut sums = merged.sums.get_mut(at).unwrap_or_default().iter_mut();
