@@ -35,6 +35,8 @@ mod sample;
 mod schema;
 #[cfg(feature = "gdal")]
 mod signals;
+#[cfg(feature = "gdal")]
+mod stats;
 
 #[cfg(feature = "gdal")]
 #[cfg_attr(not(feature = "aws"), path = "without_detach.rs")]

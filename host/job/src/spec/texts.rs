@@ -38,3 +38,15 @@ pub fn tags(_: &mut SchemaGenerator) -> Schema {
         "x-hint": "for example: tags = { project = \"ndvi\" }",
     })
 }
+
+/// Metadata items of a file. GDAL keeps them as `KEY=text`.
+pub fn metadata(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[^=:]+$" },
+        "additionalProperties": { "type": "string" },
+        "examples": [{ "SENSOR": "MSI" }],
+        "x-expected": "a table of texts",
+        "x-hint": "for example: metadata = { SENSOR = \"MSI\" }",
+    })
+}

@@ -20,6 +20,7 @@ pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
 pub use write::destination::{destination, stale};
+pub use write::existing::{BandStatistics, complete};
 pub use write::probe::probe;
 pub use write::rehearsal::Rehearsal;
 pub use write::spec::{Overviews, TargetSpec};

@@ -9,6 +9,7 @@
 )]
 
 mod damage;
+mod existing;
 mod faults;
 mod formats;
 mod inspection;

@@ -22,9 +22,10 @@ def value(dtype, bands, rows, cols, nodata):
         a[(r // 3 + c // 2) % 4 == 0] = nodata
     return a
 
-def build(name, levels, method, interleave='BAND'):
+def build(name, levels, method, interleave=None):
     ours = gdal.Open(name)
-    first = ours.GetRasterBand(1)
+    # GDAL goes by it even if there is one band.
+    interleave = interleave or ('BAND' if ours.RasterCount > 1 else 'PIXEL')
     copy = gdal.GetDriverByName('GTiff').CreateCopy(
         'copy.tif', ours, options=['TILED=YES', 'COPY_SRC_OVERVIEWS=NO', 'INTERLEAVE=' + interleave])
     copy.BuildOverviews(method, [])
@@ -122,7 +123,7 @@ fn nearest() {
             let spec = TargetSpec {
                 nodata,
                 tile: tile_size,
-                bands: 1 + n as u32 % 3,
+                bands: 1 + (n as u32 + size.0) % 3,
                 ..spec(dir.path(), &name, size, dtype, "nearest", &[2, 3, 8, 16])
             };
             let mut target = Target::create(spec.clone()).unwrap();
@@ -266,6 +267,20 @@ fn resumed_skipped_and_other_windows() {
         }
     }
     python(dir.path(), &checks);
+}
+
+/// The option alone decides from what GDAL takes a level, even of a file with one band.
+#[test]
+fn one_band_apart() {
+    let dir = folder();
+    let options = vec!["interleave=band".to_owned()];
+    let spec = TargetSpec { options, ..spec(dir.path(), "a.tif", (300, 517), DType::UInt16, "nearest", &[2, 4, 8]) };
+    let mut target = Target::create(spec.clone()).unwrap();
+    let count = tiling(&spec).count();
+    write_tiles(&mut target, 0..count);
+    assert_eq!(ready(dir.path(), &mut target), 3);
+    target.finish(&mut |_| true).unwrap();
+    python(dir.path(), &format!("{CHECK}build('a.tif', [2, 4, 8], 'NEAREST', 'BAND')"));
 }
 
 /// Levels of which a tile has a part of a pixel row, or none at all.

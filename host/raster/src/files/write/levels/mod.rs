@@ -73,7 +73,7 @@ impl Levels {
         if creation.direct && !creation.is_geotiff() {
             return Err("the format has no empty ones");
         }
-        if creation.direct && spec.bands > 1 && value(&creation.options, "INTERLEAVE") != Some("BAND") {
+        if creation.direct && spec.bands > 1 && !is_apart(&creation) {
             return Err("the file has the bands of a pixel together");
         }
         if matches!(spec.dtype, DType::UInt64 | DType::Int64) && spec.nodata.is_some() {
@@ -92,6 +92,9 @@ impl Levels {
             return Err("the raster is too wide to keep their blocks");
         }
         let method = spec.overview_resampling.as_deref().unwrap_or("nearest");
+        if !factors.is_sorted_by(|a, b| a < b) {
+            return Err("they aren't in order");
+        }
         if method.eq_ignore_ascii_case("nearest") {
             return Ok(Method::Nearest);
         }
@@ -102,7 +105,7 @@ impl Levels {
             return Err("GDAL averages such values in its own way");
         }
         // GDAL makes each level from the one before.
-        let nested = factors.iter().zip(factors.iter().skip(1)).all(|(a, b)| b > a && b.is_multiple_of(*a));
+        let nested = factors.iter().zip(factors.iter().skip(1)).all(|(a, b)| b.is_multiple_of(*a));
         let largest = factors.last().copied().unwrap_or(1);
         let whole =
             |side: u32, tile: u32| side.is_multiple_of(largest) && (tile.is_multiple_of(largest) || tile >= side);
@@ -139,13 +142,19 @@ impl Levels {
             return Ok(None);
         }
         let blank = Some(nodata_bits(spec)?);
-        let mut levels = Vec::new();
+        let mut levels: Vec<Level> = Vec::new();
+        // GDAL takes the levels of a file whose bands lie apart from the file, and each of all other files from the level before.
+        let apart = spec.bands > 1 || Creation::plan(spec).is_ok_and(|creation| is_apart(&creation));
         for (index, factor) in factors.iter().enumerate() {
             let factor = u32::try_from(*factor).unwrap_or(1);
             let level = level(dataset, index).map_err(failed)?;
             let blocks = BlockWriter::with_room(&level, spec.dtype, spec.tile.0.div_ceil(factor), blank, &ROOM)
                 .map_err(failed)?;
-            let side = |side: u32| Nearest::new(side, side.div_ceil(factor));
+            let before: Vec<_> = levels.iter().rev().filter(|_| !apart).map(|level| level.factor).collect();
+            let side = |side: u32| {
+                let factors = [factor].into_iter().chain(before.iter().copied()).chain([1]);
+                Nearest::new(factors.map(|factor| side.div_ceil(factor)).collect())
+            };
             let (rows, cols) = (side(spec.grid.rows), side(spec.grid.cols));
             levels.push(Level { factor, rows, cols, blocks, pixels: Vec::new() });
         }
@@ -268,6 +277,11 @@ impl Level {
         let plane = buffer_len(1, window, size).filter(|plane| *plane > 0)?;
         data.chunks_exact(plane).try_for_each(|plane| pick(plane, width, &rows, &cols, size, &mut self.pixels))
     }
+}
+
+/// Whether the options say that the bands lie apart, even if there is only one.
+fn is_apart(creation: &Creation) -> bool {
+    value(&creation.options, "INTERLEAVE").is_some_and(|value| value.eq_ignore_ascii_case("BAND"))
 }
 
 /// Whether the file has just these levels, and bands that GDAL looks at one by one.

@@ -2,28 +2,31 @@
 
 use tilefn_abi::DType;
 
-/// For each pixel along one side of a level: which pixel of the raster GDAL's method "nearest" takes. Both sides are in pixels.
-#[derive(Clone, Copy, Debug)]
+/// For each pixel along one side of a level: which pixel of the raster GDAL's method "nearest" takes.
+#[derive(Clone, Debug)]
 pub(crate) struct Nearest {
-    raster: u32,
-    level: u32,
+    /// Pixels along this side of the level, of the one that it is taken from, and so on, to the raster itself.
+    sides: Vec<u32>,
 }
 
 impl Nearest {
-    pub(crate) const fn new(raster: u32, level: u32) -> Self {
-        Self { raster, level }
+    /// `sides` are the pixels along one side of the level, of the one that it is taken from, and so on, to the raster itself.
+    pub(crate) const fn new(sides: Vec<u32>) -> Self {
+        Self { sides }
     }
 
     /// The raster's pixel that the level's pixel takes its value from.
     pub(crate) fn source(&self, pixel: u32) -> u32 {
-        let ratio = f64::from(self.raster) / f64::from(self.level.max(1));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is clamped to the type's range"
-        )]
-        let source = (0.5 + f64::from(pixel) * ratio) as u32;
-        source
+        self.sides.iter().zip(self.sides.iter().skip(1)).fold(pixel, |pixel, (level, from)| {
+            let ratio = f64::from(*from) / f64::from((*level).max(1));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is clamped to the type's range"
+            )]
+            let source = (0.5 + f64::from(pixel) * ratio) as u32;
+            source
+        })
     }
 
     /// The level's pixels, from the first to before the last, that take theirs from the raster's pixels `from..to`.
@@ -33,7 +36,7 @@ impl Nearest {
 
     /// The level's first pixel whose source isn't before `at`.
     fn first_from(&self, at: u32) -> u32 {
-        let (mut low, mut high) = (0, self.level);
+        let (mut low, mut high) = (0, self.sides.first().copied().unwrap_or_default());
         while low < high {
             let middle = low + (high - low) / 2;
             if self.source(middle) < at { low = middle + 1 } else { high = middle }
@@ -147,8 +150,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pixel_of_a_level_is_of_one_tile(raster in 1u32..5000, level in 1u32..70, tile in 1u32..600) {
-            let side = Nearest::new(raster, raster.div_ceil(level));
+        fn every_pixel_of_a_level_is_of_one_tile(
+            raster in 1u32..5000, before in 1u32..9, level in 1u32..70, tile in 1u32..600,
+        ) {
+            let level = level.max(before);
+            let side = Nearest::new(vec![raster.div_ceil(level), raster.div_ceil(before), raster]);
             let mut next = 0;
             for from in (0..raster).step_by(tile as usize) {
                 let to = raster.min(from + tile);

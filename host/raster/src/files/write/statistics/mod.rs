@@ -69,10 +69,9 @@ enum Band {
 pub(crate) struct Computed {
     /// Keys and texts to be stored.
     pub(crate) items: Vec<(&'static str, String)>,
-    /// The largest valid value that is finite.
-    pub(crate) max: Option<f64>,
-    /// Valid values that are left out since they are infinite.
-    pub(crate) infinite: u64,
+    pub(crate) moments: Moments,
+    /// Median and mode, if there is a histogram.
+    pub(crate) middle: Option<(f64, f64)>,
 }
 
 impl Summary {
@@ -227,8 +226,8 @@ impl Summary {
             };
             Computed {
                 items: items(kind, self.pixels, &moments, histogram.as_ref()),
-                max: (moments.count > 0).then_some(max),
-                infinite: moments.infinite,
+                middle: histogram.map(|histogram| (histogram.median(), histogram.mode())),
+                moments,
             }
         };
         self.bands.iter().enumerate().map(result).collect()
