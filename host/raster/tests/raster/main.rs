@@ -14,6 +14,7 @@ mod faults;
 mod formats;
 mod inspection;
 mod overviews;
+mod passing;
 mod python;
 mod rehearsal;
 mod source;

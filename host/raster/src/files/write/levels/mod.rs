@@ -12,7 +12,7 @@ use crate::files::write::assemble::Room;
 use crate::files::write::blocks::BlockWriter;
 use crate::files::write::creation::{Creation, value};
 use crate::files::write::passing::{Read, index_of, tiling};
-use crate::files::write::spec::{TargetSpec, nodata_bits, overview_levels};
+use crate::files::write::spec::{Overviews, TargetSpec, nodata_bits, overview_levels};
 use crate::files::write::tree::Tree;
 use gdal::{Dataset, config};
 use grid::{Tiling, Window};
@@ -121,8 +121,9 @@ impl Levels {
             Ok(_) if keeps_pixels => {}
             Ok(_) => return Ok(None),
             Err(reason) => {
-                // For who looks for the reason with `TILEFN_LOG`.
-                tracing::debug!("{}: overviews are not made while tiles pass: {reason}", spec.path);
+                if spec.overviews != Overviews::None {
+                    tracing::info!("{}: overviews are built at the end: {reason}", spec.path);
+                }
                 return Ok(None);
             }
         }
