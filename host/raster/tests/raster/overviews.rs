@@ -149,9 +149,9 @@ assert np.array_equal(read('{name}').reshape({b}, *{size:?}).view('{dtype}'), va
     python(dir.path(), &checks);
 }
 
-/// Averages of each level are made of the level before, where tiles are whole pixels of all levels.
+/// Averages and most frequent values of each level are made of the level before, where tiles are whole pixels of all levels.
 #[test]
-fn average() {
+fn average_and_mode() {
     let dir = folder();
     let mut checks = CHECK.to_owned();
     let nan = Some(Nodata::Float(f64::NAN));
@@ -162,22 +162,26 @@ fn average() {
         (DType::Float32, &[nan]),
     ] {
         for (n, nodata) in nodatas.iter().enumerate() {
-            for levels in [&[2, 4, 8, 16][..], &[3], &[4, 16], &[2, 6]] {
+            let some =
+                [("average", &[2, 4, 8, 16][..]), ("average", &[3]), ("average", &[4, 16]), ("average", &[2, 6])];
+            let modes = [("mode", &[2, 4, 16][..]), ("mode", &[3])];
+            let modes = modes.into_iter().filter(|_| dtype != DType::Float32);
+            for (method, levels) in some.into_iter().chain(modes) {
                 let largest = *levels.last().unwrap();
                 let size = (largest * 20, largest * 33);
-                let name = format!("{}-{n}-{largest}-{}.tif", dtype.name(), levels.len());
+                let name = format!("{}-{n}-{largest}-{}-{method}.tif", dtype.name(), levels.len());
                 let spec = TargetSpec {
                     nodata: *nodata,
                     tile: (largest * 4, largest * 8),
                     bands: 2,
-                    ..spec(dir.path(), &name, size, dtype, "average", levels)
+                    ..spec(dir.path(), &name, size, dtype, method, levels)
                 };
                 let mut target = Target::create(spec.clone()).unwrap();
                 let count = tiling(&spec).count();
                 write_tiles(&mut target, (0..count).rev());
                 assert_eq!(ready(dir.path(), &mut target), levels.len(), "{name}");
                 target.finish(&mut |_| true).unwrap();
-                checks.push_str(&format!("build('{name}', {levels:?}, 'AVERAGE')\n"));
+                checks.push_str(&format!("build('{name}', {levels:?}, '{}')\n", method.to_uppercase()));
             }
         }
     }
@@ -195,7 +199,7 @@ fn what_does_not_fit_is_left_to_gdal() {
         ..spec
     };
     for (spec, method) in [
-        (plain("mode.tif", "mode"), "MODE"),
+        (TargetSpec { dtype: DType::Float32, ..plain("mode.tif", "mode") }, "MODE"),
         (plain("cubic.tif", "cubic"), "CUBIC"),
         (TargetSpec { tile: (127, 128), ..plain("unaligned.tif", "average") }, "AVERAGE"),
         (spec(dir.path(), "cut.tif", (510, 512), DType::UInt8, "average", &[2, 4]), "AVERAGE"),
@@ -224,7 +228,7 @@ fn resumed_skipped_and_other_windows() {
     let dir = folder();
     let mut checks = CHECK.to_owned();
     for (driver, ending) in [("GTiff", "tif"), ("COG", "cog")] {
-        for method in ["nearest", "average"] {
+        for method in ["nearest", "average", "mode"] {
             let named = |what: &str| TargetSpec {
                 driver: Some(driver.into()),
                 nodata: Some(Nodata::Int(0)),

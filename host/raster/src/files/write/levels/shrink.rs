@@ -74,6 +74,50 @@ pub(crate) fn pick(
     Some(())
 }
 
+/// Types whose most frequent values are known to be GDAL's, which has them as floats.
+pub(crate) const fn has_modes(dtype: DType) -> bool {
+    matches!(dtype, DType::UInt8 | DType::UInt16 | DType::Int16)
+}
+
+/// Takes the most frequent value of each square of `factor` × `factor` pixels of a plane that has `width` pixels in a row, of several the
+/// one that is so first. `nodata` has a pixel in memory order.
+pub(crate) fn modes<const SIZE: usize>(
+    plane: &[u8],
+    width: usize,
+    factor: usize,
+    nodata: Option<[u8; SIZE]>,
+    out: &mut Vec<u8>,
+) {
+    let mut seen: Vec<([u8; SIZE], u32)> = Vec::new();
+    for rows in plane.as_chunks::<SIZE>().0.chunks_exact((width * factor).max(1)) {
+        for square in 0..width / factor.max(1) {
+            seen.clear();
+            let mut best = (nodata.unwrap_or([0; SIZE]), 0);
+            let pixels =
+                rows.chunks_exact(width.max(1)).filter_map(|row| row.get(square * factor..(square + 1) * factor));
+            for pixel in pixels.flatten().copied() {
+                if Some(pixel) == nodata {
+                    continue;
+                }
+                let count = match seen.iter_mut().find(|(value, _)| *value == pixel) {
+                    Some((_, count)) => {
+                        *count += 1;
+                        *count
+                    }
+                    None => {
+                        seen.push((pixel, 1));
+                        1
+                    }
+                };
+                if count > best.1 {
+                    best = (pixel, count);
+                }
+            }
+            out.extend_from_slice(&best.0);
+        }
+    }
+}
+
 /// Types and nodata values whose averages are known to be GDAL's. It works with rounded numbers for some of the others, and takes numbers
 /// near a float's nodata value for nodata.
 pub(crate) fn averages(dtype: DType, nodata: Option<f64>) -> bool {
@@ -165,6 +209,17 @@ mod tests {
             }
             prop_assert_eq!(next, raster.div_ceil(level));
         }
+    }
+
+    #[test]
+    fn modes_by_hand() {
+        let of = |values: &[u8], nodata| {
+            let mut out = Vec::new();
+            modes::<1>(values, 4, 2, nodata, &mut out);
+            out
+        };
+        assert_eq!(of(&[1, 2, 5, 0, 2, 1, 0, 9], None), [2, 0]);
+        assert_eq!(of(&[2, 2, 5, 0, 2, 2, 0, 9], Some([2])), [2, 5]);
     }
 
     #[test]
