@@ -273,6 +273,38 @@ fn resumed_skipped_and_other_windows() {
     python(dir.path(), &checks);
 }
 
+/// Stopped while the tiles of an earlier run are read, or after that, and completed once more by the same process.
+#[test]
+fn stopped_and_completed_again() {
+    let dir = folder();
+    let mut checks = CHECK.to_owned();
+    for calls in [2, 9, 17, 30] {
+        let named = || TargetSpec {
+            driver: Some("COG".into()),
+            ..spec(dir.path(), &format!("{calls}.tif"), (512, 512), DType::UInt8, "nearest", &[2, 4])
+        };
+        let mut target = Target::create(named()).unwrap();
+        write_tiles(&mut target, 0..16);
+        let unfinished = target.checkpoint().unwrap().unwrap().unfinished();
+        target.keep(true);
+        drop(target);
+        let target = Target::resume(named(), &unfinished).unwrap();
+        let mut left = calls;
+        let stopped = target.complete(&mut |_| {
+            left -= 1;
+            left > 0
+        });
+        let mut complete = match stopped {
+            Ok(complete) => complete,
+            Err(incomplete) => incomplete.target.complete(&mut |_| true).unwrap(),
+        };
+        complete.publish(false).unwrap();
+        complete.keep(false);
+        checks.push_str(&format!("build('{calls}.tif', [2, 4], 'NEAREST')\n"));
+    }
+    python(dir.path(), &checks);
+}
+
 /// The option alone decides from what GDAL takes a level, even of a file with one band.
 #[test]
 fn one_band_apart() {

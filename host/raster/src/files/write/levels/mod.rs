@@ -35,8 +35,10 @@ pub(crate) struct Levels {
     /// The tiles that have come.
     tiles: Tree<()>,
     kind: Kind,
-    /// Why GDAL has to build them after all.
+    /// Whether GDAL has to build them after all.
     given_up: bool,
+    /// Whether tiles were added to the complete file.
+    late: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -167,12 +169,17 @@ impl Levels {
         let bands = usize::try_from(spec.bands).unwrap_or_default();
         let pixel = spec.nodata.map(|_| nodata_bits(spec)).transpose()?.map(|bits| pixel_bytes(bits, spec.dtype));
         let kind = Kind { method, dtype: spec.dtype, nodata: spec.nodata.map(|nodata| nodata.as_f64()), pixel, bands };
-        Ok(Some(Self { levels, tiling, tiles: Tree::new(tiling.count()), kind, given_up: false }))
+        Ok(Some(Self { levels, tiling, tiles: Tree::new(tiling.count()), kind, given_up: false, late: false }))
     }
 
     /// Whether GDAL has to build them after all.
     pub(crate) const fn given_up(&self) -> bool {
         self.given_up
+    }
+
+    /// Notes that the file was left as it was before it was completed: what has been added since then isn't in it.
+    pub(crate) fn undone(&mut self) {
+        self.given_up |= self.late;
     }
 
     /// Takes a window that is being written, packed as `[bands, rows, cols]`.
@@ -242,6 +249,7 @@ impl Levels {
             let plane = buffer_len(1, &tile.window, self.kind.dtype.size()).filter(|plane| *plane > 0);
             let plane = plane.ok_or_else(too_large)?;
             data.resize(plane.checked_mul(self.kind.bands).ok_or_else(too_large)?, 0);
+            self.late = true;
             data.chunks_exact_mut(plane).enumerate().try_for_each(|(band, plane)| read(band, &tile.window, plane))?;
             self.pass(dataset, &tile.window, &data)?;
             at = tile.index + 1;
