@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::RunArguments;
-use super::{detach, new, preview, run, schema};
+use super::{detach, new, preview, run, schema, stats};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -19,6 +19,8 @@ pub enum RasterCommand {
     Fleet(detach::FleetCommand),
     /// Draw a raster as a PNG picture
     Preview(preview::Arguments),
+    /// Compute and print statistics of existing files, with histogram and overviews
+    Stats(stats::Arguments),
     /// Print the job file's JSON schema
     Schema,
 }
@@ -32,6 +34,7 @@ impl RasterCommand {
             Self::Submit(arguments) => run::submit(arguments, console),
             Self::Fleet(command) => command.run(console),
             Self::Preview(arguments) => preview::preview(arguments, console),
+            Self::Stats(arguments) => stats::stats(arguments, console),
             Self::Schema => schema::schema(console),
         }
     }
