@@ -80,3 +80,40 @@ fn what_can_not_be_open_or_told_is_refused_before_anything_is_begun() {
         "{error}"
     );
 }
+
+/// Overlapping scenes as one raster, in one line: each rule is numpy's, with threads and with workers that read or are sent pixels.
+#[test]
+fn a_mosaic_of_overlapping_scenes() {
+    let f = Folder::new();
+    f.python(
+        "
+        r = np.random.default_rng(3)
+        stack = np.full((3, 60, 90), np.nan)
+        for i, (row, col) in enumerate([(0, 0), (10, 30), (25, 50)]):
+            a = r.integers(0, 200, (35, 40)).astype('u1')
+            write(f's{i}.tif', a, gt=(500000 + 10 * col, 10, 0, 7000000 - 10 * row, 0, -10))
+            stack[i, row:row + 35, col:col + 40] = a
+        np.save('stack.npy', stack)
+        ",
+    );
+    f.job("add", "[inputs.image]\npaths = ['s0.tif', 's1.tif', 's2.tif']\nmosaic = 'first'\n[outputs.add]\npath = 'add.tif'\n");
+    for (rule, numpy) in [
+        ("first", "np.take_along_axis(s, (~np.isnan(s)).argmax(0)[None], 0)[0]"),
+        ("last", "np.take_along_axis(s[::-1], (~np.isnan(s[::-1])).argmax(0)[None], 0)[0]"),
+        ("mean", "np.nanmean(s, 0)"),
+        ("min", "np.nanmin(s, 0)"),
+        ("max", "np.nanmax(s, 0)"),
+    ] {
+        for more in ["", "--workers processes:2 --set workers.reads=worker", "--workers processes:2 --set grid.tile=[16,32]"] {
+            f.run(&format!("--overwrite --set inputs.image.mosaic={rule} {more}")).ok();
+            f.python(&format!(
+                "import warnings; warnings.simplefilter('ignore'); s = np.load('stack.npy'); e = ({numpy}).astype('f4'); same('add.tif', e)"
+            ));
+        }
+    }
+    let run = f.run("--overwrite --set inputs.image.mosaic=median");
+    assert!(run.error(2).contains("inputs.image.mosaic: expected one of"), "{}", run.stderr);
+    f.job("add", "[inputs.image]\npath = 's0.tif'\nmosaic = 'first'\n[outputs.add]\npath = 'add.tif'\n");
+    let run = f.run("--overwrite");
+    assert!(run.error(2).contains("inputs.image.mosaic: one file is no mosaic"), "{}", run.stderr);
+}

@@ -77,6 +77,7 @@ fn plan_text(plan: &Plan) -> String {
 fn what(origin: &Origin) -> String {
     match origin {
         Origin::Read(spec) => several(spec.bands.len(), "band"),
+        Origin::Mosaic(spec) => several(spec.parts.first().map_or(0, |part| part.bands.len()), "band"),
         Origin::Burned(spec) => format!("layer {}", spec.layer),
     }
 }
@@ -85,11 +86,28 @@ fn what(origin: &Origin) -> String {
 fn way(origin: &Origin) -> String {
     match origin {
         Origin::Burned(_) => ", burned".to_owned(),
-        Origin::Read(SourceSpec { way: Way::Aligned(_), .. }) => String::new(),
-        Origin::Read(SourceSpec { way: Way::Resampled(how), .. }) if how.reprojects => {
-            format!(", reprojected: {}", how.method.name())
+        Origin::Mosaic(spec) => {
+            // All files are resampled in the same way, if they are.
+            let ways = spec.parts.iter().map(|part| way_of_file(&part.way));
+            let way = ways.max_by_key(String::len).unwrap_or_default();
+            format!(", mosaic of {}: {}{way}", spec.parts.len(), spec.rule.name())
         }
-        Origin::Read(SourceSpec { way: Way::Resampled(how), .. }) => format!(", resampled: {}", how.method.name()),
+        Origin::Read(spec) => way_of_file(&spec.way),
+    }
+}
+
+fn way_of_file(way: &Way) -> String {
+    match way {
+        Way::Aligned(_) => String::new(),
+        Way::Resampled(how) if how.reprojects => format!(", reprojected: {}", how.method.name()),
+        Way::Resampled(how) => format!(", resampled: {}", how.method.name()),
+    }
+}
+
+fn resampling(spec: &SourceSpec) -> Option<&'static str> {
+    match &spec.way {
+        Way::Aligned(_) => None,
+        Way::Resampled(how) => Some(how.method.name()),
     }
 }
 
@@ -101,10 +119,13 @@ fn file_json(raster: &Raster) -> serde_json::Value {
             "path": raster.path,
             "bands": spec.bands.iter().map(|band| band.number).collect::<Vec<_>>(),
             "dtype": dtype,
-            "resampling": match &spec.way {
-                Way::Aligned(_) => None,
-                Way::Resampled(how) => Some(how.method.name()),
-            },
+            "resampling": resampling(spec),
+        }),
+        Origin::Mosaic(spec) => json!({
+            "paths": spec.parts.iter().map(|part| &part.path).collect::<Vec<_>>(),
+            "mosaic": spec.rule.name(),
+            "dtype": dtype,
+            "resampling": spec.parts.iter().find_map(resampling),
         }),
         Origin::Burned(BurnSpec { layer, burn, filter, .. }) => json!({
             "path": raster.path,

@@ -21,13 +21,13 @@ use grid::{TileBudget, Tiling, choose_tile};
 use inputs::{Opened, OpenedFile};
 use outputs::Planned;
 use places::Places;
-use raster::{SourceSpec, TargetSpec, Way};
+use raster::{MosaicSpec, SourceSpec, TargetSpec, Way};
 use sandbox::{Description, Function, Halo};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
 use types::location::is_remote;
-use types::{Edge, Value, WorkerKind};
+use types::{Edge, MosaicRule, Value, WorkerKind};
 use worker::{self, Origin, Task, working_set};
 
 /// What a job is planned from.
@@ -182,47 +182,76 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
     let of_input = |(input, ways): (&Opened, &Vec<Way>)| worker::Input {
         name: input.name.clone(),
         lossy: input.files.iter().any(|file| file.lossy),
-        rasters: input
-            .files
-            .iter()
-            .zip(ways)
-            .map(|(file, way)| worker::Raster {
-                path: file.path.clone(),
-                dtype: file.dtype,
-                bands: file
-                    .bands
-                    .iter()
-                    .zip(planned(file, way))
-                    .map(|(band, planned)| worker::Band {
-                        name: band
-                            .checked_sub(1)
-                            .and_then(|b| file.info.bands.get(b))
-                            .map_or_else(String::new, |b| b.name.clone()),
-                        nodata: planned.declared,
-                    })
-                    .collect(),
-                source: Origin::Read(SourceSpec {
-                    path: file.path.clone(),
-                    bands: planned(file, way).map(|band| band.source).collect(),
-                    dtype: file.dtype,
-                    way: way.clone(),
-                    file_size: (file.info.grid.rows, file.info.grid.cols),
-                    grid_size: (placed.grid.rows, placed.grid.cols),
-                    halo,
-                    edge: spec.grid.edge,
-                }),
-            })
+        rasters: mosaicked(
+            input
+                .files
+                .iter()
+                .zip(ways)
+                .map(|(file, way)| {
+                    let source = SourceSpec {
+                        path: file.path.clone(),
+                        bands: planned(file, way, input.mosaic).map(|band| band.source).collect(),
+                        dtype: file.dtype,
+                        way: way.clone(),
+                        file_size: (file.info.grid.rows, file.info.grid.cols),
+                        grid_size: (placed.grid.rows, placed.grid.cols),
+                        halo,
+                        edge: spec.grid.edge,
+                    };
+                    (bands_of(file, way, input.mosaic), source)
+                })
+                .collect(),
+            input.mosaic,
+        )
+        .into_iter()
             .chain(input.vector.iter().map(|layer| layer.raster(&placed.grid, halo, spec.grid.edge)))
             .collect(),
     };
     opened.iter().zip(&placed.ways).map(of_input).collect()
 }
 
-/// How a file's bands are read, given how it gets onto the grid.
-fn planned<'a>(file: &'a OpenedFile, way: &'a Way) -> impl Iterator<Item = bands::Planned> + 'a {
-    file.planned.iter().map(|planned| match way {
-        Way::Aligned(_) => *planned,
-        Way::Resampled(_) => planned.resampled(file.dtype),
+/// What the function is told of a file's bands.
+fn bands_of(file: &OpenedFile, way: &Way, mosaic: Option<MosaicRule>) -> Vec<worker::Band> {
+    let name = |band: &usize| band.checked_sub(1).and_then(|b| file.info.bands.get(b)).map(|b| b.name.clone());
+    let band = |(band, planned): (&usize, bands::Planned)| worker::Band {
+        name: name(band).unwrap_or_default(),
+        nodata: planned.declared,
+    };
+    file.bands.iter().zip(planned(file, way, mosaic)).map(band).collect()
+}
+
+/// The rasters that the function gets of these files: each, or all as one.
+fn mosaicked(files: Vec<(Vec<worker::Band>, SourceSpec)>, rule: Option<MosaicRule>) -> Vec<worker::Raster> {
+    let (Some(rule), Some((bands, first))) = (rule, files.first().cloned()) else {
+        let raster = |(bands, source): (_, SourceSpec)| worker::Raster {
+            path: source.path.clone(),
+            dtype: source.dtype,
+            bands,
+            source: Origin::Read(source),
+        };
+        return files.into_iter().map(raster).collect();
+    };
+    // A halo that goes on beyond a file would hide the file beside it.
+    let part = |(_, source)| SourceSpec { edge: Edge::Nodata, ..source };
+    let mosaic = MosaicSpec::new(files.into_iter().map(part).collect(), rule, first.dtype);
+    let nodata = mosaic.declared(first.dtype);
+    let path = match mosaic.parts.len() {
+        1 => first.path,
+        n => format!("{} and {} other files", first.path, n - 1),
+    };
+    let bands = bands.into_iter().map(|band| worker::Band { nodata, ..band }).collect();
+    vec![worker::Raster { path, dtype: first.dtype, bands, source: Origin::Mosaic(mosaic) }]
+}
+
+/// How a file's bands are read, given how it gets onto the grid. Resampled files and parts of a mosaic have pixels without a value.
+fn planned<'a>(
+    file: &'a OpenedFile,
+    way: &'a Way,
+    mosaic: Option<MosaicRule>,
+) -> impl Iterator<Item = bands::Planned> + 'a {
+    file.planned.iter().map(move |planned| match way {
+        Way::Aligned(_) if mosaic.is_none() => *planned,
+        Way::Aligned(_) | Way::Resampled(_) => planned.resampled(file.dtype),
     })
 }
 

@@ -1,8 +1,9 @@
 //! Overlapping files that are read as one raster.
 
 use crate::SourceSpec;
-use grid::Window;
+use crate::source_spec::first_mark;
 use serde::{Deserialize, Serialize};
+use tilefn_abi::DType;
 use types::MosaicRule;
 
 /// Overlapping files that are read as one raster. All are read with the same type and number of bands.
@@ -18,10 +19,14 @@ pub struct MosaicSpec {
 }
 
 impl MosaicSpec {
-    /// The smallest window of the working grid that has all files.
-    pub fn window(&self) -> Option<Window> {
-        let mut windows = self.parts.iter().map(SourceSpec::window);
-        let first = windows.next()?;
-        windows.try_fold(first, |all, window| all.union(&window))
+    /// Files that are all read with this type.
+    pub fn new(parts: Vec<SourceSpec>, rule: MosaicRule, dtype: DType) -> Self {
+        let mark = if dtype.is_float() { f64::NAN.to_bits() } else { first_mark(dtype) };
+        Self { parts, rule, mark }
+    }
+
+    /// The nodata value to declare to the reader; none where NaN says it all.
+    pub fn declared(&self, dtype: DType) -> Option<u64> {
+        (!dtype.is_float()).then_some(self.mark)
     }
 }

@@ -99,7 +99,8 @@ impl SourceBand {
     }
 }
 
-fn first_mark(dtype: DType) -> u64 {
+/// The first integer that is tried as the mark of invalid pixels.
+pub(crate) fn first_mark(dtype: DType) -> u64 {
     fn bits<T: Pixel>() -> u64 {
         T::marker(0).map_or(0, T::to_bits)
     }

@@ -3,7 +3,7 @@
 use super::runner::Pixels;
 use super::task::{Origin, Task};
 use grid::Window;
-use raster::{Burner, Error, Found, Source};
+use raster::{Burner, Error, Found, Mosaic, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
@@ -20,13 +20,16 @@ pub struct FilePixels {
 /// An open file.
 enum Open {
     Raster(Source),
+    Mosaic(Mosaic),
     Vector(Burner),
 }
 
 impl Open {
-    fn open(origin: &Origin) -> Result<Self, Error> {
+    /// `room`: how many files a mosaic may keep open.
+    fn open(origin: &Origin, room: usize) -> Result<Self, Error> {
         match origin {
             Origin::Read(spec) => Source::open(spec).map(Self::Raster),
+            Origin::Mosaic(spec) => Ok(Self::Mosaic(Mosaic::new(spec, room))),
             Origin::Burned(spec) => Burner::open(spec).map(Self::Vector),
         }
     }
@@ -34,6 +37,7 @@ impl Open {
     fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found, Error> {
         match self {
             Self::Raster(source) => source.read(window, out),
+            Self::Mosaic(mosaic) => mosaic.read(window, out),
             Self::Vector(burner) => burner.read(window, out),
         }
     }
@@ -57,7 +61,7 @@ impl Pixels for FilePixels {
         let read = match slot {
             Some(source) => source.read(window, out),
             None => {
-                let mut source = Open::open(&spec.source)?;
+                let mut source = Open::open(&spec.source, self.room)?;
                 let read = source.read(window, out);
                 if self.room > 0 {
                     self.room -= 1;

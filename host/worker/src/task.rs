@@ -1,7 +1,7 @@
 //! The task: the part of the plan that travels to workers, with all they need to run any tile.
 
 use grid::{Grid, Tile, Tiling};
-use raster::{BurnSpec, SourceSpec};
+use raster::{BurnSpec, MosaicSpec, SourceSpec};
 use sandbox::Limits;
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
@@ -85,6 +85,8 @@ pub struct Raster {
 pub enum Origin {
     /// They are read from a raster file.
     Read(SourceSpec),
+    /// They are those of overlapping raster files.
+    Mosaic(MosaicSpec),
     /// They are the features of a vector file, burned.
     Burned(BurnSpec),
 }
@@ -94,6 +96,7 @@ impl Origin {
     pub fn marks_vary(&self) -> bool {
         match self {
             Self::Read(spec) => spec.marks_vary(),
+            Self::Mosaic(spec) => spec.parts.first().is_some_and(|part| !part.dtype.is_float()),
             Self::Burned(spec) => spec.marks_vary(),
         }
     }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use raster::{Info, crs_from_user, crs_name, same_crs};
 use sandbox::InputInfo;
 use tilefn_abi::DType;
-use types::Resampling;
+use types::{MosaicRule, Resampling};
 
 /// An input with its files opened.
 pub struct Opened {
@@ -22,6 +22,8 @@ pub struct Opened {
     pub crs: Option<String>,
     /// How the job wants files on another grid to be resampled.
     pub resampling: Option<Resampling>,
+    /// Whether its files are one raster, and which of them counts where they overlap.
+    pub mosaic: Option<MosaicRule>,
 }
 
 /// A file, and what is read of it.
@@ -65,11 +67,11 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
                 Vec::new()
             }
         };
-        let (crs, resampling) = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling),
-            _ => (None, None),
+        let (crs, resampling, mosaic) = match given.get(&wanted.name) {
+            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling, input.mosaic),
+            _ => (None, None, None),
         };
-        opened.push(Opened { name: wanted.name.clone(), files, vector, crs, resampling });
+        opened.push(Opened { name: wanted.name.clone(), files, vector, crs, resampling, mosaic });
     }
     draft.warnings.extend(said(&opened));
     opened
@@ -126,8 +128,16 @@ pub fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, own: 
 fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &RasterInput) -> Vec<OpenedFile> {
     let paths = input.files.as_slice();
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
-    if !wanted.list && input.files.is_list() {
-        draft.wrong(path_key, "the function takes one file here, not a list").hint("use path = \"…\"");
+    if !wanted.list && input.files.is_list() && input.mosaic.is_none() {
+        draft
+            .wrong(path_key, "the function takes one file here, not a list")
+            .hint("use path = \"…\"; or, if the files are scenes of one raster, add mosaic = \"first\"");
+        return Vec::new();
+    }
+    if wanted.list && input.mosaic.is_some() {
+        draft
+            .wrong(format!("{key}.mosaic"), "the function takes a list of files here, and a mosaic is one")
+            .hint("leave `mosaic` out");
         return Vec::new();
     }
     let crs = match input.crs.as_deref().map(crs_from_user).transpose() {
@@ -157,7 +167,19 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
     if input.unscale.is_none() {
         draft.warnings.extend(unapplied_scale(&wanted.name, &files));
     }
+    if input.mosaic.is_some()
+        && let [first, others @ ..] = files.as_slice()
+        && let Some(other) = others.iter().find(|o| (o.bands.len(), o.dtype) != (first.bands.len(), first.dtype))
+    {
+        let what = |file: &OpenedFile| format!("{} has {} of {}", file.path, several_bands(file.bands.len()), file.dtype.name());
+        let message = format!("the files of a mosaic have the same number of bands and one type: {}, {}", what(first), what(other));
+        draft.wrong(path_key, message).hint("choose bands = […]; or let the function ask for a type");
+    }
     files
+}
+
+fn several_bands(n: usize) -> String {
+    if n == 1 { "1 band".into() } else { format!("{n} bands") }
 }
 
 fn describe(

@@ -59,8 +59,21 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
     if !fits {
         return None;
     }
-    let extents: Vec<&Laid> =
-        if spec.extent_from.is_some() { instead.iter().collect() } else { laid.iter().flatten().collect() };
+    // The files of a mosaic are one raster.
+    let alone = |file| vec![file];
+    let extents: Vec<Vec<&Laid>> = if spec.extent_from.is_some() {
+        instead.iter().map(alone).collect()
+    } else {
+        let mut all = Vec::new();
+        for (input, files) in inputs.iter().zip(&laid) {
+            if input.mosaic.is_some() {
+                all.push(files.iter().collect());
+            } else {
+                all.extend(files.iter().map(alone));
+            }
+        }
+        all
+    };
     match window(spec, &reference, &extents) {
         Ok(window) => {
             let grid = reference.grid.crop(&window);
@@ -77,8 +90,8 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
     }
 }
 
-/// The working grid's window in pixels of the reference. The error has the key that it belongs to.
-fn window(spec: &spec::Grid, reference: &Reference, files: &[&Laid]) -> Result<Window, (&'static str, Problem)> {
+/// The working grid's window in pixels of the reference, over rasters of one file or several. The error has the key that it belongs to.
+fn window(spec: &spec::Grid, reference: &Reference, rasters: &[Vec<&Laid>]) -> Result<Window, (&'static str, Problem)> {
     let problem = |message: String| Problem { message, hint: None };
     if let Some([x_min, y_min, x_max, y_max]) = spec.bounds {
         let bounds = Bounds { x_min, y_min, x_max, y_max };
@@ -90,7 +103,7 @@ fn window(spec: &spec::Grid, reference: &Reference, files: &[&Laid]) -> Result<W
         let hint = Some("add bounds = [xmin, ymin, xmax, ymax], or take footprint = \"intersection\"".into());
         return Err(("grid.footprint", Problem { message, hint }));
     }
-    let drawn: Vec<_> = files.iter().filter_map(|file| Some((file.path.as_str(), file.extent?))).collect();
+    let drawn: Vec<_> = rasters.iter().filter_map(|files| extent(files)).collect();
     let whole;
     let drawn = if drawn.is_empty() && !reference.is_endless {
         whole = [(reference.name.as_str(), reference.grid.window())];
@@ -102,7 +115,7 @@ fn window(spec: &spec::Grid, reference: &Reference, files: &[&Laid]) -> Result<W
         .map_err(|e| ("grid.footprint", problem(e.to_string())))?;
     // A file whose outline can't be drawn may still have data all over the grid, as one of the whole globe has.
     let covers = |file: &&&Laid| matches!(&file.lie, Lie::Resampled(overlay, _) if overlay.covers(&window));
-    let lost = files.iter().filter(|file| file.extent.is_none()).find(|file| !covers(file));
+    let lost = rasters.iter().flatten().filter(|file| file.extent.is_none()).find(|file| !covers(file));
     match lost {
         Some(file) if footprint != Footprint::Reference => Err((
             "grid.footprint",
@@ -120,6 +133,13 @@ fn window(spec: &spec::Grid, reference: &Reference, files: &[&Laid]) -> Result<W
         )),
         _ => Ok(window),
     }
+}
+
+/// The first file's name and the extent of all, if each can be drawn.
+fn extent<'a>(files: &[&'a Laid]) -> Option<(&'a str, Window)> {
+    let (first, others) = files.split_first()?;
+    let extent = others.iter().try_fold(first.extent?, |all, file| all.union(&file.extent?))?;
+    Some((first.path.as_str(), extent))
 }
 
 /// How a file lies on the reference's pixels.

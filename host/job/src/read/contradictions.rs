@@ -57,6 +57,9 @@ impl Reader<'_> {
             let message = format!("expected one value, or one for each of the {bands} bands, found {values}");
             self.refuse(section, "nodata", message);
         }
+        if input.mosaic.is_some() && !input.files.is_list() {
+            self.refuse(section, "mosaic", "one file is no mosaic").hint("give the files as paths = [\"…\", \"…\"]");
+        }
         if input.mask == MaskUse::None && self.has(section, "nodata") {
             self.refuse(section, "nodata", "contradicts `mask = \"none\"`, which makes every pixel valid");
         }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use types::{DType, Location, Resampling};
+use types::{DType, Location, MosaicRule, Resampling};
 
 use super::names::{MaskUse, OverviewResampling};
 use super::texts::{DataType, crs, path, paths};
@@ -81,6 +81,9 @@ pub struct RasterInput {
     /// a warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resampling: Option<Resampling>,
+    /// The files of `paths` are overlapping scenes of one raster, not a list: which value a pixel has where several have a valid one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mosaic: Option<MosaicRule>,
 }
 
 /// Nodata of an input that replaces the file's own.

@@ -119,7 +119,7 @@ for i in (1, 2, 3):
     band = ds.GetRasterBand(i)
     assert band.GetOverviewCount() == 2 and band.GetBlockSize() == [256, 256]
     assert band.GetDescription() == 'rgb'[i - 1]
-    assert band.GetMetadataItem('STATISTICS_HISTONUMBINS') == '256'
+    assert band.GetMetadataItem('STATISTICS_HISTONUMBINS') == '800'
 ",
     );
     assert_eq!(names(dir.path()), ["out.tif"]);

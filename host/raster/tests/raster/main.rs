@@ -16,6 +16,7 @@ mod faults;
 mod formats;
 mod inspection;
 mod mosaic;
+mod overviews;
 mod python;
 mod rehearsal;
 mod resample;

@@ -58,7 +58,7 @@ async fn a_wrong_secret_gets_no_answer() {
 /// A greeting of a later version: the fixed beginning, then what this version cannot know.
 async fn later_greeting(stream: &mut DuplexStream, secret: Secret) {
     let mut message = Vec::new();
-    encode(&(0_u32, Protocols { min: 3, max: 4 }, secret), &mut message).unwrap();
+    encode(&(0_u32, Protocols { min: PROTOCOL + 1, max: PROTOCOL + 2 }, secret), &mut message).unwrap();
     message.extend([0xff; 100]);
     let head = Head { coding: Coding::Plain, header: u32::try_from(message.len()).unwrap(), payload: 0 };
     stream.write_all(&[&PREFACE[..], &head.to_bytes(), &message].concat()).await.unwrap();
@@ -66,7 +66,7 @@ async fn later_greeting(stream: &mut DuplexStream, secret: Secret) {
 
 #[tokio::test]
 async fn a_later_protocol_is_refused_with_one_text_on_both_sides() {
-    let text = "the worker speaks protocol 3 to 4, the controller 2: run the same tilefn version on both sides";
+    let text = "the worker speaks protocol 4 to 5, the controller 3: run the same tilefn version on both sides";
     let (a, mut b) = duplex(4096);
     later_greeting(&mut b, secret()).await;
     assert_eq!(greet(a, peer(), &secret(), Pool::new(1 << 20)).await.err().unwrap().to_string(), text);
@@ -90,7 +90,7 @@ async fn a_worker_refuses_a_protocol_it_did_not_offer() {
     controller.send(&FromController::Welcome(welcome), &[&[]]).await.unwrap();
     assert_eq!(
         join(b, secret(), about(), Pool::new(1 << 20), LIMITS).await.err().unwrap().to_string(),
-        "the controller chose protocol 7, this worker speaks 2: run the same tilefn version on both sides"
+        "the controller chose protocol 7, this worker speaks 3: run the same tilefn version on both sides"
     );
 }
 

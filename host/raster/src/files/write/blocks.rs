@@ -12,7 +12,7 @@ use grid::Window;
 use std::ffi::c_int;
 use tilefn_abi::DType;
 
-/// Room, in bytes, for the incomplete blocks of all outputs of the process; above that the first ones are written as they are, and read
+/// Room, in bytes, for the incomplete blocks of all outputs of the process, but for their overviews; above that the first ones are written as they are, and read
 /// again.
 static ROOM: Room = Room::new(64 << 20);
 
@@ -44,6 +44,17 @@ impl BlockWriter {
     /// # Errors
     /// When the file has no bands or is too large.
     pub(crate) fn new(dataset: &Dataset, dtype: DType, tile_rows: u32, blank: Option<u64>) -> Result<Self, String> {
+        Self::with_room(dataset, dtype, tile_rows, blank, &ROOM)
+    }
+
+    /// As [`new`](Self::new), with other room for incomplete blocks.
+    pub(crate) fn with_room(
+        dataset: &Dataset,
+        dtype: DType,
+        tile_rows: u32,
+        blank: Option<u64>,
+        room: &'static Room,
+    ) -> Result<Self, String> {
         let structure = |key: &str| dataset.metadata_item(key, "IMAGE_STRUCTURE");
         let side = |n: usize| u32::try_from(n).map_err(|_| format!("{n} pixels are too many"));
         let first = dataset.rasterband(1).map_err(|e| e.to_string())?;
@@ -57,12 +68,12 @@ impl BlockWriter {
         // nothing is compressed.
         let row = Window::new(0, 0, tile_rows.div_ceil(rows).saturating_mul(rows), grid.cols);
         let waiting = buffer_len(dataset.raster_count(), &row, dtype.size());
-        let keeps = structure("COMPRESSION").is_some() || waiting.is_some_and(|bytes| bytes <= ROOM.most);
+        let keeps = structure("COMPRESSION").is_some() || waiting.is_some_and(|bytes| bytes <= room.most);
         let by_band = groups.iter().all(|bands| bands.len() == 1) && first.band_type() as u32 == dtype::to_gdal(dtype);
         let bands = groups.iter().map(Vec::len).collect();
         let blocking = Blocking { grid, rows, cols, bands, pixel: dtype.size() };
         let how = How { dtype, groups, past_cache: blank.filter(|_| by_band), padded: Vec::new(), in_cache: false };
-        Ok(Self { assembler: Assembler::new(blocking, keeps, &ROOM), how })
+        Ok(Self { assembler: Assembler::new(blocking, keeps, room), how })
     }
 
     /// Writes a window of the grid from packed `[bands, rows, cols]`. A block of which the window has a part is written when the rest has

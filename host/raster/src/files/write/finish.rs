@@ -1,69 +1,97 @@
 //! Finishes an output once all its pixels are there: statistics, colours, overviews.
 
 use crate::files::colors::ColorRamp;
-use crate::files::gdal::call;
+use crate::files::gdal::{call, dtype, pixels};
+use crate::files::layout::Layout;
+use crate::files::write::passing::Passed;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{RESAMPLING, TargetSpec, overview_levels};
-use crate::files::write::statistics;
+use crate::files::write::statistics::Summary;
 use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
 use gdal::{Dataset, Metadata};
 use gdal_sys::CPLErr;
+use grid::Window;
 use std::ffi::c_int;
 use std::path::Path;
 use std::ptr;
 use tilefn_abi::DType;
 use types::Nodata;
 
-/// Adds statistics, colours and overviews as the job wants them. `file`, if the format allows it, is opened a second time to read the
-/// pixels. The error has the step and the reason.
+/// Adds statistics, colours and overviews as the job wants them. `passed` has what is known of the tiles that have passed; the others are read, from
+/// `file`, opened a second time, if the format allows that. The error has the step and the reason.
 pub(crate) fn finish(
     dataset: &mut Dataset,
     file: Option<&Path>,
     spec: &TargetSpec,
+    passed: &mut Passed,
     progress: &mut Progress,
 ) -> Result<(), (&'static str, String)> {
     let levels = overview_levels(spec);
-    let computes = spec.statistics || spec.histogram || spec.color_table.is_some();
-    let parts = f64::from(u8::from(computes) + u8::from(!levels.is_empty())).max(1.0);
-    if computes {
-        let share = 1.0 / parts / f64::from(spec.bands);
-        let largest = compute(dataset, file, spec, share, progress).map_err(|reason| ("statistics", reason))?;
+    let parts = f64::from(u8::from(passed.summary.is_some()) + u8::from(!levels.is_empty())).max(1.0);
+    if let Some(summary) = &mut passed.summary {
+        progress.step(1.0 / parts);
+        let largest = compute(dataset, file, spec, summary, progress).map_err(|reason| ("statistics", reason))?;
         if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
             color(dataset, ramp, largest, spec.nodata).map_err(|reason| ("colour table", reason))?;
         }
     }
     if !levels.is_empty() {
         progress.step(1.0 / parts);
-        build_overviews(dataset, spec, &levels, progress).map_err(|reason| ("overviews", reason))?;
+        let made = match passed.levels.as_mut().filter(|levels| !levels.given_up()) {
+            Some(ready) => ready.complete(dataset, &mut reader(dataset, file, spec), &mut |part| progress.at(part)),
+            None => build_overviews(dataset, spec, &levels, progress),
+        };
+        made.map_err(|reason| ("overviews", reason))?;
     }
     progress.step(0.0);
     Ok(())
 }
 
-/// Computes and stores the statistics of all bands, and returns the largest value, at least 0.
+/// Completes and stores the statistics of all bands, and returns the largest value, at least 0.
 fn compute(
     dataset: &mut Dataset,
     file: Option<&Path>,
     spec: &TargetSpec,
-    share: f64,
+    summary: &mut Summary,
     progress: &mut Progress,
 ) -> Result<f64, String> {
-    let reader = file.map(|file| {
-        let (opened, messages) = call::watch(|| Dataset::open(file));
-        opened.map_err(|e| messages.reason(&e.to_string()))
-    });
-    let reader = reader.transpose()?;
+    summary.read_missing(&mut reader(dataset, file, spec), &mut |part| progress.at(part))?;
     let mut largest = 0.0f64;
-    for number in 1..=dataset.raster_count() {
-        progress.step(share);
-        let found = statistics::compute(reader.as_ref().unwrap_or(dataset), number, spec, progress)?;
+    for (number, found) in (1..).zip(summary.results()) {
+        if found.infinite > 0 {
+            tracing::warn!(
+                "{}: {} infinite values of band {number} are left out of its statistics",
+                spec.path,
+                found.infinite
+            );
+        }
         largest = found.max.map_or(largest, |max| largest.max(max));
         let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
         for (key, value) in found.items {
-            band.set_metadata_item(&key, &value, "").map_err(|e| format!("{key}: {e}"))?;
+            band.set_metadata_item(key, &value, "").map_err(|e| format!("{key}: {e}"))?;
         }
     }
     Ok(largest)
+}
+
+/// Reads windows of what has been written, from `file`, opened a second time, if there is one.
+fn reader<'a>(
+    dataset: &'a Dataset,
+    file: Option<&'a Path>,
+    spec: &'a TargetSpec,
+) -> impl FnMut(usize, &Window, &mut [u8]) -> Result<(), String> + use<'a> {
+    let mut second = None;
+    move |band, window, bytes| {
+        if let (None, Some(file)) = (&second, file) {
+            let (opened, messages) = call::watch(|| Dataset::open(file));
+            second = Some(opened.map_err(|e| messages.reason(&e.to_string()))?);
+        }
+        let bands = [c_int::try_from(band + 1).map_err(|e| e.to_string())?];
+        let layout = Layout::packed(window.rows, window.cols, spec.dtype.size());
+        let layout = layout.ok_or_else(|| format!("{window} is too large"))?;
+        let dtype = dtype::to_gdal(spec.dtype);
+        pixels::read(second.as_ref().unwrap_or(dataset), &bands, window, dtype, bytes, &layout)
+    }
 }
 
 /// Gives the values from 0 to `largest` the colours of the ramp. Nodata is transparent.

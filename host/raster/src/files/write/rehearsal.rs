@@ -87,14 +87,15 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
     };
     let destination = destination::destination(&gdal_name(&spec.path))?;
     let path = folder.path().join(destination.file_name().ok_or("it is not the name of a file")?);
-    let has_overviews = !overview_levels(spec).is_empty();
+    // Two, if there are several: GDAL 3.6 spoils files of 64-bit integers only then.
+    let levels = [2, 4].into_iter().take(overview_levels(spec).len()).collect();
     let tiny = TargetSpec {
         path: path.to_string_lossy().into_owned(),
         driver: Some(creation.driver_name().to_owned()),
         // All options are given, so that no default follows from the small size.
         options: creation.options.iter().map(|(key, value)| format!("{key}={value}")).collect(),
         grid: Grid { rows, cols, ..spec.grid.clone() },
-        overviews: if has_overviews { Overviews::Levels(vec![2]) } else { Overviews::None },
+        overviews: Overviews::Levels(levels),
         tile: (rows, cols),
         ..spec.clone()
     };

@@ -5,6 +5,7 @@ use crate::files::gdal::call;
 use crate::files::layout::buffer_len;
 use crate::files::write::blocks::BlockWriter;
 use crate::files::write::creation::Creation;
+use crate::files::write::passing::Passed;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{TargetSpec, check, nodata_bits};
 use crate::files::write::staging::Staging;
@@ -53,6 +54,8 @@ pub struct Target {
     geotiff: bool,
     /// Writes to `dataset`.
     blocks: BlockWriter,
+    /// What tiles have yielded on their way.
+    passed: Passed,
 }
 
 impl Target {
@@ -78,22 +81,24 @@ impl Target {
         };
         let dataset = dataset::create(&spec, &written_by, &file).map_err(failed)?;
         let geotiff = written_by.is_geotiff();
-        Self::of(spec, dataset, file, staging, copy_to, geotiff)
+        Self::of(spec, dataset, file, staging, copy_to, geotiff, true)
     }
 
     fn of(
         spec: TargetSpec,
-        dataset: Dataset,
+        mut dataset: Dataset,
         file: PathBuf,
         staging: Staging,
         copy_to: Option<Creation>,
         geotiff: bool,
+        new: bool,
     ) -> Result<Self> {
         let blank = if geotiff { Some(nodata_bits(&spec)?) } else { None };
         let blocks = BlockWriter::new(&dataset, spec.dtype, spec.tile.0, blank)
             .map_err(|reason| Error::Create { path: spec.path.clone(), reason })?;
+        let passed = Passed::new(&spec, &mut dataset, new)?;
         let (broken, sealed) = (None, None);
-        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks })
+        Ok(Self { spec, dataset: Some(dataset), broken, sealed, file, staging, copy_to, geotiff, blocks, passed })
     }
 
     /// What is being written; the nodata value is as the type holds it.
@@ -114,7 +119,10 @@ impl Target {
             return Err(shape(format!("{} bytes for {} bands of {window}", data.len(), self.spec.bands)));
         }
         let written = match &self.dataset {
-            Some(dataset) => self.blocks.write(dataset, &window, data),
+            Some(dataset) => {
+                let written = self.blocks.write(dataset, &window, data);
+                written.and_then(|()| self.passed.pass(dataset, &window, data))
+            }
             None => Err(self.why_broken()),
         };
         written.map_err(|reason| {
@@ -130,6 +138,7 @@ impl Target {
     /// As [`Target::write`].
     pub fn skip(&mut self, window: Window) -> Result<()> {
         if self.geotiff {
+            self.passed.skip(&window);
             return Ok(());
         }
         let bits = nodata_bits(&self.spec)?;
@@ -172,7 +181,7 @@ impl Target {
             return Ok(self.sealed());
         }
         let failed = self.failing("writing a checkpoint");
-        let head = self.close_geotiff().map_err(&failed)?;
+        let head = self.close_geotiff(false).map_err(&failed)?;
         let reopened = dataset::reopen_for_writing(&self.file, self.spec.threads);
         self.dataset = Some(reopened.inspect_err(|e| self.broken = Some(e.clone())).map_err(&failed)?);
         Ok(Some(self.at(head)))
@@ -184,7 +193,7 @@ impl Target {
     /// As [`Target::checkpoint`].
     pub fn seal(&mut self) -> Result<Option<Checkpoint>> {
         if self.sealed.is_none() && self.geotiff {
-            let head = self.close_geotiff().map_err(self.failing("writing the last blocks"))?;
+            let head = self.close_geotiff(true).map_err(self.failing("writing the last blocks"))?;
             self.sealed = Some(head);
         }
         Ok(self.sealed())
@@ -205,10 +214,13 @@ impl Target {
         move |reason| Error::Finish { path: path.clone(), step, reason }
     }
 
-    /// GDAL writes where the blocks are only when it closes a GeoTIFF. Returns the file's head.
-    fn close_geotiff(&mut self) -> Result<[u8; HEAD], String> {
+    /// GDAL writes where the blocks are only when it closes a GeoTIFF. Returns the file's head. Blocks of overviews wait for `last`: a later
+    /// run makes them anew.
+    fn close_geotiff(&mut self, last: bool) -> Result<[u8; HEAD], String> {
         let Some(dataset) = self.dataset.take() else { return Err(self.why_broken()) };
-        let closed = match self.blocks.settle(&dataset) {
+        let levels = self.passed.levels.as_mut().filter(|levels| last && !levels.given_up());
+        let settled = self.blocks.settle(&dataset);
+        let closed = match settled.and_then(|()| levels.map_or(Ok(()), |levels| levels.settle(&dataset))) {
             Ok(()) => dataset::close(dataset),
             Err(reason) => {
                 abandon(dataset);
@@ -249,7 +261,7 @@ impl Target {
                 dataset.raster_count()
             )));
         }
-        Self::of(spec, dataset, file, staging, copy_to, geotiff)
+        Self::of(spec, dataset, file, staging, copy_to, geotiff, false)
     }
 
     /// Whether the unfinished output outlives this, for [`Target::resume`].
@@ -322,7 +334,8 @@ impl Target {
             flush(dataset).map_err(self.failing("writing the last blocks"))?;
         }
         let file = self.geotiff.then_some(&*self.file);
-        finish::finish(dataset, file, &self.spec, progress).map_err(|(step, reason)| self.failing(step)(reason))?;
+        let finished = finish::finish(dataset, file, &self.spec, &mut self.passed, progress);
+        finished.map_err(|(step, reason)| self.failing(step)(reason))?;
         if progress.stopped() {
             return Err(Error::Stopped { path: self.spec.path.clone() });
         }
