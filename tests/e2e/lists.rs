@@ -96,7 +96,10 @@ fn a_mosaic_of_overlapping_scenes() {
         np.save('stack.npy', stack)
         ",
     );
-    f.job("add", "[inputs.image]\npaths = ['s0.tif', 's1.tif', 's2.tif']\nmosaic = 'first'\n[outputs.add]\npath = 'add.tif'\n");
+    f.job(
+        "add",
+        "[inputs.image]\npaths = ['s0.tif', 's1.tif', 's2.tif']\nmosaic = 'first'\n[outputs.add]\npath = 'add.tif'\n",
+    );
     for (rule, numpy) in [
         ("first", "np.take_along_axis(s, (~np.isnan(s)).argmax(0)[None], 0)[0]"),
         ("last", "np.take_along_axis(s[::-1], (~np.isnan(s[::-1])).argmax(0)[None], 0)[0]"),
@@ -104,7 +107,9 @@ fn a_mosaic_of_overlapping_scenes() {
         ("min", "np.nanmin(s, 0)"),
         ("max", "np.nanmax(s, 0)"),
     ] {
-        for more in ["", "--workers processes:2 --set workers.reads=worker", "--workers processes:2 --set grid.tile=[16,32]"] {
+        for more in
+            ["", "--workers processes:2 --set workers.reads=worker", "--workers processes:2 --set grid.tile=[16,32]"]
+        {
             f.run(&format!("--overwrite --set inputs.image.mosaic={rule} {more}")).ok();
             f.python(&format!(
                 "import warnings; warnings.simplefilter('ignore'); s = np.load('stack.npy'); e = ({numpy}).astype('f4'); same('add.tif', e)"

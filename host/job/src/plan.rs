@@ -204,8 +204,8 @@ fn task_inputs(opened: &[Opened], placed: &working_grid::Placed, halo: u32, spec
             input.mosaic,
         )
         .into_iter()
-            .chain(input.vector.iter().map(|layer| layer.raster(&placed.grid, halo, spec.grid.edge)))
-            .collect(),
+        .chain(input.vector.iter().map(|layer| layer.raster(&placed.grid, halo, spec.grid.edge)))
+        .collect(),
     };
     opened.iter().zip(&placed.ways).map(of_input).collect()
 }

@@ -171,8 +171,14 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
         && let [first, others @ ..] = files.as_slice()
         && let Some(other) = others.iter().find(|o| (o.bands.len(), o.dtype) != (first.bands.len(), first.dtype))
     {
-        let what = |file: &OpenedFile| format!("{} has {} of {}", file.path, several_bands(file.bands.len()), file.dtype.name());
-        let message = format!("the files of a mosaic have the same number of bands and one type: {}, {}", what(first), what(other));
+        let what = |file: &OpenedFile| {
+            format!("{} has {} of {}", file.path, several_bands(file.bands.len()), file.dtype.name())
+        };
+        let message = format!(
+            "the files of a mosaic have the same number of bands and one type: {}, {}",
+            what(first),
+            what(other)
+        );
         draft.wrong(path_key, message).hint("choose bands = […]; or let the function ask for a type");
     }
     files

@@ -23,6 +23,8 @@ pub(crate) struct ToGrid {
     /// An edge that passes exactly through pixel centres would otherwise change from tile to tile.
     unit: f64,
     grid: Grid,
+    /// The grid, and what is needed around it.
+    near: Window,
     change: Option<Change>,
 }
 
@@ -49,11 +51,11 @@ impl ToGrid {
         let largest = [col.0.abs(), row.0.abs(), grid.rows.into(), grid.cols.into()].into_iter().fold(1.0, f64::max);
         // A position has an error of 2^-52 of the largest number that was part of its calculation.
         let unit = (largest.log2().ceil() - 48.0).max(-26.0).exp2();
-        let mut this = Self { col, row, unit, grid: grid.clone(), change: None };
+        let near = grid.window().padded(halo.saturating_add(2)).unwrap_or(grid.window());
+        let mut this = Self { col, row, unit, grid: grid.clone(), near, change: None };
         if let Some(layer) = layer {
             let mut change = Change::between(layer, grid)?;
-            let around = grid.window().padded(halo.saturating_add(2)).unwrap_or(grid.window());
-            change.clip = this.bounds_through(&change, &around);
+            change.clip = this.bounds_through(&change, &near);
             this.change = Some(change);
         }
         Ok(this)
@@ -89,6 +91,9 @@ impl ToGrid {
         let mut corners = lattice(bounds);
         if let Some(change) = &self.change {
             corners = transformed(&change.to_grid, &corners);
+            if !corners.iter().all(is_finite) {
+                return None;
+            }
         }
         let mut pixels = around(&corners.iter().map(|position| self.pixel(*position)).collect::<Vec<_>>())?;
         if self.change.is_some() {
@@ -149,7 +154,7 @@ impl ToGrid {
         let mut vertices: Vec<Vertex> =
             line.iter().copied().zip(moved(line)?).map(|(there, here)| (there, here, true)).collect();
         for _ in 0..CUTS {
-            let open = |pair: &&[Vertex]| matches!(pair, [a, b] if a.2 && distance(a.1, b.1) > 1.0);
+            let open = |pair: &&[Vertex]| matches!(pair, [a, b] if a.2 && (distance(a.1, b.1) > 1.0 || self.is_long(change, a.0, b.0)));
             let between = |pair: &[Vertex]| match pair {
                 [a, b] => [0.25, 0.5, 0.75].map(|part| along(a.0, b.0, part)).to_vec(),
                 _ => Vec::new(),
@@ -167,7 +172,9 @@ impl ToGrid {
                     continue;
                 }
                 let inner: Vec<_> = inner.by_ref().take(3).collect();
-                let bent = inner.iter().any(|(_, here)| off(*here, a.1, b.1) > OFF);
+                // Far from the grid an edge needs no more accuracy than keeps it there.
+                let far = self.distance_of(inner.iter().map(|(_, here)| *here).chain([a.1, b.1])) / 8.0;
+                let bent = inner.iter().any(|(_, here)| off(*here, a.1, b.1) > OFF.max(far));
                 next.push((a.0, a.1, bent));
                 if bent {
                     next.extend(inner.into_iter().map(|(there, here)| (there, here, true)));
@@ -177,6 +184,24 @@ impl ToGrid {
             vertices = next;
         }
         Ok(vertices.into_iter().map(|(_, here, _)| here).collect())
+    }
+
+    /// Whether an edge is so long that it may come back to where it begins: around a pole, for example.
+    fn is_long(&self, change: &Change, a: Position, b: Position) -> bool {
+        let part = |from: f64, to: f64| (to - from) / 64.0;
+        change.clip.as_ref().is_none_or(|clip| {
+            (a.0 - b.0).abs() > part(clip.x_min, clip.x_max) || (a.1 - b.1).abs() > part(clip.y_min, clip.y_max)
+        })
+    }
+
+    /// Pixels between the grid, with what is needed around it, and the bounds of some positions; 0 where they meet.
+    fn distance_of(&self, positions: impl Iterator<Item = Position>) -> f64 {
+        let Some(found) = around(&positions.collect::<Vec<_>>()) else { return 0.0 };
+        let (row, col) = (self.near.row as f64, self.near.col as f64);
+        let (row_end, col_end) = (self.near.row_end() as f64, self.near.col_end() as f64);
+        [col - found.x_max, found.x_min - col_end, row - found.y_max, found.y_min - row_end]
+            .into_iter()
+            .fold(0.0, f64::max)
     }
 
     /// Map coordinates in the grid's CRS as column and row.
