@@ -233,9 +233,8 @@ impl Burner {
             let named = |reason: String| format!("feature {fid}: {reason}");
             let mut trimmed = Vec::new();
             for part in parts(&feature).map_err(named)? {
-                if let Some(part) = to_grid.part(part).map_err(named)? {
-                    trim(&part, window, &mut trimmed);
-                }
+                let near = to_grid.part(part).map_err(named)?;
+                near.iter().for_each(|part| trim(part, window, &mut trimmed));
             }
             if trimmed.is_empty() {
                 continue;

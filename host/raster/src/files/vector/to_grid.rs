@@ -33,8 +33,11 @@ pub(crate) struct ToGrid {
 struct Change {
     to_grid: CoordTransform,
     to_layer: CoordTransform,
-    /// What lies around the grid, in the layer's CRS: the rest may have no place in the grid's CRS, and is cut off.
-    clip: Option<Bounds>,
+    /// Once around the globe, in the layer's coordinates, if it has geographic ones.
+    turn: Option<f64>,
+    /// What lies around the grid, in the layer's CRS: the rest may have no place in the grid's CRS, and is cut off. Two pieces if
+    /// the grid lies across the antimeridian; none if it can't be told.
+    clip: Vec<Bounds>,
 }
 
 impl ToGrid {
@@ -55,7 +58,7 @@ impl ToGrid {
         let mut this = Self { col, row, unit, grid: grid.clone(), near, change: None };
         if let Some(layer) = layer {
             let mut change = Change::between(layer, grid)?;
-            change.clip = this.bounds_through(&change, &near);
+            change.clip = this.pieces(&change, &near).unwrap_or_default();
             this.change = Some(change);
         }
         Ok(this)
@@ -64,7 +67,10 @@ impl ToGrid {
     /// The bounds, in the layer's CRS, of a window of the grid and a little more. `None` if they can't be told.
     pub(crate) fn bounds(&self, window: &Window) -> Option<Bounds> {
         match &self.change {
-            Some(change) => self.bounds_through(change, window),
+            Some(change) => {
+                let pieces = self.pieces(change, window)?;
+                around(&pieces.iter().flat_map(|b| [(b.x_min, b.y_min), (b.x_max, b.y_max)]).collect::<Vec<_>>())
+            }
             None => {
                 let corner = |row, col| self.to_map((col as f64, row as f64));
                 let (x_min, y_max) = corner(window.row, window.col);
@@ -74,7 +80,8 @@ impl ToGrid {
         }
     }
 
-    fn bounds_through(&self, change: &Change, window: &Window) -> Option<Bounds> {
+    /// The bounds of a window in the layer's CRS, those on each side of the antimeridian by themselves.
+    fn pieces(&self, change: &Change, window: &Window) -> Option<Vec<Bounds>> {
         let (row, col) = (window.row as f64, window.col as f64);
         let inside =
             Bounds { x_min: col, y_min: row, x_max: col + f64::from(window.cols), y_max: row + f64::from(window.rows) };
@@ -83,7 +90,18 @@ impl ToGrid {
         if found.iter().any(|position| !is_finite(position)) {
             return None;
         }
-        Some(grown(&around(&found)?))
+        let whole = grown(&around(&found)?);
+        let Some(turn) = change.turn.filter(|turn| whole.x_max - whole.x_min > turn / 2.0) else {
+            return Some(vec![whole]);
+        };
+        // The same positions, counted eastwards from Greenwich.
+        let east: Vec<_> = found.iter().map(|&(x, y)| (if x < 0.0 { x + turn } else { x }, y)).collect();
+        let east = grown(&around(&east)?);
+        Some(if east.x_max - east.x_min < turn / 2.0 {
+            vec![Bounds { x_max: turn / 2.0, ..east }, Bounds { x_min: -turn / 2.0, x_max: east.x_max - turn, ..east }]
+        } else {
+            vec![whole]
+        })
     }
 
     /// The pixels of the grid that lie in these bounds of the layer's CRS, or a few more. `None` if that can't be told.
@@ -112,32 +130,33 @@ impl ToGrid {
         )
     }
 
-    /// A part of a geometry in columns and rows of the grid; `None` if nothing of it is near the grid.
+    /// What of a part of a geometry is near the grid, in columns and rows of the grid.
     ///
     /// # Errors
     /// When it has no place in the grid's CRS.
-    pub(crate) fn part(&self, part: Part) -> Result<Option<Part>, String> {
+    pub(crate) fn part(&self, part: Part) -> Result<Vec<Part>, String> {
         let Some(change) = &self.change else {
             let pixels = |line: Vec<Position>| line.into_iter().map(|position| self.pixel(position)).collect();
-            return Ok(Some(match part {
+            return Ok(vec![match part {
                 Part::Point(position) => Part::Point(self.pixel(position)),
                 Part::Line(line) => Part::Line(pixels(line)),
                 Part::Polygon(rings) => Part::Polygon(rings.into_iter().map(pixels).collect()),
-            }));
+            }]);
         };
-        let part = match &change.clip {
-            Some(bounds) => clip(part, bounds),
-            None => Some(part),
+        let near: Vec<Part> = match change.clip.as_slice() {
+            [] => vec![part],
+            pieces => pieces.iter().filter_map(|bounds| clip(part.clone(), bounds)).collect(),
         };
-        Ok(match part {
-            None => None,
-            Some(Part::Point(position)) => self.line(change, &[position])?.first().copied().map(Part::Point),
-            Some(Part::Line(line)) => Some(Part::Line(self.line(change, &line)?)),
-            Some(Part::Polygon(rings)) => {
-                let rings: Result<_, String> = rings.iter().map(|ring| self.line(change, ring)).collect();
-                Some(Part::Polygon(rings?))
-            }
-        })
+        let moved = |part: &Part| -> Result<Part, String> {
+            Ok(match part {
+                Part::Point(position) => Part::Point(*self.line(change, &[*position])?.first().ok_or("no point")?),
+                Part::Line(line) => Part::Line(self.line(change, line)?),
+                Part::Polygon(rings) => {
+                    Part::Polygon(rings.iter().map(|ring| self.line(change, ring)).collect::<Result<_, _>>()?)
+                }
+            })
+        };
+        near.iter().map(moved).collect()
     }
 
     /// A line in another CRS: straight there, so that it may be bent here.
@@ -189,7 +208,7 @@ impl ToGrid {
     /// Whether an edge is so long that it may come back to where it begins: around a pole, for example.
     fn is_long(&self, change: &Change, a: Position, b: Position) -> bool {
         let part = |from: f64, to: f64| (to - from) / 64.0;
-        change.clip.as_ref().is_none_or(|clip| {
+        change.clip.first().is_none_or(|clip| {
             (a.0 - b.0).abs() > part(clip.x_min, clip.x_max) || (a.1 - b.1).abs() > part(clip.y_min, clip.y_max)
         })
     }
@@ -228,7 +247,8 @@ impl Change {
             Ok((CoordTransform::new(layer, &target)?, CoordTransform::new(&target, layer)?))
         });
         let (to_grid, to_layer) = made.map_err(|e| messages.reason(&e.to_string()))?;
-        Ok(Self { to_grid, to_layer, clip: None })
+        let turn = layer.is_geographic().then(|| std::f64::consts::TAU / layer.angular_units());
+        Ok(Self { to_grid, to_layer, turn: turn.filter(|turn| turn.is_finite()), clip: Vec::new() })
     }
 }
 
