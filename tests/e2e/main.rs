@@ -22,3 +22,4 @@ mod support;
 mod terminal;
 mod validity;
 mod vectors;
+mod zonal;

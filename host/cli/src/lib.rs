@@ -35,6 +35,8 @@ mod schema;
 mod signals;
 #[cfg(feature = "gdal")]
 mod worker_kinds;
+#[cfg(feature = "gdal")]
+mod zonal;
 
 #[cfg(feature = "gdal")]
 #[cfg_attr(not(feature = "aws"), path = "without_detach.rs")]
