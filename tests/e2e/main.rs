@@ -25,3 +25,4 @@ mod support;
 mod terminal;
 mod validity;
 mod vectors;
+mod zonal;

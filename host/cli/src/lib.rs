@@ -37,6 +37,8 @@ mod signals;
 mod stats;
 #[cfg(feature = "gdal")]
 mod worker_kinds;
+#[cfg(feature = "gdal")]
+mod zonal;
 
 #[cfg(feature = "gdal")]
 #[cfg_attr(not(feature = "aws"), path = "without_detach.rs")]

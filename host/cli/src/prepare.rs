@@ -43,6 +43,13 @@ pub struct JobArguments {
     resume: bool,
 }
 
+impl JobArguments {
+    /// Those of a job that a command makes itself.
+    pub fn made(name: &str, workers: Option<String>) -> Self {
+        Self { job: name.to_owned(), set: Vec::new(), workers, module: None, overwrite: false, resume: false }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct RunArguments {
     #[command(flatten)]
@@ -186,7 +193,7 @@ fn open_journal(
 }
 
 /// All overrides, short forms written out.
-fn overrides(arguments: &JobArguments) -> Vec<String> {
+pub fn overrides(arguments: &JobArguments) -> Vec<String> {
     let mut set = arguments.set.clone();
     if let Some(workers) = &arguments.workers {
         let (kind, count) =

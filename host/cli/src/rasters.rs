@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::RunArguments;
-use super::{detach, new, preview, run, schema, stats};
+use super::{detach, new, preview, run, schema, stats, zonal};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -17,6 +17,8 @@ pub enum RasterCommand {
     /// Those that look at jobs on AWS
     #[command(flatten)]
     Fleet(detach::FleetCommand),
+    /// Statistics of a raster in each polygon of a vector file, as a table
+    Zonal(zonal::Arguments),
     /// Draw a raster as a PNG picture
     Preview(preview::Arguments),
     /// Compute and print statistics of existing files, with histogram and overviews
@@ -33,6 +35,7 @@ impl RasterCommand {
             Self::Run(arguments) => run::run(arguments, console),
             Self::Submit(arguments) => run::submit(arguments, console),
             Self::Fleet(command) => command.run(console),
+            Self::Zonal(arguments) => zonal::zonal(arguments, console),
             Self::Preview(arguments) => preview::preview(arguments, console),
             Self::Stats(arguments) => stats::stats(arguments, console),
             Self::Schema => schema::schema(console),

@@ -8,6 +8,7 @@ use super::{detach, fleets, progress, report, signals, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
+use job::Loaded;
 use job::spec::Workers;
 use serde_json::json;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, console, launchers, command, id, started) {
+    match attempt(arguments, || prepare::load(&arguments.job), console, launchers, command, id, started) {
         Ok(Ended::Planned) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
@@ -78,6 +79,23 @@ fn start(
     }
 }
 
+/// Runs a job that a command has made, on this machine, and returns its report.
+pub fn made(
+    arguments: &RunArguments,
+    load: impl FnOnce() -> Result<Loaded, Fatal>,
+    console: &Console,
+) -> Result<Option<Report>, Fatal> {
+    let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
+    match attempt(arguments, load, console, &launchers, "run", None, Instant::now()) {
+        Ok(Ended::Planned) => Ok(None),
+        Ok(Ended::Finished(finished)) => {
+            finished.report.changes.iter().for_each(|change| console.warn(change));
+            Ok(Some(finished.report))
+        }
+        Err(stopped) => Err(stopped.fatal),
+    }
+}
+
 /// How a command ended well.
 enum Ended {
     /// It was only to say what would be done.
@@ -100,6 +118,7 @@ impl From<Fatal> for Box<Stopped> {
 
 fn attempt(
     arguments: &RunArguments,
+    load: impl FnOnce() -> Result<Loaded, Fatal>,
     console: &Console,
     launchers: &[&Launcher],
     command: &str,
@@ -111,7 +130,7 @@ fn attempt(
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
     // Before anything is begun: a wrong address is no reason to leave something behind.
     let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
-    let loaded = prepare::load(&arguments.job)?;
+    let loaded = load()?;
     let kind = loaded.spec.workers.kind;
     let Some(launcher) = launchers.iter().find(|launcher| launcher.kind == kind) else {
         let kinds: Vec<_> = launchers.iter().map(|launcher| launcher.kind.name()).collect();

@@ -72,6 +72,65 @@ check(lyr, 32755, 'found.bin', 220, 240, (-200000.0, 5000.0, 0, 7600000.0, 0, -5
     assert!(extent.is_none_or(|extent| extent.intersection(&grid.window()).is_some()), "{extent:?}");
 }
 
+/// A grid around the south pole: an edge along a parallel is a circle, which ends where it begins.
+#[test]
+fn around_a_pole() {
+    let dir = folder();
+    let transform = GeoTransform::north_up(-3_000_000.0, 3_000_000.0, 20_000.0, 20_000.0);
+    let grid = Grid { transform, rows: 300, cols: 300, crs: crs_from_user("EPSG:3031").unwrap() };
+    vectors(
+        dir.path(),
+        "layer('a.gpkg', [('POLYGON((-180 -90, 180 -90, 180 -70, -180 -70, -180 -90))', {'id': 1}),
+    ('POLYGON((-10 -88, 10 -88, 10 50, -10 50, -10 -88))', {'id': 2})], epsg=4326)",
+    );
+    let spec = spec(&path(dir.path(), "a.gpkg"), &grid);
+    let found = in_tiles(&spec, (64, 64));
+    assert_eq!(differences(&found, &in_tiles(&spec, (300, 300)), 300), []);
+    fs::write(dir.path().join("found.bin"), bytemuck::cast_slice::<_, u8>(&found)).unwrap();
+    // The latitude and longitude of every pixel's centre say what it is, but for those on an edge.
+    vectors(
+        dir.path(),
+        "found = np.fromfile('found.bin', np.int32).reshape(300, 300)
+change = osr.CoordinateTransformation(srs(3031), srs(4326))
+x = -3e6 + 20000 * (np.arange(300) + .5)
+points = np.array(change.TransformPoints([(a, -b) for b in x for a in x]))
+lon, lat = points[:, 0].reshape(300, 300), points[:, 1].reshape(300, 300)
+expected = np.where((abs(lon) < 10) & (lat > -88), 2, np.where(lat < -70, 1, 0))
+edge = (abs(abs(lon) - 10) * np.cos(np.radians(lat)) < .02) | (abs(lat + 88) < .02) | (abs(lat + 70) < .02)
+assert (edge.mean() < .02) and (found == expected)[~edge].all(), np.argwhere((found != expected) & ~edge)",
+    );
+}
+
+/// A grid across the antimeridian.
+#[test]
+fn across_the_antimeridian() {
+    let dir = folder();
+    let transform = GeoTransform::north_up(200_000.0, 8_000_000.0, 10_000.0, 10_000.0);
+    // Zone 60 ends at 180°, at about 820 km.
+    let grid = Grid { transform, rows: 90, cols: 120, crs: crs_from_user("EPSG:32760").unwrap() };
+    vectors(
+        dir.path(),
+        "layer('a.gpkg', [('POLYGON((178 -20, 180 -20, 180 -22, 178 -22, 178 -20))', {'id': 1}),
+    ('POLYGON((-180 -20, -178 -20, -178 -22, -180 -22, -180 -20))', {'id': 2}),
+    # Far away, and around the globe.
+    ('POLYGON((-20 0, 20 0, 20 -50, -20 -50, -20 0))', {'id': 4}), ('POLYGON((-180 -24, 180 -24, 180 -90, -180 -90, -180 -24))', {'id': 3})], epsg=4326)",
+    );
+    let found = in_tiles(&spec(&path(dir.path(), "a.gpkg"), &grid), (16, 16));
+    fs::write(dir.path().join("found.bin"), bytemuck::cast_slice::<_, u8>(&found)).unwrap();
+    vectors(
+        dir.path(),
+        "found = np.fromfile('found.bin', np.int32).reshape(90, 120)
+change = osr.CoordinateTransformation(srs(32760), srs(4326))
+points = np.array(change.TransformPoints([(200000 + 10000 * (c + .5), 8000000 - 10000 * (r + .5)) for r in range(90) for c in range(120)]))
+lon, lat = points[:, 0].reshape(90, 120) % 360, points[:, 1].reshape(90, 120)
+rows = (lat < -20) & (lat > -22)
+expected = np.where(rows & (lon > 178) & (lon < 180), 1, np.where(rows & (lon > 180) & (lon < 182), 2, np.where(lat < -24, 3, 0)))
+edge = (abs(lat + 24) < .005) | (abs(lat + 20) < .005) | (abs(lat + 22) < .005) | (abs(lon - 178) < .005) | (abs(lon - 180) < .005) | (abs(lon - 182) < .005)
+assert (expected == 1).sum() > 300 and (expected == 2).sum() > 300
+assert (found == expected)[~edge].all(), np.argwhere((found != expected) & ~edge)",
+    );
+}
+
 #[test]
 fn a_layer_without_crs_gets_the_jobs() {
     let dir = folder();

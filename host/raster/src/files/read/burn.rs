@@ -52,6 +52,7 @@ struct Feature {
     fid: u64,
     /// What is burned: the ABI bits, for the band's type, or why that can't be.
     bits: Result<u64, String>,
+    /// In the window's own columns and rows.
     parts: Vec<Part>,
 }
 
@@ -171,9 +172,13 @@ impl Burner {
         let (own, layout) = (packed(band.dtype)?, packed(self.spec.dtype)?);
         let mut from = vec![0; own.band];
         fill(&mut from, band.nodata.unwrap_or_default(), band.dtype);
+        let (found, messages) = call::hear(|| self.features(window));
+        let features = found.and_then(|features| messages.failure().map_or(Ok(features), Err));
+        let features = features.map_err(|reason| self.failed(window, reason))?;
         let pieces = if self.spec.all_touched { blocks(window) } else { vec![*window] };
         for piece in pieces {
-            self.burn_piece(&piece, window, &own, &mut from).map_err(|reason| self.failed(window, reason))?;
+            self.burn_piece(&features, &piece, window, &own, &mut from)
+                .map_err(|reason| self.failed(window, reason))?;
         }
         let counted = Counted::of(window, core, Turn::default());
         let place = Place { window, layout: &layout, dtype: self.spec.dtype, counted: &counted, whole: true };
@@ -187,15 +192,30 @@ impl Burner {
     }
 
     /// Burns the features into a piece, and puts those of its pixels that belong to `window` into `out`, which has the band's type.
-    fn burn_piece(&mut self, piece: &Window, window: &Window, layout: &Layout, out: &mut [u8]) -> Result<(), String> {
-        let (found, messages) = call::hear(|| self.features(piece));
-        let features = found.and_then(|features| messages.failure().map_or(Ok(features), Err))?;
-        let Some(shared) = piece.intersection(window).filter(|_| !features.is_empty()) else { return Ok(()) };
-        let dtype = self.spec.band.dtype;
-        let value = |feature: &Feature| feature.bits.clone().map(|bits| pixel_bytes(bits, dtype));
-        let values: Vec<_> = features.iter().map(value).collect();
-        let parts: Vec<_> = features.into_iter().map(|feature| feature.parts).collect();
-        let numbers = rasterize((piece.rows, piece.cols), &parts, self.spec.all_touched)?;
+    fn burn_piece(
+        &self,
+        features: &[Feature],
+        piece: &Window,
+        window: &Window,
+        layout: &Layout,
+        out: &mut [u8],
+    ) -> Result<(), String> {
+        let (Some(shared), Some(own)) = (piece.intersection(window), piece.relative_to(window.row, window.col)) else {
+            return Ok(());
+        };
+        let (mut values, mut all_parts) = (Vec::new(), Vec::new());
+        for feature in features {
+            let mut parts = Vec::new();
+            feature.parts.iter().for_each(|part| trim(part, &own, &mut parts));
+            if !parts.is_empty() {
+                all_parts.push(parts);
+                values.push(feature.bits.as_ref().map(|bits| pixel_bytes(*bits, self.spec.band.dtype)));
+            }
+        }
+        if all_parts.is_empty() {
+            return Ok(());
+        }
+        let numbers = rasterize((piece.rows, piece.cols), &all_parts, self.spec.all_touched)?;
         let offset = |at: i64, from: i64| usize::try_from(at.saturating_sub(from)).unwrap_or(usize::MAX);
         let side = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
         let from = numbers.as_chunks::<4>().0.chunks_exact(side(piece.cols).max(1)).skip(offset(shared.row, piece.row));
@@ -207,7 +227,7 @@ impl Burner {
                 // Numbers begin with 1: 0 belongs to no feature.
                 let index = usize::try_from(i32::from_le_bytes(*number)).ok().and_then(|number| number.checked_sub(1));
                 let Some(value) = index.and_then(|index| values.get(index)) else { continue };
-                if let Some(value) = value.as_ref().map_err(String::clone)?.get(..layout.pixel) {
+                if let Some(value) = value.as_ref().map_err(|reason| (*reason).clone())?.get(..layout.pixel) {
                     to.copy_from_slice(value);
                 }
             }
@@ -233,9 +253,8 @@ impl Burner {
             let named = |reason: String| format!("feature {fid}: {reason}");
             let mut trimmed = Vec::new();
             for part in parts(&feature).map_err(named)? {
-                if let Some(part) = to_grid.part(part).map_err(named)? {
-                    trim(&part, window, &mut trimmed);
-                }
+                let near = to_grid.part(part).map_err(named)?;
+                near.iter().for_each(|part| trim(part, window, &mut trimmed));
             }
             if trimmed.is_empty() {
                 continue;
@@ -256,20 +275,21 @@ impl Burner {
     }
 }
 
-/// Rows and columns of a piece in which all pixels that a feature touches are burned.
-const BLOCK: u32 = 256;
+/// Rows and columns of a piece in which all pixels that a feature touches are burned. Tiles of files in strips have few rows.
+const BLOCK: (u32, u32) = (64, 256);
 
 /// The pieces of the grid that a window has pixels of, the same for all windows. Where an edge passes exactly through a pixel's
 /// corner, GDAL's rounding errors decide whether the pixel is touched, and they depend on where the edge is cut off.
 fn blocks(window: &Window) -> Vec<Window> {
-    let block = i64::from(BLOCK);
-    let starts = |from: i64, end: i64| {
+    let starts = |from: i64, end: i64, block: u32| {
+        let block = i64::from(block);
         let first = from.div_euclid(block).saturating_mul(block);
         (0..).map(move |n| first.saturating_add(block.saturating_mul(n))).take_while(move |at| *at < end)
     };
-    let rows = starts(window.row, window.row_end());
-    rows.flat_map(|row| starts(window.col, window.col_end()).map(move |col| Window::new(row, col, BLOCK, BLOCK)))
-        .collect()
+    let rows = starts(window.row, window.row_end(), BLOCK.0);
+    let of_row =
+        |row| starts(window.col, window.col_end(), BLOCK.1).map(move |col| Window::new(row, col, BLOCK.0, BLOCK.1));
+    rows.flat_map(of_row).collect()
 }
 
 /// The way from the layer to the grid.

@@ -23,6 +23,8 @@ pub(crate) struct ToGrid {
     /// An edge that passes exactly through pixel centres would otherwise change from tile to tile.
     unit: f64,
     grid: Grid,
+    /// The grid, and what is needed around it.
+    near: Window,
     change: Option<Change>,
 }
 
@@ -31,8 +33,11 @@ pub(crate) struct ToGrid {
 struct Change {
     to_grid: CoordTransform,
     to_layer: CoordTransform,
-    /// What lies around the grid, in the layer's CRS: the rest may have no place in the grid's CRS, and is cut off.
-    clip: Option<Bounds>,
+    /// Once around the globe, in the layer's coordinates, if it has geographic ones.
+    turn: Option<f64>,
+    /// What lies around the grid, in the layer's CRS: the rest may have no place in the grid's CRS, and is cut off. Two pieces if
+    /// the grid lies across the antimeridian; none if it can't be told.
+    clip: Vec<Bounds>,
 }
 
 impl ToGrid {
@@ -49,11 +54,11 @@ impl ToGrid {
         let largest = [col.0.abs(), row.0.abs(), grid.rows.into(), grid.cols.into()].into_iter().fold(1.0, f64::max);
         // A position has an error of 2^-52 of the largest number that was part of its calculation.
         let unit = (largest.log2().ceil() - 48.0).max(-26.0).exp2();
-        let mut this = Self { col, row, unit, grid: grid.clone(), change: None };
+        let near = grid.window().padded(halo.saturating_add(2)).unwrap_or(grid.window());
+        let mut this = Self { col, row, unit, grid: grid.clone(), near, change: None };
         if let Some(layer) = layer {
             let mut change = Change::between(layer, grid)?;
-            let around = grid.window().padded(halo.saturating_add(2)).unwrap_or(grid.window());
-            change.clip = this.bounds_through(&change, &around);
+            change.clip = this.pieces(&change, &near).unwrap_or_default();
             this.change = Some(change);
         }
         Ok(this)
@@ -62,7 +67,10 @@ impl ToGrid {
     /// The bounds, in the layer's CRS, of a window of the grid and a little more. `None` if they can't be told.
     pub(crate) fn bounds(&self, window: &Window) -> Option<Bounds> {
         match &self.change {
-            Some(change) => self.bounds_through(change, window),
+            Some(change) => {
+                let pieces = self.pieces(change, window)?;
+                around(&pieces.iter().flat_map(|b| [(b.x_min, b.y_min), (b.x_max, b.y_max)]).collect::<Vec<_>>())
+            }
             None => {
                 let corner = |row, col| self.to_map((col as f64, row as f64));
                 let (x_min, y_max) = corner(window.row, window.col);
@@ -72,7 +80,8 @@ impl ToGrid {
         }
     }
 
-    fn bounds_through(&self, change: &Change, window: &Window) -> Option<Bounds> {
+    /// The bounds of a window in the layer's CRS, those on each side of the antimeridian by themselves.
+    fn pieces(&self, change: &Change, window: &Window) -> Option<Vec<Bounds>> {
         let (row, col) = (window.row as f64, window.col as f64);
         let inside =
             Bounds { x_min: col, y_min: row, x_max: col + f64::from(window.cols), y_max: row + f64::from(window.rows) };
@@ -81,7 +90,18 @@ impl ToGrid {
         if found.iter().any(|position| !is_finite(position)) {
             return None;
         }
-        Some(grown(&around(&found)?))
+        let whole = grown(&around(&found)?);
+        let Some(turn) = change.turn.filter(|turn| whole.x_max - whole.x_min > turn / 2.0) else {
+            return Some(vec![whole]);
+        };
+        // The same positions, counted eastwards from Greenwich.
+        let east: Vec<_> = found.iter().map(|&(x, y)| (if x < 0.0 { x + turn } else { x }, y)).collect();
+        let east = grown(&around(&east)?);
+        Some(if east.x_max - east.x_min < turn / 2.0 {
+            vec![Bounds { x_max: turn / 2.0, ..east }, Bounds { x_min: -turn / 2.0, x_max: east.x_max - turn, ..east }]
+        } else {
+            vec![whole]
+        })
     }
 
     /// The pixels of the grid that lie in these bounds of the layer's CRS, or a few more. `None` if that can't be told.
@@ -89,6 +109,9 @@ impl ToGrid {
         let mut corners = lattice(bounds);
         if let Some(change) = &self.change {
             corners = transformed(&change.to_grid, &corners);
+            if !corners.iter().all(is_finite) {
+                return None;
+            }
         }
         let mut pixels = around(&corners.iter().map(|position| self.pixel(*position)).collect::<Vec<_>>())?;
         if self.change.is_some() {
@@ -107,32 +130,33 @@ impl ToGrid {
         )
     }
 
-    /// A part of a geometry in columns and rows of the grid; `None` if nothing of it is near the grid.
+    /// What of a part of a geometry is near the grid, in columns and rows of the grid.
     ///
     /// # Errors
     /// When it has no place in the grid's CRS.
-    pub(crate) fn part(&self, part: Part) -> Result<Option<Part>, String> {
+    pub(crate) fn part(&self, part: Part) -> Result<Vec<Part>, String> {
         let Some(change) = &self.change else {
             let pixels = |line: Vec<Position>| line.into_iter().map(|position| self.pixel(position)).collect();
-            return Ok(Some(match part {
+            return Ok(vec![match part {
                 Part::Point(position) => Part::Point(self.pixel(position)),
                 Part::Line(line) => Part::Line(pixels(line)),
                 Part::Polygon(rings) => Part::Polygon(rings.into_iter().map(pixels).collect()),
-            }));
+            }]);
         };
-        let part = match &change.clip {
-            Some(bounds) => clip(part, bounds),
-            None => Some(part),
+        let near: Vec<Part> = match change.clip.as_slice() {
+            [] => vec![part],
+            pieces => pieces.iter().filter_map(|bounds| clip(part.clone(), bounds)).collect(),
         };
-        Ok(match part {
-            None => None,
-            Some(Part::Point(position)) => self.line(change, &[position])?.first().copied().map(Part::Point),
-            Some(Part::Line(line)) => Some(Part::Line(self.line(change, &line)?)),
-            Some(Part::Polygon(rings)) => {
-                let rings: Result<_, String> = rings.iter().map(|ring| self.line(change, ring)).collect();
-                Some(Part::Polygon(rings?))
-            }
-        })
+        let moved = |part: &Part| -> Result<Part, String> {
+            Ok(match part {
+                Part::Point(position) => Part::Point(*self.line(change, &[*position])?.first().ok_or("no point")?),
+                Part::Line(line) => Part::Line(self.line(change, line)?),
+                Part::Polygon(rings) => {
+                    Part::Polygon(rings.iter().map(|ring| self.line(change, ring)).collect::<Result<_, _>>()?)
+                }
+            })
+        };
+        near.iter().map(moved).collect()
     }
 
     /// A line in another CRS: straight there, so that it may be bent here.
@@ -149,7 +173,7 @@ impl ToGrid {
         let mut vertices: Vec<Vertex> =
             line.iter().copied().zip(moved(line)?).map(|(there, here)| (there, here, true)).collect();
         for _ in 0..CUTS {
-            let open = |pair: &&[Vertex]| matches!(pair, [a, b] if a.2 && distance(a.1, b.1) > 1.0);
+            let open = |pair: &&[Vertex]| matches!(pair, [a, b] if a.2 && (distance(a.1, b.1) > 1.0 || self.is_long(change, a.0, b.0)));
             let between = |pair: &[Vertex]| match pair {
                 [a, b] => [0.25, 0.5, 0.75].map(|part| along(a.0, b.0, part)).to_vec(),
                 _ => Vec::new(),
@@ -167,7 +191,9 @@ impl ToGrid {
                     continue;
                 }
                 let inner: Vec<_> = inner.by_ref().take(3).collect();
-                let bent = inner.iter().any(|(_, here)| off(*here, a.1, b.1) > OFF);
+                // Far from the grid an edge needs no more accuracy than keeps it there.
+                let far = self.distance_of(inner.iter().map(|(_, here)| *here).chain([a.1, b.1])) / 8.0;
+                let bent = inner.iter().any(|(_, here)| off(*here, a.1, b.1) > OFF.max(far));
                 next.push((a.0, a.1, bent));
                 if bent {
                     next.extend(inner.into_iter().map(|(there, here)| (there, here, true)));
@@ -177,6 +203,24 @@ impl ToGrid {
             vertices = next;
         }
         Ok(vertices.into_iter().map(|(_, here, _)| here).collect())
+    }
+
+    /// Whether an edge is so long that it may come back to where it begins: around a pole, for example.
+    fn is_long(&self, change: &Change, a: Position, b: Position) -> bool {
+        let part = |from: f64, to: f64| (to - from) / 64.0;
+        change.clip.first().is_none_or(|clip| {
+            (a.0 - b.0).abs() > part(clip.x_min, clip.x_max) || (a.1 - b.1).abs() > part(clip.y_min, clip.y_max)
+        })
+    }
+
+    /// Pixels between the grid, with what is needed around it, and the bounds of some positions; 0 where they meet.
+    fn distance_of(&self, positions: impl Iterator<Item = Position>) -> f64 {
+        let Some(found) = around(&positions.collect::<Vec<_>>()) else { return 0.0 };
+        let (row, col) = (self.near.row as f64, self.near.col as f64);
+        let (row_end, col_end) = (self.near.row_end() as f64, self.near.col_end() as f64);
+        [col - found.x_max, found.x_min - col_end, row - found.y_max, found.y_min - row_end]
+            .into_iter()
+            .fold(0.0, f64::max)
     }
 
     /// Map coordinates in the grid's CRS as column and row.
@@ -203,7 +247,8 @@ impl Change {
             Ok((CoordTransform::new(layer, &target)?, CoordTransform::new(&target, layer)?))
         });
         let (to_grid, to_layer) = made.map_err(|e| messages.reason(&e.to_string()))?;
-        Ok(Self { to_grid, to_layer, clip: None })
+        let turn = layer.is_geographic().then(|| std::f64::consts::TAU / layer.angular_units());
+        Ok(Self { to_grid, to_layer, turn: turn.filter(|turn| turn.is_finite()), clip: Vec::new() })
     }
 }
 

@@ -1,0 +1,176 @@
+//! The function of `tilefn zonal`: statistics of a raster in each zone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tilefn_guest::prelude::*;
+
+/// Values of one zone so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Zone {
+    count: u64,
+    sum: f64,
+    mean: f64,
+    /// Sum of the squared distances from the mean.
+    squares: f64,
+    min: f64,
+    max: f64,
+    /// How often each value came, in their order; only for the median.
+    values: BTreeMap<u64, u64>,
+}
+
+/// What is reported of a zone.
+#[derive(Debug, PartialEq, Serialize)]
+struct Statistics {
+    count: u64,
+    sum: f64,
+    mean: f64,
+    stdev: f64,
+    min: f64,
+    max: f64,
+    median: Option<f64>,
+}
+
+impl Zone {
+    fn add(&mut self, value: f64, keep: bool) {
+        self.count += 1;
+        self.sum += value;
+        let before = value - self.mean;
+        self.mean += before / self.count as f64;
+        self.squares += before * (value - self.mean);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        if keep {
+            *self.values.entry(key(value)).or_default() += 1;
+        }
+    }
+
+    /// The value in the middle; the mean of the two there if their number is even.
+    fn median(&self) -> Option<f64> {
+        let at = |rank: u64| {
+            let mut before = 0;
+            let found = self.values.iter().find(|(_, count)| {
+                before += **count;
+                before > rank
+            });
+            found.map(|(key, _)| value_of(*key))
+        };
+        let last = self.count.checked_sub(1)?;
+        Some((at(last / 2)? + at(last.div_ceil(2))?) / 2.0)
+    }
+
+    fn statistics(&self) -> Statistics {
+        let &Self { count, sum, mean, squares, min, max, .. } = self;
+        Statistics { count, sum, mean, stdev: (squares / count as f64).sqrt(), min, max, median: self.median() }
+    }
+}
+
+/// A number whose order is that of the values.
+fn key(value: f64) -> u64 {
+    // -0 is 0.
+    let bits = (value + 0.0).to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+fn value_of(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 0 { !key } else { key & !(1 << 63) })
+}
+
+impl Reduce for Zone {
+    fn identity() -> Self {
+        Self {
+            count: 0,
+            sum: 0.0,
+            mean: 0.0,
+            squares: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            values: BTreeMap::new(),
+        }
+    }
+
+    fn merge(&mut self, later: Self) {
+        if later.count == 0 {
+            return;
+        }
+        let (own, other) = (self.count as f64, later.count as f64);
+        let apart = later.mean - self.mean;
+        self.count += later.count;
+        self.sum += later.sum;
+        self.mean += apart * other / (own + other);
+        self.squares += later.squares + apart * apart * own * other / (own + other);
+        self.min = self.min.min(later.min);
+        self.max = self.max.max(later.max);
+        for (value, count) in later.values {
+            *self.values.entry(value).or_default() += count;
+        }
+    }
+
+    fn finish(self) -> impl Serialize {
+        self.statistics()
+    }
+}
+
+/// Count, sum, mean, standard deviation, minimum, maximum and, if wanted, median of the values in each zone.
+#[tile_function]
+pub fn zonal(
+    /// Each pixel's zone.
+    zones: Tile<i64>,
+    /// The values, of one band.
+    values: Tile<f64>,
+    /// Whether the median is wanted, which takes memory for each different value.
+    #[param(default = false)]
+    median: bool,
+) -> Reduced<BTreeMap<i64, Zone>> {
+    let mut found: BTreeMap<i64, Zone> = BTreeMap::new();
+    let mut run: (i64, Zone) = (0, Zone::identity());
+    let mut end = |(zone, part): (i64, Zone)| {
+        if part.count > 0 {
+            found.entry(zone).or_insert_with(Zone::identity).merge(part);
+        }
+    };
+    // Pixels of a zone follow each other: the map is only asked where the zone changes.
+    for ((_, row, col), value) in values.valid_indexed() {
+        let Some(zone) = zones.get(0, row, col) else { continue };
+        if zone != run.0 {
+            end(std::mem::replace(&mut run, (zone, Zone::identity())));
+        }
+        run.1.add(value, median);
+    }
+    end(run);
+    Reduced(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_of_parts_are_those_of_the_whole() {
+        let values = [3.0, -1.0, 0.0, -0.0, 10.0, 3.0];
+        let mut whole = Zone::identity();
+        values.iter().for_each(|value| whole.add(*value, true));
+        for cut in 0..=values.len() {
+            let mut parts = [Zone::identity(), Zone::identity()];
+            for (n, value) in values.iter().enumerate() {
+                parts[usize::from(n >= cut)].add(*value, true);
+            }
+            let [mut first, second] = parts;
+            first.merge(second);
+            let (found, expected) = (first.statistics(), whole.statistics());
+            assert_eq!((found.count, found.sum, found.min, found.max), (6, 15.0, -1.0, 10.0));
+            assert_eq!((found.median, expected.median), (Some(1.5), Some(1.5)));
+            // The squared distances from 2.5 add up to 81.5.
+            let stdev = (81.5f64 / 6.0).sqrt();
+            assert!((found.mean - 2.5).abs() < 1e-12 && (found.stdev - stdev).abs() < 1e-12, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn pixels_without_zone_or_value_are_left_out() {
+        let zones = Tile::from_rows([[1i64, 1, 2], [9, 2, 1]]).with_nodata(9);
+        let Reduced(found) = zonal(zones, Tile::from_rows([[1.0, 3.0, 10.0], [99.0, f64::NAN, 5.0]]), false);
+        let found: Vec<_> = found.iter().map(|(id, zone)| (*id, zone.count, zone.sum, zone.median())).collect();
+        assert_eq!(found, [(1, 3, 9.0, None), (2, 1, 10.0, None)]);
+    }
+}
