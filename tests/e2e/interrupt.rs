@@ -14,11 +14,24 @@ fn counting_to(steps: u64) -> Folder {
     f.job(
         "slow",
         &format!(
-            "[inputs.image]\npath = 'a.tif'\n[outputs.slow]\npath = 'out.tif'\n[params]\nsteps = {steps}\n[grid]\ntile = [50, 50]\n"
+            "[inputs.image]\npath = 'a.tif'\n[outputs.slow]\npath = 'out.tif'\nstatistics = true\nhistogram = true\nlevels = [2, 4]\n[params]\nsteps = {steps}\n[grid]\ntile = [50, 50]\n"
         ),
     );
     f
 }
+
+/// Pixels, statistics, histogram and overviews are those of all tiles, whichever run has written them.
+const IS_WHOLE: &str = "
+same('out.tif', ramp())
+mine = band('out.tif')
+for key, value in (('MEAN', ramp().mean()), ('STDDEV', ramp().std())):
+    assert abs(float(mine.GetMetadataItem('STATISTICS_' + key)) - value) < 1e-9, mine.GetMetadata()
+counts = mine.GetMetadataItem('STATISTICS_HISTOBINVALUES').rstrip('|').split('|')
+assert [int(n) for n in counts] == list(np.bincount(ramp().ravel())), counts
+assert mine.GetOverviewCount() == 2
+for n, level in ((0, 2), (1, 4)):
+    assert (mine.GetOverview(n).ReadAsArray() == ramp()[::level, ::level]).all(), level
+";
 
 #[test]
 fn once_then_resumed() {
@@ -37,7 +50,7 @@ fn once_then_resumed() {
         let resumed = f.report("--overwrite --resume --workers threads:2");
         let tiles = |what: &str| resumed["tiles"][what].as_u64().unwrap();
         assert!(tiles("resumed") > 0 && tiles("resumed") + tiles("done") == 100, "{}", resumed["tiles"]);
-        f.python("same('out.tif', ramp()); write('out.tif', ramp(5, 5))");
+        f.python(&format!("{IS_WHOLE}\ndel mine; write('out.tif', ramp(5, 5))"));
         assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
     }
 }
@@ -59,7 +72,7 @@ fn killed_then_resumed() {
     let resumed = f.report("--overwrite --resume --workers threads:2");
     let tiles = |what: &str| resumed["tiles"][what].as_u64().unwrap();
     assert!(tiles("resumed") > 0 && tiles("resumed") + tiles("done") == 100, "{}", resumed["tiles"]);
-    f.python("same('out.tif', ramp())");
+    f.python(IS_WHOLE);
     assert_eq!(f.files(), ["a.tif", "job.toml", "out.tif"]);
 }
 

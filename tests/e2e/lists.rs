@@ -116,6 +116,20 @@ fn a_mosaic_of_overlapping_scenes() {
             ));
         }
     }
+    // A halo beyond all files mirrors them as one raster.
+    f.job("moved", "[inputs.image]\npaths = ['s0.tif', 's1.tif', 's2.tif']\nmosaic = 'last'\n[outputs.moved]\npath = 'moved.tif'\n[params]\nreach = 20\ndown = -20\nright = 15\n[grid]\nedge = 'reflect'\ntile = [32, 32]\n");
+    f.run("--overwrite").ok();
+    f.python(
+        "
+        s = np.load('stack.npy'); e = np.take_along_axis(s[::-1], (~np.isnan(s[::-1])).argmax(0)[None], 0)[0]
+        padded = np.pad(e, 20, mode='symmetric')
+        found = read('moved.tif')[0].astype('f8')
+        found[found == band('moved.tif').GetNoDataValue()] = np.nan
+        expected = padded[0:60, 35:125]
+        assert ((found == expected) | (np.isnan(found) & np.isnan(expected))).all()
+        ",
+    );
+    f.job("add", "[inputs.image]\npaths = ['s0.tif', 's1.tif', 's2.tif']\n[outputs.add]\npath = 'add.tif'\n");
     let run = f.run("--overwrite --set inputs.image.mosaic=median");
     assert!(run.error(2).contains("inputs.image.mosaic: expected one of"), "{}", run.stderr);
     f.job("add", "[inputs.image]\npath = 's0.tif'\nmosaic = 'first'\n[outputs.add]\npath = 'add.tif'\n");

@@ -17,7 +17,10 @@ mod outputs;
 mod pixels;
 mod places;
 mod preview;
+#[path = "../../host/raster/tests/raster/python.rs"]
+mod rasters;
 mod report;
+mod stats;
 mod support;
 mod terminal;
 mod validity;

@@ -1,9 +1,6 @@
 //! `tilefn preview`: its pictures, read back through GDAL, against numpy.
 
-#[path = "../../host/raster/tests/raster/python.rs"]
-mod rasters;
-
-use rasters::{folder, python};
+use crate::rasters::{folder, python};
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -34,6 +34,8 @@ mod schema;
 #[cfg(feature = "gdal")]
 mod signals;
 #[cfg(feature = "gdal")]
+mod stats;
+#[cfg(feature = "gdal")]
 mod worker_kinds;
 #[cfg(feature = "gdal")]
 mod zonal;

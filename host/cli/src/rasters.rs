@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::RunArguments;
-use super::{detach, new, preview, run, schema, zonal};
+use super::{detach, new, preview, run, schema, stats, zonal};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +21,8 @@ pub enum RasterCommand {
     Zonal(zonal::Arguments),
     /// Draw a raster as a PNG picture
     Preview(preview::Arguments),
+    /// Compute and print statistics of existing files, with histogram and overviews
+    Stats(stats::Arguments),
     /// Print the job file's JSON schema
     Schema,
 }
@@ -35,6 +37,7 @@ impl RasterCommand {
             Self::Fleet(command) => command.run(console),
             Self::Zonal(arguments) => zonal::zonal(arguments, console),
             Self::Preview(arguments) => preview::preview(arguments, console),
+            Self::Stats(arguments) => stats::stats(arguments, console),
             Self::Schema => schema::schema(console),
         }
     }

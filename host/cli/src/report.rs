@@ -11,7 +11,7 @@ use std::fmt::{Display, Write};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
-use worker::{Origin, Raster};
+use worker::{PixelSource, Raster};
 
 /// Files of a list that people are shown; programs get all.
 const SHOWN: usize = 20;
@@ -74,25 +74,25 @@ fn plan_text(plan: &Plan) -> String {
 }
 
 /// What is read of a file.
-fn what(origin: &Origin) -> String {
-    match origin {
-        Origin::Read(spec) => several(spec.bands.len(), "band"),
-        Origin::Mosaic(spec) => several(spec.parts.first().map_or(0, |part| part.bands.len()), "band"),
-        Origin::Burned(spec) => format!("layer {}", spec.layer),
+fn what(source: &PixelSource) -> String {
+    match source {
+        PixelSource::Read(spec) => several(spec.bands.len(), "band"),
+        PixelSource::Mosaic(spec) => several(spec.parts.first().map_or(0, |part| part.bands.len()), "band"),
+        PixelSource::Burned(spec) => format!("layer {}", spec.layer),
     }
 }
 
 /// How a file gets onto the grid, if its pixels aren't the grid's already.
-fn way(origin: &Origin) -> String {
-    match origin {
-        Origin::Burned(_) => ", burned".to_owned(),
-        Origin::Mosaic(spec) => {
+fn way(source: &PixelSource) -> String {
+    match source {
+        PixelSource::Burned(_) => ", burned".to_owned(),
+        PixelSource::Mosaic(spec) => {
             // All files are resampled in the same way, if they are.
             let ways = spec.parts.iter().map(|part| way_of_file(&part.way));
             let way = ways.max_by_key(String::len).unwrap_or_default();
             format!(", mosaic of {}: {}{way}", spec.parts.len(), spec.rule.name())
         }
-        Origin::Read(spec) => way_of_file(&spec.way),
+        PixelSource::Read(spec) => way_of_file(&spec.way),
     }
 }
 
@@ -115,19 +115,19 @@ fn resampling(spec: &SourceSpec) -> Option<&'static str> {
 fn file_json(raster: &Raster) -> serde_json::Value {
     let dtype = raster.dtype.name();
     match &raster.source {
-        Origin::Read(spec) => json!({
+        PixelSource::Read(spec) => json!({
             "path": raster.path,
             "bands": spec.bands.iter().map(|band| band.number).collect::<Vec<_>>(),
             "dtype": dtype,
             "resampling": resampling(spec),
         }),
-        Origin::Mosaic(spec) => json!({
+        PixelSource::Mosaic(spec) => json!({
             "paths": spec.parts.iter().map(|part| &part.path).collect::<Vec<_>>(),
             "mosaic": spec.rule.name(),
             "dtype": dtype,
             "resampling": spec.parts.iter().find_map(resampling),
         }),
-        Origin::Burned(BurnSpec { layer, burn, filter, .. }) => json!({
+        PixelSource::Burned(BurnSpec { layer, burn, filter, .. }) => json!({
             "path": raster.path,
             "layer": layer,
             "burn_attribute": match burn {

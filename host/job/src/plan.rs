@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub use survey::{Survey, in_threads};
 use types::location::is_remote;
 use types::{Edge, MosaicRule, Value, WorkerKind};
-use worker::{self, Origin, Task, working_set};
+use worker::{self, PixelSource, Task, working_set};
 
 /// What a job is planned from.
 pub struct Planning<'a> {
@@ -227,20 +227,18 @@ fn mosaicked(files: Vec<(Vec<worker::Band>, SourceSpec)>, rule: Option<MosaicRul
             path: source.path.clone(),
             dtype: source.dtype,
             bands,
-            source: Origin::Read(source),
+            source: PixelSource::Read(source),
         };
         return files.into_iter().map(raster).collect();
     };
-    // A halo that goes on beyond a file would hide the file beside it.
-    let part = |(_, source)| SourceSpec { edge: Edge::Nodata, ..source };
-    let mosaic = MosaicSpec::new(files.into_iter().map(part).collect(), rule, first.dtype);
+    let mosaic = MosaicSpec::new(files.into_iter().map(|(_, source)| source).collect(), rule, first.dtype);
     let nodata = mosaic.declared(first.dtype);
     let path = match mosaic.parts.len() {
         1 => first.path,
         n => format!("{} and {} other files", first.path, n - 1),
     };
     let bands = bands.into_iter().map(|band| worker::Band { nodata, ..band }).collect();
-    vec![worker::Raster { path, dtype: first.dtype, bands, source: Origin::Mosaic(mosaic) }]
+    vec![worker::Raster { path, dtype: first.dtype, bands, source: PixelSource::Mosaic(mosaic) }]
 }
 
 /// How a file's bands are read, given how it gets onto the grid. Resampled files and parts of a mosaic have pixels without a value.
@@ -262,7 +260,7 @@ fn check_fill(draft: &mut Draft<'_>, task: &Task, opened: &[Opened]) {
     for (input, files) in task.inputs.iter().zip(opened) {
         for (raster, file) in input.rasters.iter().zip(&files.files) {
             // Features are burned wherever they are.
-            let Origin::Read(source) = &raster.source else { continue };
+            let PixelSource::Read(source) = &raster.source else { continue };
             let covered = source.window();
             if source.bands.iter().all(|band| band.mark.is_some()) || covered.contains(&needed) {
                 continue;

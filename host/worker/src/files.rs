@@ -1,7 +1,7 @@
 //! Inputs read from files by the thread that runs the function.
 
 use super::runner::Pixels;
-use super::task::{Origin, Task};
+use super::task::{PixelSource, Task};
 use grid::Window;
 use raster::{Burner, Error, Found, Mosaic, Source};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ enum Open {
 
 impl Open {
     /// `room`: how many files a mosaic may keep open.
-    fn open(origin: &Origin, room: usize) -> Result<Self, Error> {
-        match origin {
-            Origin::Read(spec) => Source::open(spec).map(Self::Raster),
-            Origin::Mosaic(spec) => Ok(Self::Mosaic(Mosaic::new(spec, room))),
-            Origin::Burned(spec) => Burner::open(spec).map(Self::Vector),
+    fn open(source: &PixelSource, room: usize) -> Result<Self, Error> {
+        match source {
+            PixelSource::Read(spec) => Source::open(spec).map(Self::Raster),
+            PixelSource::Mosaic(spec) => Ok(Self::Mosaic(Mosaic::new(spec, room))),
+            PixelSource::Burned(spec) => Burner::open(spec).map(Self::Vector),
         }
     }
 

@@ -16,4 +16,4 @@ pub use files::FilePixels;
 pub use runner::{
     Done, Error, Failed, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, note_changes, working_set,
 };
-pub use task::{Band, Input, Origin, Output, Raster, Task};
+pub use task::{Band, Input, Output, PixelSource, Raster, Task};

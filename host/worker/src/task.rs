@@ -77,12 +77,12 @@ pub struct Raster {
     /// The bands the function gets, in order.
     pub bands: Vec<Band>,
     /// Where its pixels come from.
-    pub source: Origin,
+    pub source: PixelSource,
 }
 
 /// Where the pixels of an input's file come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Origin {
+pub enum PixelSource {
     /// They are read from a raster file.
     Read(SourceSpec),
     /// They are those of overlapping raster files.
@@ -91,7 +91,7 @@ pub enum Origin {
     Burned(BurnSpec),
 }
 
-impl Origin {
+impl PixelSource {
     /// Whether the mark of invalid pixels may differ from window to window.
     pub fn marks_vary(&self) -> bool {
         match self {

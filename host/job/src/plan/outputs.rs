@@ -288,7 +288,7 @@ fn target(
         scale: output.scale,
         offset: output.offset,
         unit: output.unit.clone(),
-        metadata: Vec::new(),
+        metadata: output.metadata.iter().map(|(key, text)| (key.clone(), text.clone())).collect(),
         tile: (0, 0),
         threads: u32::try_from(threads).unwrap_or(u32::MAX),
     }

@@ -9,7 +9,7 @@ use sandbox::InputInfo;
 use tilefn_abi::DType;
 use types::location::is_remote;
 use types::{Edge, Nodata};
-use worker::{Band, Origin, Raster, Task};
+use worker::{Band, PixelSource, Raster, Task};
 
 /// A layer of a vector file that is burned.
 pub struct Layer {
@@ -32,7 +32,7 @@ impl Layer {
             path: self.spec.path.clone(),
             dtype: self.spec.dtype,
             bands: vec![Band { name: name.clone(), nodata: self.declared }],
-            source: Origin::Burned(BurnSpec { grid: grid.clone(), halo, edge, ..self.spec.clone() }),
+            source: PixelSource::Burned(BurnSpec { grid: grid.clone(), halo, edge, ..self.spec.clone() }),
         }
     }
 }
@@ -143,7 +143,7 @@ pub fn look(draft: &mut Draft<'_>, task: &mut Task) {
     for input in inputs {
         let key = format!("inputs.{}", input.name);
         for raster in &mut input.rasters {
-            if let Origin::Burned(spec) = &mut raster.source {
+            if let PixelSource::Burned(spec) = &mut raster.source {
                 look_at(draft, &key, spec, &grid);
             }
         }

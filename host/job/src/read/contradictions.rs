@@ -104,6 +104,10 @@ impl Reader<'_> {
         if output.scale == Some(0.0) {
             self.refuse(section, "scale", "is 0: no value could be told from another");
         }
+        for key in output.metadata.keys().filter(|key| key.is_empty() || key.contains(['=', ':', '\n', '\0'])) {
+            self.refuse(&join(section, "metadata"), key, "not a name that GDAL keeps")
+                .hint("at least one character, and no `=`, `:` or line break");
+        }
     }
 
     /// Two outputs that would overwrite each other.

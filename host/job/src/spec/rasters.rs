@@ -1,11 +1,12 @@
 //! Inputs and outputs of a job.
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use types::{DType, Location, MosaicRule, Resampling};
 
 use super::names::{MaskUse, OverviewResampling};
-use super::texts::{DataType, crs, path, paths};
+use super::texts::{DataType, crs, metadata, path, paths};
 use crate::units::Nodata;
 
 /// One input of the function.
@@ -236,6 +237,10 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = &"m")]
     pub unit: Option<String>,
+    /// Metadata items of the file.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "metadata")]
+    pub metadata: IndexMap<String, String>,
     /// No warning where valid pixels get lost in the file, and nodata in a format that changes pixels.
     #[serde(default)]
     pub lossy: bool,

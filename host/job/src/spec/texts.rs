@@ -61,3 +61,15 @@ impl JsonSchema for DataType {
         json_schema!({ "oneOf": DType::ALL.map(word), "description": "Element type, by numpy's names." })
     }
 }
+
+/// Metadata items of a file. GDAL keeps them as `KEY=text`.
+pub fn metadata(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[^=:]+$" },
+        "additionalProperties": { "type": "string" },
+        "examples": [{ "SENSOR": "MSI" }],
+        "x-expected": "a table of texts",
+        "x-hint": "for example: metadata = { SENSOR = \"MSI\" }",
+    })
+}

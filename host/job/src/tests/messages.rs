@@ -143,6 +143,11 @@ fn outputs() {
             "path = 'x'\noverview_resampling = 'mode'",
             "5:23: outputs.a.overview_resampling: has no effect without overviews\n  hint: set `overviews = true` or `levels`",
         ),
+        (
+            "path = 'x'\nmetadata = { 'A=B' = 'x' }",
+            "5:22: outputs.a.metadata.\"A=B\": not a name that GDAL keeps\n  hint: at least one character, and no `=`, `:` or line break",
+        ),
+        ("path = 'x'\nmetadata = { A = 1 }", "5:18: outputs.a.metadata.A: expected text, found 1"),
         ("path = 'x'\nstatistics = 1", "5:14: outputs.a.statistics: expected true or false, found 1"),
         ("path = 'x'\nnodata = inf", "5:10: outputs.a.nodata: expected a number, \"nan\" or \"none\", found inf"),
         (

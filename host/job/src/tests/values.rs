@@ -80,6 +80,7 @@ fn every_key() {
         (Some(&[2, 4, 8][..]), Some(OverviewResampling::Average))
     );
     assert!(ndvi.statistics && ndvi.histogram && ndvi.overviews && ndvi.thematic);
+    assert_eq!(ndvi.metadata, IndexMap::from([("SENSOR".to_owned(), "MSI".to_owned())]));
     assert_eq!(spec.outputs["parts"].nodata, Some(OutputNodata::None(Absent::None)));
 
     assert_eq!(spec.grid.crs.as_deref(), Some("EPSG:28355"));

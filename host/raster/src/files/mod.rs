@@ -26,6 +26,7 @@ pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
 pub use resample::extent::Overlay;
 pub use write::destination::{destination, stale};
+pub use write::existing::{BandStatistics, complete};
 pub use write::probe::probe;
 pub use write::rehearsal::Rehearsal;
 pub use write::spec::{Overviews, TargetSpec};

@@ -22,9 +22,10 @@ def value(dtype, bands, rows, cols, nodata):
         a[(r // 3 + c // 2) % 4 == 0] = nodata
     return a
 
-def build(name, levels, method, interleave='BAND'):
+def build(name, levels, method, interleave=None):
     ours = gdal.Open(name)
-    first = ours.GetRasterBand(1)
+    # GDAL goes by it even if there is one band.
+    interleave = interleave or ('BAND' if ours.RasterCount > 1 else 'PIXEL')
     copy = gdal.GetDriverByName('GTiff').CreateCopy(
         'copy.tif', ours, options=['TILED=YES', 'COPY_SRC_OVERVIEWS=NO', 'INTERLEAVE=' + interleave])
     copy.BuildOverviews(method, [])
@@ -122,7 +123,7 @@ fn nearest() {
             let spec = TargetSpec {
                 nodata,
                 tile: tile_size,
-                bands: 1 + n as u32 % 3,
+                bands: 1 + (n as u32 + size.0) % 3,
                 ..spec(dir.path(), &name, size, dtype, "nearest", &[2, 3, 8, 16])
             };
             let mut target = Target::create(spec.clone()).unwrap();
@@ -148,9 +149,9 @@ assert np.array_equal(read('{name}').reshape({b}, *{size:?}).view('{dtype}'), va
     python(dir.path(), &checks);
 }
 
-/// Averages of each level are made of the level before, where tiles are whole pixels of all levels.
+/// Averages and most frequent values of each level are made of the level before, where tiles are whole pixels of all levels.
 #[test]
-fn average() {
+fn average_and_mode() {
     let dir = folder();
     let mut checks = CHECK.to_owned();
     let nan = Some(Nodata::Float(f64::NAN));
@@ -161,22 +162,26 @@ fn average() {
         (DType::Float32, &[nan]),
     ] {
         for (n, nodata) in nodatas.iter().enumerate() {
-            for levels in [&[2, 4, 8, 16][..], &[3], &[4, 16], &[2, 6]] {
+            let some =
+                [("average", &[2, 4, 8, 16][..]), ("average", &[3]), ("average", &[4, 16]), ("average", &[2, 6])];
+            let modes = [("mode", &[2, 4, 16][..]), ("mode", &[3])];
+            let modes = modes.into_iter().filter(|_| dtype != DType::Float32);
+            for (method, levels) in some.into_iter().chain(modes) {
                 let largest = *levels.last().unwrap();
                 let size = (largest * 20, largest * 33);
-                let name = format!("{}-{n}-{largest}-{}.tif", dtype.name(), levels.len());
+                let name = format!("{}-{n}-{largest}-{}-{method}.tif", dtype.name(), levels.len());
                 let spec = TargetSpec {
                     nodata: *nodata,
                     tile: (largest * 4, largest * 8),
                     bands: 2,
-                    ..spec(dir.path(), &name, size, dtype, "average", levels)
+                    ..spec(dir.path(), &name, size, dtype, method, levels)
                 };
                 let mut target = Target::create(spec.clone()).unwrap();
                 let count = tiling(&spec).count();
                 write_tiles(&mut target, (0..count).rev());
                 assert_eq!(ready(dir.path(), &mut target), levels.len(), "{name}");
                 target.finish(&mut |_| true).unwrap();
-                checks.push_str(&format!("build('{name}', {levels:?}, 'AVERAGE')\n"));
+                checks.push_str(&format!("build('{name}', {levels:?}, '{}')\n", method.to_uppercase()));
             }
         }
     }
@@ -194,7 +199,7 @@ fn what_does_not_fit_is_left_to_gdal() {
         ..spec
     };
     for (spec, method) in [
-        (plain("mode.tif", "mode"), "MODE"),
+        (TargetSpec { dtype: DType::Float32, ..plain("mode.tif", "mode") }, "MODE"),
         (plain("cubic.tif", "cubic"), "CUBIC"),
         (TargetSpec { tile: (127, 128), ..plain("unaligned.tif", "average") }, "AVERAGE"),
         (spec(dir.path(), "cut.tif", (510, 512), DType::UInt8, "average", &[2, 4]), "AVERAGE"),
@@ -223,7 +228,7 @@ fn resumed_skipped_and_other_windows() {
     let dir = folder();
     let mut checks = CHECK.to_owned();
     for (driver, ending) in [("GTiff", "tif"), ("COG", "cog")] {
-        for method in ["nearest", "average"] {
+        for method in ["nearest", "average", "mode"] {
             let named = |what: &str| TargetSpec {
                 driver: Some(driver.into()),
                 nodata: Some(Nodata::Int(0)),
@@ -266,6 +271,52 @@ fn resumed_skipped_and_other_windows() {
         }
     }
     python(dir.path(), &checks);
+}
+
+/// Stopped while the tiles of an earlier run are read, or after that, and completed once more by the same process.
+#[test]
+fn stopped_and_completed_again() {
+    let dir = folder();
+    let mut checks = CHECK.to_owned();
+    for calls in [2, 9, 17, 30] {
+        let named = || TargetSpec {
+            driver: Some("COG".into()),
+            ..spec(dir.path(), &format!("{calls}.tif"), (512, 512), DType::UInt8, "nearest", &[2, 4])
+        };
+        let mut target = Target::create(named()).unwrap();
+        write_tiles(&mut target, 0..16);
+        let unfinished = target.checkpoint().unwrap().unwrap().unfinished();
+        target.keep(true);
+        drop(target);
+        let target = Target::resume(named(), &unfinished).unwrap();
+        let mut left = calls;
+        let stopped = target.complete(&mut |_| {
+            left -= 1;
+            left > 0
+        });
+        let mut complete = match stopped {
+            Ok(complete) => complete,
+            Err(incomplete) => incomplete.target.complete(&mut |_| true).unwrap(),
+        };
+        complete.publish(false).unwrap();
+        complete.keep(false);
+        checks.push_str(&format!("build('{calls}.tif', [2, 4], 'NEAREST')\n"));
+    }
+    python(dir.path(), &checks);
+}
+
+/// The option alone decides from what GDAL takes a level, even of a file with one band.
+#[test]
+fn one_band_apart() {
+    let dir = folder();
+    let options = vec!["interleave=band".to_owned()];
+    let spec = TargetSpec { options, ..spec(dir.path(), "a.tif", (300, 517), DType::UInt16, "nearest", &[2, 4, 8]) };
+    let mut target = Target::create(spec.clone()).unwrap();
+    let count = tiling(&spec).count();
+    write_tiles(&mut target, 0..count);
+    assert_eq!(ready(dir.path(), &mut target), 3);
+    target.finish(&mut |_| true).unwrap();
+    python(dir.path(), &format!("{CHECK}build('a.tif', [2, 4, 8], 'NEAREST', 'BAND')"));
 }
 
 /// Levels of which a tile has a part of a pixel row, or none at all.

@@ -3,11 +3,12 @@
 use crate::files::fill::{fill, pixel_bytes};
 use crate::files::layout::buffer_len;
 use crate::files::read::convert::unused_mark;
-use crate::files::read::source::Source;
+use crate::files::read::halo::Shown;
+use crate::files::read::source::{Source, without_halo};
 use crate::{Error, Found, MosaicSpec, Result, SourceSpec};
 use grid::Window;
 use std::ops::Range;
-use types::{MosaicRule, Number, Pixel, for_dtype};
+use types::{Edge, MosaicRule, Number, Pixel, for_dtype};
 
 /// Files that a mosaic keeps open: those around a tile, of which the next tile needs most.
 const OPEN: usize = 16;
@@ -35,22 +36,41 @@ impl Mosaic {
     /// As [`Source::open`] and [`Source::read`].
     pub fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found> {
         let Some(first) = self.spec.parts.first() else { return Ok(Found::default()) };
-        let (dtype, bands, path) = (first.dtype, first.bands.len(), first.path.clone());
-        let shape = |reason: String| Error::Shape { path: path.clone(), reason };
-        let too_large = || shape(format!("a window of {window} is too large"));
-        if window.is_empty() || buffer_len(bands, &window, dtype.size()) != Some(out.len()) {
+        let (size, bands, edge) = (first.dtype.size(), first.bands.len(), first.edge);
+        let shape = |reason: String| Error::Shape { path: first.path.clone(), reason };
+        if window.is_empty() || buffer_len(bands, &window, size) != Some(out.len()) {
             return Err(shape(format!("{} bytes for {bands} bands of {window}", out.len())));
         }
-        let pixels = buffer_len(bands, &window, 1).ok_or_else(too_large)?;
-        let plane = buffer_len(1, &window, 1).ok_or_else(too_large)?;
+        let core = without_halo(&window, first.halo);
+        let (rows, cols) = first.grid_size;
+        let data =
+            self.spec.parts.iter().try_fold(Window::new(0, 0, rows, cols), |all, part| all.union(&part.window()));
+        let Some(data) = data.filter(|data| edge != Edge::Nodata && !data.contains(&window)) else {
+            return self.merge(&window, &core, out);
+        };
+        let too_large = || shape(format!("a window of {window} is too large"));
+        let shown = Shown::of(edge, &window, &data).ok_or_else(too_large)?;
+        let mut scratch = vec![0; buffer_len(bands, &shown.window, size).ok_or_else(too_large)?];
+        let found = self.merge(&shown.window, &core, &mut scratch)?;
+        shown.spread(&scratch, out, size);
+        Ok(found)
+    }
+
+    /// Reads a window of all files that reach it.
+    fn merge(&mut self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
+        let Some(first) = self.spec.parts.first() else { return Ok(Found::default()) };
+        let (dtype, bands, path) = (first.dtype, first.bands.len(), first.path.clone());
+        let too_large = || Error::Shape { path: path.clone(), reason: format!("a window of {window} is too large") };
+        let pixels = buffer_len(bands, window, 1).ok_or_else(too_large)?;
+        let plane = buffer_len(1, window, 1).ok_or_else(too_large)?;
         let sums = if self.spec.rule == MosaicRule::Mean { pixels } else { 0 };
         let mut merged = Merged { counts: vec![0; pixels], sums: vec![0.0; sums] };
         let mut scratch = vec![0; out.len()];
         let mut all = Found::default();
         for index in 0..self.spec.parts.len() {
-            let Some(part) = self.spec.parts.get(index).filter(|part| reaches(part, &window)) else { continue };
+            let Some(part) = self.spec.parts.get(index).filter(|part| reaches(part, window)) else { continue };
             let marks: Vec<_> = part.bands.iter().map(|band| band.mark).collect();
-            let found = self.source(index)?.read(window, &mut scratch)?;
+            let found = self.source(index)?.read_with_fill(window, core, &mut scratch)?;
             all.clamped += found.clamped;
             all.rounded += found.rounded;
             all.moved += found.moved;

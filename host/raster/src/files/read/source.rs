@@ -93,14 +93,7 @@ impl Source {
         let (rows, cols) = self.spec.grid_size;
         let file = self.spec.window();
         let data = Window::new(0, 0, rows, cols).union(&file).unwrap_or(file);
-        let halo = self.spec.halo;
-        let core = Window::between(
-            window.row.saturating_add(halo.into()),
-            window.col.saturating_add(halo.into()),
-            window.row_end().saturating_sub(halo.into()),
-            window.col_end().saturating_sub(halo.into()),
-        );
-        let core = core.unwrap_or(Window { rows: 0, cols: 0, ..window });
+        let core = without_halo(&window, self.spec.halo);
         if self.spec.edge == Edge::Nodata || data.contains(&window) {
             self.read_with_fill(&window, &core, out)
         } else {
@@ -112,8 +105,8 @@ impl Source {
         Error::Shape { path: self.spec.path.clone(), reason }
     }
 
-    /// Reads the part of the window that the file has, and fills the rest.
-    fn read_with_fill(&self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
+    /// Reads the part of the window that the file has, and fills the rest. Changes of pixels count within `core`.
+    pub(crate) fn read_with_fill(&self, window: &Window, core: &Window, out: &mut [u8]) -> Result<Found> {
         match (&self.spec.way, &self.resampler) {
             (Way::Aligned(placement), _) => self.read_aligned(placement, window, core, out),
             (Way::Resampled(_), Some(resampler)) => {
@@ -216,6 +209,18 @@ impl Source {
         shown.spread(&scratch, out, pixel);
         Ok(found)
     }
+}
+
+/// The part of a window that belongs to no other.
+pub(crate) fn without_halo(window: &Window, halo: u32) -> Window {
+    let halo = i64::from(halo);
+    let core = Window::between(
+        window.row.saturating_add(halo),
+        window.col.saturating_add(halo),
+        window.row_end().saturating_sub(halo),
+        window.col_end().saturating_sub(halo),
+    );
+    core.unwrap_or(Window { rows: 0, cols: 0, ..*window })
 }
 
 /// Cuts the bands into runs: neighbours that GDAL can convert, or neighbours of one type that it can't.

@@ -6,7 +6,7 @@ use crate::files::layout::Layout;
 use crate::files::write::passing::Passed;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{RESAMPLING, TargetSpec, overview_levels};
-use crate::files::write::statistics::Summary;
+use crate::files::write::statistics::{Computed, Summary};
 use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
 use gdal::{Dataset, Metadata};
 use gdal_sys::CPLErr;
@@ -58,24 +58,25 @@ fn compute(
     summary.read_missing(&mut reader(dataset, file, spec), &mut |part| progress.at(part))?;
     let mut largest = 0.0f64;
     for (number, found) in (1..).zip(summary.results()) {
-        if found.infinite > 0 {
-            tracing::warn!(
-                "{}: {} infinite values of band {number} are left out of its statistics",
-                spec.path,
-                found.infinite
-            );
-        }
-        largest = found.max.map_or(largest, |max| largest.max(max));
-        let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
-        for (key, value) in found.items {
-            band.set_metadata_item(key, &value, "").map_err(|e| format!("{key}: {e}"))?;
-        }
+        largest = largest.max(found.moments.max);
+        store(dataset, number, &found, &spec.path)?;
     }
     Ok(largest)
 }
 
+/// Stores the statistics of a band.
+pub(crate) fn store(dataset: &Dataset, number: usize, found: &Computed, path: &str) -> Result<(), String> {
+    if found.moments.infinite > 0 {
+        let infinite = found.moments.infinite;
+        tracing::warn!("{path}: {infinite} infinite values of band {number} are left out of its statistics");
+    }
+    let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+    let mut items = found.items.iter();
+    items.try_for_each(|(key, value)| band.set_metadata_item(key, value, "").map_err(|e| format!("{key}: {e}")))
+}
+
 /// Reads windows of what has been written, from `file`, opened a second time, if there is one.
-fn reader<'a>(
+pub(crate) fn reader<'a>(
     dataset: &'a Dataset,
     file: Option<&'a Path>,
     spec: &'a TargetSpec,
@@ -116,7 +117,7 @@ fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64, nodata: Option<Nodata
     messages.failure().map_or(Ok(()), Err)
 }
 
-fn build_overviews(
+pub(crate) fn build_overviews(
     dataset: &Dataset,
     spec: &TargetSpec,
     levels: &[c_int],

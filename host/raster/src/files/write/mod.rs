@@ -5,6 +5,7 @@ mod blocks;
 mod creation;
 mod dataset;
 pub(crate) mod destination;
+pub(crate) mod existing;
 mod finish;
 mod levels;
 mod lossy;

@@ -35,6 +35,13 @@ pub enum Overviews {
     Levels(Vec<u32>),
 }
 
+impl Overviews {
+    /// GDAL's methods to make them.
+    pub fn methods() -> impl Iterator<Item = &'static str> {
+        RESAMPLING.into_iter().map(|(name, _)| name)
+    }
+}
+
 /// An output raster as the job wants it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetSpec {

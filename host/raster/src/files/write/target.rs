@@ -5,6 +5,7 @@ use crate::files::gdal::call;
 use crate::files::layout::buffer_len;
 use crate::files::write::blocks::BlockWriter;
 use crate::files::write::creation::Creation;
+use crate::files::write::levels::Levels;
 use crate::files::write::passing::Passed;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{TargetSpec, check, nodata_bits};
@@ -310,6 +311,7 @@ impl Target {
             // As it is, it has all its pixels.
             Err(_) if self.geotiff => {
                 abandon(dataset);
+                self.passed.levels.iter_mut().for_each(Levels::undone);
                 Ok(())
             }
             Err(_) => {

@@ -6,17 +6,19 @@
 
 mod shrink;
 
+use crate::files::fill::pixel_bytes;
 use crate::files::gdal::call;
 use crate::files::layout::buffer_len;
 use crate::files::write::assemble::Room;
 use crate::files::write::blocks::BlockWriter;
 use crate::files::write::creation::{Creation, value};
 use crate::files::write::passing::{Read, index_of, tiling};
-use crate::files::write::spec::{TargetSpec, nodata_bits, overview_levels};
+use crate::files::write::spec::{Overviews, TargetSpec, nodata_bits, overview_levels};
 use crate::files::write::tree::Tree;
 use gdal::{Dataset, config};
 use grid::{Tiling, Window};
-use shrink::{Nearest, average, averages, pick};
+use shrink::{Nearest, average, averages, has_modes, modes, pick};
+use std::borrow::Cow;
 use std::mem::ManuallyDrop;
 use tilefn_abi::DType;
 
@@ -33,8 +35,10 @@ pub(crate) struct Levels {
     /// The tiles that have come.
     tiles: Tree<()>,
     kind: Kind,
-    /// Why GDAL has to build them after all.
+    /// Whether GDAL has to build them after all.
     given_up: bool,
+    /// Whether tiles were added to the complete file.
+    late: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +46,8 @@ struct Kind {
     method: Method,
     dtype: DType,
     nodata: Option<f64>,
+    /// The nodata value in memory order.
+    pixel: Option<[u8; 8]>,
     bands: usize,
 }
 
@@ -49,6 +55,7 @@ struct Kind {
 enum Method {
     Nearest,
     Average,
+    Mode,
 }
 
 #[derive(Debug)]
@@ -57,8 +64,6 @@ struct Level {
     rows: Nearest,
     cols: Nearest,
     blocks: BlockWriter,
-    /// The pixels of the tile that passes, as `[bands, rows, cols]`.
-    pixels: Vec<u8>,
 }
 
 impl Levels {
@@ -73,7 +78,7 @@ impl Levels {
         if creation.direct && !creation.is_geotiff() {
             return Err("the format has no empty ones");
         }
-        if creation.direct && spec.bands > 1 && value(&creation.options, "INTERLEAVE") != Some("BAND") {
+        if creation.direct && spec.bands > 1 && !is_apart(&creation) {
             return Err("the file has the bands of a pixel together");
         }
         if matches!(spec.dtype, DType::UInt64 | DType::Int64) && spec.nodata.is_some() {
@@ -92,24 +97,28 @@ impl Levels {
             return Err("the raster is too wide to keep their blocks");
         }
         let method = spec.overview_resampling.as_deref().unwrap_or("nearest");
+        if !factors.is_sorted_by(|a, b| a < b) {
+            return Err("they aren't in order");
+        }
         if method.eq_ignore_ascii_case("nearest") {
             return Ok(Method::Nearest);
         }
-        if !method.eq_ignore_ascii_case("average") {
-            return Err("the method needs more than a tile");
-        }
-        if !averages(spec.dtype, spec.nodata.map(|nodata| nodata.as_f64())) || spec.color_table.is_some() {
-            return Err("GDAL averages such values in its own way");
-        }
+        let nodata = spec.nodata.map(|nodata| nodata.as_f64());
+        let method = match &*method.to_ascii_lowercase() {
+            "average" if averages(spec.dtype, nodata) && spec.color_table.is_none() => Method::Average,
+            "mode" if has_modes(spec.dtype) => Method::Mode,
+            "average" | "mode" => return Err("GDAL takes such values together in its own way"),
+            _ => return Err("the method needs more than a tile"),
+        };
         // GDAL makes each level from the one before.
-        let nested = factors.iter().zip(factors.iter().skip(1)).all(|(a, b)| b > a && b.is_multiple_of(*a));
+        let nested = factors.iter().zip(factors.iter().skip(1)).all(|(a, b)| b.is_multiple_of(*a));
         let largest = factors.last().copied().unwrap_or(1);
         let whole =
             |side: u32, tile: u32| side.is_multiple_of(largest) && (tile.is_multiple_of(largest) || tile >= side);
         if !nested || !whole(rows, spec.tile.0) || !whole(cols, spec.tile.1) {
             return Err("pixels of a level have parts of several tiles");
         }
-        Ok(Method::Average)
+        Ok(method)
     }
 
     /// Makes empty levels in a new file. `None`: GDAL has to build them from the complete one.
@@ -118,8 +127,9 @@ impl Levels {
             Ok(_) if keeps_pixels => {}
             Ok(_) => return Ok(None),
             Err(reason) => {
-                // For who looks for the reason with `TILEFN_LOG`.
-                tracing::debug!("{}: overviews are not made while tiles pass: {reason}", spec.path);
+                if spec.overviews != Overviews::None {
+                    tracing::info!("{}: overviews are built at the end: {reason}", spec.path);
+                }
                 return Ok(None);
             }
         }
@@ -139,25 +149,37 @@ impl Levels {
             return Ok(None);
         }
         let blank = Some(nodata_bits(spec)?);
-        let mut levels = Vec::new();
+        let mut levels: Vec<Level> = Vec::new();
+        // GDAL takes the levels of a file whose bands lie apart from the file, and each of all other files from the level before.
+        let apart = spec.bands > 1 || Creation::plan(spec).is_ok_and(|creation| is_apart(&creation));
         for (index, factor) in factors.iter().enumerate() {
             let factor = u32::try_from(*factor).unwrap_or(1);
             let level = level(dataset, index).map_err(failed)?;
             let blocks = BlockWriter::with_room(&level, spec.dtype, spec.tile.0.div_ceil(factor), blank, &ROOM)
                 .map_err(failed)?;
-            let side = |side: u32| Nearest::new(side, side.div_ceil(factor));
+            let before: Vec<_> = levels.iter().rev().filter(|_| !apart).map(|level| level.factor).collect();
+            let side = |side: u32| {
+                let factors = [factor].into_iter().chain(before.iter().copied()).chain([1]);
+                Nearest::new(factors.map(|factor| side.div_ceil(factor)).collect())
+            };
             let (rows, cols) = (side(spec.grid.rows), side(spec.grid.cols));
-            levels.push(Level { factor, rows, cols, blocks, pixels: Vec::new() });
+            levels.push(Level { factor, rows, cols, blocks });
         }
         let tiling = tiling(spec)?;
         let bands = usize::try_from(spec.bands).unwrap_or_default();
-        let kind = Kind { method, dtype: spec.dtype, nodata: spec.nodata.map(|nodata| nodata.as_f64()), bands };
-        Ok(Some(Self { levels, tiling, tiles: Tree::new(tiling.count()), kind, given_up: false }))
+        let pixel = spec.nodata.map(|_| nodata_bits(spec)).transpose()?.map(|bits| pixel_bytes(bits, spec.dtype));
+        let kind = Kind { method, dtype: spec.dtype, nodata: spec.nodata.map(|nodata| nodata.as_f64()), pixel, bands };
+        Ok(Some(Self { levels, tiling, tiles: Tree::new(tiling.count()), kind, given_up: false, late: false }))
     }
 
     /// Whether GDAL has to build them after all.
     pub(crate) const fn given_up(&self) -> bool {
         self.given_up
+    }
+
+    /// Notes that the file was left as it was before it was completed: what has been added since then isn't in it.
+    pub(crate) fn undone(&mut self) {
+        self.given_up |= self.late;
     }
 
     /// Takes a window that is being written, packed as `[bands, rows, cols]`.
@@ -189,26 +211,24 @@ impl Levels {
     fn add(&mut self, dataset: &Dataset, window: &Window, data: &[u8]) -> Result<(), String> {
         let misfit = || format!("{} bytes are not the pixels of {window}", data.len());
         let kind = self.kind;
-        let (mut before, mut before_width, mut before_factor) = (data, window.cols, 1);
+        let (mut before, mut before_width, mut before_factor) = (Cow::Borrowed(data), window.cols, 1);
         for (index, level) in self.levels.iter_mut().enumerate() {
             let area = level.area(window).ok_or_else(misfit)?;
             if area.is_empty() {
                 continue;
             }
-            level.pixels.clear();
+            let mut pixels = Vec::new();
             match kind.method {
-                Method::Nearest => level.take(kind, window, &area, data).ok_or_else(misfit)?,
-                Method::Average => {
+                Method::Nearest => level.take(kind, window, &area, data, &mut pixels).ok_or_else(misfit)?,
+                Method::Average | Method::Mode => {
                     let width = usize::try_from(before_width).map_err(|e| e.to_string())?;
                     let plane = before.len().checked_div(kind.bands).filter(|plane| *plane > 0).ok_or_else(misfit)?;
                     let factor = usize::try_from(level.factor / before_factor).map_err(|e| e.to_string())?;
-                    for plane in before.chunks_exact(plane) {
-                        average(plane, width, factor, kind.dtype, kind.nodata, &mut level.pixels);
-                    }
+                    before.chunks_exact(plane).for_each(|plane| kind.shrink(plane, width, factor, &mut pixels));
                 }
             }
-            level.blocks.write(&*self::level(dataset, index)?, &area, &level.pixels)?;
-            (before, before_width, before_factor) = (&level.pixels, area.cols, level.factor);
+            level.blocks.write(&*self::level(dataset, index)?, &area, &pixels)?;
+            (before, before_width, before_factor) = (Cow::Owned(pixels), area.cols, level.factor);
         }
         Ok(())
     }
@@ -229,6 +249,7 @@ impl Levels {
             let plane = buffer_len(1, &tile.window, self.kind.dtype.size()).filter(|plane| *plane > 0);
             let plane = plane.ok_or_else(too_large)?;
             data.resize(plane.checked_mul(self.kind.bands).ok_or_else(too_large)?, 0);
+            self.late = true;
             data.chunks_exact_mut(plane).enumerate().try_for_each(|(band, plane)| read(band, &tile.window, plane))?;
             self.pass(dataset, &tile.window, &data)?;
             at = tile.index + 1;
@@ -240,6 +261,22 @@ impl Levels {
     pub(crate) fn settle(&mut self, dataset: &Dataset) -> Result<(), String> {
         let mut levels = self.levels.iter_mut().enumerate();
         levels.try_for_each(|(index, own)| own.blocks.settle(&*level(dataset, index)?))
+    }
+}
+
+impl Kind {
+    /// Makes one pixel of each square of a plane.
+    fn shrink(&self, plane: &[u8], width: usize, factor: usize, out: &mut Vec<u8>) {
+        let pixel = self.pixel.as_ref();
+        match self.method {
+            Method::Mode if self.dtype.size() == 1 => {
+                modes(plane, width, factor, pixel.and_then(|pixel| pixel.first_chunk::<1>()).copied(), out);
+            }
+            Method::Mode => {
+                modes(plane, width, factor, pixel.and_then(|pixel| pixel.first_chunk::<2>()).copied(), out);
+            }
+            _ => average(plane, width, factor, self.dtype, self.nodata, out),
+        }
     }
 }
 
@@ -256,7 +293,7 @@ impl Level {
     }
 
     /// Takes the pixels of `area` from those of `window`.
-    fn take(&mut self, kind: Kind, window: &Window, area: &Window, data: &[u8]) -> Option<()> {
+    fn take(&self, kind: Kind, window: &Window, area: &Window, data: &[u8], pixels: &mut Vec<u8>) -> Option<()> {
         let places = |side: &Nearest, first: i64, len: u32, start: i64| {
             let first = u32::try_from(first).ok()?;
             let place = |pixel| usize::try_from(i64::from(side.source(pixel)).checked_sub(start)?).ok();
@@ -266,8 +303,13 @@ impl Level {
         let cols = places(&self.cols, area.col, area.cols, window.col)?;
         let (size, width) = (kind.dtype.size(), usize::try_from(window.cols).ok()?);
         let plane = buffer_len(1, window, size).filter(|plane| *plane > 0)?;
-        data.chunks_exact(plane).try_for_each(|plane| pick(plane, width, &rows, &cols, size, &mut self.pixels))
+        data.chunks_exact(plane).try_for_each(|plane| pick(plane, width, &rows, &cols, size, pixels))
     }
+}
+
+/// Whether the options say that the bands lie apart, even if there is only one.
+fn is_apart(creation: &Creation) -> bool {
+    value(&creation.options, "INTERLEAVE").is_some_and(|value| value.eq_ignore_ascii_case("BAND"))
 }
 
 /// Whether the file has just these levels, and bands that GDAL looks at one by one.
@@ -278,7 +320,7 @@ fn is_ready(dataset: &Dataset, factors: &[i32], method: Method) -> Result<bool, 
         let flags = band.mask_flags().map_err(|e| e.to_string())?;
         let alone = flags.is_all_valid() || (flags.is_nodata() && !flags.is_per_dataset());
         let count = band.overview_count().map_err(|e| e.to_string())?;
-        if usize::try_from(count) != Ok(factors.len()) || (method == Method::Average && !alone) {
+        if usize::try_from(count) != Ok(factors.len()) || (method != Method::Nearest && !alone) {
             return Ok(false);
         }
         for (index, factor) in factors.iter().enumerate() {

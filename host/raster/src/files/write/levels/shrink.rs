@@ -2,28 +2,31 @@
 
 use tilefn_abi::DType;
 
-/// For each pixel along one side of a level: which pixel of the raster GDAL's method "nearest" takes. Both sides are in pixels.
-#[derive(Clone, Copy, Debug)]
+/// For each pixel along one side of a level: which pixel of the raster GDAL's method "nearest" takes.
+#[derive(Clone, Debug)]
 pub(crate) struct Nearest {
-    raster: u32,
-    level: u32,
+    /// Pixels along this side of the level, of the one that it is taken from, and so on, to the raster itself.
+    sides: Vec<u32>,
 }
 
 impl Nearest {
-    pub(crate) const fn new(raster: u32, level: u32) -> Self {
-        Self { raster, level }
+    /// `sides` are the pixels along one side of the level, of the one that it is taken from, and so on, to the raster itself.
+    pub(crate) const fn new(sides: Vec<u32>) -> Self {
+        Self { sides }
     }
 
     /// The raster's pixel that the level's pixel takes its value from.
     pub(crate) fn source(&self, pixel: u32) -> u32 {
-        let ratio = f64::from(self.raster) / f64::from(self.level.max(1));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is clamped to the type's range"
-        )]
-        let source = (0.5 + f64::from(pixel) * ratio) as u32;
-        source
+        self.sides.iter().zip(self.sides.iter().skip(1)).fold(pixel, |pixel, (level, from)| {
+            let ratio = f64::from(*from) / f64::from((*level).max(1));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is clamped to the type's range"
+            )]
+            let source = (0.5 + f64::from(pixel) * ratio) as u32;
+            source
+        })
     }
 
     /// The level's pixels, from the first to before the last, that take theirs from the raster's pixels `from..to`.
@@ -33,7 +36,7 @@ impl Nearest {
 
     /// The level's first pixel whose source isn't before `at`.
     fn first_from(&self, at: u32) -> u32 {
-        let (mut low, mut high) = (0, self.level);
+        let (mut low, mut high) = (0, self.sides.first().copied().unwrap_or_default());
         while low < high {
             let middle = low + (high - low) / 2;
             if self.source(middle) < at { low = middle + 1 } else { high = middle }
@@ -69,6 +72,50 @@ pub(crate) fn pick(
         }
     }
     Some(())
+}
+
+/// Types whose most frequent values are known to be GDAL's, which has them as floats.
+pub(crate) const fn has_modes(dtype: DType) -> bool {
+    matches!(dtype, DType::UInt8 | DType::UInt16 | DType::Int16)
+}
+
+/// Takes the most frequent value of each square of `factor` × `factor` pixels of a plane that has `width` pixels in a row, of several the
+/// one that is so first. `nodata` has a pixel in memory order.
+pub(crate) fn modes<const SIZE: usize>(
+    plane: &[u8],
+    width: usize,
+    factor: usize,
+    nodata: Option<[u8; SIZE]>,
+    out: &mut Vec<u8>,
+) {
+    let mut seen: Vec<([u8; SIZE], u32)> = Vec::new();
+    for rows in plane.as_chunks::<SIZE>().0.chunks_exact((width * factor).max(1)) {
+        for square in 0..width / factor.max(1) {
+            seen.clear();
+            let mut best = (nodata.unwrap_or([0; SIZE]), 0);
+            let pixels =
+                rows.chunks_exact(width.max(1)).filter_map(|row| row.get(square * factor..(square + 1) * factor));
+            for pixel in pixels.flatten().copied() {
+                if Some(pixel) == nodata {
+                    continue;
+                }
+                let count = match seen.iter_mut().find(|(value, _)| *value == pixel) {
+                    Some((_, count)) => {
+                        *count += 1;
+                        *count
+                    }
+                    None => {
+                        seen.push((pixel, 1));
+                        1
+                    }
+                };
+                if count > best.1 {
+                    best = (pixel, count);
+                }
+            }
+            out.extend_from_slice(&best.0);
+        }
+    }
 }
 
 /// Types and nodata values whose averages are known to be GDAL's. It works with rounded numbers for some of the others, and takes numbers
@@ -147,8 +194,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pixel_of_a_level_is_of_one_tile(raster in 1u32..5000, level in 1u32..70, tile in 1u32..600) {
-            let side = Nearest::new(raster, raster.div_ceil(level));
+        fn every_pixel_of_a_level_is_of_one_tile(
+            raster in 1u32..5000, before in 1u32..9, level in 1u32..70, tile in 1u32..600,
+        ) {
+            let level = level.max(before);
+            let side = Nearest::new(vec![raster.div_ceil(level), raster.div_ceil(before), raster]);
             let mut next = 0;
             for from in (0..raster).step_by(tile as usize) {
                 let to = raster.min(from + tile);
@@ -159,6 +209,17 @@ mod tests {
             }
             prop_assert_eq!(next, raster.div_ceil(level));
         }
+    }
+
+    #[test]
+    fn modes_by_hand() {
+        let of = |values: &[u8], nodata| {
+            let mut out = Vec::new();
+            modes::<1>(values, 4, 2, nodata, &mut out);
+            out
+        };
+        assert_eq!(of(&[1, 2, 5, 0, 2, 1, 0, 9], None), [2, 0]);
+        assert_eq!(of(&[2, 2, 5, 0, 2, 2, 0, 9], Some([2])), [2, 0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How often each value of a band of 8- or 16-bit integers occurs: exact, so statistics and histogram follow from it.
 
 use crate::files::write::statistics::moments::Moments;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tilefn_abi::DType;
 
@@ -15,9 +16,14 @@ pub(crate) struct Counts {
     pages: BTreeMap<usize, Box<[u64; PAGE]>>,
 }
 
+thread_local! {
+    /// One for each thread, since a job may have thousands of outputs.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
 /// Room for the counts of the tile that is being counted. A value's place is the number of smaller ones that the type has.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch {
+struct Scratch {
     counts: Vec<u32>,
 }
 
@@ -37,7 +43,11 @@ const fn shift(dtype: DType) -> i64 {
 
 impl Counts {
     /// Counts pixels in memory order. `nodata` has ABI bits.
-    pub(crate) fn add(&mut self, bytes: &[u8], dtype: DType, nodata: Option<u64>, scratch: &mut Scratch) {
+    pub(crate) fn add(&mut self, bytes: &[u8], dtype: DType, nodata: Option<u64>) {
+        SCRATCH.with_borrow_mut(|scratch| self.add_with(bytes, dtype, nodata, scratch));
+    }
+
+    fn add_with(&mut self, bytes: &[u8], dtype: DType, nodata: Option<u64>, scratch: &mut Scratch) {
         let nodata = nodata.map(|bits| {
             let [low, high, ..] = bits.to_le_bytes();
             match dtype.size() {
@@ -129,8 +139,8 @@ mod tests {
     use super::*;
 
     fn count(parts: &[&[u8]], dtype: DType, nodata: Option<u64>) -> Vec<(f64, u64)> {
-        let (mut counts, mut scratch) = (Counts::default(), Scratch::default());
-        parts.iter().for_each(|part| counts.add(part, dtype, nodata, &mut scratch));
+        let mut counts = Counts::default();
+        parts.iter().for_each(|part| counts.add(part, dtype, nodata));
         counts.values(dtype).collect()
     }
 
@@ -146,8 +156,8 @@ mod tests {
 
     #[test]
     fn moments_by_hand() {
-        let (mut counts, mut scratch) = (Counts::default(), Scratch::default());
-        counts.add(&[2, 4, 4, 4, 5, 5, 7, 9, 200], DType::UInt8, Some(200), &mut scratch);
+        let mut counts = Counts::default();
+        counts.add(&[2, 4, 4, 4, 5, 5, 7, 9, 200], DType::UInt8, Some(200));
         let found = counts.moments(DType::UInt8);
         assert_eq!(found, Moments { count: 8, infinite: 0, min: 2.0, max: 9.0, mean: 5.0, squares: 32.0 });
     }

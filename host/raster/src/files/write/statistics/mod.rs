@@ -17,7 +17,7 @@ use crate::files::layout::buffer_len;
 use crate::files::write::passing::{Read, index_of, tiling};
 use crate::files::write::spec::{TargetSpec, nodata_bits};
 use crate::files::write::tree::Tree;
-use counts::{Counts, Scratch};
+use counts::Counts;
 use grid::{Tile, Tiling, Window};
 use histogram::{Histogram, MOST_BINS, MOST_CLASSES};
 use moments::{CHUNK, Moments};
@@ -40,7 +40,6 @@ pub(crate) struct Summary {
     bands: Vec<Band>,
     /// Whether tiles are taken while they pass. If not, all are read at the end.
     passing: bool,
-    scratch: Scratch,
     values: Vec<f64>,
 }
 
@@ -69,10 +68,9 @@ enum Band {
 pub(crate) struct Computed {
     /// Keys and texts to be stored.
     pub(crate) items: Vec<(&'static str, String)>,
-    /// The largest valid value that is finite.
-    pub(crate) max: Option<f64>,
-    /// Valid values that are left out since they are infinite.
-    pub(crate) infinite: u64,
+    pub(crate) moments: Moments,
+    /// Median and mode, if there is a histogram.
+    pub(crate) middle: Option<(f64, f64)>,
 }
 
 impl Summary {
@@ -88,8 +86,7 @@ impl Summary {
         let kind = Kind { dtype: spec.dtype, nodata, statistics, histogram, thematic };
         let bands = (0..spec.bands).map(|_| Band::new(kind)).collect();
         let (pixels, tiles) = (u64::from(rows) * u64::from(cols), Tree::new(tiling.count()));
-        let (scratch, values) = (Scratch::default(), Vec::new());
-        Ok(Some(Self { kind, tiling, pixels, tiles, bands, passing, scratch, values }))
+        Ok(Some(Self { kind, tiling, pixels, tiles, bands, passing, values: Vec::new() }))
     }
 
     /// Takes a window that is being written, packed as `[bands, rows, cols]`.
@@ -190,7 +187,7 @@ impl Summary {
         let Kind { dtype, nodata, histogram, .. } = self.kind;
         let row = buffer_len(1, &Window::new(0, 0, 1, cols), dtype.size()).unwrap_or_default().max(1);
         match self.bands.get_mut(band) {
-            Some(Band::Counted(counts)) => counts.add(bytes, dtype, nodata, &mut self.scratch),
+            Some(Band::Counted(counts)) => counts.add(bytes, dtype, nodata),
             Some(Band::Spread(spread)) => {
                 let Some(found) = found.get_mut(band) else { return };
                 for chunk in bytes.chunks(row).flat_map(|row| row.chunks(CHUNK * dtype.size())) {
@@ -227,8 +224,8 @@ impl Summary {
             };
             Computed {
                 items: items(kind, self.pixels, &moments, histogram.as_ref()),
-                max: (moments.count > 0).then_some(max),
-                infinite: moments.infinite,
+                middle: histogram.map(|histogram| (histogram.median(), histogram.mode())),
+                moments,
             }
         };
         self.bands.iter().enumerate().map(result).collect()
