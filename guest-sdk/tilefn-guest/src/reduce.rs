@@ -131,7 +131,7 @@ pub(crate) fn decode<R: Reduce>(bytes: &[u8]) -> Result<R, Error> {
 }
 
 /// The state of two runs of tiles, `earlier` before `later`.
-#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only modules are asked to merge"))]
+#[cfg_attr(not(any(target_arch = "wasm32", test)), expect(dead_code, reason = "only modules are asked to merge"))]
 pub(crate) fn merge<R: Reduce>(earlier: &[u8], later: &[u8]) -> Result<Vec<u8>, Error> {
     let mut state: R = decode(earlier)?;
     state.merge(decode(later)?);
@@ -139,7 +139,7 @@ pub(crate) fn merge<R: Reduce>(earlier: &[u8], later: &[u8]) -> Result<Vec<u8>, 
 }
 
 /// The result as JSON text.
-#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only modules are asked to finish"))]
+#[cfg_attr(not(any(target_arch = "wasm32", test)), expect(dead_code, reason = "only modules are asked to finish"))]
 pub(crate) fn finish<R: Reduce>(state: &[u8]) -> Result<String, Error> {
     let result = decode::<R>(state)?.finish();
     serde_json::to_string(&result).map_err(|e| Error::from(e).context("the reduced result can't be written as JSON"))
@@ -172,7 +172,7 @@ mod tests {
     fn each_key_has_its_own() {
         let part = |parts: &[(i64, u8)]| {
             let mut map = BTreeMap::<i64, Seen>::identity();
-            parts.iter().for_each(|(key, value)| map.merge(BTreeMap::from([(*key, Seen(vec![*value]))])));
+            parts.iter().for_each(|(key, value)| Reduce::merge(&mut map, BTreeMap::from([(*key, Seen(vec![*value]))])));
             map
         };
         let (earlier, later) = (part(&[(7, 1), (-1, 2)]), part(&[(7, 3), (9, 4)]));

@@ -12,25 +12,25 @@ use std::sync::Arc;
 /// instead would be worse: all tiles read all files in the same order, so every file would be opened for every tile.
 pub struct FilePixels {
     task: Arc<Task>,
-    sources: Vec<Vec<Option<Open>>>,
+    sources: Vec<Vec<Option<OpenFile>>>,
     /// How many more files may stay open.
     room: usize,
 }
 
 /// An open file.
-enum Open {
+enum OpenFile {
     Raster(Source),
     Mosaic(Mosaic),
-    Vector(Burner),
+    Vector(Box<Burner>),
 }
 
-impl Open {
+impl OpenFile {
     /// `room`: how many files a mosaic may keep open.
-    fn open(source: &PixelSource, room: usize) -> Result<Self, Error> {
+    fn new(source: &PixelSource, room: usize) -> Result<Self, Error> {
         match source {
             PixelSource::Read(spec) => Source::open(spec).map(Self::Raster),
             PixelSource::Mosaic(spec) => Ok(Self::Mosaic(Mosaic::new(spec, room))),
-            PixelSource::Burned(spec) => Burner::open(spec).map(Self::Vector),
+            PixelSource::Burned(spec) => Burner::open(spec).map(Box::new).map(Self::Vector),
         }
     }
 
@@ -61,7 +61,7 @@ impl Pixels for FilePixels {
         let read = match slot {
             Some(source) => source.read(window, out),
             None => {
-                let mut source = Open::open(&spec.source, self.room)?;
+                let mut source = OpenFile::new(&spec.source, self.room)?;
                 let read = source.read(window, out);
                 if self.room > 0 {
                     self.room -= 1;

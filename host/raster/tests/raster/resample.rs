@@ -12,9 +12,11 @@ struct Case {
     /// Keyword arguments of `make` for the file.
     file: &'static str,
     method: Resampling,
-    /// The grid: EPSG code, upper-left corner, pixel size, rows and columns.
-    grid: (u32, (f64, f64), (f64, f64), (u32, u32)),
+    grid: Onto,
 }
+
+/// A grid: EPSG code, upper-left corner, pixel size, rows and columns.
+type Onto = (u32, (f64, f64), (f64, f64), (u32, u32));
 
 /// What GDAL makes of the whole file, as raw numbers of its own type, and 255 where they are valid.
 const WARP: &str = r"
