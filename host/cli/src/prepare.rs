@@ -41,12 +41,23 @@ pub struct JobArguments {
     /// Go on with what an interrupted run of the same job has done
     #[arg(long)]
     resume: bool,
+    /// Whether a command has made the job, which can't be resumed then
+    #[arg(skip)]
+    made: bool,
 }
 
 impl JobArguments {
     /// Those of a job that a command makes itself.
     pub fn made(name: &str, workers: Option<String>) -> Self {
-        Self { job: name.to_owned(), set: Vec::new(), workers, module: None, overwrite: false, resume: false }
+        Self {
+            job: name.to_owned(),
+            set: Vec::new(),
+            workers,
+            module: None,
+            overwrite: false,
+            resume: false,
+            made: true,
+        }
     }
 }
 
@@ -123,7 +134,11 @@ pub fn prepare(
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
-    let journal = if start { open_journal(arguments, &mut loaded, &identity, &survey, console)? } else { None };
+    let journal = if start && !arguments.made {
+        open_journal(arguments, &mut loaded, &identity, &survey, console)?
+    } else {
+        None
+    };
     let planning = Planning {
         loaded: &loaded,
         survey: &survey,

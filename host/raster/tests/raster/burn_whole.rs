@@ -117,6 +117,32 @@ for seed in range(4):
     }
 }
 
+/// Rings that are open, of too few points, or cross themselves, in tiles that they surround.
+#[test]
+fn broken_rings() {
+    let dir = folder();
+    vectors(
+        dir.path(),
+        "line = lambda *points: '(' + ', '.join(at(*p) for p in points) + ')'
+layer('a.gpkg', [(f'POLYGON({rings})', {'id': n + 1}) for n, rings in enumerate([
+    line((2, 2), (58, 3), (57, 58)),
+    line((2, 2), (58, 58), (2, 2)),
+    line((40, 3), (68, 4), (66, 55), (41, 52), (40, 3)) + ',' + line((50, 20)),
+    line((3, 5), (30, 57), (30, 5), (3, 57), (3, 5)),
+])])
+ds = ogr.Open('a.gpkg')
+for touched in (False, True):
+    burned(ds.GetLayer(0), 60, 70, attribute='id', touched=touched).tofile(f'{int(touched)}.bin')",
+    );
+    for all_touched in [false, true] {
+        let expected: Vec<i32> = values(&fs::read(dir.path().join(format!("{}.bin", u8::from(all_touched)))).unwrap());
+        let spec = BurnSpec { all_touched, ..spec(&path(dir.path(), "a.gpkg"), &grid(60, 70)) };
+        for tile in [(60, 70), (8, 8)] {
+            assert_eq!(differences(&in_tiles(&spec, tile), &expected, 70), [], "{all_touched} {tile:?}");
+        }
+    }
+}
+
 /// Overlapping features in every format: the last in the file is on top, though a spatial index gives them in another order.
 #[test]
 fn formats_and_their_order() {

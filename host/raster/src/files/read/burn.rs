@@ -172,8 +172,15 @@ impl Burner {
         let (own, layout) = (packed(band.dtype)?, packed(self.spec.dtype)?);
         let mut from = vec![0; own.band];
         fill(&mut from, band.nodata.unwrap_or_default(), band.dtype);
-        let (found, messages) = call::hear(|| self.features(window));
-        let features = found.and_then(|features| messages.failure().map_or(Ok(features), Err));
+        let mut read = |all| {
+            let (found, messages) = call::hear(|| self.features(window, all));
+            found.and_then(|features| messages.failure().map_or(Ok(features), Err))
+        };
+        let features = match read(false) {
+            // OGR's filter asks GEOS about a polygon, which refuses one with a ring that is open or too short. GDAL burns it.
+            Err(reason) if reason.contains("Exception: ") => read(true),
+            found => found,
+        };
         let features = features.map_err(|reason| self.failed(window, reason))?;
         let pieces = if self.spec.all_touched { blocks(window) } else { vec![*window] };
         for piece in pieces {
@@ -235,11 +242,12 @@ impl Burner {
         Ok(())
     }
 
-    /// The features that reach a window, in the file's order.
-    fn features(&mut self, window: &Window) -> Result<Vec<Feature>, String> {
+    /// The features that reach a window, in the file's order. `all`: looks at all features, not only at those that OGR's spatial
+    /// filter finds.
+    fn features(&mut self, window: &Window, all: bool) -> Result<Vec<Feature>, String> {
         // GDAL burns the pixels that an edge touches at their borders, too.
         let near = window.padded(2).unwrap_or(*window);
-        match self.to_grid.bounds(&near) {
+        match self.to_grid.bounds(&near).filter(|_| !all) {
             Some(bounds) => {
                 self.layer.set_spatial_filter_rect(bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max);
             }
