@@ -416,6 +416,36 @@ fn files_without_a_common_pixel() {
     );
 }
 
+/// What GDAL can't resample is a mistake in the job, before the first tile.
+#[test]
+fn what_cannot_be_resampled_is_refused_while_planning() {
+    let f = adding();
+    f.python(
+        "
+        write('a.tif', ramp(60, 60))
+        write('big.tif', ramp(60, 60).astype('i8'), epsg=4326, gt=(147.001, 0.0001, 0, -27.121, 0, -0.0001))
+        write('masked.tif', ramp(60, 60), epsg=4326, gt=(147.001, 0.0001, 0, -27.121, 0, -0.0001))
+        gdal.SetConfigOption('GDAL_TIFF_INTERNAL_MASK', 'YES')
+        ds = gdal.Open('masked.tif', gdal.GA_Update); ds.CreateMaskBand(gdal.GMF_PER_DATASET)
+        ds.GetRasterBand(1).GetMaskBand().WriteArray(np.full((60, 60), 255, 'u1')); ds = None
+        ",
+    );
+    let run = f.run("--set inputs.other.path=big.tif --set inputs.other.resampling=cubic");
+    assert!(
+        run.error(2).contains("big.tif: band 1 is int64, which GDAL can't resample without loss"),
+        "{}",
+        run.stderr
+    );
+    let run =
+        f.run("--set inputs.other.path=masked.tif --set inputs.other.resampling=cubic --set inputs.other.mask=none");
+    assert!(
+        run.error(2).contains("masked.tif: it has a mask, which GDAL can't leave aside when it resamples"),
+        "{}",
+        run.stderr
+    );
+    f.run("--set inputs.other.path=masked.tif --set inputs.other.resampling=cubic").ok();
+}
+
 /// Real files: Landsat-7 and a DEM of the same place, in another CRS with other pixels. The sum is gdalwarp's, with nodata where the
 /// DEM ends.
 #[test]

@@ -10,6 +10,7 @@ mod inputs;
 mod outputs;
 mod params;
 mod places;
+mod reference;
 mod survey;
 mod vectors;
 mod working_grid;
@@ -21,7 +22,7 @@ use grid::{TileBudget, Tiling, choose_tile};
 use inputs::{Opened, OpenedFile};
 use outputs::Planned;
 use places::Places;
-use raster::{MosaicSpec, SourceSpec, TargetSpec, Way};
+use raster::{MosaicSpec, Source, SourceSpec, TargetSpec, Way};
 use sandbox::{Description, Function, Halo};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -134,6 +135,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     };
     vectors::look(draft, &mut task);
     check_fill(draft, &task, &opened);
+    check_resampled(draft, &task);
     cut(draft, &mut task, &opened, &outputs);
     bounds::check(draft, &task);
     let tile = task.tiling.tile_size();
@@ -251,6 +253,33 @@ fn planned<'a>(
         Way::Aligned(_) if mosaic.is_none() => *planned,
         Way::Aligned(_) | Way::Resampled(_) => planned.resampled(file.dtype),
     })
+}
+
+/// Refuses a file that can't be resampled, which opening it shows. Of files that are alike one is opened.
+fn check_resampled(draft: &mut Draft<'_>, task: &Task) {
+    let mut seen: Vec<&SourceSpec> = Vec::new();
+    for input in &task.inputs {
+        let sources = input.rasters.iter().flat_map(|raster| match &raster.source {
+            PixelSource::Read(spec) => std::slice::from_ref(spec),
+            PixelSource::Mosaic(spec) => &spec.parts,
+            PixelSource::Burned(_) => &[],
+        });
+        for spec in sources {
+            let Way::Resampled(how) = &spec.way else { continue };
+            let alike = |other: &SourceSpec| {
+                let same_way =
+                    matches!(&other.way, Way::Resampled(o) if (o.method, o.reprojects) == (how.method, how.reprojects));
+                same_way && other.bands == spec.bands
+            };
+            if seen.iter().any(|other| alike(other)) {
+                continue;
+            }
+            seen.push(spec);
+            if let Err(error) = Source::open(spec) {
+                draft.wrong(format!("inputs.{}", input.name), error.to_string());
+            }
+        }
+    }
 }
 
 /// Refuses an integer band without nodata that doesn't cover the grid and its halo: no value could stand for the missing pixels.
