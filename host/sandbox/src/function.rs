@@ -14,6 +14,8 @@ use types::LogLine;
 
 /// Bytes of JSON that `finish` may make: read, it takes up to eighty times as much memory.
 const MAX_JSON: u64 = 4 << 20;
+/// Bytes of JSON that is one text, such as a table: read, it takes no more memory.
+const MAX_TEXT: u64 = 64 << 20;
 /// Bytes in inputs until they are filled, in debug builds: nobody takes them for pixels.
 const UNFILLED: u8 = 0xa5;
 
@@ -95,15 +97,16 @@ impl Function {
     ///
     /// # Errors
     /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON,
-    /// [`Error::TooBig`] for more than 4 MiB of it, and all that running code can do.
+    /// [`Error::TooBig`] for more than 4 MiB of it (64 MiB of one text), and all that running code can do.
     pub fn finish(&self, state: &[u8]) -> Result<Reduced<serde_json::Value>> {
         let Reduced { value, log } = self.reduce(FINISH_PREFIX, "the result", |running, entry| {
             let state = running.put(state)?;
             running.call(entry, (state.pointer(), state.guest_len()))
         })?;
-        if value.len() as u64 > MAX_JSON {
+        let limit = if value.first() == Some(&b'"') { MAX_TEXT } else { MAX_JSON };
+        if value.len() as u64 > limit {
             let what = format!("the result of `{}`", self.entry(FINISH_PREFIX));
-            return Err(Error::TooBig { what, bytes: value.len() as u64, limit: MAX_JSON });
+            return Err(Error::TooBig { what, bytes: value.len() as u64, limit });
         }
         match serde_json::from_slice(&value) {
             Ok(value) => Ok(Reduced { value, log }),
