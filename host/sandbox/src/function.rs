@@ -14,8 +14,6 @@ use types::LogLine;
 
 /// Bytes of JSON that `finish` may make: read, it takes up to eighty times as much memory.
 const MAX_JSON: u64 = 4 << 20;
-/// Bytes of JSON that is one text, such as a table: read, it takes no more memory.
-const MAX_TEXT: u64 = 64 << 20;
 /// Bytes in inputs until they are filled, in debug builds: nobody takes them for pixels.
 const UNFILLED: u8 = 0xa5;
 
@@ -97,16 +95,16 @@ impl Function {
     ///
     /// # Errors
     /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON,
-    /// [`Error::TooBig`] for more than 4 MiB of it (64 MiB of one text), and all that running code can do.
+    /// [`Error::TooBig`] for more than 4 MiB of it, unless it is one text, and all that running code can do.
     pub fn finish(&self, state: &[u8]) -> Result<Reduced<serde_json::Value>> {
         let Reduced { value, log } = self.reduce(FINISH_PREFIX, "the result", |running, entry| {
             let state = running.put(state)?;
             running.call(entry, (state.pointer(), state.guest_len()))
         })?;
-        let limit = if value.first() == Some(&b'"') { MAX_TEXT } else { MAX_JSON };
-        if value.len() as u64 > limit {
+        // One text, such as a table, takes no more memory than its bytes: it may be as long as a state.
+        if value.len() as u64 > MAX_JSON && value.first() != Some(&b'"') {
             let what = format!("the result of `{}`", self.entry(FINISH_PREFIX));
-            return Err(Error::TooBig { what, bytes: value.len() as u64, limit });
+            return Err(Error::TooBig { what, bytes: value.len() as u64, limit: MAX_JSON });
         }
         match serde_json::from_slice(&value) {
             Ok(value) => Ok(Reduced { value, log }),
