@@ -415,3 +415,30 @@ fn files_without_a_common_pixel() {
 1 mistake in the job",
     );
 }
+
+/// Real files: Landsat-7 and a DEM of the same place, in another CRS with other pixels. The sum is gdalwarp's, with nodata where the
+/// DEM ends.
+#[test]
+fn a_scene_with_a_dem() {
+    let f = adding();
+    let scene = crate::support::scenes().join("olinda");
+    let set = format!(
+        "--set inputs.image.path={0}/L7_ETMs.tif --set inputs.image.bands=[4] --set inputs.other.path={0}/olinda_dem_utm25s.tif \
+         --set inputs.other.resampling=cubic --set grid.reference=image --set grid.footprint=reference --set grid.tile=[100,70]",
+        scene.display()
+    );
+    f.run(&set).ok();
+    f.python(&format!(
+        "
+        image, dem = gdal.Open('{0}/L7_ETMs.tif'), gdal.Open('{0}/olinda_dem_utm25s.tif')
+        x, dx, _, y, _, dy = image.GetGeoTransform()
+        nodata = dem.GetRasterBand(1).GetNoDataValue()
+        warped = gdal.Warp('', dem, format='MEM', dstSRS=image.GetProjection(), xRes=dx, yRes=-dy, resampleAlg='cubic', errorThreshold=0,
+                           outputBounds=(x, y + dy * image.RasterYSize, x + dx * image.RasterXSize, y),
+                           srcNodata='nan' if nodata is None else nodata, dstNodata='nan').ReadAsArray()
+        assert np.isnan(warped).any() and (warped > 0).any()
+        same('add.tif', image.GetRasterBand(4).ReadAsArray().astype('f4') + warped)
+        ",
+        scene.display()
+    ));
+}
