@@ -90,16 +90,7 @@ fn the_same_as_a_job_file() {
     );
     let report = f.report("");
     zonal(&f, "--by id --stats count,sum,mean,stdev,min,max,median").ok();
-    let text = f.read("out.csv");
-    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    let names = lines.next().unwrap();
-    let result = report["result"].as_object().unwrap();
-    assert_eq!(text.lines().count(), result.len() + 1);
-    for line in lines {
-        for (name, found) in names.iter().zip(&line).skip(1) {
-            assert_eq!(found.parse::<f64>().unwrap(), result[line[0]][*name].as_f64().unwrap(), "{name} {line:?}");
-        }
-    }
+    assert_eq!(f.read("out.csv"), report["result"].as_str().unwrap());
 }
 
 #[test]

@@ -8,7 +8,6 @@ use super::prepare::{self, JobArguments, RunArguments, overrides};
 use super::run;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -143,22 +142,20 @@ fn job(arguments: &Arguments, module: &Path, here: &Path) -> Value {
     })
 }
 
-/// The function's result as CSV, the zones in the order of their numbers.
+/// The wanted columns of the function's table.
 fn table(result: &Value, by: &str, stats: &[Statistic]) -> Option<String> {
-    let zones = match result {
-        Value::Null => return Some(head(by, stats)),
-        result => result.as_object()?,
-    };
-    let mut rows = zones.iter().map(|(id, zone)| Some((id.parse::<i64>().ok()?, zone))).collect::<Option<Vec<_>>>()?;
-    rows.sort_by_key(|(id, _)| *id);
+    let mut lines = result.as_str()?.lines();
+    let names: Vec<_> = lines.next()?.split(',').collect();
+    let place = |name: &str| names.iter().position(|other| *other == name);
+    let id = place("id")?;
+    let columns = stats.iter().map(|statistic| place(statistic.name())).collect::<Option<Vec<_>>>()?;
     let mut text = head(by, stats);
-    for (id, zone) in rows {
-        _ = write!(text, "{id}");
-        for statistic in stats {
-            match zone.get(statistic.name())? {
-                Value::Null => text.push(','),
-                number => _ = write!(text, ",{number}"),
-            }
+    for line in lines {
+        let fields: Vec<_> = line.split(',').collect();
+        text.push_str(fields.get(id)?);
+        for column in &columns {
+            text.push(',');
+            text.push_str(fields.get(*column)?);
         }
         text.push('\n');
     }
@@ -196,11 +193,11 @@ mod tests {
 
     #[test]
     fn tables() {
-        let result = json!({ "10": { "count": 2, "mean": 0.5 }, "9": { "count": 1, "mean": null }, "-1": { "count": 3, "mean": 2.0 } });
+        let result = json!("id,count,mean\n-1,3,2.5\n10,1,\n");
         let stats = [Statistic::Mean, Statistic::Count];
-        assert_eq!(table(&result, "id", &stats).unwrap(), "id,mean,count\n-1,2.0,3\n9,,1\n10,0.5,2\n");
-        assert_eq!(table(&Value::Null, "a,b", &stats).unwrap(), "\"a,b\",mean,count\n");
-        assert_eq!(table(&json!({ "x": {} }), "id", &stats), None);
-        assert_eq!(table(&json!({ "1": {} }), "id", &stats), None);
+        assert_eq!(table(&result, "a,b", &stats).unwrap(), "\"a,b\",mean,count\n-1,2.5,3\n10,,1\n");
+        for wrong in [json!("id,count\n1,2\n"), json!("id,count,mean\n1,2\n"), json!(""), json!(7), Value::Null] {
+            assert_eq!(table(&wrong, "id", &stats), None, "{wrong}");
+        }
     }
 }

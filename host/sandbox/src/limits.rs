@@ -25,7 +25,7 @@ pub struct Limits {
     /// Bytes of all output rasters of a tile (1 GiB). They may overlap in the module's memory, so `memory` doesn't bound them.
     pub output_bytes: u64,
     /// Bytes of an accumulated state (16 MiB): the controller keeps one state for each tile that waits for its turn. The JSON that
-    /// `finish` makes of it has 4 MiB at most.
+    /// `finish` makes of it has 4 MiB at most, unless it is one text.
     pub state_bytes: usize,
     /// Bytes of log, stdout and stderr together, kept for a tile (64 KiB); what follows is dropped.
     pub log_bytes: usize,

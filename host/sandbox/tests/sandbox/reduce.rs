@@ -33,15 +33,17 @@ fn states_are_merged_and_finished() {
 #[test]
 fn a_result_that_is_too_long() {
     let sandbox = sandbox();
-    let finished = |length: u32| {
-        let guest = counting("finishes-at-length").with("length", length);
+    let finished = |first: u8, length: u32| {
+        let guest = counting("finishes-at-length").with("length", length).with("first", first);
         only(&sandbox.compile(&guest.build()).unwrap()).unwrap().finish(&[0; 4])
     };
-    assert_eq!(finished(4_194_304).unwrap().value, 1);
+    assert_eq!(finished(b'1', 4_194_304).unwrap().value, 1);
     assert_eq!(
-        finished(4_194_305).unwrap_err().to_string(),
+        finished(b'1', 4_194_305).unwrap_err().to_string(),
         "the result of `finish:count`: 4194305 bytes, the limit is 4194304"
     );
+    // A text takes no more memory than its bytes.
+    assert_eq!(finished(b'"', 4_194_305).unwrap().value.as_str().unwrap().len(), 4_194_303);
 }
 
 #[test]

@@ -19,8 +19,33 @@ pub struct Zone {
     values: BTreeMap<u64, u64>,
 }
 
+/// All zones so far.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Zones(BTreeMap<i64, Zone>);
+
+impl Reduce for Zones {
+    fn identity() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    fn merge(&mut self, later: Self) {
+        Reduce::merge(&mut self.0, later.0);
+    }
+
+    /// A table, as a text that holds for many zones: a line for each, in the order of their numbers.
+    fn finish(self) -> impl Serialize {
+        let mut table = String::from("id,count,sum,mean,stdev,min,max,median\n");
+        for (id, zone) in &self.0 {
+            let Statistics { count, sum, mean, stdev, min, max, median } = zone.statistics();
+            let median = median.map(|median| median.to_string()).unwrap_or_default();
+            table += &format!("{id},{count},{sum},{mean},{stdev},{min},{max},{median}\n");
+        }
+        table
+    }
+}
+
 /// What is reported of a zone.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq)]
 struct Statistics {
     count: u64,
     sum: f64,
@@ -107,7 +132,7 @@ impl Reduce for Zone {
     }
 
     fn finish(self) -> impl Serialize {
-        self.statistics()
+        self.count
     }
 }
 
@@ -121,7 +146,7 @@ pub fn zonal(
     /// Whether the median is wanted, which takes memory for each different value.
     #[param(default = false)]
     median: bool,
-) -> Reduced<BTreeMap<i64, Zone>> {
+) -> Reduced<Zones> {
     let mut found: BTreeMap<i64, Zone> = BTreeMap::new();
     let mut run: (i64, Zone) = (0, Zone::identity());
     let mut end = |(zone, part): (i64, Zone)| {
@@ -138,7 +163,7 @@ pub fn zonal(
         run.1.add(value, median);
     }
     end(run);
-    Reduced(found)
+    Reduced(Zones(found))
 }
 
 #[cfg(test)]
@@ -169,7 +194,7 @@ mod tests {
     #[test]
     fn pixels_without_zone_or_value_are_left_out() {
         let zones = Tile::from_rows([[1i64, 1, 2], [9, 2, 1]]).with_nodata(9);
-        let Reduced(found) = zonal(zones, Tile::from_rows([[1.0, 3.0, 10.0], [99.0, f64::NAN, 5.0]]), false);
+        let Reduced(Zones(found)) = zonal(zones, Tile::from_rows([[1.0, 3.0, 10.0], [99.0, f64::NAN, 5.0]]), false);
         let found: Vec<_> = found.iter().map(|(id, zone)| (*id, zone.count, zone.sum, zone.median())).collect();
         assert_eq!(found, [(1, 3, 9.0, None), (2, 1, 10.0, None)]);
     }
