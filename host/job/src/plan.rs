@@ -251,7 +251,7 @@ fn planned<'a>(
 ) -> impl Iterator<Item = bands::Planned> + 'a {
     file.planned.iter().map(move |planned| match way {
         Way::Aligned(_) if mosaic.is_none() => *planned,
-        Way::Aligned(_) | Way::Resampled(_) => planned.resampled(file.dtype),
+        Way::Aligned(_) | Way::Resampled(_) => planned.with_gaps(file.dtype),
     })
 }
 

@@ -75,16 +75,20 @@ pub struct SourceBand {
 }
 
 impl SourceBand {
-    /// The band of a file that is resampled: pixels that the file doesn't have are invalid, too.
-    #[must_use]
-    pub fn resampled(self) -> Self {
-        Self { mask: self.mask || self.nodata.is_none(), ..self }
-    }
-
     /// Chooses the mark of invalid pixels for a reader that wants this type. Returns also the nodata value to declare to the reader;
     /// none if NaN alone marks invalid pixels.
     #[must_use]
     pub fn marked(self, wanted: DType) -> (Self, Option<u64>) {
+        self.marked_if(self.nodata.is_some() || self.mask || self.dtype.is_float(), wanted)
+    }
+
+    /// As [`marked`](Self::marked), for a file whose grid lacks pixels of the reader's grid: they are invalid.
+    #[must_use]
+    pub fn marked_with_gaps(self, wanted: DType) -> (Self, Option<u64>) {
+        self.marked_if(true, wanted)
+    }
+
+    fn marked_if(self, can_be_invalid: bool, wanted: DType) -> (Self, Option<u64>) {
         // If no number changes, no valid one can become equal to nodata.
         let kept = !self.mask && self.scale.is_none() && holds_all(wanted, self.dtype);
         let nodata = self.nodata.map(|bits| Nodata::from_bits(bits, self.dtype));
@@ -93,8 +97,8 @@ impl SourceBand {
             let declared = nodata.filter(|_| kept);
             return (Self { mark: declared.or(Some(f64::NAN.to_bits())), ..self }, declared);
         }
-        let can_be_invalid = self.nodata.is_some() || self.mask || self.dtype.is_float();
-        let mark = nodata.or_else(|| (can_be_invalid && !kept).then(|| first_mark(wanted)));
+        let free = !kept || self.nodata.is_none();
+        let mark = nodata.or_else(|| (can_be_invalid && free).then(|| first_mark(wanted)));
         (Self { mark, ..self }, mark)
     }
 }
@@ -133,7 +137,10 @@ impl SourceSpec {
     /// Whether the mark of invalid pixels may differ from window to window.
     pub fn marks_vary(&self) -> bool {
         !self.dtype.is_float()
-            && self.bands.iter().any(|b| b.mark.is_some() && (b.mask || !holds_all(self.dtype, b.dtype)))
+            && self
+                .bands
+                .iter()
+                .any(|b| b.mark.is_some() && (b.mask || b.nodata.is_none() || !holds_all(self.dtype, b.dtype)))
     }
 }
 
@@ -160,6 +167,17 @@ mod tests {
         assert_eq!(of(DType::Int32, nodata, false, DType::Float32), (nan, None));
         assert_eq!(of(DType::UInt8, None, false, DType::Float32), (nan, None));
         assert_eq!(of(DType::UInt8, None, true, DType::Float32), (nan, None));
+    }
+
+    #[test]
+    fn an_integer_with_gaps_gets_a_mark_that_may_change() {
+        let plain = SourceBand { number: 1, dtype: DType::UInt8, nodata: None, mask: false, scale: None, mark: None };
+        let (band, declared) = plain.marked_with_gaps(DType::UInt8);
+        assert_eq!((band.mark, declared, band.mask), (Some(255), Some(255), false));
+        let (band, declared) = SourceBand { nodata: Some(7), ..plain }.marked_with_gaps(DType::UInt8);
+        assert_eq!((band.mark, declared), (Some(7), Some(7)));
+        let (band, declared) = plain.marked_with_gaps(DType::Float32);
+        assert_eq!((band.mark, declared), (Some(f64::NAN.to_bits()), None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Stands in for `files` in a build without GDAL: opens nothing.
 
-use super::{BurnSpec, Error, Found, Result, SourceSpec};
+use super::{BurnSpec, Error, Found, MosaicSpec, Result, SourceSpec};
 use grid::Window;
 
 /// A raster file that can't be opened.
@@ -17,6 +17,29 @@ impl Source {
     }
 
     /// Never called: no such source exists.
+    ///
+    /// # Errors
+    /// None.
+    pub fn read(&mut self, _: Window, _: &mut [u8]) -> Result<Found> {
+        match *self {}
+    }
+}
+
+/// Raster files that can't be opened.
+#[derive(Debug)]
+pub enum Mosaic {}
+
+impl Mosaic {
+    /// Refuses, as [`Source::open`].
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(spec: &MosaicSpec, _: usize) -> Result<Self> {
+        let path = spec.parts.first().map_or_else(String::new, |part| part.path.clone());
+        Err(Error::Open { path, reason: "this tilefn was built without GDAL".into() })
+    }
+
+    /// Never called: no such mosaic exists.
     ///
     /// # Errors
     /// None.

@@ -29,7 +29,7 @@ impl OpenFile {
     fn new(source: &PixelSource, room: usize) -> Result<Self, Error> {
         match source {
             PixelSource::Read(spec) => Source::open(spec).map(Self::Raster),
-            PixelSource::Mosaic(spec) => Ok(Self::Mosaic(Mosaic::new(spec, room))),
+            PixelSource::Mosaic(spec) => Mosaic::open(spec, room).map(Self::Mosaic),
             PixelSource::Burned(spec) => Burner::open(spec).map(Box::new).map(Self::Vector),
         }
     }

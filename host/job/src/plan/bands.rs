@@ -16,9 +16,9 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The same band of a file that is resampled, for a reader that wants this type.
-    pub fn resampled(self, wanted: DType) -> Self {
-        let (source, declared) = self.source.resampled().marked(wanted);
+    /// The same band of a file that lacks pixels of the grid, for a reader that wants this type.
+    pub fn with_gaps(self, wanted: DType) -> Self {
+        let (source, declared) = self.source.marked_with_gaps(wanted);
         Self { source, declared }
     }
 }

@@ -55,7 +55,7 @@ fn check<T: types::Pixel>(dtype: &str, nodata: &str) {
         // 0 is a value of valid pixels as well, so that the mark must give way.
         let mark = if dtype.starts_with("float") { f64::NAN.to_bits() } else { 0 };
         let spec = MosaicSpec { parts: parts.clone(), rule, mark };
-        let mut mosaic = Mosaic::new(&spec, 2);
+        let mut mosaic = Mosaic::open(&spec, 2).unwrap();
         for window in
             [Window::new(0, 0, 30, 40), Window::new(4, 10, 9, 20), Window::new(29, 0, 1, 3), Window::new(12, 0, 18, 40)]
         {

@@ -57,7 +57,7 @@ fn grid(case: &Case) -> Grid {
 fn spec(file: &str, info: &Info, grid: &Grid, method: Resampling) -> SourceSpec {
     let overlay = Overlay::new(&info.grid, grid).unwrap();
     let plain = source_spec(file, info);
-    let bands = plain.bands.iter().map(|band| band.resampled().marked(plain.dtype).0).collect();
+    let bands = plain.bands.iter().map(|band| band.marked_with_gaps(plain.dtype).0).collect();
     let way = Way::Resampled(Box::new(Resampled {
         method,
         grid: grid.clone(),

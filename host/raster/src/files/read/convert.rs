@@ -155,10 +155,13 @@ fn snap_to<T: Pixel, F: Pixel + Into<T>>(row: &mut [u8], nodata: F, own: impl Fn
 }
 
 impl SourceBand {
-    /// Whether GDAL can convert the band: no number changes, and its nodata value alone says which pixels are invalid.
+    /// Whether GDAL can convert the band: no number changes, and its nodata value alone says which pixels are invalid. A mark that isn't
+    /// nodata may be a valid pixel's value, which GDAL wouldn't notice.
     pub(crate) fn is_direct(&self, wanted: DType, has_int8: bool) -> bool {
         let int8 = self.dtype == DType::Int8 || wanted == DType::Int8;
+        let may_be_valid = self.mark.is_some() && self.nodata.is_none() && !wanted.is_float();
         !self.mask
+            && !may_be_valid
             && self.scale.is_none()
             && holds_all(wanted, self.dtype)
             && (has_int8 || !int8 || self.dtype == wanted)

@@ -25,9 +25,12 @@ pub struct Mosaic {
 }
 
 impl Mosaic {
-    /// Opens nothing yet. `room` files may stay open.
-    pub fn new(spec: &MosaicSpec, room: usize) -> Self {
-        Self { spec: spec.clone(), open: Vec::new(), room: room.clamp(1, OPEN) }
+    /// Opens no file yet. `room` files may stay open.
+    ///
+    /// # Errors
+    /// None; a build without GDAL refuses.
+    pub fn open(spec: &MosaicSpec, room: usize) -> Result<Self> {
+        Ok(Self { spec: spec.clone(), open: Vec::new(), room: room.clamp(1, OPEN) })
     }
 
     /// Reads a window as [`Source::read`] does.
