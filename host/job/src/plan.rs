@@ -6,6 +6,8 @@ mod advice;
 mod bands;
 mod block_cache;
 mod bounds;
+mod crs;
+mod draft;
 mod inputs;
 mod outputs;
 mod params;
@@ -15,66 +17,22 @@ mod survey;
 mod vectors;
 mod working_grid;
 
-use super::{Loaded, Mistake, Mistakes, spec};
+use super::{Mistakes, spec};
 use block_cache::{Tiles, block_cache};
-use controller::{Job, Plan};
+use controller::Plan;
+use draft::Draft;
+pub use draft::Planning;
 use grid::{TileBudget, Tiling, choose_tile};
 use inputs::{Opened, OpenedFile};
 use outputs::Planned;
 use places::Places;
 use raster::{MosaicSpec, Source, SourceSpec, TargetSpec, Way};
-use sandbox::{Description, Function, Halo};
-use std::collections::BTreeSet;
+use sandbox::Halo;
 use std::sync::Arc;
 pub use survey::{Survey, in_threads};
 use types::location::is_remote;
 use types::{Edge, MosaicRule, Value, WorkerKind};
 use worker::{self, PixelSource, Task, working_set};
-
-/// What a job is planned from.
-pub struct Planning<'a> {
-    /// The job file.
-    pub loaded: &'a Loaded,
-    /// What its input files are.
-    pub survey: &'a Survey,
-    /// The function that it names.
-    pub function: &'a Function,
-    /// What is run, for the report.
-    pub job: Job,
-    /// Whether outputs that exist may be replaced.
-    pub overwrite: bool,
-    /// Outputs that an earlier run, which this one goes on with, has made.
-    pub made: BTreeSet<String>,
-    /// Compute threads on this machine.
-    pub threads: usize,
-    /// Where the run's report will be written, if anywhere.
-    pub report: Option<String>,
-}
-
-/// A plan in the making, with what was found wrong so far.
-struct Draft<'a> {
-    planning: &'a Planning<'a>,
-    loaded: &'a Loaded,
-    survey: &'a Survey,
-    description: &'a Description,
-    mistakes: Mistakes,
-    warnings: Vec<String>,
-}
-
-impl Draft<'_> {
-    /// Adds a mistake in what the job file says for a key.
-    fn wrong(&mut self, key: impl Into<String>, message: impl Into<String>) -> &mut Mistake {
-        let key = key.into();
-        self.mistakes.add(self.loaded.position(&key), key, message)
-    }
-
-    /// Adds a mistake about a name in the job file that the function doesn't have.
-    fn unknown(&mut self, section: &str, what: &str, name: &str, known: &[&str]) {
-        let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        let message = format!("the function {} has no {what} of this name", self.description.name);
-        self.wrong(format!("{section}.{name}"), message).hint(format!("it has: {list}"));
-    }
-}
 
 impl Planning<'_> {
     /// Plans the job.

@@ -2,14 +2,15 @@
 
 mod contradictions;
 mod formats;
+mod reader;
 mod typed;
 
+use reader::{Field, Reader};
 use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::Value;
-use std::fmt::Display;
 
-use super::mistakes::{Mistake, Mistakes, did_you_mean};
+use super::mistakes::{Mistakes, did_you_mean};
 use super::schema::rules;
 use super::spec::Spec;
 use super::tree::{Data, Entry, Node, Source, item, join};
@@ -40,42 +41,7 @@ const EXAMPLE: &str = "/examples/0";
 /// The reader stops in a list after so many wrong items.
 const WRONG_ITEMS: usize = 20;
 
-/// The job file and the mistakes found in it so far. A method that returns `None` has noted a mistake.
-struct Reader<'s> {
-    tree: &'s Node,
-    source: &'s Source,
-    base: &'s str,
-    mistakes: Mistakes,
-}
-
-/// A value and its key path.
-struct Field<'t> {
-    path: String,
-    node: &'t Node,
-}
-
 impl Reader<'_> {
-    fn wrong(&mut self, field: &Field<'_>, message: impl Into<String>) -> &mut Mistake {
-        self.mistakes.add(self.source.place(field.node.origin), &field.path, message)
-    }
-
-    fn expected(&mut self, field: &Field<'_>, wanted: impl Display) -> &mut Mistake {
-        self.wrong(field, format!("expected {wanted}, found {}", field.node.shown()))
-    }
-
-    /// The value with `data`, or the mistake where there is none.
-    fn want(&mut self, field: &Field<'_>, wanted: impl Display, data: Option<Data>) -> Option<Node> {
-        if data.is_none() {
-            self.expected(field, wanted);
-        }
-        data.map(|data| Node { data, origin: field.node.origin })
-    }
-
-    /// The value as it is, if it is `right`.
-    fn keep(&mut self, field: &Field<'_>, wanted: impl Display, right: bool) -> Option<Node> {
-        self.want(field, wanted, right.then(|| field.node.data.clone()))
-    }
-
     /// The value as `rules` have it; `wanted` is what was expected, where they don't say it.
     fn value(&mut self, rules: &Value, wanted: &str, field: &Field<'_>) -> Option<Node> {
         let wanted = rules["x-expected"].as_str().unwrap_or(wanted);

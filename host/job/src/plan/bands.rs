@@ -1,6 +1,6 @@
 //! How an input's bands are read: which pixels are valid, how numbers are converted, and which value marks invalid pixels.
 
-use super::Draft;
+use super::draft::Draft;
 use crate::spec::{InputNodata, MaskUse, RasterInput};
 use raster::{BandInfo, Info, Mask, SourceBand};
 use tilefn_abi::DType;

@@ -1,6 +1,6 @@
 //! Refuses, before the first tile, a job that is too large for the wire or for the system.
 
-use super::Draft;
+use super::draft::Draft;
 use types::WorkerKind;
 use wire::{MAX_BANDS, MAX_RASTERS};
 use worker::open_files;

@@ -1,11 +1,12 @@
 //! The job's inputs: which files, which bands, of what type, with what nodata.
 
+use super::bands;
+use super::crs::give_crs;
+use super::draft::Draft;
 use super::vectors::{self, Layer};
-use super::{Draft, bands};
 use crate::spec::{Input, RasterInput};
-use grid::Crs;
 use indexmap::IndexMap;
-use raster::{Info, crs_from_user, crs_name, same_crs};
+use raster::{Info, crs_from_user};
 use sandbox::InputInfo;
 use tilefn_abi::DType;
 use types::{MosaicRule, Resampling};
@@ -110,19 +111,6 @@ fn said(opened: &[Opened]) -> Vec<String> {
         warnings.push(format!("GDAL says {} more things of the input files", said.len() - SHOWN));
     }
     warnings
-}
-
-/// Gives a file that has no CRS the job's.
-pub fn give_crs(draft: &mut Draft<'_>, key: &str, given: &Crs, path: &str, own: &mut Crs, correct: &str) {
-    if own.is_none() {
-        *own = given.clone();
-    } else if !same_crs(own, given) {
-        let key = format!("{key}.crs");
-        let message = format!("{path} has a CRS of its own, {}, which is not {}", crs_name(own), crs_name(given));
-        draft.wrong(key, message).hint(format!(
-            "leave `crs` out: it is for files that have none; if the file's own is wrong, correct it with {correct}"
-        ));
-    }
 }
 
 fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &RasterInput) -> Vec<OpenedFile> {

@@ -1,6 +1,6 @@
 //! The job's outputs: which files, of what type, with what nodata, and whether they may be written.
 
-use super::Draft;
+use super::draft::Draft;
 use super::inputs::Opened;
 use super::places::Places;
 use crate::spec::{Output, OutputNodata};

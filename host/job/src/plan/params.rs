@@ -1,6 +1,6 @@
 //! The job's parameters against the function's description.
 
-use super::Draft;
+use super::draft::Draft;
 use sandbox::ParamInfo;
 use tilefn_abi::ParamKind;
 use types::Value;

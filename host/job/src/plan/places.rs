@@ -2,7 +2,8 @@
 //!
 //! Files are compared by what they are, not by how their names are spelled.
 
-use super::{Draft, Survey};
+use super::draft::Draft;
+use super::survey::Survey;
 use crate::spec::Input;
 use std::collections::HashMap;
 use std::ffi::OsString;

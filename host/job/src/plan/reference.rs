@@ -1,7 +1,7 @@
 //! The reference of the working grid: whose pixels it has, and how each file lies on them.
 
-use super::Draft;
 use super::advice::{Warp, edit};
+use super::draft::Draft;
 use super::inputs::Opened;
 use grid::{Bounds, Crs, GeoTransform, Grid, Mismatch, Placement};
 use raster::{self, Georeferencing, Info, Overlay, crs_argument, crs_name, same_crs};

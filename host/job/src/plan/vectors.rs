@@ -1,7 +1,7 @@
 //! Vector inputs: which layer is burned with what, and whether it can be.
 
-use super::Draft;
-use super::inputs::give_crs;
+use super::crs::give_crs;
+use super::draft::Draft;
 use crate::spec::{self, VectorInput};
 use grid::{Crs, GeoTransform, Grid};
 use raster::{AttributeInfo, Burn, BurnSpec, Burner, LayerInfo, SourceBand, burned_bits, crs_from_user, crs_name};

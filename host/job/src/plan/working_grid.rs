@@ -1,6 +1,6 @@
 //! The working grid: which extent it covers, and how each input gets onto it.
 
-use super::Draft;
+use super::draft::Draft;
 use super::inputs::{Opened, OpenedFile};
 use super::reference::{Candidate, Lie, Problem, Reference, outline, reference};
 use crate::spec;

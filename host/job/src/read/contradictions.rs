@@ -1,7 +1,7 @@
 //! Contradictions: values that are right one by one, but not together.
 
-use super::Reader;
 use super::formats::is_tag;
+use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
     Ec2, Fargate, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec, VectorInput, Workers,

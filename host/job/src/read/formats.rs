@@ -1,6 +1,6 @@
 //! Values that are more than their type: each `x-format` of the schema, and how it is read.
 
-use super::{Field, Reader};
+use super::reader::{Field, Reader};
 use crate::spec::FargateMemory;
 use crate::tree::{Data, Node};
 use crate::units::{Size, Time};
