@@ -80,7 +80,7 @@ kind = 'threads'
         "job.toml:3:1: function.nam: unknown key
   hint: did you mean \"name\"?
 job.toml:7:14: inputs.image.resampling: expected one of \"nearest\", \"bilinear\", \"cubic\", \"cubicspline\", \"lanczos\", \
-\"average\", \"rms\", \"mode\", \"max\", \"min\", \"med\", \"q1\", \"q3\", \"sum\", found \"nearst\"
+\"average\", \"rms\", \"mode\", \"max\", \"min\", \"med\", \"q1\", \"q3\", found \"nearst\"
   hint: did you mean \"nearest\"?
 job.toml:9:10: outputs.add.path: missing
   hint: for example: path = \"result.tif\"
@@ -144,7 +144,7 @@ job.toml:1:1: outputs: the function add makes outputs, the job writes none
         &f,
         f.run("--set outputs.add.paths=['x.tif','y.tif']").error(2),
         "job.toml:5:9: inputs.image.paths: the function takes one file here, not a list
-  hint: use path = \"…\"
+  hint: use path = \"…\"; or, if the files are scenes of one raster, add mosaic = \"first\"
 job.toml:6:10: outputs.add.paths: the function makes one raster here, not a list
 2 mistakes in the job",
     );
