@@ -7,9 +7,9 @@ use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Too many calls: later.
+    /// Too many calls. Try again later.
     Throttled,
-    /// AWS has none of what was asked for: later, or elsewhere.
+    /// AWS has no capacity for the request. Try again later or elsewhere.
     Capacity,
     /// No answer, or a fault on AWS's side: the call may have had its effect.
     Unclear,
@@ -90,7 +90,7 @@ const CAPACITY: [&str; 11] = [
     "Unsupported",
     "InvalidAvailabilityZone",
 ];
-/// What the code starts with.
+/// Prefixes of the error codes.
 const DENIED: [&str; 10] = [
     "AccessDenied",
     "UnauthorizedOperation",
@@ -147,7 +147,7 @@ impl ClassifyRetry for HiddenThrottling {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot {doing}: {said}{}", self.advice())]
 pub struct AwsError {
-    /// What was tried: `start 10 tasks`.
+    /// The action that failed, such as `start 10 tasks`.
     pub doing: String,
     /// Why it failed.
     pub cause: Cause,

@@ -13,11 +13,11 @@ const TRIES: u32 = 5;
 /// The longest that one try of a call to ECS or EC2 may take.
 const TRY: Duration = Duration::from_secs(30);
 
-/// What clients are made from.
+/// The configuration that clients are made from.
 #[derive(Clone, Debug)]
 pub struct Session {
     config: SdkConfig,
-    /// How long to wait for what.
+    /// Waiting times.
     pub pace: Pace,
 }
 
@@ -99,7 +99,7 @@ fn patience(config: &SdkConfig) -> TimeoutConfig {
     configured.operation_attempt_timeout(TRY).build()
 }
 
-/// How long to wait for what.
+/// Waiting times.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Between two looks at tasks or instances.

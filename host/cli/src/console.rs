@@ -22,7 +22,7 @@ impl Console {
     pub fn new(json: bool, quiet: bool, verbose: u8) -> Self {
         let level = match (quiet, verbose) {
             (true, _) => "error",
-            // What the user waits for on AWS, and pays for.
+            // Shows the steps on AWS, since the user waits and pays for them.
             (_, 0) => "warn,tilefn_aws=info,tilefn::aws=info",
             (_, 1) => "tilefn=info,warn",
             _ => "tilefn=debug,info",
@@ -66,7 +66,7 @@ impl Console {
             tell(&more);
         }
         match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Who has read enough (`| head`) is no error.
+            // A reader that closes the pipe early (`| head`) is no error.
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(format!("can't write to standard output: {error}"))
             }
@@ -121,6 +121,6 @@ impl Console {
 
 /// A text on standard error.
 pub fn tell(text: &str) {
-    // Nobody to tell is no reason to stop.
+    // A closed standard error must not stop the program.
     let _gone = writeln!(io::stderr(), "{}", text::lines(text));
 }

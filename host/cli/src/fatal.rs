@@ -1,4 +1,4 @@
-//! What ends a command.
+//! The error that ends a command.
 
 /// An error that ends the program: its text, and the exit code that design and docs promise.
 #[derive(Debug)]

@@ -178,11 +178,11 @@ pub fn check_place(path: &Path) -> Result<(), Fatal> {
     let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Err(refuse("it is a folder".into())),
-        // What is there stays until there is something new.
+        // An old report stays until the new one is written.
         Ok(meta) if meta.is_file() => {
             OpenOptions::new().append(true).open(path).map(drop).map_err(|e| refuse(format!("can't write it: {e}")))
         }
-        // To open a pipe may wait for who reads from it.
+        // Opening a pipe could block until it has a reader.
         Ok(_) => Ok(()),
         Err(_) if !folder.is_dir() => Err(refuse(format!("the folder {} doesn't exist", folder.display()))),
         Err(_) => raster::probe(&path.to_string_lossy()).map(drop).map_err(refuse),

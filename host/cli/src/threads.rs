@@ -19,7 +19,7 @@ pub fn check_threads(work: usize) -> Result<(), Fatal> {
     let most = work.saturating_mul(2).saturating_add(usize::try_from(cores()).unwrap_or(1)).saturating_add(OTHERS);
     let gate = Mutex::new(());
     let refused = std::thread::scope(|scope| {
-        // They all wait here until the last one is there.
+        // All threads wait here until the last has started, so that all exist at once.
         let _closed = gate.lock();
         let begin = || std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || drop(gate.lock()));
         (0..most).find_map(|_| begin().err())

@@ -11,14 +11,14 @@ use std::path::Path;
 #[serde(transparent)]
 pub struct Location(String);
 
-/// What the text of a location is.
+/// The kind of a location's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind<'a> {
     /// A path of this machine's file systems.
     File(&'a Path),
     /// `scheme://…`
     Url {
-        /// What is before `://`.
+        /// The part before `://`.
         scheme: &'a str,
     },
     /// `/vsi…`: a path of one of GDAL's own file systems.
@@ -118,7 +118,7 @@ pub fn is_remote(text: &str) -> bool {
     Kind::of(&name) == Kind::Virtual && !name.starts_with("/vsimem/")
 }
 
-/// What is before `://`.
+/// The part before `://`.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let letter = scheme.starts_with(|c: char| c.is_ascii_alphabetic());

@@ -47,7 +47,7 @@ impl Number {
     }
 }
 
-/// How a number became another type's.
+/// How well a number fits another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// The same number. Floats are rounded to a smaller float's precision without being counted as changed.

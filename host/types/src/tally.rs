@@ -56,7 +56,7 @@ impl Tally {
         }
     }
 
-    /// Adds all that another one has.
+    /// Adds all counts of `other`.
     pub fn merge(&mut self, other: &Self) {
         other.0.iter().for_each(|count| self.add(*count));
     }

@@ -40,7 +40,7 @@ pub struct Rates {
     pub on_demand: f64,
     /// On Spot capacity.
     pub spot: f64,
-    /// What the numbers rest on.
+    /// Source of the prices.
     pub note: String,
 }
 
@@ -72,7 +72,7 @@ pub struct Estimate {
     pub each_usd: f64,
     /// USD for all and an hour.
     pub all_usd: f64,
-    /// What the numbers rest on.
+    /// Source of the prices.
     pub prices: String,
 }
 

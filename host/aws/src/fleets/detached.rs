@@ -57,7 +57,7 @@ struct SavedProgress {
     total: u64,
 }
 
-/// What a controller says whose job has failed.
+/// The contents of `error.json`, which the controller of a failed job leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// What it would have told the user on a terminal.
@@ -69,7 +69,7 @@ pub struct Ending {
     pub detail: Option<Value>,
 }
 
-/// How a job stands.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
     /// `starting`, `running`, `done`, `failed` or `lost`.
@@ -79,7 +79,7 @@ pub struct Standing {
     /// The report of a job that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<Value>,
-    /// What the controller of a job said that has failed.
+    /// The error of a failed job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Ending>,
 }
@@ -234,7 +234,7 @@ pub async fn finish(url: &str, id: &str, region: &str, ending: Option<&Ending>) 
     Ok(left)
 }
 
-/// How a job stands that was sent.
+/// The state of a detached job.
 ///
 /// # Errors
 /// When there is no such job, or AWS refuses.
@@ -292,7 +292,7 @@ pub async fn logs(clients: &Clients, id: &str, mut line: impl FnMut(&str)) -> Re
             Err(e) => return Err(e),
         };
         page.events().iter().filter_map(|event| event.message()).for_each(&mut line);
-        // At the end the same token comes again.
+        // CloudWatch repeats the token at the end of the log.
         if page.next_forward_token.is_none() || page.next_forward_token == token {
             return Ok(());
         }

@@ -53,7 +53,7 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// Something that can go.
+/// A resource that can be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Leftover {
     /// What it is.
@@ -80,7 +80,7 @@ impl fmt::Display for Leftover {
     }
 }
 
-/// What a thing's tags say.
+/// The tags of a resource.
 #[derive(Clone, Debug, Default)]
 struct Marks {
     job: Option<String>,
@@ -111,7 +111,7 @@ impl Scope {
     }
 }
 
-/// Everything in the region that can go.
+/// Finds all resources in the region that can be removed.
 ///
 /// # Errors
 /// When AWS refuses to list something or can't be reached.

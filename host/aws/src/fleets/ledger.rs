@@ -165,7 +165,7 @@ impl Ledger {
                 Err(AwsError { cause: Cause::Busy, .. }) if Instant::now() < deadline => {}
                 Err(e) => return Err(e),
             }
-            // What was still unknown before may be what holds it.
+            // A task or instance that AWS didn't list before may keep the cluster busy.
             self.stop_tasks(clients, name, true).await?;
             #[cfg(feature = "ec2")]
             super::ec2::instances::deregister(clients, name, None).await?;

@@ -355,7 +355,7 @@ impl Tasks {
         (started, refusal.or(short))
     }
 
-    /// Whether there is still hope.
+    /// Fails when the job can't get the workers that it needs.
     fn verdict(&mut self, connected: &HashSet<String>, wanted: u32) -> Result<(), FleetError> {
         let present = self.tasks.keys().filter(|t| connected.contains(*t)).count();
         let present = u32::try_from(present).unwrap_or(u32::MAX);
