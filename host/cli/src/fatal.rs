@@ -17,7 +17,7 @@ impl Fatal {
         Self { code: 1, text: text.to_string(), detail: None }
     }
 
-    /// Something that the job needs is not to be had.
+    /// Something that the job needs is unavailable.
     pub fn infrastructure(text: impl ToString) -> Self {
         Self { code: 3, text: text.to_string(), detail: None }
     }

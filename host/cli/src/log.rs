@@ -58,7 +58,7 @@ impl Said {
     }
 }
 
-/// How an event becomes a line.
+/// The format of a log line.
 enum Lines {
     /// For people: the level, and what is told.
     Text { colored: bool },

@@ -21,7 +21,7 @@ pub fn fetch() -> Option<Fetch> {
     }))
 }
 
-/// Waits for calls to AWS; they fail as infrastructure does.
+/// Waits for calls to AWS. Their errors exit with code 3, infrastructure.
 pub fn wait<T>(calls: impl Future<Output = Result<T, AwsError>>) -> Result<T, Fatal> {
     let runtime = wire::runtime::build(Builder::new_current_thread().enable_all()).map_err(Fatal::infrastructure)?;
     runtime.block_on(calls).map_err(Fatal::infrastructure)

@@ -34,7 +34,7 @@ impl Catcher {
         Self::catch(move |_| control.stop())
     }
 
-    /// Has each signal answered, given how many there were before.
+    /// Calls `answer` on each signal, with the number of signals before it.
     fn catch(answer: impl Fn(usize) + Send + 'static) -> Result<Self, Fatal> {
         let mut signals =
             Signals::new([SIGINT, SIGTERM]).map_err(|e| Fatal::failed(format!("can't catch signals: {e}")))?;

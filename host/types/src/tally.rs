@@ -18,7 +18,7 @@ pub enum What {
 }
 
 impl What {
-    /// Whether it happens to inputs.
+    /// Whether this change happens to inputs, not outputs.
     pub const fn of_inputs(self) -> bool {
         matches!(self, Self::Clamped | Self::Rounded | Self::Moved)
     }
@@ -33,7 +33,7 @@ pub struct Count {
     pub place: u32,
     /// Its first file of which there are any.
     pub file: u32,
-    /// How many, in all files.
+    /// Such pixels, in all files.
     pub pixels: u64,
 }
 

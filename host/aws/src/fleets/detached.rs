@@ -74,7 +74,7 @@ pub struct Ending {
 pub struct Standing {
     /// `starting`, `running`, `done`, `failed` or `lost`.
     pub state: &'static str,
-    /// More about that, for people.
+    /// Explanation of the state, for people.
     pub text: String,
     /// The report of a job that is done.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -64,7 +64,7 @@ pub struct Leftover {
     pub job: String,
     /// Who started that job, if known.
     pub owner: Option<String>,
-    /// Why it can go.
+    /// Why the resource can be removed.
     pub why: String,
     /// Of a task or an instance: its cluster.
     cluster: Option<String>,

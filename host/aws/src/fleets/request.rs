@@ -27,7 +27,7 @@ pub(super) enum TaskSettings {
 }
 
 impl TaskSettings {
-    /// What both kinds share.
+    /// The settings that both kinds share.
     pub fn ecs(&self) -> &spec::Ecs {
         match self {
             Self::Fargate(fargate) => &fargate.ecs,

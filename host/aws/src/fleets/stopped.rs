@@ -2,7 +2,7 @@
 
 use aws_sdk_ecs::types::Task;
 
-/// What ECS says about a task that stopped.
+/// ECS's fields about a stopped task.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said<'a> {
     pub code: &'a str,

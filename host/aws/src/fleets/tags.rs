@@ -12,7 +12,7 @@ pub(super) const EXPIRES: &str = "tilefn:expires";
 /// Tag of an instance with the cluster that it joins.
 #[cfg(feature = "ec2")]
 pub(super) const CLUSTER: &str = "tilefn:cluster";
-/// What the name of everything starts with.
+/// Prefix of all names.
 pub(super) const PREFIX: &str = "tilefn-";
 /// Characters of a name; AWS's own limit is 255.
 const LONGEST: usize = 200;

@@ -42,9 +42,9 @@ pub(super) struct Tasks {
     tasks: IndexMap<String, Member>,
     usage: Usage,
     begun: Instant,
-    /// How many were connected when that was last said.
+    /// Number of connected workers when it was last logged.
     said: usize,
-    /// A request whose answer is not known.
+    /// A request without an answer yet.
     batch: Option<Batch>,
     sent: u64,
     nonce: u64,
@@ -68,7 +68,7 @@ struct Member {
     asked: Instant,
     /// When it was last seen connected; before that, when it was asked for.
     seen: Instant,
-    /// Whether it ever connected.
+    /// Whether the task ever connected.
     connected: bool,
     spot: bool,
 }

@@ -147,7 +147,7 @@ impl Ec2 {
         Ok(started)
     }
 
-    /// Strikes off the instances that have ended.
+    /// Removes ended instances from the list.
     async fn look_at_instances(&mut self) {
         let all: Vec<_> = self.instances.keys().cloned().collect();
         if all.is_empty() {
