@@ -203,7 +203,7 @@ impl AwsError {
         match self.cause {
             Cause::Denied => "; docs/aws.md lists the permissions that the controller needs",
             Cause::Throttled => "; the account makes too many calls at once",
-            // Only in a new account: AWS makes the role while it refuses.
+            // New accounts only: AWS refuses the first call, and creates the role meanwhile.
             Cause::Refused if self.said.contains("service linked role") => "; try again in a minute",
             Cause::Unclear => "; is the network up, and are region and endpoint right?",
             _ => "",

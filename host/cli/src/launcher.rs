@@ -43,7 +43,7 @@ impl Launched<'_> {
         }
     }
 
-    /// Where workers elsewhere find the controller.
+    /// The controller's address, for workers on other machines.
     pub fn address(&self) -> Result<Address, Fatal> {
         let listen = self.workers.listen.as_deref().unwrap_or("0.0.0.0:0");
         let listen = listen

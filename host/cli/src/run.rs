@@ -128,7 +128,7 @@ fn attempt(
     let control = Arc::new(Control::default());
     // A container's first process can't be ended by a signal that it doesn't catch.
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
-    // Before anything is begun: a wrong address is no reason to leave something behind.
+    // Bound before anything begins, so that a wrong address leaves nothing behind.
     let dashboard = arguments.dashboard.as_deref().filter(|_| !arguments.dry_run).map(bind).transpose()?;
     let loaded = load()?;
     let kind = loaded.spec.workers.kind;

@@ -52,7 +52,7 @@ const SUBDATASETS: [(&str, usize); 11] = [
 ];
 
 impl<'a> Kind<'a> {
-    /// Tells what a text is.
+    /// The kind of `text`.
     pub fn of(text: &'a str) -> Self {
         if text.trim_start().starts_with(['<', '{']) {
             Self::Inline

@@ -241,7 +241,7 @@ pub async fn finish(url: &str, id: &str, region: &str, ending: Option<&Ending>) 
 pub async fn status(clients: &Clients, id: &str) -> Result<Standing, AwsError> {
     let controller = controller(clients, id).await?;
     let task = task(clients, &controller).await?;
-    // Looked at after the task: what it left at its end is there by then.
+    // Read after the task's state: a task that has ended has left its report by then.
     if let Some(report) = read::<Value>(clients, id, REPORT).await? {
         let tiles = report.pointer("/tiles/done").and_then(Value::as_u64).unwrap_or_default();
         let seconds = report.get("wall_seconds").and_then(Value::as_f64).unwrap_or_default();
