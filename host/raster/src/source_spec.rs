@@ -125,6 +125,13 @@ pub struct Found {
     pub moved: u64,
 }
 
+impl Found {
+    /// The mark of a band, counted from 0, whose mark is usually this.
+    pub fn mark(&self, band: usize, usual: Option<u64>) -> Option<u64> {
+        self.marks.iter().find(|(other, _)| *other == band).map_or(usual, |(_, mark)| *mark)
+    }
+}
+
 impl SourceSpec {
     /// The window of the working grid that the file covers.
     pub fn window(&self) -> Window {

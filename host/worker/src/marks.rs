@@ -16,10 +16,7 @@ pub fn len(task: &Task) -> usize {
 pub fn write(task: &Task, found: &[Found], out: &mut [u8]) {
     let varying = rasters(task).zip(found).filter(|(raster, _)| raster.source.marks_vary());
     let marks = varying.flat_map(|(raster, found)| {
-        raster.bands.iter().enumerate().map(|(index, band)| {
-            let other = found.marks.iter().find(|(band, _)| *band == index);
-            other.map_or(band.nodata, |(_, mark)| *mark)
-        })
+        raster.bands.iter().enumerate().map(|(index, band)| found.mark(index, band.nodata))
     });
     for (mark, entry) in marks.zip(out.as_chunks_mut::<ENTRY>().0) {
         let (is_there, bits) = (u64::from(mark.is_some()), mark.unwrap_or_default());

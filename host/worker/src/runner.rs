@@ -302,10 +302,7 @@ fn number(n: usize) -> u32 {
 pub fn any_valid(raster: &Raster, found: &Found, pixels: &[u8]) -> bool {
     let band_len = (pixels.len() / raster.bands.len().max(1)).max(1);
     let mut bands = raster.bands.iter().zip(pixels.chunks_exact(band_len)).enumerate();
-    bands.any(|(index, (band, pixels))| {
-        let other = found.marks.iter().find(|(band, _)| *band == index);
-        nodata::any_valid(raster.dtype, pixels, other.map_or(band.nodata, |(_, mark)| *mark))
-    })
+    bands.any(|(index, (band, pixels))| nodata::any_valid(raster.dtype, pixels, found.mark(index, band.nodata)))
 }
 
 /// Bytes that the inputs (with `halo`) and outputs of a tile of `rows` × `cols` take in a module's memory, for sizing tiles.

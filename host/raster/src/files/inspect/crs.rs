@@ -27,6 +27,11 @@ pub fn same_crs(a: &Crs, b: &Crs) -> bool {
     same
 }
 
+/// Whether coordinates have to be brought from one CRS to the other: both are known, and they differ.
+pub(crate) fn reprojects(from: &Crs, to: &Crs) -> bool {
+    !(from.is_none() || to.is_none() || same_crs(from, to))
+}
+
 /// The CRS that a user's text means: `EPSG:28355`, another authority's code, WKT or a PROJ string.
 ///
 /// # Errors

@@ -2,20 +2,20 @@
 
 use crate::files::fill::{fill, pixel_bytes};
 use crate::files::gdal::call;
+use crate::files::inspect::crs::reprojects;
 use crate::files::layout::{Layout, buffer_len};
-use crate::files::read::halo::Shown;
+use crate::files::read::halo::read_with_edge;
 use crate::files::read::place::{Counted, Place};
 use crate::files::vector::layer::{self, Number};
 use crate::files::vector::parts::{Part, parts};
 use crate::files::vector::rasterize::rasterize;
 use crate::files::vector::to_grid::ToGrid;
 use crate::files::vector::trim::trim;
-use crate::{Burn, BurnSpec, Error, Found, burned_bits, same_crs};
+use crate::{Burn, BurnSpec, Error, Found, burned_bits};
 use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
 use gdal::vector::{LayerAccess, LayerCaps, OwnedLayer};
 use grid::{Bounds, Turn, Window};
 use tilefn_abi::DType;
-use types::Edge;
 
 /// An open layer of a vector file. Each thread opens its own.
 #[derive(Debug)]
@@ -89,28 +89,15 @@ impl Burner {
     pub fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found, Error> {
         let pixel = self.spec.dtype.size();
         let shape = |reason| Error::Shape { path: self.spec.path.clone(), reason };
-        let too_large = || shape(format!("a window of {window} is too large"));
         if window.is_empty() || buffer_len(1, &window, pixel) != Some(out.len()) {
             return Err(shape(format!("{} bytes for {window}", out.len())));
         }
         let grid = self.spec.grid.window();
         let data = self.spec.extent.and_then(|extent| extent.union(&grid)).unwrap_or(grid);
-        let halo = i64::from(self.spec.halo);
-        let core = Window::between(
-            window.row.saturating_add(halo),
-            window.col.saturating_add(halo),
-            window.row_end().saturating_sub(halo),
-            window.col_end().saturating_sub(halo),
-        );
-        let core = core.unwrap_or(Window { rows: 0, cols: 0, ..window });
-        if self.spec.edge == Edge::Nodata || data.contains(&window) {
-            return self.burn(&window, &core, out);
-        }
-        let shown = Shown::of(self.spec.edge, &window, &data).ok_or_else(too_large)?;
-        let mut scratch = vec![0; buffer_len(1, &shown.window, pixel).ok_or_else(too_large)?];
-        let found = self.burn(&shown.window, &core, &mut scratch)?;
-        shown.spread(&scratch, out, pixel);
-        Ok(found)
+        let how = (self.spec.edge, self.spec.halo);
+        let too_large = shape(format!("a window of {window} is too large"));
+        let read = |window: &Window, core: &Window, out: &mut [u8]| self.burn(window, core, out);
+        read_with_edge(how, &window, &data, (1, pixel), out, read).unwrap_or(Err(too_large))
     }
 
     /// Looks at the layer: at all features if `scan`, else at what the file says of itself.
@@ -303,7 +290,7 @@ fn blocks(window: &Window) -> Vec<Window> {
 /// The way from the layer to the grid.
 fn to_grid(layer: &OwnedLayer, spec: &BurnSpec) -> Result<ToGrid, String> {
     let own = layer.spatial_ref();
-    let reprojects = !spec.crs.is_none() && !spec.grid.crs.is_none() && !same_crs(&spec.crs, &spec.grid.crs);
+    let reprojects = reprojects(&spec.crs, &spec.grid.crs);
     let given = || -> Result<SpatialRef, String> {
         let mut crs = SpatialRef::from_wkt(&spec.crs.0).map_err(|e| e.to_string())?;
         crs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);

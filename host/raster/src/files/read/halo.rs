@@ -1,13 +1,51 @@
 //! Chooses the pixels that a halo shows beyond the data.
 
+use crate::files::layout::buffer_len;
+use crate::{Found, Result};
 use grid::Window;
 use types::Edge;
 
+/// Reads a window (a tile with its halo) of `[bands, rows, cols]` pixels into `out`, where pixels beyond `data` follow the edge rule.
+/// `read` is given the window to read, the part of the wanted one that belongs to no other, and where the pixels go. `None` where the
+/// window is too large to be counted.
+pub(crate) fn read_with_edge(
+    (edge, halo): (Edge, u32),
+    window: &Window,
+    data: &Window,
+    (bands, pixel): (usize, usize),
+    out: &mut [u8],
+    read: impl FnOnce(&Window, &Window, &mut [u8]) -> Result<Found>,
+) -> Option<Result<Found>> {
+    let core = without_halo(window, halo);
+    if edge == Edge::Nodata || data.contains(window) {
+        return Some(read(window, &core, out));
+    }
+    let shown = Shown::of(edge, window, data)?;
+    let mut scratch = vec![0; buffer_len(bands, &shown.window, pixel)?];
+    let found = read(&shown.window, &core, &mut scratch);
+    if found.is_ok() {
+        shown.spread(&scratch, out, pixel);
+    }
+    Some(found)
+}
+
+/// The part of a window that belongs to no other.
+fn without_halo(window: &Window, halo: u32) -> Window {
+    let halo = i64::from(halo);
+    let core = Window::between(
+        window.row.saturating_add(halo),
+        window.col.saturating_add(halo),
+        window.row_end().saturating_sub(halo),
+        window.col_end().saturating_sub(halo),
+    );
+    core.unwrap_or(Window { rows: 0, cols: 0, ..*window })
+}
+
 /// How the pixels of a window that reaches beyond the data come from other positions within the data.
-pub(crate) struct Shown {
+struct Shown {
     /// The smallest window that has all pixels which are shown. The positions are consecutive or folded, so these are no more
     /// pixels than the window has.
-    pub(crate) window: Window,
+    window: Window,
     /// For each row of the window, and each column, the one that it shows.
     rows: Vec<usize>,
     cols: Vec<usize>,
@@ -15,7 +53,7 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// `None` where the window is too large to be counted.
-    pub(crate) fn of(edge: Edge, window: &Window, data: &Window) -> Option<Self> {
+    fn of(edge: Edge, window: &Window, data: &Window) -> Option<Self> {
         let rows = positions(edge, window.row, window.rows, data.row, data.row_end());
         let cols = positions(edge, window.col, window.cols, data.col, data.col_end());
         let bounds = |positions: &[i64]| Some((*positions.iter().min()?, positions.iter().max()?.checked_add(1)?));
@@ -28,7 +66,7 @@ impl Shown {
     }
 
     /// Spreads the pixels of [`Shown::window`] over those that show them: `[bands, rows, cols]` both, `pixel` bytes each.
-    pub(crate) fn spread(&self, from: &[u8], to: &mut [u8], pixel: usize) {
+    fn spread(&self, from: &[u8], to: &mut [u8], pixel: usize) {
         let side = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
         let from_line = side(self.window.cols).saturating_mul(pixel).max(1);
         let from_plane = side(self.window.rows).saturating_mul(from_line).max(1);

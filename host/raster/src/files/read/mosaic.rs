@@ -3,12 +3,12 @@
 use crate::files::fill::{fill, pixel_bytes};
 use crate::files::layout::buffer_len;
 use crate::files::read::convert::unused_mark;
-use crate::files::read::halo::Shown;
-use crate::files::read::source::{Source, without_halo};
+use crate::files::read::halo::read_with_edge;
+use crate::files::read::source::Source;
 use crate::{Error, Found, MosaicSpec, Result, SourceSpec};
 use grid::Window;
 use std::ops::Range;
-use types::{Edge, MosaicRule, Number, Pixel, for_dtype};
+use types::{MosaicRule, Number, Pixel, for_dtype};
 
 /// Files that a mosaic keeps open: those around a tile, of which the next tile needs most.
 const OPEN: usize = 16;
@@ -39,24 +39,20 @@ impl Mosaic {
     /// As [`Source::open`] and [`Source::read`].
     pub fn read(&mut self, window: Window, out: &mut [u8]) -> Result<Found> {
         let Some(first) = self.spec.parts.first() else { return Ok(Found::default()) };
-        let (size, bands, edge) = (first.dtype.size(), first.bands.len(), first.edge);
+        let (size, bands) = (first.dtype.size(), first.bands.len());
         let shape = |reason: String| Error::Shape { path: first.path.clone(), reason };
         if window.is_empty() || buffer_len(bands, &window, size) != Some(out.len()) {
             return Err(shape(format!("{} bytes for {bands} bands of {window}", out.len())));
         }
-        let core = without_halo(&window, first.halo);
         let (rows, cols) = first.grid_size;
-        let data =
-            self.spec.parts.iter().try_fold(Window::new(0, 0, rows, cols), |all, part| all.union(&part.window()));
-        let Some(data) = data.filter(|data| edge != Edge::Nodata && !data.contains(&window)) else {
-            return self.merge(&window, &core, out);
-        };
-        let too_large = || shape(format!("a window of {window} is too large"));
-        let shown = Shown::of(edge, &window, &data).ok_or_else(too_large)?;
-        let mut scratch = vec![0; buffer_len(bands, &shown.window, size).ok_or_else(too_large)?];
-        let found = self.merge(&shown.window, &core, &mut scratch)?;
-        shown.spread(&scratch, out, size);
-        Ok(found)
+        let grid = Window::new(0, 0, rows, cols);
+        let too_large = shape(format!("a window of {window} is too large"));
+        let data = self.spec.parts.iter().try_fold(grid, |all, part| all.union(&part.window()));
+        // Where the files are too far apart to be counted, nothing lies beyond them.
+        let data = data.unwrap_or(window);
+        let how = (first.edge, first.halo);
+        let read = |window: &Window, core: &Window, out: &mut [u8]| self.merge(window, core, out);
+        read_with_edge(how, &window, &data, (bands, size), out, read).unwrap_or(Err(too_large))
     }
 
     /// Reads a window of all files that reach it.
@@ -79,7 +75,7 @@ impl Mosaic {
             all.moved += found.moved;
             let planes = scratch.chunks_exact(plane * dtype.size()).zip(out.chunks_exact_mut(plane * dtype.size()));
             for ((band, mark), (from, to)) in marks.into_iter().enumerate().zip(planes) {
-                let mark = found.marks.iter().find(|(other, _)| *other == band).map_or(mark, |(_, mark)| *mark);
+                let mark = found.mark(band, mark);
                 let at = band * plane..(band + 1) * plane;
                 for_dtype!(dtype, add(&mut merged, self.spec.rule, (from, mark), to, at));
             }

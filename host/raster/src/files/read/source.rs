@@ -5,7 +5,7 @@ use crate::files::gdal::{dtype, pixels};
 use crate::files::inspect::{info, open};
 use crate::files::layout::{Layout, buffer_len};
 use crate::files::read::convert::snap;
-use crate::files::read::halo::Shown;
+use crate::files::read::halo::read_with_edge;
 use crate::files::read::place::{Counted, Place, rows};
 use crate::files::read::resampled::Resampler;
 use crate::files::read::turn::turn;
@@ -13,7 +13,6 @@ use crate::{Error, Found, Result, SourceBand, SourceSpec, Way};
 use gdal::Dataset;
 use grid::{Placement, Turn, Window};
 use std::ffi::c_int;
-use types::Edge;
 
 /// An open raster file. Each thread opens its own.
 #[derive(Debug)]
@@ -93,12 +92,10 @@ impl Source {
         let (rows, cols) = self.spec.grid_size;
         let file = self.spec.window();
         let data = Window::new(0, 0, rows, cols).union(&file).unwrap_or(file);
-        let core = without_halo(&window, self.spec.halo);
-        if self.spec.edge == Edge::Nodata || data.contains(&window) {
-            self.read_with_fill(&window, &core, out)
-        } else {
-            self.read_beyond(&window, &core, &data, out)
-        }
+        let (how, size) = ((self.spec.edge, self.spec.halo), (self.bands.len(), self.spec.dtype.size()));
+        let read = |window: &Window, core: &Window, out: &mut [u8]| self.read_with_fill(window, core, out);
+        let too_large = || Err(self.shape(format!("a window of {window} is too large")));
+        read_with_edge(how, &window, &data, size, out, read).unwrap_or_else(too_large)
     }
 
     fn shape(&self, reason: String) -> Error {
@@ -198,29 +195,6 @@ impl Source {
         }
         Ok(())
     }
-
-    /// Reads a window that reaches beyond `data`, where the pixels are those of other positions within it.
-    fn read_beyond(&self, window: &Window, core: &Window, data: &Window, out: &mut [u8]) -> Result<Found> {
-        let too_large = || self.shape(format!("a window of {window} is too large"));
-        let shown = Shown::of(self.spec.edge, window, data).ok_or_else(too_large)?;
-        let pixel = self.spec.dtype.size();
-        let mut scratch = vec![0; buffer_len(self.bands.len(), &shown.window, pixel).ok_or_else(too_large)?];
-        let found = self.read_with_fill(&shown.window, core, &mut scratch)?;
-        shown.spread(&scratch, out, pixel);
-        Ok(found)
-    }
-}
-
-/// The part of a window that belongs to no other.
-pub(crate) fn without_halo(window: &Window, halo: u32) -> Window {
-    let halo = i64::from(halo);
-    let core = Window::between(
-        window.row.saturating_add(halo),
-        window.col.saturating_add(halo),
-        window.row_end().saturating_sub(halo),
-        window.col_end().saturating_sub(halo),
-    );
-    core.unwrap_or(Window { rows: 0, cols: 0, ..*window })
 }
 
 /// Cuts the bands into runs: neighbours that GDAL can convert, or neighbours of one type that it can't.

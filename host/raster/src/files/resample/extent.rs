@@ -1,6 +1,7 @@
 //! Where a file lies on another grid: its extent there, and how large its pixels are.
 
 use crate::files::gdal::call;
+use crate::files::inspect::crs::reprojects;
 use crate::files::resample::transformer::Transformer;
 use gdal::spatial_ref::SpatialRef;
 use grid::{Crs, Grid, Window};
@@ -14,18 +15,22 @@ pub struct Overlay {
     file: Grid,
     grid: Grid,
     transformer: Transformer,
+    reprojects: bool,
 }
 
 impl Overlay {
     /// # Errors
     /// When PROJ knows no way from one CRS to the other.
     pub fn new(file: &Grid, grid: &Grid) -> Result<Self, String> {
-        let (mut from, mut to) = (file.clone(), grid.clone());
-        if crate::same_crs(&file.crs, &grid.crs) {
-            // Two spellings of one CRS are no reason to go through PROJ.
-            (from.crs, to.crs) = (Crs::default(), Crs::default());
-        }
-        Ok(Self { file: file.clone(), grid: grid.clone(), transformer: Transformer::between(&from, &to)? })
+        let reprojects = reprojects(&file.crs, &grid.crs);
+        // Two spellings of one CRS are no reason to go through PROJ.
+        let plain = |grid: &Grid| Grid { crs: Crs::default(), ..grid.clone() };
+        let transformer = if reprojects {
+            Transformer::between(file, grid)?
+        } else {
+            Transformer::between(&plain(file), &plain(grid))?
+        };
+        Ok(Self { file: file.clone(), grid: grid.clone(), transformer, reprojects })
     }
 
     /// The window of the grid's pixels that the file covers, its edges at the nearest pixels. `None` where the file's outline
@@ -81,9 +86,8 @@ impl Overlay {
     }
 
     /// Whether the two CRS differ.
-    pub fn reprojects(&self) -> bool {
-        let (file, grid) = (&self.file.crs, &self.grid.crs);
-        !(file.is_none() || grid.is_none() || crate::same_crs(file, grid))
+    pub const fn reprojects(&self) -> bool {
+        self.reprojects
     }
 
     /// Width and height of the file's middle pixel, in pixels of the grid.
