@@ -36,6 +36,8 @@ mod signals;
 #[cfg(feature = "gdal")]
 mod stats;
 #[cfg(feature = "gdal")]
+mod table_file;
+#[cfg(feature = "gdal")]
 mod worker_kinds;
 #[cfg(feature = "gdal")]
 mod zonal;

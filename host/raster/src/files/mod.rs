@@ -25,6 +25,7 @@ pub use read::mosaic::Mosaic;
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
 pub use resample::extent::Overlay;
+pub use vector::zones::Zones;
 pub use write::destination::{destination, stale};
 pub use write::existing::{BandStatistics, complete};
 pub use write::probe::probe;
