@@ -171,7 +171,9 @@ pub fn zonal(
     for raster in &values {
         let mut run: ((usize, i64), Zone) = ((column, 0), Zone::identity());
         let mut end = |((column, zone), part): ((usize, i64), Zone)| {
-            if part.count > 0 && let Some(own) = found.get_mut(&zone).and_then(|bands| bands.get_mut(column)) {
+            if part.count > 0
+                && let Some(own) = found.get_mut(&zone).and_then(|bands| bands.get_mut(column))
+            {
                 own.merge(part);
             }
         };
