@@ -20,6 +20,7 @@ mod preview;
 #[path = "../../host/raster/tests/raster/python.rs"]
 mod rasters;
 mod report;
+mod shell;
 mod stats;
 mod support;
 mod terminal;
