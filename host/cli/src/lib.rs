@@ -12,6 +12,10 @@ mod threads;
 mod worker;
 
 #[cfg(feature = "gdal")]
+mod calc;
+#[cfg(feature = "gdal")]
+mod function;
+#[cfg(feature = "gdal")]
 mod launcher;
 #[cfg(feature = "gdal")]
 mod new;
