@@ -2,6 +2,7 @@
 //!
 //! It makes the job that a file would have said, and runs it.
 
+use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::{self, JobArguments, RunArguments, overrides};
@@ -23,7 +24,7 @@ pub struct Arguments {
     #[arg(short, long = "output", value_name = "[NAME=]FILE", required = true)]
     output: Vec<String>,
     /// The outputs' element type, numpy's names; default: the expression's
-    #[arg(long = "type", value_name = "TYPE", value_parser = dtype)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = build_expression::dtype)]
     dtype: Option<DType>,
     /// The outputs' nodata value, or none
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
@@ -168,13 +169,6 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn is_name(text: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     text.bytes().next().is_some_and(letter) && text.bytes().all(|b| letter(b) || b.is_ascii_digit())
-}
-
-fn dtype(text: &str) -> Result<DType, String> {
-    DType::from_name(text).ok_or_else(|| {
-        let names: Vec<_> = DType::ALL.iter().map(|dtype| dtype.name()).collect();
-        format!("expected one of {}", names.join(", "))
-    })
 }
 
 #[cfg(test)]

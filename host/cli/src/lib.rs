@@ -2,6 +2,7 @@
 
 mod aws;
 mod build;
+mod build_expression;
 mod console;
 mod fatal;
 mod inspect;
