@@ -30,9 +30,9 @@ pub struct Arguments {
 /// Builds the module and checks that it is one.
 pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     if let Some(module) = arguments.expression.module()? {
-        let output = arguments.output.as_ref().ok_or_else(|| Fatal::usage("an expression's module needs --output FILE"))?;
-        std::fs::write(output, module)
-            .map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+        let output =
+            arguments.output.as_ref().ok_or_else(|| Fatal::usage("an expression's module needs --output FILE"))?;
+        std::fs::write(output, module).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
         return show(output, console);
     }
     let folder = &arguments.folder;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tilefn_abi::{DType, ParamKind};
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct Arguments {
     /// Compile an expression, e.g. "(nir - red) / (nir + red)", instead of a crate
     #[arg(long, value_name = "TEXT", conflicts_with = "folder")]
@@ -33,7 +34,10 @@ impl Arguments {
         let given = |name: &String| self.param.iter().any(|(param, _)| param == name);
         let unused = self.input.iter().map(|(name, ..)| name).chain(self.param.iter().map(|(name, _)| name));
         if let Some(name) = unused.into_iter().find(|name| !names.contains(name)) {
-            return Err(Fatal::usage(format!("the expression has no name {name}; its names are: {}", names.join(", "))));
+            return Err(Fatal::usage(format!(
+                "the expression has no name {name}; its names are: {}",
+                names.join(", ")
+            )));
         }
         let inputs = names.iter().filter(|name| !given(name)).map(|name| {
             let typed = self.input.iter().find(|(other, ..)| other == name);

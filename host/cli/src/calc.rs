@@ -115,7 +115,11 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
             value["dtype"] = json!(dtype.name());
         }
         if let Some(nodata) = &arguments.nodata {
-            value["nodata"] = nodata.parse::<i64>().map(|n| json!(n)).or_else(|_| nodata.parse::<f64>().map(number)).unwrap_or_else(|_| json!(nodata));
+            value["nodata"] = nodata
+                .parse::<i64>()
+                .map(|n| json!(n))
+                .or_else(|_| nodata.parse::<f64>().map(number))
+                .unwrap_or_else(|_| json!(nodata));
         }
         if outputs.insert(name.to_owned(), value).is_some() {
             return Err(Fatal::usage(format!(
@@ -128,9 +132,11 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
         let value = match text.as_str() {
             "true" => json!(true),
             "false" => json!(false),
-            text => text.parse::<i64>().map(|n| json!(n)).or_else(|_| text.parse::<f64>().map(number)).map_err(|_| {
-                Fatal::usage(format!("--param {name}={text}: expected a number, or true or false"))
-            })?,
+            text => text
+                .parse::<i64>()
+                .map(|n| json!(n))
+                .or_else(|_| text.parse::<f64>().map(number))
+                .map_err(|_| Fatal::usage(format!("--param {name}={text}: expected a number, or true or false")))?,
         };
         params.insert(name.clone(), value);
     }

@@ -192,7 +192,9 @@ impl<'a> Check<'a> {
             _ => {
                 self.wrong(
                     span,
-                    format!("{symbol} joins two conditions, or the bits of two whole numbers, and here it has one of each"),
+                    format!(
+                        "{symbol} joins two conditions, or the bits of two whole numbers, and here it has one of each"
+                    ),
                     format!("{symbol} binds more tightly than comparisons: write (a > 1) {symbol} (b > 2)"),
                 );
                 None
@@ -236,7 +238,10 @@ impl<'a> Check<'a> {
                 Binary::BitAnd => "write (a > 1) & (b > 2), or a > 1 and b > 2".to_owned(),
                 _ => format!("write (a > 1) {symbol} (b > 2)"),
             };
-            self.wrong(node.span.clone(), message, remedy);
+            let span = node.span.clone();
+            // What is wrong with its parts is a consequence.
+            self.mistakes.retain(|other| !(span.start <= other.span.start && other.span.end <= span.end));
+            self.wrong(span, message, remedy);
             return None;
         }
         let mut before = self.of(first);

@@ -118,13 +118,16 @@ pub struct Node {
     pub kind: Kind,
     /// Whether a float has no fraction.
     pub whole: bool,
-    /// Whether a whole value surely fits 32 bits with a sign.
+    /// Whether a whole value is surely at most [`SMALL`], negative or not.
     pub small: bool,
     /// The list inputs over whose files it goes: bit `n` is input `n`.
     pub lists: u64,
     /// The inputs over whose bands it goes.
     pub moving: u64,
 }
+
+/// Up to here a float of 32 bits is every whole number, and operations on bits stay below.
+const SMALL: f64 = 16_777_216.0;
 
 /// Where the percentile comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -170,7 +173,8 @@ pub struct Graph {
 
 impl Graph {
     pub fn node(&self, id: Id) -> Node {
-        const NONE: Node = Node { op: Op::Bool(false), kind: Kind::Bool, whole: false, small: false, lists: 0, moving: 0 };
+        const NONE: Node =
+            Node { op: Op::Bool(false), kind: Kind::Bool, whole: false, small: false, lists: 0, moving: 0 };
         self.nodes.get(id).copied().unwrap_or(NONE)
     }
 
@@ -192,9 +196,9 @@ impl Graph {
         let (whole, small) = match op {
             Op::Float(bits) => {
                 let value = f64::from_bits(bits);
-                (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0, value.abs() < 2e9)
+                (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0, value.abs() <= SMALL)
             }
-            Op::Int(value) => (true, i32::try_from(value).is_ok()),
+            Op::Int(value) => (true, value.unsigned_abs() <= 1 << 24),
             Op::OfOne(OfOne::Round(_), _) => (true, false),
             Op::OfOne(OfOne::Negate | OfOne::Absolute, _)
             | Op::OfTwo(OfTwo::Min | OfTwo::Max, ..)
@@ -202,9 +206,10 @@ impl Graph {
             | Op::ToFloat(_)
             | Op::Bits(..)
             | Op::Invert(_)
-            | Op::Fill(..) => (all(|node| node.whole), false),
-            Op::ShiftLeft(..) | Op::ShiftRight(..) => (true, false),
-            Op::Where(_, a, b) => (of(a).whole && of(b).whole, false),
+            | Op::ShiftRight(..)
+            | Op::Fill(..) => (all(|node| node.whole), all(|node| node.small)),
+            Op::ShiftLeft(..) => (true, false),
+            Op::Where(_, a, b) => (of(a).whole && of(b).whole, of(a).small && of(b).small),
             _ => (kind == Kind::Bool, kind == Kind::Bool),
         };
         let (mut lists, mut moving) = (0, 0);

@@ -45,7 +45,12 @@ struct Value {
 }
 
 /// Writes the kernel. `runtime` gives the index of a function of the runtime.
-pub fn kernel(source: &Source<'_>, graph: &Graph, stages: &Stages, runtime: &dyn Fn(&str) -> Option<u32>) -> Option<Kernel> {
+pub fn kernel(
+    source: &Source<'_>,
+    graph: &Graph,
+    stages: &Stages,
+    runtime: &dyn Fn(&str) -> Option<u32>,
+) -> Option<Kernel> {
     let mut writer = Writer {
         source,
         graph,

@@ -93,9 +93,8 @@ static RUNTIME: LazyLock<Option<module::Runtime>> = LazyLock::new(module::Runtim
 /// All mistakes.
 pub fn compile(source: &Source<'_>) -> Result<Vec<u8>, Mistakes> {
     let mut mistakes = Vec::new();
-    let wrong = |message: String| {
-        Mistakes::new(source.text, vec![Mistake { span: 0..0, message, remedy: String::new() }])
-    };
+    let wrong =
+        |message: String| Mistakes::new(source.text, vec![Mistake { span: 0..0, message, remedy: String::new() }]);
     if source.text.len() > LONGEST {
         return Err(wrong(format!("an expression has at most {LONGEST} bytes, this one has {}", source.text.len())));
     }

@@ -85,5 +85,5 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>)
     let near = known.map(|other| (strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other));
     let best = near.min_by_key(|(distance, _)| *distance)?;
     let few = name.chars().count().div_ceil(3).min(2);
-    (best.0 <= few).then_some(best.1)
+    (best.0 <= few && best.0 < name.chars().count()).then_some(best.1)
 }

@@ -16,7 +16,8 @@ struct Wrong;
 /// Reads a text; a wrong statement is left out.
 pub fn parse(text: &str, mistakes: &mut Vec<Mistake>) -> Tree {
     let words = words(text, mistakes);
-    let mut parser = Parser { words: &words, at: 0, depth: 0, open: 0, end: text.len(), tree: Tree::default(), mistakes };
+    let mut parser =
+        Parser { words: &words, at: 0, depth: 0, open: 0, end: text.len(), tree: Tree::default(), mistakes };
     parser.all();
     parser.tree
 }
@@ -192,8 +193,11 @@ impl Parser<'_> {
         }
         let mut value = match word {
             Word::Number(value, whole) => self.node(What::Number(value, whole), place)?,
-            Word::Name(name) if matches!(name.as_str(), "and" | "or" | "if" | "else" | "in" | "is" | "lambda" | "for") => {
-                let remedy = if name == "if" || name == "else" { "write where(condition, then, otherwise)" } else { "" };
+            Word::Name(name)
+                if matches!(name.as_str(), "and" | "or" | "if" | "else" | "in" | "is" | "lambda" | "for") =>
+            {
+                let remedy =
+                    if name == "if" || name == "else" { "write where(condition, then, otherwise)" } else { "" };
                 return Err(self.wrong(place, format!("expected a value, found `{name}`"), remedy));
             }
             Word::Name(name) if self.word() == Some(&Word::Symbol("(")) => {
@@ -259,7 +263,8 @@ impl Parser<'_> {
             Some(Word::Symbol("&&")) => Err(self.wrong(self.here(), "&& is no operator", "write `and`")),
             Some(Word::Symbol("||")) => Err(self.wrong(self.here(), "|| is no operator", "write `or`")),
             Some(_) => {
-                let what = if close == ")" { "expected an operator, a comma or )" } else { "expected an operator or ]" };
+                let what =
+                    if close == ")" { "expected an operator, a comma or )" } else { "expected an operator or ]" };
                 Err(self.wrong(self.here(), what, ""))
             }
         }

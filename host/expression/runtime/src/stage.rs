@@ -2,7 +2,8 @@
 
 use crate::fail::{Failed, Text};
 use crate::layout::{
-    BEYOND, CHUNK, CLASH, GROUP, INVALID, OVER_BANDS, OVER_FILES, PIXEL_SHIFT, Program, Slot, Span, Stage, Stream, UNFIT,
+    BEYOND, CHUNK, CLASH, GROUP, INVALID, OVER_BANDS, OVER_FILES, PIXEL_SHIFT, Program, Slot, Span, Stage, Stream,
+    UNFIT,
 };
 use crate::memory::{alloc, items, items_mut};
 use crate::statistics::{self, Float, Plane};
@@ -58,10 +59,9 @@ impl Run {
     /// Computes an output.
     pub fn output(&self, number: u32) -> Result<OutRaster, Failed> {
         let stages: &[Stage] = list(self.program.outputs);
-        let (Some(stage), Some(dtype)) = (
-            stages.get(number as usize),
-            stages.get(number as usize).and_then(|stage| DType::from_u32(stage.dtype)),
-        ) else {
+        let (Some(stage), Some(dtype)) =
+            (stages.get(number as usize), stages.get(number as usize).and_then(|stage| DType::from_u32(stage.dtype)))
+        else {
             return Err(Text::new("the module has other outputs than it describes").fail());
         };
         let bands = self.bands(list(stage.moving))?;
@@ -141,7 +141,11 @@ impl Run {
     fn statistic(&self, number: u32, place: Place) -> Result<(), Failed> {
         let stages: &[Stage] = list(self.program.statistics);
         let Some(stage) = stages.get(number as usize) else { return Err(out_of_memory()) };
-        if self.program.float == 8 { self.statistic_of::<f64>(number, stage, place) } else { self.statistic_of::<f32>(number, stage, place) }
+        if self.program.float == 8 {
+            self.statistic_of::<f64>(number, stage, place)
+        } else {
+            self.statistic_of::<f32>(number, stage, place)
+        }
     }
 
     fn statistic_of<T: Float>(&self, number: u32, stage: &Stage, place: Place) -> Result<(), Failed> {
@@ -216,7 +220,13 @@ impl Run {
         self.common(inputs, &mut inputs.iter().map(count), 0, "files")
     }
 
-    fn common(&self, inputs: &[u32], counts: &mut dyn Iterator<Item = (u32, u32)>, goes_with_any: u32, what: &str) -> Result<u32, Failed> {
+    fn common(
+        &self,
+        inputs: &[u32],
+        counts: &mut dyn Iterator<Item = (u32, u32)>,
+        goes_with_any: u32,
+        what: &str,
+    ) -> Result<u32, Failed> {
         let mut most = (inputs.first().copied().unwrap_or(0), 1);
         let mut fixed = false;
         for (input, count) in counts {
@@ -224,8 +234,16 @@ impl Run {
                 continue;
             }
             if fixed && most.1 != count {
-                let text = Text::new("the inputs \"").bytes(self.name(most.0)).text("\" and \"").bytes(self.name(input));
-                return Err(text.text("\" have ").number(most.1).text(" and ").number(count).text(" ").text(what).fail());
+                let text =
+                    Text::new("the inputs \"").bytes(self.name(most.0)).text("\" and \"").bytes(self.name(input));
+                return Err(text
+                    .text("\" have ")
+                    .number(most.1)
+                    .text(" and ")
+                    .number(count)
+                    .text(" ")
+                    .text(what)
+                    .fail());
             }
             (most, fixed) = ((input, count), true);
         }

@@ -106,7 +106,9 @@ pub fn compute<T: Float>(
         }
         _ => {
             let results = sums.iter().zip(&counts);
-            out.iter_mut().zip(results).for_each(|(out, (s, n))| *out = T::narrow(if *n > 0.0 { *s } else { f64::NAN }));
+            out.iter_mut()
+                .zip(results)
+                .for_each(|(out, (s, n))| *out = T::narrow(if *n > 0.0 { *s } else { f64::NAN }));
         }
     }
 }
@@ -117,13 +119,7 @@ fn sqrt(x: f64) -> f64 {
 }
 
 /// numpy's percentile: between the two nearest numbers in proportion.
-fn percentiles<T: Float>(
-    part: f64,
-    count: u32,
-    planes: &dyn Fn(u32) -> Plane<T>,
-    sorting: &mut [f64],
-    out: &mut [T],
-) {
+fn percentiles<T: Float>(part: f64, count: u32, planes: &dyn Fn(u32) -> Plane<T>, sorting: &mut [f64], out: &mut [T]) {
     for (group, out) in out.chunks_mut(SIDE).enumerate() {
         let mut counts = [0f64; SIDE];
         let mut rows = sorting.chunks_exact_mut(SIDE);

@@ -11,7 +11,13 @@ use std::ops::Range;
 const MOST_STATISTICS: usize = 64;
 
 impl Check<'_> {
-    pub(super) fn call(&mut self, name: &str, place: Range<usize>, given: &[tree::Id], span: Range<usize>) -> Option<Id> {
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        place: Range<usize>,
+        given: &[tree::Id],
+        span: Range<usize>,
+    ) -> Option<Id> {
         let Some((_, function, fewest, most, usage)) = functions::find(name) else {
             let message = match self.source.inputs.iter().any(|input| input.name == name) {
                 true => format!("`{name}` is an input, not a function"),
@@ -118,7 +124,8 @@ impl Check<'_> {
             } else {
                 "paths = [\"a.tif\", \"b.tif\"] makes an input a list; a statistic over the whole raster is none of a pixel".to_owned()
             };
-            let message = format!("`{name}` is for each pixel over the files of a list, or over bands, and this has one value");
+            let message =
+                format!("`{name}` is for each pixel over the files of a list, or over bands, and this has one value");
             self.wrong(place, message, remedy);
             return None;
         }

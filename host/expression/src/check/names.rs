@@ -61,7 +61,7 @@ impl Check<'_> {
             op: Op::Load(input, band),
             kind: Kind::Float,
             whole: integer,
-            small: integer && !matches!(info.dtype, DType::UInt32 | DType::UInt64 | DType::Int64),
+            small: integer && info.dtype.size() <= 2,
             lists: if info.list { bit } else { 0 },
             moving: if band.is_none() { bit } else { 0 },
         })
@@ -161,7 +161,8 @@ impl Check<'_> {
     pub(super) fn bands_agree(&mut self, moving: u64, place: Range<usize>) -> bool {
         let source = self.source;
         let known = Graph::members(moving).filter_map(|input| source.inputs.get(input));
-        let several: Vec<_> = known.filter_map(|input| Some((input, input.bands.filter(|bands| *bands > 1)?))).collect();
+        let several: Vec<_> =
+            known.filter_map(|input| Some((input, input.bands.filter(|bands| *bands > 1)?))).collect();
         if let Some((first, bands)) = several.first()
             && let Some((other, others)) = several.iter().find(|(_, others)| others != bands)
         {

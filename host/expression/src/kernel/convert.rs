@@ -99,7 +99,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn to_float(&mut self, kind: Kind, value: Value) -> Value {
+    pub(super) fn float_of(&mut self, kind: Kind, value: Value) -> Value {
         let double = self.graph.double;
         let parts = match kind {
             Kind::Float => return value,
@@ -142,7 +142,7 @@ impl Writer<'_> {
         Value { parts: self.with_invalid(parts, value.valid, double), valid: None }
     }
 
-    pub(super) fn to_int(&mut self, kind: Kind, value: Value) -> Value {
+    pub(super) fn int_of(&mut self, kind: Kind, value: Value) -> Value {
         let valid = self.valid(kind, value);
         let (double, wide) = (self.graph.double, self.graph.wide);
         let parts = match kind {
@@ -152,7 +152,7 @@ impl Writer<'_> {
                 let part = self.keep();
                 if wide { self.widen(part) } else { [part, part] }
             }
-            Kind::Float if wide => self.to_longs(value.parts, double, true),
+            Kind::Float if wide => self.longs_of(value.parts, double, true),
             Kind::Float if double => {
                 for part in value.parts {
                     self.put().local_get(part).i32x4_trunc_sat_f64x2_s_zero();
@@ -170,7 +170,7 @@ impl Writer<'_> {
     }
 
     /// Floats as 64-bit integers, which vectors have no instruction for.
-    pub(super) fn to_longs(&mut self, parts: [u32; 2], double: bool, signed: bool) -> [u32; 2] {
+    pub(super) fn longs_of(&mut self, parts: [u32; 2], double: bool, signed: bool) -> [u32; 2] {
         let parts = if double { parts } else { self.promote(parts[0]) };
         let mut part = |part: u32| {
             for lane in 0..2 {
@@ -191,7 +191,7 @@ impl Writer<'_> {
         [part(parts[0]), part(parts[1])]
     }
 
-    pub(super) fn to_bool(&mut self, kind: Kind, value: Value) -> Value {
+    pub(super) fn bool_of(&mut self, kind: Kind, value: Value) -> Value {
         let valid = self.valid(kind, value);
         let part = match kind {
             Kind::Bool => return value,

@@ -190,9 +190,13 @@ impl Writer<'_> {
                     let double = this.graph.double;
                     let mut put = this.put();
                     put.local_get(part);
-                    if double { put.f64x2_nearest() } else { put.f32x4_nearest() };
+                    if double {
+                        put.f64x2_nearest()
+                    } else {
+                        put.f32x4_nearest()
+                    };
                 });
-                self.to_longs(rounded, self.graph.double, signed)
+                self.longs_of(rounded, self.graph.double, signed)
             }
             Kind::Bool => {
                 self.put().local_get(value.parts[0]).v128_const(splat32(1)).v128_and();
@@ -241,7 +245,9 @@ impl Writer<'_> {
                 self.put().local_get(part);
             }
             Kind::Int => {
-                let clamp = |value: i64| splat32(i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX }).cast_unsigned());
+                let clamp = |value: i64| {
+                    splat32(i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX }).cast_unsigned())
+                };
                 let part = value.parts[0];
                 self.put().local_get(part).v128_const(clamp(low)).i32x4_lt_s();
                 self.put().local_get(part).v128_const(clamp(high)).i32x4_gt_s().v128_or();
@@ -255,11 +261,23 @@ impl Writer<'_> {
                 let parts = self.each(Kind::Float, value, |this, part| {
                     let mut put = this.put();
                     put.local_get(part).local_get(part);
-                    if double { put.f64x2_nearest().f64x2_ne() } else { put.f32x4_nearest().f32x4_ne() };
+                    if double {
+                        put.f64x2_nearest().f64x2_ne()
+                    } else {
+                        put.f32x4_nearest().f32x4_ne()
+                    };
                     put.local_get(part).v128_const(bits(low));
-                    if double { put.f64x2_lt() } else { put.f32x4_lt() };
+                    if double {
+                        put.f64x2_lt()
+                    } else {
+                        put.f32x4_lt()
+                    };
                     put.local_get(part).v128_const(bits(beyond));
-                    if double { put.f64x2_ge() } else { put.f32x4_ge() };
+                    if double {
+                        put.f64x2_ge()
+                    } else {
+                        put.f32x4_ge()
+                    };
                     put.v128_or().v128_or();
                 });
                 self.put().local_get(parts[0]);

@@ -30,7 +30,7 @@ impl Writer<'_> {
                 *stream = stream.saturating_add(1);
                 self.load(number, self.graph.double, false)?
             }
-            Op::ToFloat(a) => self.to_float(self.kind(a), of(self, a)?),
+            Op::ToFloat(a) => self.float_of(self.kind(a), of(self, a)?),
             Op::ToInt(a) => match self.graph.node(a).op {
                 // Beyond 2⁵³ a float isn't exact.
                 Op::Param(number) if self.graph.wide && self.param_kind(number) == Some(ParamKind::Int) => {
@@ -38,9 +38,9 @@ impl Writer<'_> {
                     let part = self.keep();
                     Value { parts: [part, part], valid: None }
                 }
-                _ => self.to_int(self.kind(a), of(self, a)?),
+                _ => self.int_of(self.kind(a), of(self, a)?),
             },
-            Op::ToBool(a) => self.to_bool(self.kind(a), of(self, a)?),
+            Op::ToBool(a) => self.bool_of(self.kind(a), of(self, a)?),
             Op::OfOne(operation, a) => self.of_one(operation, of(self, a)?),
             Op::OfTwo(operation, a, b) => {
                 let constant = matches!(self.graph.node(b).op, Op::Float(bits) if !f64::from_bits(bits).is_nan());

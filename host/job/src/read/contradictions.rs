@@ -4,7 +4,8 @@ use super::formats::is_tag;
 use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    Code, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec, VectorInput, Workers,
+    Code, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec,
+    VectorInput, Workers,
 };
 use crate::tree::{Data, Node, item, join};
 use crate::units::Nodata;
