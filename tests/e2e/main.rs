@@ -6,6 +6,7 @@
 mod conformance;
 mod ending;
 mod examples;
+mod expressions;
 mod failures;
 mod files;
 mod grids;

@@ -2,6 +2,7 @@
 
 mod aws;
 mod build;
+mod build_expression;
 mod console;
 mod fatal;
 mod inspect;
@@ -12,6 +13,10 @@ mod shell;
 mod threads;
 mod worker;
 
+#[cfg(feature = "gdal")]
+mod calc;
+#[cfg(feature = "gdal")]
+mod function;
 #[cfg(feature = "gdal")]
 mod launcher;
 #[cfg(feature = "gdal")]

@@ -12,6 +12,14 @@ types::names! {
         None = "none",
     }
 
+    /// What becomes of an expression's value that its output's integer type doesn't hold.
+    pub enum Cast {
+        /// It is rounded, and becomes the nearest number that the type has.
+        Saturate = "saturate",
+        /// It fails the job.
+        Strict = "strict",
+    }
+
     /// How overviews are made: gdaladdo's methods.
     pub enum OverviewResampling {
         /// Nearest neighbour.

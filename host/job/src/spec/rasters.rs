@@ -196,6 +196,10 @@ pub struct Output {
     #[schemars(inner(regex(pattern = "^[^=]+=")), example = ["COMPRESS=ZSTD"])]
     #[schemars(extend("x-expected" = "a list of creation options", "x-item" = "an option as NAME=VALUE"))]
     pub options: Option<Vec<String>>,
+    /// The element type of an expression's output. Default: the expression's. A module's own type can't be changed.
+    #[serde(default, with = "types::dtype_name::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DataType>")]
+    pub dtype: Option<DType>,
     /// The file's nodata value; `"none"` for a file without. Default: the function's own, else NaN for floats, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodata: Option<OutputNodata>,
