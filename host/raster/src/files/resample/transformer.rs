@@ -26,20 +26,21 @@ impl Drop for Transformer {
 }
 
 impl Transformer {
-    /// Between two grids. Without a CRS in one of them only the geotransforms count.
-    pub(crate) fn between(file: &Grid, grid: &Grid) -> Result<Self, String> {
+    /// Between the map coordinates of two CRS: columns are x, rows are y.
+    pub(crate) fn between(file: &Crs, grid: &Crs) -> Result<Self, String> {
         let text = |crs: &Crs| CString::new(&*crs.0).map_err(|_| "a CRS with a zero byte".to_owned());
-        let (file_crs, grid_crs) = (text(&file.crs)?, text(&grid.crs)?);
+        let (file_crs, grid_crs) = (text(file)?, text(grid)?);
+        let identity = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         let (made, messages) = call::watch(|| {
             #[expect(unsafe_code, reason = "the gdal crate has no transformer between grids")]
-            // SAFETY: both texts end with a zero, both geotransforms have six numbers, and all outlive the call, which
+            // SAFETY: both texts end with a zero, the geotransform has six numbers, and all outlive the call, which
             // copies them.
             unsafe {
                 gdal_sys::GDALCreateGenImgProjTransformer3(
                     file_crs.as_ptr(),
-                    file.transform.0.as_ptr(),
+                    identity.as_ptr(),
                     grid_crs.as_ptr(),
-                    grid.transform.0.as_ptr(),
+                    identity.as_ptr(),
                 )
             }
         });
@@ -109,6 +110,30 @@ impl Transformer {
             (done != 0 && found != 0 && x.is_finite() && y.is_finite()).then_some((y, x))
         };
         y.into_iter().zip(x).zip(found).map(known).collect()
+    }
+
+    /// Columns of the file for one of the grid, as GDAL suggests it for the whole file; none where it can't.
+    pub(crate) fn columns_per_column(&self, dataset: &Dataset) -> Option<f64> {
+        let (mut transform, mut extent) = ([0.0; 6], [0.0; 4]);
+        let (mut cols, mut rows) = (0, 0);
+        let (result, _) = call::watch(|| {
+            #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
+            // SAFETY: dataset and transformer are alive, and each pointer is to as many numbers as GDAL writes.
+            unsafe {
+                gdal_sys::GDALSuggestedWarpOutput2(
+                    dataset.c_dataset(),
+                    Some(gdal_sys::GDALGenImgProjTransform),
+                    self.argument(),
+                    transform.as_mut_ptr(),
+                    &raw mut cols,
+                    &raw mut rows,
+                    extent.as_mut_ptr(),
+                    0,
+                )
+            }
+        });
+        let wanted = 1.0 / transform[1];
+        (result == gdal_sys::CPLErr::CE_None && wanted.is_finite()).then_some(wanted)
     }
 
     /// For GDAL's warper, which gets it together with `GDALGenImgProjTransform`.
