@@ -32,31 +32,22 @@ impl Overlay {
 
     /// What positions `(row, col)` in the file are in the grid; `None` for those that it can't express.
     fn to_grid(&self, positions: &[(f64, f64)]) -> Vec<Option<(f64, f64)>> {
-        let map: Vec<_> = positions.iter().map(|at| self.file.transform.to_map(at.0, at.1)).collect();
-        self.to_pixels(&map, &self.grid, Transformer::to_grid)
+        self.transfer(&self.file, &self.grid, false, positions)
     }
 
     /// What positions `(row, col)` in the grid are in the file.
     fn to_file(&self, positions: &[(f64, f64)]) -> Vec<Option<(f64, f64)>> {
-        let map: Vec<_> = positions.iter().map(|at| self.grid.transform.to_map(at.0, at.1)).collect();
-        self.to_pixels(&map, &self.file, Transformer::to_file)
+        self.transfer(&self.grid, &self.file, true, positions)
     }
 
-    fn to_pixels(
-        &self,
-        map: &[(f64, f64)],
-        grid: &Grid,
-        change: fn(&Transformer, &[(f64, f64)]) -> Vec<Option<(f64, f64)>>,
-    ) -> Vec<Option<(f64, f64)>> {
-        let to = |(x, y)| grid.transform.to_pixel(x, y);
-        match &self.between {
-            None => map.iter().map(|at| to(*at)).collect(),
-            Some(transformer) => {
-                // The transformer's rows are y, its columns x.
-                let turned: Vec<_> = map.iter().map(|(x, y)| (*y, *x)).collect();
-                change(transformer, &turned).into_iter().map(|at| at.and_then(|(y, x)| to((x, y)))).collect()
-            }
-        }
+    fn transfer(&self, from: &Grid, to: &Grid, to_file: bool, positions: &[(f64, f64)]) -> Vec<Option<(f64, f64)>> {
+        // The transformer's rows are y, its columns x.
+        let map = positions.iter().map(|at| from.transform.to_map(at.0, at.1)).map(|(x, y)| (y, x));
+        let pixel = |(y, x)| to.transform.to_pixel(x, y);
+        let Some(between) = &self.between else { return map.map(pixel).collect() };
+        let map: Vec<_> = map.collect();
+        let there = if to_file { between.to_file(&map) } else { between.to_grid(&map) };
+        there.into_iter().map(|at| at.and_then(pixel)).collect()
     }
 
     /// The window of the grid's pixels that the file covers, its edges at the nearest pixels. `None` where the file's outline

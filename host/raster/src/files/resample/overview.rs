@@ -1,4 +1,5 @@
-//! Which overview of a file a coarser grid is read from: gdalwarp's choice for `-ovr AUTO`.
+//! Which overview of a file a coarser grid is read from: gdalwarp's choice for `-ovr AUTO`. Where the grid is coarser in one direction
+//! than in the other, the finer one counts, as in newer versions of GDAL; 3.6.2 looks at the columns only.
 
 use crate::files::gdal::call;
 use crate::files::inspect::{info, open};
@@ -10,6 +11,8 @@ use types::location::gdal_name;
 
 /// From this nearness on a ratio of sizes counts as the one wanted: GDAL's number.
 const NEAR: f64 = 0.1;
+/// Points on each side of the grid that are looked up in the file: GDAL's number.
+const POINTS: u32 = 10;
 
 /// An overview of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +36,7 @@ pub fn overview(path: &str, crs: Option<&Crs>, grid: &Grid, reprojects: bool) ->
         return Ok(None);
     }
     let transformer = Transformer::of_file(&dataset, crs, grid, reprojects).map_err(fail)?;
-    let Some(wanted) = transformer.columns_per_column(&dataset) else { return Ok(None) };
+    let wanted = pixels_per_pixel(&transformer, grid);
     let (file_cols, _) = dataset.raster_size();
     let Some(level) = choose(&sizes, file_cols, wanted) else { return Ok(None) };
     let overview = open_level(path, level)?;
@@ -76,6 +79,18 @@ pub(crate) fn check_bands(overview: &Dataset, spec: &SourceSpec) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Pixels of the file for one of the grid, along its columns or rows, whichever are fewer.
+fn pixels_per_pixel(transformer: &Transformer, grid: &Grid) -> f64 {
+    let side = |len: u32| (0..POINTS).map(move |n| f64::from(len) * f64::from(n) / f64::from(POINTS - 1));
+    let lattice: Vec<_> = side(grid.rows).flat_map(|row| side(grid.cols).map(move |col| (row, col))).collect();
+    let found: Vec<_> = transformer.to_file(&lattice).into_iter().flatten().collect();
+    let span = |part: fn(&(f64, f64)) -> f64| {
+        let all = || found.iter().map(part);
+        all().fold(f64::NEG_INFINITY, f64::max) - all().fold(f64::INFINITY, f64::min)
+    };
+    (span(|at| at.0) / f64::from(grid.rows)).min(span(|at| at.1) / f64::from(grid.cols))
 }
 
 /// Columns of the first band's overviews, the finest first.

@@ -112,30 +112,6 @@ impl Transformer {
         y.into_iter().zip(x).zip(found).map(known).collect()
     }
 
-    /// Columns of the file for one of the grid, as GDAL suggests it for the whole file; none where it can't.
-    pub(crate) fn columns_per_column(&self, dataset: &Dataset) -> Option<f64> {
-        let (mut transform, mut extent) = ([0.0; 6], [0.0; 4]);
-        let (mut cols, mut rows) = (0, 0);
-        let (result, _) = call::watch(|| {
-            #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
-            // SAFETY: dataset and transformer are alive, and each pointer is to as many numbers as GDAL writes.
-            unsafe {
-                gdal_sys::GDALSuggestedWarpOutput2(
-                    dataset.c_dataset(),
-                    Some(gdal_sys::GDALGenImgProjTransform),
-                    self.argument(),
-                    transform.as_mut_ptr(),
-                    &raw mut cols,
-                    &raw mut rows,
-                    extent.as_mut_ptr(),
-                    0,
-                )
-            }
-        });
-        let wanted = 1.0 / transform[1];
-        (result == gdal_sys::CPLErr::CE_None && wanted.is_finite()).then_some(wanted)
-    }
-
     /// For GDAL's warper, which gets it together with `GDALGenImgProjTransform`.
     pub(crate) const fn argument(&self) -> *mut c_void {
         self.0.as_ptr()
