@@ -3,7 +3,6 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
-mod conformance;
 mod ending;
 mod examples;
 mod expressions;

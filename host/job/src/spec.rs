@@ -16,7 +16,7 @@ use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
-pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, Reads, Spot};
+pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, OverviewUse, Reads, Spot};
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 

@@ -20,6 +20,14 @@ types::names! {
         Strict = "strict",
     }
 
+    /// Which pixels of a file with overviews are resampled onto a coarser grid.
+    pub enum OverviewUse {
+        /// The file's own.
+        None = "none",
+        /// Those of the overview that gdalwarp takes (`-ovr AUTO`): the coarsest that isn't coarser than the grid.
+        Auto = "auto",
+    }
+
     /// How overviews are made: gdaladdo's methods.
     pub enum OverviewResampling {
         /// Nearest neighbour.

@@ -25,6 +25,8 @@ pub use read::mosaic::Mosaic;
 pub use read::source::Source;
 pub use read::thumbnail::{Thumbnail, View, thumbnail};
 pub use resample::extent::Overlay;
+pub use resample::overlays::Overlays;
+pub use resample::overview::{Overview, overview};
 pub use vector::zones::Zones;
 pub use write::destination::{destination, stale};
 pub use write::existing::{BandStatistics, complete};
