@@ -19,6 +19,7 @@ mod places;
 mod preview;
 #[path = "../../host/raster/tests/raster/python.rs"]
 mod rasters;
+mod rat;
 mod report;
 mod shell;
 mod stats;

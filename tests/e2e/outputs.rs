@@ -1,6 +1,6 @@
 //! Output files: formats, blocks, overviews, colour tables, what is left and what isn't.
 
-use crate::support::Folder;
+use crate::support::{Folder, Running};
 
 #[test]
 fn cloud_optimised_geotiff() {
@@ -95,6 +95,85 @@ fn classes_with_a_colour_table() {
         assert (b.GetOverview(0).ReadAsArray() == read('a.tif')[0, ::2, ::2]).all(), 'classes are never averaged'
         ",
     );
+}
+
+/// Names, colours and counts of classes, as GDAL finds them: whoever runs the tiles, and after a run that was interrupted.
+#[test]
+fn classes() {
+    const IS_RIGHT: &str = "
+b = band('NAME')
+table = b.GetDefaultRAT()
+usages = [table.GetUsageOfCol(i) for i in range(table.GetColumnCount())]
+column = {usage: table.ReadAsArray(usages.index(usage)) for usage in (gdal.GFU_Name, gdal.GFU_PixelCount)}
+names = [bytes(name).decode() for name in column[gdal.GFU_Name]]
+assert names == ['low', '', 'mid', '', '', '', '', '', '', '', 'high'], names
+assert b.GetCategoryNames() == names
+counts = np.bincount((ramp() // 10).ravel(), minlength=11)
+assert (column[gdal.GFU_PixelCount] == counts).all(), column
+colors = [b.GetColorTable().GetColorEntry(v) for v in (0, 2, 10)]
+assert colors == [(255, 0, 0, 255), (0, 128, 0, 255), (0, 0, 255, 255)], colors
+assert b.GetMetadataItem('LAYER_TYPE') == 'thematic'
+same('NAME', ramp() // 10)
+del b, table
+";
+    let classes = "classes = { 0 = { name = 'low', color = '#ff0000' }, 2 = { name = 'mid', color = '#008000' }, 10 = { name = 'high', color = '#0000ff' } }";
+    let f = Folder::new();
+    f.python("write('a.tif', ramp() // 10)");
+    for (name, driver) in [("out.tif", "GTiff"), ("cog.tif", "COG"), ("out.img", "HFA")] {
+        f.job(
+            "slow",
+            &format!(
+                "[inputs.image]\npath = 'a.tif'\n[outputs.slow]\npath = '{name}'\ndriver = '{driver}'\nhistogram = true\n{classes}\n[params]\nsteps = 0\n[grid]\ntile = [50, 50]\n"
+            ),
+        );
+        for workers in ["threads:2", "processes:2"] {
+            f.run(&format!("--overwrite --workers {workers}")).ok();
+            f.python(&IS_RIGHT.replace("NAME", name));
+        }
+        if driver == "HFA" {
+            // It can't be resumed before it is complete.
+            continue;
+        }
+        std::fs::remove_file(f.path().join(name)).unwrap();
+        let mut running = Running::start(&f, "--workers threads:2 --set params.steps=15000000");
+        running.wait_for(" %").signal("INT");
+        running.end().error(130);
+        let resumed = f.report("--overwrite --resume --workers threads:2 --set params.steps=15000000");
+        assert!(resumed["tiles"]["resumed"].as_u64().unwrap() > 0, "{}", resumed["tiles"]);
+        f.python(&IS_RIGHT.replace("NAME", name));
+    }
+}
+
+/// Classes and colours that can't be are mistakes of the job, at their places.
+#[test]
+fn classes_that_cannot_be() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp()); write('f.tif', ramp().astype('f4'))");
+    let job = |lines: &str| {
+        f.job("copy", &format!("[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\n{lines}\n"));
+    };
+    job("classes = { 1 = { name = 'a' }, 256 = { name = 'b' } }");
+    let run = f.run("");
+    let text = run.error(2);
+    assert!(
+        text.contains("outputs.copy.classes.256: 256 does not fit uint8, the type that the function returns"),
+        "{text}"
+    );
+    assert!(text.contains("job.toml:") && !text.contains("classes.1:"), "{text}");
+    let run = f.run("--set inputs.image.path=f.tif");
+    let text = run.error(2);
+    assert!(
+        text.contains("outputs.copy.classes: classes are whole numbers, and the function returns float32"),
+        "{text}"
+    );
+    job("classes = { 1 = { name = 'a' } }");
+    let run = f.run("--set outputs.copy.path=copy.nc");
+    let text = run.error(2);
+    assert!(text.contains("its bands can't be marked as thematic: leave `thematic` and `classes` out"), "{text}");
+    job("thematic = true\ncolor_table = { 1 = '#000000', 300 = '#ffffff' }");
+    let run = f.run("");
+    assert!(run.error(2).contains("outputs.copy.color_table.300: 300 does not fit uint8"), "{}", run.stderr);
+    assert_eq!(f.files(), ["a.tif", "f.tif", "job.toml"]);
 }
 
 /// The folder of the output has the output and nothing else; sidecars of a file that was replaced go with it.

@@ -31,7 +31,42 @@ fn dry_run() {
     assert_eq!(plan["outputs"][0]["dtype"], "float32");
     // Inputs with their halo, and outputs.
     assert_eq!(plan["tile_bytes"], 4 * (34 * 52 + 32 * 50));
+    assert_eq!(plan["outputs"][0]["finishing"], json!([]));
     assert_eq!(f.files(), ["a.tif", "job.toml"]);
+}
+
+/// Whether outputs need a second pass, and why.
+#[test]
+fn dry_run_says_how_outputs_are_finished() {
+    let f = job();
+    let set = "--set outputs.moved.statistics=true --set outputs.moved.levels=[2]";
+    let passing = "statistics while tiles pass\n    overviews while tiles pass\n";
+    let no_levels =
+        "statistics while tiles pass\n    overviews in a second pass over the file: the format has no empty ones\n";
+    let average = "statistics while tiles pass\n    overviews in a second pass over the file: pixels of a level have parts of several tiles\n";
+    let lossy = "COMPRESS=LERC changes pixels";
+    let lossy = format!(
+        "statistics in a second pass over the file: {lossy}\n    overviews in a second pass over the file: {lossy}\n"
+    );
+    for (more, expected) in [
+        ("", passing),
+        ("--set outputs.moved.driver=COG", passing),
+        ("--set outputs.moved.path=out.img", no_levels),
+        (
+            "--set outputs.moved.overview_resampling=average --set grid.tile=[30,50] --set outputs.moved.levels=[4]",
+            average,
+        ),
+        ("--set outputs.moved.options=['COMPRESS=LERC','MAX_Z_ERROR=0.1'] --set outputs.moved.lossy=true", &lossy),
+    ] {
+        let run = f.run(&format!("--dry-run {set} {more}"));
+        assert!(run.ok().stdout.ends_with(&format!(")\n    {expected}")), "{more}: {}", run.stdout);
+    }
+    let run = f.run(&format!("--dry-run --json {set} --set outputs.moved.path=out.img"));
+    let plan: Value = serde_json::from_str(run.ok().stdout.trim()).unwrap();
+    assert_eq!(
+        plan["outputs"][0]["finishing"],
+        json!([{ "step": "statistics", "second_pass": null }, { "step": "overviews", "second_pass": "the format has no empty ones" }])
+    );
 }
 
 #[test]

@@ -47,6 +47,37 @@ assert counts.argmax() == 50 and np.median(ramp()) == 50",
     );
 }
 
+/// An Imagine file has as many rows in its attribute table as the stored histogram has bins: none may get lost.
+#[test]
+fn an_attribute_table_keeps_its_rows() {
+    let dir = folder();
+    python(
+        dir.path(),
+        "
+make('a.img', ramp() % 3, driver='HFA')
+ds = gdal.Open('a.img', gdal.GA_Update)
+table = gdal.RasterAttributeTable()
+table.CreateColumn('Class_Names', gdal.GFT_String, gdal.GFU_Name)
+table.SetRowCount(20)
+for row in range(20):
+    table.SetValueAsString(row, 0, f'class {row}')
+ds.GetRasterBand(1).SetDefaultRAT(table)
+",
+    );
+    assert_eq!(stats(dir.path(), &["a.img"]).status.code(), Some(0));
+    python(
+        dir.path(),
+        "
+table = open_band('a.img').GetDefaultRAT()
+usages = [table.GetUsageOfCol(i) for i in range(table.GetColumnCount())]
+assert table.GetRowCount() == 20, table.GetRowCount()
+names, counts = usages.index(gdal.GFU_Name), usages.index(gdal.GFU_PixelCount)
+assert [table.GetValueAsString(i, names) for i in (0, 19)] == ['class 0', 'class 19']
+assert [table.GetValueAsDouble(i, counts) for i in range(20)] == list(np.bincount((ramp() % 3).ravel(), minlength=20))
+",
+    );
+}
+
 #[test]
 fn what_is_refused() {
     let dir = folder();

@@ -113,6 +113,16 @@ impl Console {
         self.say(&format!("warning: {text}"), "warning", || json!({ "message": text }));
     }
 
+    /// Whole lines of a table. A file or a program gets them as they are.
+    pub fn table(&self, lines: &str) {
+        use std::io::IsTerminal;
+        let lines = lines.strip_suffix('\n').unwrap_or(lines);
+        if lines.is_empty() {
+            return;
+        }
+        if io::stdout().is_terminal() { self.print(&text::lines(lines)) } else { self.print(lines) }
+    }
+
     /// A result that is JSON in any case.
     pub fn document(&self, json: &str) {
         self.print(&text::json(json));

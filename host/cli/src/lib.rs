@@ -30,6 +30,8 @@ mod progress;
 #[cfg_attr(not(feature = "gdal"), path = "without_gdal.rs")]
 mod rasters;
 #[cfg(feature = "gdal")]
+mod rat;
+#[cfg(feature = "gdal")]
 mod report;
 #[cfg(feature = "gdal")]
 mod run;

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::RunArguments;
-use super::{calc, detach, new, preview, run, schema, stats, zonal};
+use super::{calc, detach, new, preview, rat, run, schema, stats, zonal};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,8 @@ pub enum RasterCommand {
     Preview(preview::Arguments),
     /// Compute and print statistics of existing files, with histogram and overviews
     Stats(stats::Arguments),
+    /// List, export and add columns of a raster's attribute table
+    Rat(rat::Arguments),
     /// Print the job file's JSON schema
     Schema,
 }
@@ -41,6 +43,7 @@ impl RasterCommand {
             Self::Zonal(arguments) => zonal::zonal(arguments, console),
             Self::Preview(arguments) => preview::preview(arguments, console),
             Self::Stats(arguments) => stats::stats(arguments, console),
+            Self::Rat(arguments) => rat::rat(arguments, console),
             Self::Schema => schema::schema(console),
         }
     }

@@ -4,7 +4,7 @@ use super::fatal::Fatal;
 use super::fleets;
 use controller::{Plan, Report};
 use job::spec::Workers;
-use raster::{Burn, BurnSpec, SourceSpec, Way};
+use raster::{Burn, BurnSpec, Finishing, SourceSpec, Way};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
@@ -67,6 +67,12 @@ fn plan_text(plan: &Plan) -> String {
         for target in targets.iter().take(SHOWN) {
             let nodata = target.nodata.map_or_else(|| "no nodata".into(), |n| format!("nodata {n}"));
             let _ok = write!(text, "\n  {:<12} -> {} ({}, {nodata})", output.name, target.path, output.dtype.name());
+            for Finishing { step, second_pass } in target.finishing() {
+                let _ok = match second_pass {
+                    None => write!(text, "\n    {step} while tiles pass"),
+                    Some(reason) => write!(text, "\n    {step} in a second pass over the file: {reason}"),
+                };
+            }
         }
         more(&mut text, &output.name, "->", targets.len());
     }
@@ -179,6 +185,10 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
             "name": o.name,
             "dtype": o.dtype.name(),
             "files": targets.iter().map(|t| &t.path).collect::<Vec<_>>(),
+            "finishing": targets.first().map(|t| t.finishing()).unwrap_or_default().iter().map(|f| json!({
+                "step": f.step,
+                "second_pass": f.second_pass,
+            })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "warnings": plan.warnings,
     })

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::mistakes::{Mistakes, did_you_mean};
 use super::schema::rules;
 use super::spec::Spec;
-use super::tree::{Data, Entry, Node, Source, item, join};
+use super::tree::{Data, Entry, Node, Source, item, join, shorten};
 
 /// Reads the whole tree; `mistakes` are those found before.
 ///
@@ -109,7 +109,7 @@ impl Reader<'_> {
     /// A value of one of several kinds. A section's kind is told by the needed keys that are there, another value's by its type.
     fn one_of(&mut self, kinds: &[Value], wanted: &str, field: &Field<'_>) -> Option<Node> {
         let data = &field.node.data;
-        if kinds.iter().any(|kind| kind["type"] == "object") {
+        if kinds.iter().all(|kind| kind["type"] == "object") {
             let own = |kind: &&Value| required(kind).any(|key| field.node.entry(key).is_some());
             let kind = kinds.iter().find(own).or(kinds.first())?;
             let others: Vec<_> = kinds.iter().filter(|other| *other != kind).collect();
@@ -117,7 +117,9 @@ impl Reader<'_> {
         }
         let kind = kinds.iter().find(|kind| match (data, kind["type"].as_str()) {
             (Data::List(_), kind) => kind == Some("array"),
-            (Data::Int(_), Some("integer")) | (Data::Text(_), Some("string")) => true,
+            (Data::Int(_), Some("integer")) | (Data::Text(_), Some("string")) | (Data::Table(_), Some("object")) => {
+                true
+            }
             _ => kind.get("x-format").is_some(),
         });
         match kind {
@@ -175,7 +177,22 @@ impl Reader<'_> {
             }
             return None;
         };
+        if entries.is_empty() && rules.get("minProperties").is_some() {
+            self.expected(field, wanted);
+            return None;
+        }
+        let key = rules["x-key"].as_str().and_then(|wanted| {
+            let pattern = rules.pointer("/propertyNames/pattern")?.as_str()?;
+            Some((wanted, Regex::new(pattern).ok()?))
+        });
         let values = entries.iter().filter_map(|entry| {
+            if let Some((wanted, pattern)) = &key
+                && !pattern.is_match(&entry.key)
+            {
+                let place = self.source.place(entry.origin);
+                let message = format!("expected {wanted}, found {:?}", shorten(&entry.key));
+                self.mistakes.add(place, join(&field.path, &entry.key), message);
+            }
             let field = Field { path: join(&field.path, &entry.key), node: &entry.node };
             let node = self.value(&rules["additionalProperties"], "", &field)?;
             Some(Entry { node, ..entry.clone() })

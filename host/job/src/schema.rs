@@ -21,6 +21,7 @@ pub fn schema() -> Value {
 /// - `x-expected`: what a mistake says was expected; `x-item`: the same for a list's items.
 /// - `x-beyond`: what was expected where the type is right and the number is not.
 /// - `x-format`: what reads the value, if its type doesn't say it: see `read/formats.rs`.
+/// - `x-key`: what was expected of a key that the user chooses, where its pattern isn't that.
 /// - `x-list`: what a parameter that is a list goes by.
 /// - `x-range`: least and largest size or time.
 /// - `x-word`: a word that nodata may be beside `"nan"`.

@@ -3,9 +3,9 @@
 use super::draft::Draft;
 use super::inputs::Opened;
 use super::places::Places;
-use crate::spec::{Output, OutputNodata};
+use crate::spec::{ColorTable, Output, OutputNodata};
 use grid::Grid;
-use raster::{self, Georeferencing, Overviews, Rehearsal, TargetSpec};
+use raster::{self, Class, Colors, Georeferencing, Overviews, Rehearsal, TargetSpec, rgba};
 use sandbox::{Description, OutputInfo};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -121,8 +121,9 @@ pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Georeference<'_>) 
             // A nodata value that doesn't fit is a mistake already, see above.
             let errors =
                 targets.iter().filter_map(|t| t.check().err()).filter(|e| !matches!(e, raster::Error::Nodata { .. }));
-            for error in errors {
-                draft.wrong(key.clone(), error.to_string());
+            let errors: Vec<_> = errors.map(|error| error.to_string()).collect();
+            if check_classes(draft, &key, output, dtype) {
+                errors.into_iter().for_each(|error| _ = draft.wrong(key.clone(), error));
             }
             check_nodata(draft, &key, output, &targets);
         }
@@ -140,6 +141,33 @@ pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Georeference<'_>) 
         });
     }
     planned
+}
+
+/// Refuses classes and colours of values that the type doesn't have; whether there are none.
+fn check_classes(draft: &mut Draft<'_>, key: &str, output: &Output, dtype: DType) -> bool {
+    let colors = match &output.color_table {
+        Some(ColorTable::Values(colors)) => colors.keys().collect(),
+        _ => Vec::new(),
+    };
+    if dtype.is_float() {
+        if !output.classes.is_empty() {
+            let message = format!("classes are whole numbers, and the function returns {}", dtype.name());
+            draft
+                .wrong(format!("{key}.classes"), message)
+                .hint("return an integer type, such as uint8, from the function");
+        }
+        return output.classes.is_empty();
+    }
+    let classes = output.classes.keys().map(|value| ("classes", value));
+    let mut right = true;
+    for (table, value) in classes.chain(colors.into_iter().map(|value| ("color_table", value))) {
+        if value.parse().is_ok_and(|value| Nodata::Int(value).as_bits_for(dtype).is_err()) {
+            let message = format!("{value} does not fit {}, the type that the function returns", dtype.name());
+            draft.wrong(format!("{key}.{table}.{value}"), message);
+            right = false;
+        }
+    }
+    right
 }
 
 /// Refuses a nodata value that the file can't keep: beyond its bits, or in a format that changes pixels.
@@ -287,8 +315,9 @@ fn target(
         histogram: output.histogram,
         overviews,
         overview_resampling: output.overview_resampling.map(|r| r.name().to_owned()),
-        color_table: output.color_table.clone(),
+        color_table: output.color_table.as_ref().map(colors),
         thematic: output.thematic,
+        classes: output.classes.iter().filter_map(class).collect(),
         scale: output.scale,
         offset: output.offset,
         unit: output.unit.clone(),
@@ -296,4 +325,19 @@ fn target(
         tile: (0, 0),
         threads: u32::try_from(threads).unwrap_or(u32::MAX),
     }
+}
+
+fn colors(table: &ColorTable) -> Colors {
+    match table {
+        ColorTable::Ramp(name) => Colors::Ramp(name.clone()),
+        ColorTable::Values(colors) => {
+            let color = |(value, color): (&String, &String)| Some((value.parse().ok()?, rgba(color)?));
+            Colors::Values(colors.iter().filter_map(color).collect())
+        }
+    }
+}
+
+/// A class; the reader has checked number and colour.
+fn class((value, class): (&String, &crate::spec::Class)) -> Option<(i64, Class)> {
+    Some((value.parse().ok()?, Class { name: class.name.clone(), color: class.color.as_deref().and_then(rgba) }))
 }

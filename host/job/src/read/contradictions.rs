@@ -4,8 +4,8 @@ use super::formats::is_tag;
 use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    Code, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec,
-    VectorInput, Workers,
+    Code, ColorTable, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput,
+    Spec, VectorInput, Workers,
 };
 use crate::tree::{Data, Node, item, join};
 use crate::units::Nodata;
@@ -115,12 +115,37 @@ impl Reader<'_> {
             self.refuse(section, "overview_resampling", "has no effect without overviews")
                 .hint("set `overviews = true` or `levels`");
         }
+        self.classes(section, output);
         if output.scale == Some(0.0) {
             self.refuse(section, "scale", "is 0: no value could be told from another");
         }
         for key in output.metadata.keys().filter(|key| key.is_empty() || key.contains(['=', ':', '\n', '\0'])) {
             self.refuse(&join(section, "metadata"), key, "not a name that GDAL keeps")
                 .hint("at least one character, and no `=`, `:` or line break");
+        }
+    }
+
+    fn classes(&mut self, section: &str, output: &mut Output) {
+        if !output.classes.is_empty() {
+            if !output.thematic && self.has(section, "thematic") {
+                self.refuse(section, "thematic", "contradicts `classes`, which make the output thematic");
+            }
+            output.thematic = true;
+        }
+        if !matches!(output.color_table, Some(ColorTable::Values(_))) {
+            return;
+        }
+        // Those that are wrong by themselves, too.
+        let written = match self.tree.find(&join(section, "color_table")) {
+            Some(Node { data: Data::Table(colors), .. }) => colors.len(),
+            _ => 0,
+        };
+        if !output.classes.is_empty() {
+            self.refuse(section, "color_table", "contradicts `classes`, each of which may have its `color`")
+                .hint("leave `color_table` out, or name a colour ramp for the classes that have none");
+        } else if written < 2 && !output.thematic {
+            self.refuse(section, "color_table", "one colour makes no ramp")
+                .hint("give colours of two values or more, or set `thematic = true` if the values are classes");
         }
     }
 

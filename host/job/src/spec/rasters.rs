@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::{DType, Location, MosaicRule, Resampling};
 
 use super::names::{MaskUse, OverviewResampling, OverviewUse};
-use super::texts::{DataType, crs, metadata, path, paths};
+use super::texts::{DataType, classes, colors, crs, metadata, path, paths};
 use crate::units::Nodata;
 
 /// One input of the function.
@@ -227,13 +227,16 @@ pub struct Output {
     /// How overviews are made. Default: `nearest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overview_resampling: Option<OverviewResampling>,
-    /// Name of the colour ramp for a colour table.
+    /// Colours of the values: the name of a colour ramp, or colours by value, between which there is a ramp unless the output is thematic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), example = &"viridis")]
-    pub color_table: Option<String>,
+    pub color_table: Option<ColorTable>,
     /// The values are classes, not quantities (LAYER_TYPE=thematic).
     #[serde(default)]
     pub thematic: bool,
+    /// Names and colours of classes, by value. Implies `thematic`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "classes")]
+    pub classes: IndexMap<String, Class>,
     /// Factor from the stored to the meant values, noted in the file. Pixels stay as the function returns them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
@@ -251,6 +254,32 @@ pub struct Output {
     /// No warning where valid pixels get lost in the file, and nodata in a format that changes pixels.
     #[serde(default)]
     pub lossy: bool,
+}
+
+/// The colours of an output's values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("x-expected" = "the name of a colour ramp, or colours by value"))]
+pub enum ColorTable {
+    /// The name of a colour ramp.
+    Ramp(#[schemars(length(min = 1), example = &"viridis", extend("x-expected" = "the name of a colour ramp"))] String),
+    /// Colours by value.
+    Values(#[schemars(schema_with = "colors")] IndexMap<String, String>),
+}
+
+/// What a value of an output stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Class {
+    /// The name of the class.
+    #[schemars(regex(pattern = r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$"), example = &"water")]
+    #[schemars(extend("x-expected" = "a name of one line"))]
+    pub name: String,
+    /// Its colour, as `#rrggbb` or `#rrggbbaa`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$"), example = &"#2b83ba")]
+    #[schemars(extend("x-expected" = "a colour as \"#rrggbb\" or \"#rrggbbaa\""))]
+    pub color: Option<String>,
 }
 
 /// Nodata of an output file.

@@ -62,6 +62,37 @@ impl JsonSchema for DataType {
     }
 }
 
+/// The pattern of a value as a key, written in one way only, so that none comes twice.
+const VALUE: &str = "^(0|-?[1-9][0-9]{0,15})$";
+
+/// Classes by value.
+pub fn classes(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": VALUE },
+        "additionalProperties": generator.subschema_for::<super::rasters::Class>(),
+        "x-key": "a class's value, a whole number",
+        "x-expected": "a table of classes",
+        "x-hint": "for example: classes = { 1 = { name = \"water\", color = \"#2b83ba\" } }",
+    })
+}
+
+/// Colours by value.
+pub fn colors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": { "pattern": VALUE },
+        "additionalProperties": {
+            "type": "string",
+            "pattern": "^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$",
+            "x-expected": "a colour as \"#rrggbb\" or \"#rrggbbaa\"",
+        },
+        "examples": [{ "0": "#000000", "100": "#ffffff" }],
+        "x-key": "a value, a whole number",
+    })
+}
+
 /// Metadata items of a file. GDAL keeps them as `KEY=text`.
 pub fn metadata(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

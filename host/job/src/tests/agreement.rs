@@ -56,7 +56,7 @@ fn reader_keys(section: &str) -> BTreeSet<String> {
         let text = match section {
             "" => format!("qqqqqqqqqqqq = 1\n{LEAST}"),
             "function" => format!("{LEAST}qqqqqqqqqqqq = 1\n"),
-            _ => format!("{LEAST}[{}]\n{context}qqqqqqqqqqqq = 1\n", section.replace('*', "x")),
+            _ => format!("{LEAST}[{}]\n{context}qqqqqqqqqqqq = 1\n", section.replace('*', "1")),
         };
         let mistakes = toml(&text).unwrap_err();
         let mistake = mistakes.iter().find(|m| m.key.ends_with("qqqqqqqqqqqq")).unwrap();
@@ -85,7 +85,7 @@ fn page_rows() -> Rows {
     for line in PAGE.lines() {
         if let Some(heading) = line.strip_prefix("## ") {
             let names = heading.split('`').filter_map(|part| part.strip_prefix('[')?.strip_suffix(']'));
-            sections = names.map(|name| name.replace("NAME", "*")).collect();
+            sections = names.map(|name| name.replace("NAME", "*").replace("VALUE", "*")).collect();
         } else if let Some(row) = line.strip_prefix("| `") {
             let (key, rest) = row.split_once("` |").unwrap();
             let default = rest.split(" | ").nth(1).unwrap().trim();
@@ -213,7 +213,7 @@ fn written_keys(node: &crate::tree::Node, path: &str, found: &mut BTreeSet<Strin
         return;
     };
     for entry in entries {
-        let key = if matches!(path, "inputs" | "outputs") { "*" } else { &entry.key };
+        let key = if (matches!(path, "inputs" | "outputs") || path.ends_with(".classes")) { "*" } else { &entry.key };
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         written_keys(&entry.node, &path, found);
         found.insert(path);

@@ -3,7 +3,7 @@
 use super::{LEAST, load, toml};
 
 /// The messages about a job that has these lines after a right `[function]` (two lines), without the closing count.
-fn said(lines: &str) -> String {
+pub fn said(lines: &str) -> String {
     let text = toml(&format!("{LEAST}{lines}")).unwrap_err().to_string();
     text.rsplit_once('\n').unwrap().0.to_owned()
 }

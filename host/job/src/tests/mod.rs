@@ -1,6 +1,7 @@
 //! Whole job files: what they are read into, what is said about wrong ones, and that page, schema and reader agree.
 
 mod agreement;
+mod classes;
 mod hostile;
 mod messages;
 mod values;

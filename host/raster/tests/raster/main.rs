@@ -11,6 +11,7 @@
 mod burn;
 mod burn_crs;
 mod burn_whole;
+mod classes;
 mod damage;
 mod existing;
 mod faults;

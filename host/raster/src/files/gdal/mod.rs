@@ -1,5 +1,6 @@
 //! GDAL itself: how it is called, what it says, which settings it has, its names, types and files.
 
+pub(crate) mod attributes;
 pub(crate) mod call;
 pub(crate) mod dtype;
 pub(crate) mod hdf5;

@@ -51,6 +51,7 @@ impl Creation {
                  GTiff or COG"
             ));
         }
+        spec.check_rows(&name)?;
         Ok(Self { driver: name, options, direct })
     }
 
@@ -197,7 +198,7 @@ fn defaults(driver: &str, spec: &TargetSpec, user: &[(String, String)]) -> Vec<(
     let compress = value(user, "COMPRESS").unwrap_or("DEFLATE").to_ascii_uppercase();
     // Differences of neighbours compress better where values vary smoothly; classes don't.
     let predicts = !spec.thematic
-        && spec.color_table.is_none()
+        && !spec.has_colors()
         && matches!(compress.as_str(), "DEFLATE" | "LZW" | "ZSTD")
         // There are predictors for whole bytes only.
         && !given("NBITS")

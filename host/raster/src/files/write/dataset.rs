@@ -79,6 +79,9 @@ pub(crate) fn create(spec: &TargetSpec, creation: &Creation, file: &Path) -> Res
         if creation.is_geotiff() { dataset.flush_cache() } else { Ok(()) }
     });
     check_call(described, &messages)?;
+    if spec.thematic {
+        mark_thematic(&dataset)?;
+    }
     Ok(dataset)
 }
 
@@ -114,9 +117,17 @@ fn describe(dataset: &mut Dataset, spec: &TargetSpec) -> gdal::errors::Result<()
         if let Some(unit) = &spec.unit {
             set_unit(&band, unit)?;
         }
-        if spec.thematic {
-            band.set_metadata_item("LAYER_TYPE", "thematic", "")?;
-        }
+    }
+    Ok(())
+}
+
+fn mark_thematic(dataset: &Dataset) -> Result<(), String> {
+    for number in 1..=dataset.raster_count() {
+        let mut band = dataset.rasterband(number).map_err(|e| e.to_string())?;
+        let (marked, messages) = call::watch(|| band.set_metadata_item("LAYER_TYPE", "thematic", ""));
+        let reason =
+            "its bands can't be marked as thematic: leave `thematic` and `classes` out, or choose another format";
+        check_call(marked.map_err(|_| messages.reason(reason)), &messages)?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Statistics, histogram and overviews of a file that exists already.
 
+use crate::files::gdal::attributes::AttributeTable;
 use crate::files::gdal::call;
 use crate::files::inspect::info::{BandInfo, Info, Mask, inspect};
+use crate::files::write::classes::has_own_table;
 use crate::files::write::dataset;
 use crate::files::write::finish::{build_overviews, reader, store};
 use crate::files::write::progress::Progress;
@@ -117,9 +119,18 @@ fn compute(
     progress: &mut Progress,
 ) -> Result<Computed, String> {
     let mut summary = Summary::new(spec, false).map_err(|e| e.to_string())?.ok_or("it has no bands")?;
+    summary.cover(rows_of_own_table(dataset, number));
     let mut read = reader(dataset, Some(file), spec);
     summary.read_missing(&mut |_, window, bytes| read(number - 1, window, bytes), &mut |part| progress.at(part))?;
     summary.results().pop().ok_or_else(|| "it has no bands".to_owned())
+}
+
+/// Rows of the attribute table that lies in the file itself.
+fn rows_of_own_table(dataset: &Dataset, number: usize) -> usize {
+    if !has_own_table(&dataset.driver().short_name()) {
+        return 0;
+    }
+    dataset.rasterband(number).ok().and_then(|band| AttributeTable::of(&band).map(|table| table.rows())).unwrap_or(0)
 }
 
 /// Removes the statistics that the band has, which may be of other pixels.

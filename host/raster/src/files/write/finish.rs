@@ -1,21 +1,19 @@
-//! Finishes an output once all its pixels are there: statistics, colours, overviews.
+//! Finishes an output once all its pixels are there: statistics, classes and colours, overviews.
 
-use crate::files::colors::ColorRamp;
 use crate::files::gdal::{call, dtype, pixels};
 use crate::files::layout::Layout;
+use crate::files::write::classes::{self, Occurring};
+use crate::files::write::creation::Creation;
 use crate::files::write::passing::Passed;
 use crate::files::write::progress::Progress;
 use crate::files::write::spec::{RESAMPLING, TargetSpec, overview_levels};
 use crate::files::write::statistics::{Computed, Summary};
-use gdal::raster::{ColorEntry, ColorTable, PaletteInterpretation};
 use gdal::{Dataset, Metadata};
 use gdal_sys::CPLErr;
 use grid::Window;
 use std::ffi::c_int;
 use std::path::Path;
 use std::ptr;
-use tilefn_abi::DType;
-use types::Nodata;
 
 /// Adds statistics, colours and overviews as the job wants them. `passed` has what is known of the tiles that have passed; the others are read, from
 /// `file`, opened a second time, if the format allows that. The error has the step and the reason.
@@ -28,13 +26,14 @@ pub(crate) fn finish(
 ) -> Result<(), (&'static str, String)> {
     let levels = overview_levels(spec);
     let parts = f64::from(u8::from(passed.summary.is_some()) + u8::from(!levels.is_empty())).max(1.0);
+    let mut found = Vec::new();
     if let Some(summary) = &mut passed.summary {
         progress.step(1.0 / parts);
-        let largest = compute(dataset, file, spec, summary, progress).map_err(|reason| ("statistics", reason))?;
-        if let Some(ramp) = spec.color_table.as_deref().and_then(ColorRamp::from_name) {
-            color(dataset, ramp, largest, spec.nodata).map_err(|reason| ("colour table", reason))?;
-        }
+        found = compute(dataset, file, spec, summary, progress).map_err(|reason| ("statistics", reason))?;
     }
+    let creation = Creation::plan(spec).map_err(|reason| ("classes and colours", reason))?;
+    let stored = classes::store(dataset, spec, creation.driver_name(), &found);
+    stored.map_err(|reason| ("classes and colours", reason))?;
     if !levels.is_empty() {
         progress.step(1.0 / parts);
         let made = match passed.levels.as_mut().filter(|levels| !levels.given_up()) {
@@ -47,21 +46,21 @@ pub(crate) fn finish(
     Ok(())
 }
 
-/// Completes and stores the statistics of all bands, and returns the largest value, at least 0.
+/// Completes and stores the statistics of all bands, and returns their values.
 fn compute(
     dataset: &mut Dataset,
     file: Option<&Path>,
     spec: &TargetSpec,
     summary: &mut Summary,
     progress: &mut Progress,
-) -> Result<f64, String> {
+) -> Result<Vec<Occurring>, String> {
     summary.read_missing(&mut reader(dataset, file, spec), &mut |part| progress.at(part))?;
-    let mut largest = 0.0f64;
+    let mut values = Vec::new();
     for (number, found) in (1..).zip(summary.results()) {
-        largest = largest.max(found.moments.max);
         store(dataset, number, &found, &spec.path)?;
+        values.push(found.occurring);
     }
-    Ok(largest)
+    Ok(values)
 }
 
 /// Stores the statistics of a band.
@@ -93,28 +92,6 @@ pub(crate) fn reader<'a>(
         let dtype = dtype::to_gdal(spec.dtype);
         pixels::read(second.as_ref().unwrap_or(dataset), &bands, window, dtype, bytes, &layout)
     }
-}
-
-/// Gives the values from 0 to `largest` the colours of the ramp. Nodata is transparent.
-fn color(dataset: &Dataset, ramp: ColorRamp, largest: f64, nodata: Option<Nodata>) -> Result<(), String> {
-    let mut table = ColorTable::new(PaletteInterpretation::Rgba);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float is clamped to the type's range"
-    )]
-    let largest = largest as u16;
-    let count = usize::from(largest) + 1;
-    let nodata =
-        nodata.and_then(|value| value.as_bits_for(DType::UInt16).ok()).and_then(|bits| u16::try_from(bits).ok());
-    for value in (0..=largest).chain(nodata) {
-        let [r, g, b] = ramp.color(value.into(), count).map(i16::from);
-        let alpha = if nodata == Some(value) { 0 } else { 255 };
-        table.set_color_entry(value, &ColorEntry::rgba(r, g, b, alpha));
-    }
-    let (set, messages) = call::watch(|| dataset.rasterband(1).map(|mut band| band.set_color_table(&table)));
-    set.map_err(|e| e.to_string())?;
-    messages.failure().map_or(Ok(()), Err)
 }
 
 pub(crate) fn build_overviews(

@@ -2,14 +2,15 @@
 
 mod assemble;
 mod blocks;
+pub(crate) mod classes;
 mod creation;
-mod dataset;
+pub(crate) mod dataset;
 pub(crate) mod destination;
 pub(crate) mod existing;
 mod finish;
 mod levels;
 mod lossy;
-mod passing;
+pub(crate) mod passing;
 pub(crate) mod probe;
 mod progress;
 pub(crate) mod rehearsal;

@@ -3,7 +3,7 @@
 use crate::files::gdal::dtype;
 use crate::files::write::creation::{Creation, value};
 use crate::files::write::levels::Levels;
-use crate::files::write::spec::TargetSpec;
+use crate::files::write::spec::{TargetSpec, overview_levels};
 use crate::files::write::statistics::Summary;
 use crate::{Error, Result};
 use gdal::Dataset;
@@ -47,16 +47,50 @@ impl Passed {
 /// Formats that are known to keep all pixels, unless their options say otherwise.
 const KEEP: [&str; 6] = ["GTiff", "HFA", "KEA", "ENVI", "netCDF", "Zarr"];
 
-/// Whether the file to which tiles are written keeps all pixels, so that what is computed from them holds for the file. A format that is
-/// made by copying counts as the temporary GeoTIFF.
+/// Whether the file to which tiles are written keeps all pixels, so that what is computed from them holds for the file.
 fn keeps_pixels(spec: &TargetSpec, dataset: &Dataset) -> bool {
-    let Ok(creation) = Creation::plan(spec) else { return false };
-    let whole = dataset.rasterband(1).is_ok_and(|band| band.band_type() as u32 == dtype::to_gdal(spec.dtype));
-    if !creation.direct {
-        return whole;
+    dataset.rasterband(1).is_ok_and(|band| band.band_type() as u32 == dtype::to_gdal(spec.dtype))
+        && may_change(spec).is_none()
+}
+
+/// Why the file to which tiles are written may not keep all pixels. A format that is made by copying counts as the temporary GeoTIFF.
+fn may_change(spec: &TargetSpec) -> Option<String> {
+    let creation = match Creation::plan(spec) {
+        Ok(creation) if creation.direct => creation,
+        Ok(_) => return None,
+        Err(reason) => return Some(reason),
+    };
+    if let Some(bits) = value(&creation.options, "NBITS") {
+        return Some(format!("NBITS={bits} may change pixels"));
     }
-    let bits = value(&creation.options, "NBITS").is_some();
-    whole && !bits && KEEP.contains(&creation.driver_name()) && spec.changes_pixels().is_none()
+    let driver = creation.driver_name();
+    let unknown = || (!KEEP.contains(&driver)).then(|| format!("{driver} isn't known to keep all pixels"));
+    spec.changes_pixels().map(|what| format!("{what} changes pixels")).or_else(unknown)
+}
+
+/// What is made of an output's pixels, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finishing {
+    /// `statistics`, with histogram and colours, or `overviews`.
+    pub step: &'static str,
+    /// Why it needs a second pass over the file. Without, it is made while tiles pass.
+    pub second_pass: Option<String>,
+}
+
+impl TargetSpec {
+    /// What is made of the pixels of an output that no earlier run has begun.
+    pub fn finishing(&self) -> Vec<Finishing> {
+        let changes = may_change(self);
+        let mut steps = Vec::new();
+        if self.statistics || self.histogram || self.color_table.is_some() {
+            steps.push(Finishing { step: "statistics", second_pass: changes.clone() });
+        }
+        if !overview_levels(self).is_empty() {
+            let planned = Levels::plan(self).err().map(str::to_owned);
+            steps.push(Finishing { step: "overviews", second_pass: planned.or(changes) });
+        }
+        steps
+    }
 }
 
 /// The tiles in which the output is written.

@@ -5,6 +5,7 @@ use crate::files::fill::{fill, pixel_bytes};
 use crate::files::gdal::{call, dtype, lists, pixels};
 use crate::files::inspect::info;
 use crate::files::layout::Layout;
+use crate::files::write::classes;
 use crate::files::write::creation::Creation;
 use crate::files::write::destination;
 use crate::files::write::spec::{Overviews, TargetSpec, check, nodata_bits, overview_levels};
@@ -110,6 +111,11 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
                 "{reason}; leave `overviews` and `levels` out, or choose a format that has them, such as GTiff or COG"
             )
         }
+        Error::Finish { step: "classes and colours", reason, .. } => {
+            format!(
+                "{reason}; leave classes and colours out, or choose a format that has them, such as GTiff, COG or HFA"
+            )
+        }
         Error::Finish { step: "giving it its name", .. } => format!("{driver} writes no file of this name"),
         Error::Finish { step, reason, .. } => format!("{step}: {reason}"),
         other => other.to_string(),
@@ -209,6 +215,7 @@ fn compare(spec: &TargetSpec, driver: &str, path: &Path, written: &[u8]) -> Resu
     }
     check_nodata(spec, driver, &band, &mut warnings)?;
     check_pixels(spec, driver, &dataset, written, &mut warnings)?;
+    warnings.extend(classes::check_kept(spec, driver, &band)?);
     let kept = |(number, name): (usize, &String)| {
         dataset.rasterband(number).and_then(|band| band.description()).is_ok_and(|found| found == *name)
     };

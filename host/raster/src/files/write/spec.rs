@@ -1,8 +1,9 @@
 //! What an output is to be.
 
-use crate::files::colors::ColorRamp;
+use crate::files::colors::{Colors, Rgba};
 use crate::{Error, Result};
 use grid::Grid;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int};
 use tilefn_abi::DType;
 use types::Nodata;
@@ -42,6 +43,15 @@ impl Overviews {
     }
 }
 
+/// What a value stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its name.
+    pub name: String,
+    /// Its colour, in place of the colour table's.
+    pub color: Option<Rgba>,
+}
+
 /// An output raster as the job wants it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetSpec {
@@ -71,10 +81,13 @@ pub struct TargetSpec {
     pub overviews: Overviews,
     /// How: one of GDAL's methods in lower case; default `"nearest"`.
     pub overview_resampling: Option<String>,
-    /// The name of a [`ColorRamp`] for a colour table over the values from 0 to the largest.
-    pub color_table: Option<String>,
+    /// Colours of the values. A ramp goes from 0 to the largest value. Single colours are those of classes; where the values aren't classes,
+    /// values between two of them get what is between.
+    pub color_table: Option<Colors>,
     /// Whether the values are classes.
     pub thematic: bool,
+    /// The classes, which make the output thematic.
+    pub classes: BTreeMap<i64, Class>,
     /// Factor from the stored to the meant values, for readers of the file.
     pub scale: Option<f64>,
     /// What is added after that.
@@ -107,6 +120,7 @@ impl TargetSpec {
             overview_resampling: None,
             color_table: None,
             thematic: false,
+            classes: BTreeMap::new(),
             scale: None,
             offset: None,
             unit: None,
@@ -156,21 +170,8 @@ pub(crate) fn check(mut spec: TargetSpec) -> Result<TargetSpec> {
         let reason = format!("{} band names for {} bands", spec.band_names.len(), spec.bands);
         return Err(failed(&spec, reason));
     }
-    if let Some(name) = &spec.color_table {
-        if ColorRamp::from_name(name).is_none() {
-            let names: Vec<_> = ColorRamp::names().collect();
-            let reason = format!("there is no colour ramp \"{name}\"; there are {}", names.join(", "));
-            return Err(failed(&spec, reason));
-        }
-        if spec.bands != 1 || !matches!(spec.dtype, DType::UInt8 | DType::UInt16) {
-            let reason = format!(
-                "a colour table needs one uint8 or uint16 band; it has {} of {}",
-                spec.bands,
-                spec.dtype.name()
-            );
-            return Err(failed(&spec, reason));
-        }
-    }
+    spec.thematic |= !spec.classes.is_empty();
+    spec.check_classes().map_err(|reason| failed(&spec, reason))?;
     if let Some(name) = &spec.overview_resampling {
         let name = name.to_ascii_lowercase();
         if !RESAMPLING.iter().any(|(n, _)| *n == name) {

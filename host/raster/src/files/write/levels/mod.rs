@@ -52,7 +52,7 @@ struct Kind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
+pub(crate) enum Method {
     Nearest,
     Average,
     Mode,
@@ -68,7 +68,7 @@ struct Level {
 
 impl Levels {
     /// Whether the levels can be written while tiles pass: if so, how; if not, why.
-    fn plan(spec: &TargetSpec) -> Result<Method, &'static str> {
+    pub(crate) fn plan(spec: &TargetSpec) -> Result<Method, &'static str> {
         let factors = overview_levels(spec);
         let factors: Vec<_> = factors.iter().filter_map(|factor| u32::try_from(*factor).ok()).collect();
         let creation = Creation::plan(spec).map_err(|_| "the format isn't known")?;
@@ -105,7 +105,7 @@ impl Levels {
         }
         let nodata = spec.nodata.map(|nodata| nodata.as_f64());
         let method = match &*method.to_ascii_lowercase() {
-            "average" if averages(spec.dtype, nodata) && spec.color_table.is_none() => Method::Average,
+            "average" if averages(spec.dtype, nodata) && !spec.has_colors() => Method::Average,
             "mode" if has_modes(spec.dtype) => Method::Mode,
             "average" | "mode" => return Err("GDAL takes such values together in its own way"),
             _ => return Err("the method needs more than a tile"),

@@ -26,9 +26,12 @@ pub(crate) struct Histogram {
 impl Histogram {
     /// Of values that were counted one by one. A thematic or 8-bit band has one bin for each class, from 0; any other band one for each
     /// value if it spans no more than 256; else 256 equal ones.
-    pub(crate) fn of_counts(counts: &Counts, dtype: DType, thematic: bool) -> Option<Self> {
+    ///
+    /// Bins for each value from 0 go up to `last` at least.
+    pub(crate) fn of_counts(counts: &Counts, dtype: DType, thematic: bool, last: f64) -> Option<Self> {
         let (min, max) = (counts.values(dtype).next()?.0, counts.values(dtype).last()?.0);
         let (low, direct) = is_direct(min, max, thematic || dtype == DType::UInt8);
+        let max = up_to(last, max, direct && low == 0.0);
         let bins = if direct { whole(max - low).saturating_add(1) } else { LINEAR_BINS };
         let mut found = Self { min: low, max, counts: vec![0; len(bins)], direct, integers: true };
         for (value, count) in counts.values(dtype) {
@@ -41,11 +44,19 @@ impl Histogram {
     }
 
     /// Of a range that was cut into bins: one for each class or value, as above, or the bins as they are, up to [`MOST_BINS`].
-    pub(crate) fn of_spread(mut spread: Spread, min: f64, max: f64, integers: bool, thematic: bool) -> Self {
+    pub(crate) fn of_spread(
+        mut spread: Spread,
+        (min, max): (f64, f64),
+        integers: bool,
+        thematic: bool,
+        last: f64,
+    ) -> Self {
         let (low, direct) = is_direct(min, max, thematic);
         if integers && direct && spread.width() == 1.0 {
             let missing = len(whole(spread.start() - low));
-            let counts = std::iter::repeat_n(0, missing).chain(spread.counts().iter().copied()).collect();
+            let mut counts: Vec<_> = std::iter::repeat_n(0, missing).chain(spread.counts().iter().copied()).collect();
+            let max = up_to(last, max, low == 0.0);
+            counts.resize(counts.len().max(len(whole(max - low).saturating_add(1))), 0);
             return Self { min: low, max, counts, direct, integers };
         }
         spread.limit(MOST_BINS);
@@ -113,6 +124,11 @@ impl Histogram {
 fn is_direct(min: f64, max: f64, classes: bool) -> (f64, bool) {
     let classes = classes && min >= 0.0 && max < f64::from(MOST_CLASSES);
     (if classes { 0.0 } else { min }, classes || max - min < f64::from(LINEAR_BINS))
+}
+
+/// The highest value of a histogram with a bin for each value from 0 to `last` at least.
+fn up_to(last: f64, max: f64, from_zero: bool) -> f64 {
+    if from_zero { max.max(last) } else { max }
 }
 
 fn whole(value: f64) -> u32 {

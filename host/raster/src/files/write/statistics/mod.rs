@@ -14,6 +14,8 @@ mod text;
 
 use crate::files::fill::pixel_bytes;
 use crate::files::layout::buffer_len;
+use crate::files::write::classes::{Occurring, has_own_table};
+use crate::files::write::creation::Creation;
 use crate::files::write::passing::{Read, index_of, tiling};
 use crate::files::write::spec::{TargetSpec, nodata_bits};
 use crate::files::write::tree::Tree;
@@ -51,7 +53,11 @@ struct Kind {
     nodata: Option<u64>,
     statistics: bool,
     histogram: bool,
+    /// Whether the values are collected: for a histogram, or to be known one by one.
+    collects: bool,
     thematic: bool,
+    /// The last bin where there is one for each value from 0: a format with an attribute table of its own has as many rows as bins.
+    last: f64,
 }
 
 /// What doesn't depend on the order of tiles.
@@ -69,6 +75,7 @@ pub(crate) struct Computed {
     /// Keys and texts to be stored.
     pub(crate) items: Vec<(&'static str, String)>,
     pub(crate) moments: Moments,
+    pub(crate) occurring: Occurring,
     /// Median and mode, if there is a histogram.
     pub(crate) middle: Option<(f64, f64)>,
 }
@@ -83,10 +90,18 @@ impl Summary {
         let (rows, cols) = (spec.grid.rows, spec.grid.cols);
         let tiling = tiling(spec)?;
         let (statistics, histogram, thematic) = (spec.statistics, spec.histogram, spec.thematic);
-        let kind = Kind { dtype: spec.dtype, nodata, statistics, histogram, thematic };
+        let collects = histogram || spec.needs_values();
+        let own_table = Creation::plan(spec).is_ok_and(|creation| has_own_table(creation.driver_name()));
+        let last = if own_table { spec.highest_given() as f64 } else { 0.0 };
+        let kind = Kind { dtype: spec.dtype, nodata, statistics, histogram, collects, thematic, last };
         let bands = (0..spec.bands).map(|_| Band::new(kind)).collect();
         let (pixels, tiles) = (u64::from(rows) * u64::from(cols), Tree::new(tiling.count()));
         Ok(Some(Self { kind, tiling, pixels, tiles, bands, passing, values: Vec::new() }))
+    }
+
+    /// Has the histogram's bins cover the rows of the file's own attribute table, which GDAL would cut otherwise.
+    pub(crate) fn cover(&mut self, rows: usize) {
+        self.kind.last = self.kind.last.max(rows.saturating_sub(1) as f64);
     }
 
     /// Takes a window that is being written, packed as `[bands, rows, cols]`.
@@ -184,7 +199,7 @@ impl Summary {
 
     /// Adds rows of a band of a tile. Each row is taken by itself, so that parts of a tile yield what the whole does.
     fn add_rows(&mut self, found: &mut [Moments], band: usize, bytes: &[u8], cols: u32) {
-        let Kind { dtype, nodata, histogram, .. } = self.kind;
+        let Kind { dtype, nodata, collects, .. } = self.kind;
         let row = buffer_len(1, &Window::new(0, 0, 1, cols), dtype.size()).unwrap_or_default().max(1);
         match self.bands.get_mut(band) {
             Some(Band::Counted(counts)) => counts.add(bytes, dtype, nodata),
@@ -194,7 +209,7 @@ impl Summary {
                     self.values.clear();
                     let infinite = numbers(chunk, dtype, nodata, &mut self.values);
                     let mut moments = Moments::of(&self.values);
-                    if histogram && moments.count > 0 {
+                    if collects && moments.count > 0 {
                         spread.add(&self.values, moments.min, moments.max);
                     }
                     moments.infinite = infinite;
@@ -217,12 +232,17 @@ impl Summary {
             let (min, max) = (moments.min, moments.max);
             let histogram = match band {
                 _ if !kind.histogram || moments.count == 0 => None,
-                Band::Counted(counts) => Histogram::of_counts(counts, kind.dtype, kind.thematic),
-                Band::Spread(spread) => {
-                    Some(Histogram::of_spread(spread.clone(), min, max, !kind.dtype.is_float(), kind.thematic))
-                }
+                Band::Counted(counts) => Histogram::of_counts(counts, kind.dtype, kind.thematic, kind.last),
+                Band::Spread(spread) => Some(Histogram::of_spread(
+                    spread.clone(),
+                    (min, max),
+                    !kind.dtype.is_float(),
+                    kind.thematic,
+                    kind.last,
+                )),
             };
             Computed {
+                occurring: occurring(band, kind, &moments),
                 items: items(kind, self.pixels, &moments, histogram.as_ref()),
                 middle: histogram.map(|histogram| (histogram.median(), histogram.mode())),
                 moments,
@@ -244,6 +264,31 @@ impl Band {
             Self::Spread(Spread::new(most, integers))
         }
     }
+}
+
+/// The values of a band, each by itself if they are integers and don't span too much.
+fn occurring(band: &Band, kind: Kind, moments: &Moments) -> Occurring {
+    if kind.dtype.is_float() || moments.count == 0 {
+        return Occurring { range: (0, 0), counts: Some(Vec::new()) };
+    }
+    let range = (integer(moments.min), integer(moments.max));
+    let counts = match band {
+        Band::Counted(counts) => {
+            Some(counts.values(kind.dtype).map(|(value, count)| (integer(value), count)).collect())
+        }
+        Band::Spread(spread) if kind.collects && spread.width() == 1.0 => {
+            let values = (integer(spread.start())..).zip(spread.counts().iter().copied());
+            Some(values.filter(|(_, count)| *count > 0).collect())
+        }
+        Band::Spread(_) => None,
+    };
+    Occurring { range, counts }
+}
+
+fn integer(value: f64) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "an integer, clamped to the type's range")]
+    let integer = value as i64;
+    integer
 }
 
 /// What is stored of a band with so many pixels. One without a valid pixel has no statistics, which is no error.
