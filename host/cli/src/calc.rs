@@ -93,14 +93,18 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
                 input.name, input.file, other.file
             )));
         }
-        let mut value = match files.as_slice() {
-            [only] if !only.file.contains('*') => json!({ "path": only.file }),
-            files => json!({ "paths": files.iter().map(|input| &input.file).collect::<Vec<_>>() }),
+        let mut value = Map::new();
+        match files.as_slice() {
+            [only] if !only.file.contains('*') => value.insert("path".to_owned(), json!(only.file)),
+            files => {
+                let files: Vec<_> = files.iter().map(|input| &input.file).collect();
+                value.insert("paths".to_owned(), json!(files))
+            }
         };
         if !input.bands.is_empty() {
-            value["bands"] = json!(input.bands);
+            value.insert("bands".to_owned(), json!(input.bands));
         }
-        inputs.insert(input.name.clone(), value);
+        inputs.insert(input.name.clone(), value.into());
     }
     let results = expression::results(&arguments.expression);
     let mut outputs = Map::new();
@@ -110,18 +114,14 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
             [only] => (only, output),
             _ => ("result", output),
         });
-        let mut value = json!({ "path": path });
+        let mut value = Map::from_iter([("path".to_owned(), json!(path))]);
         if let Some(dtype) = arguments.dtype {
-            value["dtype"] = json!(dtype.name());
+            value.insert("dtype".to_owned(), json!(dtype.name()));
         }
         if let Some(nodata) = &arguments.nodata {
-            value["nodata"] = nodata
-                .parse::<i64>()
-                .map(|n| json!(n))
-                .or_else(|_| nodata.parse::<f64>().map(number))
-                .unwrap_or_else(|_| json!(nodata));
+            value.insert("nodata".to_owned(), number(nodata).unwrap_or_else(|| json!(nodata)));
         }
-        if outputs.insert(name.to_owned(), value).is_some() {
+        if outputs.insert(name.to_owned(), value.into()).is_some() {
             return Err(Fatal::usage(format!(
                 "-o {output}: there is an output {name:?} already; give each its name in the expression: -o ndvi={path}"
             )));
@@ -132,24 +132,25 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
         let value = match text.as_str() {
             "true" => json!(true),
             "false" => json!(false),
-            text => text
-                .parse::<i64>()
-                .map(|n| json!(n))
-                .or_else(|_| text.parse::<f64>().map(number))
-                .map_err(|_| Fatal::usage(format!("--param {name}={text}: expected a number, or true or false")))?,
+            text => number(text)
+                .ok_or_else(|| Fatal::usage(format!("--param {name}={text}: expected a number, or true or false")))?,
         };
         params.insert(name.clone(), value);
     }
-    let mut function = json!({ "expression": arguments.expression });
+    let mut function = Map::from_iter([("expression".to_owned(), json!(arguments.expression))]);
     if arguments.cast == Cast::Strict {
-        function["cast"] = json!("strict");
+        function.insert("cast".to_owned(), json!("strict"));
     }
     Ok(json!({ "function": function, "params": params, "inputs": inputs, "outputs": outputs }))
 }
 
-/// A float as a job file in JSON has it, where NaN and the infinities are texts.
-fn number(value: f64) -> Value {
-    if value.is_finite() { json!(value) } else { json!(value.to_string().to_lowercase()) }
+/// A number as a job file in JSON has it, where NaN and the infinities are texts.
+fn number(text: &str) -> Option<Value> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(json!(whole));
+    }
+    let value: f64 = text.parse().ok()?;
+    Some(if value.is_finite() { json!(value) } else { json!(value.to_string().to_lowercase()) })
 }
 
 fn input(text: &str) -> Result<Input, String> {

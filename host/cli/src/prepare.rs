@@ -163,12 +163,11 @@ pub fn prepare(
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
 }
 
+/// A module's bytes, its sandbox, and what it is there.
+type Compiled = (Vec<u8>, Sandbox, Module);
+
 /// Looks into the inputs, and compiles the function.
-fn survey_and_compile(
-    loaded: &Loaded,
-    threads: usize,
-    made: bool,
-) -> Result<(Survey, (Vec<u8>, Sandbox, Module)), Fatal> {
+fn survey_and_compile(loaded: &Loaded, threads: usize, made: bool) -> Result<(Survey, Compiled), Fatal> {
     if let Code::Expression(text) = &loaded.spec.function.code {
         // Its types are those of the inputs.
         let survey = Survey::new(&loaded.spec);
@@ -190,7 +189,7 @@ fn survey_and_compile(
 }
 
 /// The module's bytes, and what they are in a sandbox for as many tiles at a time.
-fn compile(loaded: &Loaded, module: Vec<u8>, threads: usize) -> Result<(Vec<u8>, Sandbox, Module), Fatal> {
+fn compile(loaded: &Loaded, module: Vec<u8>, threads: usize) -> Result<Compiled, Fatal> {
     let limits = loaded.spec.limits.sandbox();
     let sandbox =
         Sandbox::with_cache(&limits, threads, KEPT_MEMORY, user_cache_dir().as_deref()).map_err(Fatal::failed)?;

@@ -220,7 +220,11 @@ impl Parser<'_> {
             }
             Word::Symbol("!") => return Err(self.wrong(place, "! is no operator", "write `not`, or != to compare")),
             Word::Symbol(symbol) => return Err(self.wrong(place, format!("expected a value, found {symbol}"), "")),
-            Word::Break => return Err(self.wrong(place, "expected a value, found the end of the line", "")),
+            Word::Break => {
+                // The next statement begins behind it.
+                self.at = self.at.saturating_sub(1);
+                return Err(self.wrong(place, "expected a value, found the end of the line", ""));
+            }
         };
         while self.word() == Some(&Word::Symbol("[")) {
             let open = self.here();
