@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import numpy.ma as ma
 from scipy import ndimage
+
 from tilefn import Reduced, tile_function
 
 shape = (2, 5, 7)
@@ -294,8 +295,8 @@ CALLS = [
     lambda: i8 * 3,
     lambda: u8 // 3,
     lambda: u8 + i8,
-    lambda: u2 ** 2,
-    lambda: f4 ** 2,
+    lambda: u2**2,
+    lambda: f4**2,
     lambda: f4 * 2.5,
     lambda: f4 * f8,
     lambda: f4 + u1,
@@ -303,6 +304,11 @@ CALLS = [
     lambda: (f4 - f8.astype("float32")) / (f4 + 100),
     lambda: np.add(u2, u2, dtype="uint32"),
     lambda: np.subtract(u2, 5),
+    lambda: np.multiply(70000, 70000),
+    lambda: np.multiply(i4, 3),
+    lambda: np.multiply(u1, [1, 2, 3, 4, 5, 6, 7]),
+    lambda: np.add([1, 2], u1[0, 0, :2]),
+    lambda: np.multiply.outer([1, 2], [3, 4]),
     lambda: np.divide(f4, 0.5),
     lambda: np.true_divide(1, 3),
     lambda: np.floor_divide(i4, 1000),

@@ -6,6 +6,7 @@ import json
 import struct
 
 import numpy as np
+
 from tilefn import _call, _program, _shim
 
 NUMBERS = {name: at + 1 for at, name in enumerate(
@@ -86,21 +87,54 @@ class Host:
                 array = np.array(array, order="C", ndmin=3)
                 rows, cols = array.shape[1] - 2 * halo, array.shape[2] - 2 * halo
                 bands = b"".join(
-                    struct.pack("<QIIII", 0 if value is None else bits(value, array.dtype), value is not None, 0,
-                                *block.text(f"band {band}"))
+                    struct.pack(
+                        "<QIIII",
+                        0 if value is None else bits(value, array.dtype),
+                        value is not None,
+                        0,
+                        *block.text(f"band {band}"),
+                    )
                     for band, value in enumerate(nodata)
                 )
                 bands = block.put(bands, len(nodata))
-                stored.append(struct.pack("<10I", NUMBERS[array.dtype.name], *array.shape, self.address_of(array), 0,
-                                          *block.text(path), *bands))
+                stored.append(
+                    struct.pack(
+                        "<10I", NUMBERS[array.dtype.name], *array.shape, self.address_of(array), 0, *block.text(path), *bands
+                    )
+                )
             stored_inputs.append(struct.pack("<4I", *block.text("named"), *block.put(b"".join(stored), len(stored))))
         stored_params = [self._param(block, value) for value in params]
         stored_outputs = [struct.pack("<4I", *block.text(name), files, 0) for name, files in outputs]
         crs = block.text("EPSG:32755")
         slices = [block.put(b"".join(items), len(items)) for items in (stored_params, stored_inputs, stored_outputs)]
         (row, col), (grid_rows, grid_cols) = place, grid or (rows, cols)
-        struct.pack_into("<IIQQ10I6d8I", block.bytes, 0, len(block.bytes), halo, 3, 12, 1, 0, 4, 3, row, col, rows, cols,
-                         grid_rows, grid_cols, 500.0, 10.0, 0.0, 8000.0, 0.0, -10.0, *crs, *(at for s in slices for at in s))
+        struct.pack_into(
+            "<IIQQ10I6d8I",
+            block.bytes,
+            0,
+            len(block.bytes),
+            halo,
+            3,
+            12,
+            1,
+            0,
+            4,
+            3,
+            row,
+            col,
+            rows,
+            cols,
+            grid_rows,
+            grid_cols,
+            500.0,
+            10.0,
+            0.0,
+            8000.0,
+            0.0,
+            -10.0,
+            *crs,
+            *(at for s in slices for at in s),
+        )
         address = self.address_of(np.frombuffer(bytes(block.bytes), "u1").copy())
         _shim.process(name, address)
         return self.outcome()

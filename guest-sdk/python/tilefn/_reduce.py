@@ -96,9 +96,7 @@ def finished(state: bytes) -> str:
 
 def _plain(value: Any) -> Any:
     """A value as JSON's types: arrays are lists, keys are texts, and a float that isn't finite is null."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = value.tolist()
-    elif isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, str)):
         return value

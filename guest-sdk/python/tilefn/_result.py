@@ -32,8 +32,10 @@ def split(signature: Signature, returned: Any) -> tuple[dict[str, Any], Reduced 
     if signature.reduce:
         if signature.returns != "none":
             if not isinstance(returned, tuple) or len(returned) != 2:
-                raise TileFunctionError(f"the function returned {_what(returned)}; announced are outputs and a Reduced: "
-                                        "return pixels, Reduced(…)")
+                raise TileFunctionError(
+                    f"the function returned {_what(returned)}; announced are outputs and a Reduced: "
+                    "return pixels, Reduced(…)"
+                )
             returned, reduced = returned
         else:
             returned, reduced = {}, returned
@@ -124,10 +126,12 @@ def _converted(value: np.ndarray, mask: np.ndarray | None, dtype: np.dtype, wron
         valid = value if mask is None else value[~mask]
         if valid.size and not (low <= int(valid.min()) and int(valid.max()) <= high):
             least, most = int(valid.min()), int(valid.max())
-            raise wrong(f"the function returned {value.dtype} with the value {most if most > high else least}, "
-                        f"which {dtype} can't hold; announce a wider type")
+            raise wrong(
+                f"the function returned {value.dtype} with the value {most if most > high else least}, "
+                f"which {dtype} can't hold; announce a wider type"
+            )
         return value.astype(dtype)
-    raise wrong(f"the function returned {value.dtype}, announced is {dtype}; convert it: .astype(\"{dtype}\")")
+    raise wrong(f'the function returned {value.dtype}, announced is {dtype}; convert it: .astype("{dtype}")')
 
 
 def _unused(valid: np.ndarray, dtype: np.dtype, declared: Any, wrong: Any) -> int:

@@ -92,7 +92,7 @@ class _Declared(NamedTuple):
 _REQUIRED = inspect.Parameter.empty
 
 
-def param(default: Any = _REQUIRED, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+def param(default: Any = _REQUIRED, *, min: Any = None, max: Any = None) -> Any:
     """A parameter with bounds: `radius: int = param(2, min=1, max=50)`. Without a default the job must give it."""
     return _Declared(default, min, max)
 
@@ -134,9 +134,7 @@ def read(function: FunctionType, halo: Any, nodata: Any) -> Signature:
         raise wrong('an output is "any", the type of the first input that is "any", but there is no such input')
     halo, params = _halo(halo, params, wrong)
     doc = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0]
-    return Signature(
-        function.__name__, doc, inputs, params, outputs, halo, reduce, returns, arguments, context
-    )
+    return Signature(function.__name__, doc, inputs, params, outputs, halo, reduce, returns, arguments, context)
 
 
 def _annotations(function: FunctionType, wrong: Any) -> dict[str, Any]:
@@ -209,8 +207,11 @@ def _kind(node: ast.expr | None) -> Kind | None:
         inner, outer = _kind(node.slice), _last_name(node.value)
         if inner is None or inner.list or inner.optional:
             return inner._replace(optional=True) if inner is not None and outer == "Optional" else None
-        return {"list": inner._replace(list=True), "List": inner._replace(list=True),
-                "Optional": inner._replace(optional=True)}.get(outer)
+        return {
+            "list": inner._replace(list=True),
+            "List": inner._replace(list=True),
+            "Optional": inner._replace(optional=True),
+        }.get(outer)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         sides = [_kind(node.left), _kind(node.right)]
         kinds = [side for side in sides if side is not None and side.name != "None"]
@@ -328,8 +329,10 @@ def _outputs(
     for name, part in named:
         kind = _kind(part)
         if not isinstance(name, str) or kind is None or kind.name not in (*DTYPES, "any") or kind.optional:
-            raise wrong(f'the output has the type {_text(annotation)}: write "float32", list["float32"], '
-                        'a dict such as {"slope": "float32"}, or Reduced')
+            raise wrong(
+                f'the output has the type {_text(annotation)}: write "float32", list["float32"], '
+                'a dict such as {"slope": "float32"}, or Reduced'
+            )
         outputs.append(Output(name, kind.name, kind.list, None, docs.get(name, "")))
     return returns, reduce, _with_nodata(outputs, nodata, wrong)
 
@@ -352,7 +355,7 @@ def _nodata(output: Output, value: Any, wrong: Any) -> Any:
     if "int" in output.dtype:
         bits = int(output.dtype.rpartition("int")[2])
         low, high = (0, 2**bits - 1) if output.dtype[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        if isinstance(value, float) and not value.is_integer() or not low <= value <= high:
+        if (isinstance(value, float) and not value.is_integer()) or not low <= value <= high:
             raise wrong(f"nodata is {value}; that of {output.dtype} is an integer from {low} to {high}")
         return int(value)
     return value

@@ -30,7 +30,7 @@ def compiled(path: str, source: bytes) -> CodeType:
         raise TileFunctionError(_syntax_error(path, e)) from None
     except ValueError as e:  # a zero byte
         raise TileFunctionError(f"{path}:1: this is no Python source: {e}") from None
-    return compile(ast.fix_missing_locations(_Wide().visit(tree)), path, "exec")
+    return compile(ast.fix_missing_locations(_Wide().visit(tree)), path, "exec", dont_inherit=True)
 
 
 def _is_notebook(source: bytes) -> bool:
@@ -57,14 +57,14 @@ def _int64(node: ast.expr) -> ast.expr:
 class _Wide(ast.NodeTransformer):
     """`x.cumsum(…)` becomes `__tilefn__(x, "cumsum", …)`, and `dtype=int` becomes `dtype="int64"`."""
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         """`a.dtype == int`."""
         self.generic_visit(node)
         if any(isinstance(side, ast.Attribute) and side.attr == "dtype" for side in (node.left, *node.comparators)):
             node.comparators = [_int64(side) for side in node.comparators]
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         for keyword in node.keywords:
             if keyword.arg in TYPE_KEYWORDS:
