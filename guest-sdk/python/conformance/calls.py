@@ -10,7 +10,6 @@ from collections import Counter
 import numpy as np
 import numpy.ma as ma
 from scipy import ndimage
-
 from tilefn import Reduced, tile_function
 
 shape = (2, 5, 7)

@@ -6,7 +6,6 @@ import json
 import struct
 
 import numpy as np
-
 from tilefn import _call, _program, _shim
 
 NUMBERS = {name: at + 1 for at, name in enumerate(

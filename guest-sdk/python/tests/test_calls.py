@@ -9,7 +9,6 @@ from typing import List, Optional
 
 import numpy as np
 import pytest
-
 from tilefn import Context, Reduced, TileFunctionError, Window, param, tile_function
 from tilefn._signature import read
 
@@ -137,7 +136,7 @@ def test_annotations_as_text():
         *,
         n: int = 2,
         w: list[float] = [1],
-        s: str,  # noqa: B006
+        s: str,
     ) -> {"x": "float32", "y": list["int16"]}: ...
 
     def g(

@@ -111,7 +111,8 @@ def _without_halo(value: np.ndarray, size: Size, wrong: Any) -> np.ndarray:
         return value[:, halo : halo + size.rows, halo : halo + size.cols]
     with_halo = f", or {size.rows + 2 * halo} × {size.cols + 2 * halo} with its halo" if halo else ""
     raise wrong(
-        f"the function returned {value.shape[1]} × {value.shape[2]} pixels, the tile has {size.rows} × {size.cols}{with_halo}"
+        f"the function returned {value.shape[1]} × {value.shape[2]} pixels, "
+        f"the tile has {size.rows} × {size.cols}{with_halo}"
     )
 
 
