@@ -129,7 +129,7 @@ CALLS = [
     lambda: np.bincount(lab8.ravel()),
     lambda: np.bincount(u1.ravel(), minlength=300),
     lambda: np.bincount(lab.ravel(), weights=f8.ravel()),
-    lambda: np.count_nonzero(b),
+    lambda: int(np.count_nonzero(b)),
     lambda: np.count_nonzero(b, axis=0),
     # Places.
     lambda: u2.argmax(),
