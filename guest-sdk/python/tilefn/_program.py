@@ -112,7 +112,7 @@ def failure(e: BaseException, program: Program) -> str:
         own = own[:3]
     if isinstance(e, TileFunctionError) and not own:
         return text
-    return "\n".join([text, *traceback.StackSummary.from_list(own).format()]).rstrip()
+    return (text + "\n" + "".join(traceback.StackSummary.from_list(own).format())).rstrip()
 
 
 def _message(e: BaseException) -> str:

@@ -72,7 +72,14 @@ def _show_warning(message: Any, category: Any, filename: str, lineno: int, file:
 
 
 def _send(kind: str, text: str) -> bytes:
+    _flush()
     return _host.call(kind.encode() + text.encode("utf-8", "replace"))
+
+
+def _flush() -> None:
+    # What was printed would be lost with the instance.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
 
 
 def load() -> None:
@@ -137,4 +144,5 @@ def _answer(name: str, work: Callable[[Any], tuple[list[Any], bytes]]) -> None:
     except BaseException as e:
         _send("E", _program.failure(e, program))
         return
+    _flush()
     _host.call(b"O" + struct.pack("<I", address))

@@ -350,7 +350,7 @@ def _with_nodata(outputs: list[Output], nodata: Any, wrong: Any) -> list[Output]
 def _nodata(output: Output, value: Any, wrong: Any) -> Any:
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value in (math.inf, -math.inf):
         raise wrong(f"nodata is {value!r}, which is no number")
     if "int" in output.dtype:
         bits = int(output.dtype.rpartition("int")[2])
