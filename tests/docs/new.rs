@@ -59,8 +59,8 @@ fn makes_a_python_function_whose_test_passes() {
     job::load(folder.join("job.toml").to_str().unwrap(), &[]).unwrap();
     // Without pytest, which not every machine has.
     let test = "import test_burn_ratio; test_burn_ratio.test_invalid_where_a_band_is()";
-    let python =
-        Command::new("python3").args(["-c", test]).env("PYTHONPATH", sdk).current_dir(&folder).output().unwrap();
+    let python = std::env::var("TILEFN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into());
+    let python = Command::new(python).args(["-c", test]).env("PYTHONPATH", sdk).current_dir(&folder).output().unwrap();
     assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
 }
 

@@ -69,6 +69,7 @@ CALLS = [
     lambda: np.nanprod(u1, axis=0),
     lambda: u2.cumsum(),
     lambda: np.cumsum(u2),
+    lambda: list(map(lambda add: add(axis=1), [u2.cumsum, u2.sum])),
     lambda: u2.cumsum(axis=1),
     lambda: np.cumsum(u2, axis=2),
     lambda: np.cumsum(u2, dtype="uint32"),

@@ -6,7 +6,7 @@ import json
 import struct
 
 import numpy as np
-from tilefn import _call, _program, _shim
+from tilefn import _call, _program, _shim, _source
 
 NUMBERS = {name: at + 1 for at, name in enumerate(
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
@@ -186,6 +186,7 @@ def forget() -> None:
     """Takes back what a program left in this process."""
     import sys
 
+    _source.NOTES.clear()
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _program.Finder)]
     for name in ("f", "helper", "package", "package.inner", "numba"):
         sys.modules.pop(name, None)

@@ -211,10 +211,9 @@ def test_packages_beside_the_program():
 
 
 def test_numba_is_a_warning():
-    with pytest.warns(UserWarning, match="numba isn't there"):
-        host = Host(
-            HEAD
-            + """
+    host = Host(
+        HEAD
+        + """
 from numba import jit, njit, prange, float32
 @njit(parallel=True)
 def loop(a):
@@ -229,6 +228,30 @@ def as_it_is(a): return a
 def f(a: "uint8") -> "uint8":
     return as_it_is(same(loop(a)))
 """
-        )
+    )
     ([(pixels, _)],), _ = host.process("f", [[(np.zeros((1, 2), "u1"), [None])]], outputs=[("f", 1)])
     np.testing.assert_array_equal(pixels, [[[1, 1]]])
+    host.describe()
+    assert warnings(host) == ["numba isn't there: functions with @jit run as plain Python, which is much slower"]
+
+
+def warnings(host):
+    return [text.decode() for kind, text in host.told if kind == "W"]
+
+
+def test_modules_that_add_in_32_bits_are_a_warning():
+    host = Host(
+        HEAD
+        + """
+@tile_function
+def f(a: "uint8") -> "uint8":
+    import pandas as pd
+    from scipy import ndimage, stats
+    import scipy.stats.mstats
+    return a
+"""
+    )
+    host.describe()
+    text = 'adds integers of less than 64 bits in 32 bits here: give it floats, or .astype("int64")'
+    modules = [(6, "pandas"), (7, "scipy.stats"), (8, "scipy.stats")]
+    assert warnings(host) == [f"f.py:{line}: {module} {text}" for line, module in modules]

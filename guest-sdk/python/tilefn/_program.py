@@ -8,14 +8,13 @@ import linecache
 import struct
 import sys
 import traceback
-import warnings
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from . import _numba
 from ._errors import TileFunctionError
 from ._function import TileFunction
-from ._source import compiled
+from ._source import NOTES, compiled
 from ._wide import NAMES
 
 MAGIC = b"tilefn-bundle-1\n"
@@ -68,7 +67,7 @@ class Finder:
     def exec_module(self, module: ModuleType) -> None:
         path = module.__spec__.origin
         if module is _numba:
-            warnings.warn("numba isn't there: functions with @jit run as plain Python, which is much slower", stacklevel=2)
+            NOTES.append("numba isn't there: functions with @jit run as plain Python, which is much slower")
         elif path is not None:
             execute(module, path, self._files[path])
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _call, _program, _reduce, _wide
+from . import _call, _program, _reduce, _source, _wide
 from ._errors import TileFunctionError
 from ._result import Size
 
@@ -59,6 +59,7 @@ def prepare() -> None:
     # Python is quicker where it was before.
     _program.execute(ModuleType("warm"), "warm.py", WARM)
     linecache.clearcache()
+    _source.NOTES.clear()
     warnings.showwarning = _show_warning
     sys.argv = ["tilefn"]
     gc.collect()
@@ -99,6 +100,8 @@ def load() -> None:
 def describe() -> None:
     """Tells the host what the program's functions take and return."""
     if _loaded is not None:
+        for note in _source.NOTES:
+            _send("W", note)
         _send("D", json.dumps([function.signature.description() for function in _loaded[1].values()]))
 
 

@@ -143,6 +143,12 @@ def method(value: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     return called(*args, **kwargs)
 
 
+def bound(value: Any, name: str) -> Any:
+    """A method that adds, to be called later."""
+    is_array = NARROW and isinstance(value, (np.ndarray, np.generic))
+    return functools.partial(method, value, name) if is_array else getattr(value, name)
+
+
 def _makes_int32(values: Any) -> bool:
     """Whether 64-bit numpy makes int32 of these arguments: one is int32, or the type is given, or 16 bits of
     both signs meet."""
@@ -259,5 +265,5 @@ def imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any =
     return MODULES.get(module.__name__, module)
 
 
-NAMES = {"__builtins__": {**vars(builtins), "__import__": imported}, "__tilefn__": method}
+NAMES = {"__builtins__": {**vars(builtins), "__import__": imported}, "__tilefn__": method, "__tilefn_bound__": bound}
 """Names that each of the user's files starts with."""
