@@ -22,9 +22,12 @@ sdk="$PWD/guest-sdk/python"
 export PYTHONPATH="$sdk" PYTHONDONTWRITEBYTECODE=1
 
 for folder in guest-sdk/python examples/python; do
-  "$venv/bin/ruff" check --quiet --no-cache --config "$sdk/pyproject.toml" "$folder"
-  "$venv/bin/ruff" format --quiet --no-cache --check --config "$sdk/pyproject.toml" "$folder"
-  (cd "$folder" && "$python" -m pytest --quiet -p no:cacheprovider)
+  (
+    cd "$folder"
+    "$venv/bin/ruff" check --quiet --no-cache --config "$sdk/pyproject.toml" .
+    "$venv/bin/ruff" format --quiet --no-cache --check --config "$sdk/pyproject.toml" .
+    "$python" -m pytest --quiet -p no:cacheprovider
+  )
 done
 
 folder=$(mktemp -d)

@@ -49,6 +49,14 @@ def test_invalid_pixels_are_nan_and_its_mask_says_so():
     assert a.data[0, 1] == 2, "the test's own array stays"
 
 
+def test_nan_is_invalid_where_integers_are_wanted():
+    @tile_function
+    def f(a: "uint8", ctx) -> "uint8":
+        return ctx.valid("a").astype("uint8") * 10 + a
+
+    assert f(np.array([[np.nan, 2.0]]))[0, 0, 1] == 12 and f(np.array([[np.nan, 2.0]]))[0, 0, 0] < 10
+
+
 def test_invalid_integers_are_masked():
     @tile_function(nodata={"odd": 0})
     def f(a: "uint8") -> {"odd": "uint8", "copies": list["uint8"]}:

@@ -104,7 +104,7 @@ def f(scenes: list["float32"], mask: "uint8" = None, *, weights: list[float], wo
     assert (word, words, on, n) == ("ja", ["ä", ""], True, -(2**63)), (word, words, on, n)
     total = sum(weight * scene for weight, scene in zip(weights, scenes))
     assert [valid.all() for valid in ctx.valid("scenes")] == [True, False]
-    return {"total": np.ma.masked_invalid(total).astype("int64"), "copies": scenes}
+    return {"total": np.ma.masked_array(np.nan_to_num(total).astype("int64"), np.isnan(total)), "copies": scenes}
 """
     )
     scenes = [(np.array([[1, 2]], "f4"), [None]), (np.array([[10, -1]], "f4"), [-1.0])]

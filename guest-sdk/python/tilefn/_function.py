@@ -155,10 +155,12 @@ def _array(item: Input, value: Any) -> tuple[np.ndarray, np.ndarray]:
         raise TileFunctionError(
             f"input {item.name!r} has the shape {value.shape}; it is [bands, rows, cols] or [rows, cols]"
         )
-    valid = ~np.ma.getmaskarray(value)
-    array = np.array(np.ma.getdata(value), dtype=None if item.dtype == "any" else item.dtype, order="C")
+    valid, data = ~np.ma.getmaskarray(value), np.ma.getdata(value)
+    if data.dtype.kind == "f":
+        valid &= ~np.isnan(data)
+        data = np.where(valid, data, np.array(0, data.dtype))
+    array = np.array(data, dtype=None if item.dtype == "any" else item.dtype, order="C")
     if array.dtype.kind == "f":
-        valid &= ~np.isnan(array)
         array[~valid] = np.nan
     return array, valid
 
