@@ -68,7 +68,7 @@ def main() -> None:
         found = difference(*pair)
         if found == "rounding":
             rounding.append(text)
-        elif found and f"| `{text}` |" in page:
+        elif found and f"| `{text}`" in page:
             known.append(text)
         elif found:
             unknown.append(f"| `{text}` | {found} |")
