@@ -175,9 +175,10 @@ def _function(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         given = [*args, *kwargs.values()]
         if "dtype" in kwargs:
             kwargs["dtype"] = _type(kwargs["dtype"])
-        if name in ADDING or name in NAN_ADDING:
+        if (name in ADDING or name in NAN_ADDING) and (args or "a" in kwargs):
+            args = args or (kwargs.pop("a"),)
             position = 1 + ADDING[name] if name in ADDING else 1 + NAN_ADDING[name]
-            args = _adding(args[0], args, kwargs, position) if args else args
+            args = _adding(args[0], args, kwargs, position)
         elif name in TAKING:
             args = _at(args, 0 if name == "choose" else 1, _index)
         result = inner(*args, **kwargs)
