@@ -76,10 +76,10 @@ class Host:
         _shim.describe()
         return json.loads(self.last("D"))
 
-    def process(self, name, inputs, params=(), outputs=(), halo=0, place=(0, 0), grid=None, path="a.tif"):
+    def process(self, name, inputs, params=(), outputs=(), halo=0, place=(0, 0), grid=None, path="a.tif", size=None):
         """`inputs`: lists of `(array, [nodata of each band])`; `outputs`: `(name, files)`. The outcome as `outcome` says."""
         block = Block()
-        stored_inputs, rows, cols = [], None, None
+        stored_inputs, (rows, cols) = [], size or (None, None)
         for rasters in inputs:
             stored = []
             for array, nodata in rasters:

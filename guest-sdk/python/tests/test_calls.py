@@ -79,8 +79,20 @@ def test_context_of_a_call():
         x(np.zeros((1, 3)), ctx)
 
 
+def test_no_input():
+    @tile_function
+    def distance(ctx) -> "float64":
+        return np.hypot(*ctx.coordinates())
+
+    ctx = Context.for_test(1, 2, geotransform=(0.0, 6.0, 0.0, 8.0, 0.0, -8.0))
+    np.testing.assert_array_equal(distance(ctx), [[[5, 97**0.5]]])
+    with pytest.raises(TileFunctionError, match=r"distance\(\) needs the array of an input, or a context"):
+        distance()
+
+
 def test_places():
     ctx = Context.for_test(2, 3, geotransform=(500.0, 10.0, 0.0, 8000.0, 0.0, -10.0))
+    assert ctx.bounds == (500.0, 7980.0, 530.0, 8000.0)
     assert ctx.centre(0, 0) == (505.0, 7995.0)
     assert ctx.row_col_of(500.0, 8000.0) == (0, 0) and ctx.row_col_of(529.9, 7980.1) == (1, 2)
     assert ctx.row_col_of(530.0, 7990.0) is None

@@ -42,7 +42,7 @@ def test_files(source, message):
 @pytest.mark.parametrize(
     ("signature", "message"),
     [
-        ("def f(): pass", 'it needs an input: an argument such as dem: "float32" before the *'),
+        ("def f(): pass", 'it needs an input, such as dem: "float32" before the *, or the context, ctx'),
         ('def f(a) -> "uint8": pass', 'argument a needs a type, such as a: "float32"'),
         ('def f(a: "float16") -> "uint8": pass', 'argument a has the type float16, which no pixel has: write "float32", '
          '"uint16", "any", list["float32"], "float32 | None"'),

@@ -198,3 +198,10 @@ def test_warnings_go_to_the_report():
     finally:
         warnings.showwarning = before
     assert ("W", b"f.py:6: odd") in host.told
+
+
+def test_no_input():
+    host = Host(HEAD + '@tile_function\ndef f(ctx) -> "float64":\n    return ctx.coordinates()[0]\n')
+    assert host.describe()[0]["inputs"] == []
+    ([(pixels, _)],), _ = host.process("f", [], outputs=[("f", 1)], size=(2, 3))
+    np.testing.assert_array_equal(pixels, [[[505, 515, 525]] * 2])

@@ -74,8 +74,11 @@ class TileFunction:
                 shape = array.shape[1:]
                 if item.dtype == "any" and any_dtype is None:
                     any_dtype = array.dtype
+        if shape is None and context is not None:
+            halo = context.halo
+            shape = (context.window.rows + 2 * halo, context.window.cols + 2 * halo)
         if shape is None:
-            raise TileFunctionError(f"{self.signature.name}() needs the array of an input")
+            raise TileFunctionError(f"{self.signature.name}() needs the array of an input, or a context")
         size = Size(shape[0] - 2 * halo, shape[1] - 2 * halo, halo)
         if min(size[:2]) < 1:
             raise TileFunctionError(f"{shape[0]} × {shape[1]} pixels with a halo of {halo} on each side leave no tile")

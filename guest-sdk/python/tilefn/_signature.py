@@ -127,8 +127,8 @@ def read(function: FunctionType, halo: Any, nodata: Any) -> Signature:
             params.append(_param(name, annotation, argument.default, docs.get(name, ""), wrong))
         else:
             inputs.append(_input(name, annotation, argument.default, docs.get(name, ""), wrong))
-    if not inputs:
-        raise wrong('it needs an input: an argument such as dem: "float32" before the *')
+    if not inputs and context is None:  # only they say how large a tile is
+        raise wrong('it needs an input, such as dem: "float32" before the *, or the context, ctx')
     returns, reduce, outputs = _outputs(function, annotations.get("return"), docs, nodata, wrong)
     if any(output.dtype == "any" for output in outputs) and all(item.dtype != "any" for item in inputs):
         raise wrong('an output is "any", the type of the first input that is "any", but there is no such input')

@@ -2,10 +2,12 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::function;
 use super::s3;
 use super::threads::{check_threads, cores};
 use clap::Args;
 use controller::{Job, Journal, Plan};
+use job::spec::Code;
 use job::{self, Loaded, Planning, Resume, ResumeError, Run, Survey};
 use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
@@ -14,9 +16,8 @@ use std::path::{Path, PathBuf};
 use types::location::Kind;
 use worker::KEPT_MEMORY;
 
-/// Bytes of a job file and of a module that come from S3.
+/// Bytes of a job file that comes from S3.
 const MAX_JOB: u64 = 16 << 20;
-const MAX_MODULE: u64 = 1 << 30;
 
 /// Warnings of the plan that are said: lists of files may have one for each file.
 const SAID: usize = 20;
@@ -58,6 +59,12 @@ impl JobArguments {
             resume: false,
             made: true,
         }
+    }
+
+    /// With these changes of the job's keys.
+    #[must_use]
+    pub fn changed(self, set: &[String], overwrite: bool) -> Self {
+        Self { set: set.to_vec(), overwrite, ..self }
     }
 }
 
@@ -114,23 +121,12 @@ pub fn prepare(
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     check_threads(threads)?;
-    // Two things that don't need each other, and take most of the time until the first pixel.
-    let (survey, compiled) = std::thread::scope(|scope| {
-        let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
-            let module = read_module(&loaded)?;
-            compile(&loaded, module, threads)
-        });
-        let compiling =
-            compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
-        let survey = Survey::new(&loaded.spec);
-        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
-    })?;
-    let (module, sandbox, compiled) = compiled;
+    let (survey, (module, sandbox, compiled)) = survey_and_compile(&loaded, threads, arguments.made)?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
         sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
-        module: loaded.spec.function.module.to_string(),
+        module: function::shown(&loaded),
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
@@ -165,6 +161,32 @@ pub fn prepare(
         console.warn(&format!("and {more} more, which the report has"));
     }
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// Looks into the inputs, and compiles the function.
+fn survey_and_compile(
+    loaded: &Loaded,
+    threads: usize,
+    made: bool,
+) -> Result<(Survey, (Vec<u8>, Sandbox, Module)), Fatal> {
+    if let Code::Expression(text) = &loaded.spec.function.code {
+        // Its types are those of the inputs.
+        let survey = Survey::new(&loaded.spec);
+        let module = function::expression(loaded, text, &survey, made)?;
+        let compiled = compile(loaded, module, threads)?;
+        return Ok((survey, compiled));
+    }
+    // Two things that don't need each other, and take most of the time until the first pixel.
+    std::thread::scope(|scope| {
+        let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
+            let module = function::read_module(loaded)?;
+            compile(loaded, module, threads)
+        });
+        let compiling =
+            compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
+        let survey = Survey::new(&loaded.spec);
+        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+    })
 }
 
 /// The module's bytes, and what they are in a sandbox for as many tiles at a time.
@@ -228,38 +250,6 @@ pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
     Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
 }
 
-/// The module's bytes.
-fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
-    let function = &loaded.spec.function;
-    let path = &function.module;
-    match path.kind() {
-        Kind::Url { scheme: "s3" } => return checked(function, s3::read(path, MAX_MODULE)?),
-        Kind::Url { .. } => {
-            return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
-        }
-        _ => {}
-    }
-    let bytes = std::fs::read(path.as_str()).map_err(|e| {
-        let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
-        Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
-    })?;
-    checked(function, bytes)
-}
-
-/// The module's bytes, if they have the sha256 that the job wants.
-fn checked(function: &job::spec::Function, bytes: Vec<u8>) -> Result<Vec<u8>, Fatal> {
-    let path = &function.module;
-    if let Some(wanted) = &function.sha256 {
-        let found = sha256(&bytes);
-        if !wanted.eq_ignore_ascii_case(&found) {
-            return Err(Fatal::usage(format!(
-                "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
-            )));
-        }
-    }
-    Ok(bytes)
-}
-
 /// The function that the job names, or the module's only one.
 fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
     let function = &loaded.spec.function;
@@ -270,22 +260,22 @@ fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
             let names: Vec<_> = several.iter().map(|f| f.name.as_str()).collect();
             return Err(Fatal::usage(format!(
                 "function.name: {} has several functions, name one of them: {}",
-                function.module,
+                function::shown(loaded),
                 names.join(", ")
             )));
         }
     };
-    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function.module)))
+    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function::shown(loaded))))
 }
 
 fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
         sandbox::Error::Engine(_) => Fatal::infrastructure(error),
-        error => Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module)),
+        error => Fatal::usage(format!("function.module: {}: {error}", function::shown(loaded))),
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
