@@ -37,7 +37,7 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
     let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
     std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
-    let module = inspect::compile(&output)?;
+    let module = inspect::compile(&output, &[])?;
     console.result(
         &inspect::text(&output, &module),
         "built",

@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::function;
 use super::s3;
 use super::threads::{check_threads, cores};
 use clap::Args;
@@ -14,9 +15,8 @@ use std::path::{Path, PathBuf};
 use types::location::Kind;
 use worker::KEPT_MEMORY;
 
-/// Bytes of a job file and of a module that come from S3.
+/// Bytes of a job file that comes from S3.
 const MAX_JOB: u64 = 16 << 20;
-const MAX_MODULE: u64 = 1 << 30;
 
 /// Warnings of the plan that are said: lists of files may have one for each file.
 const SAID: usize = 20;
@@ -117,7 +117,7 @@ pub fn prepare(
     // Two things that don't need each other, and take most of the time until the first pixel.
     let (survey, compiled) = std::thread::scope(|scope| {
         let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
-            let module = read_module(&loaded)?;
+            let module = function::read(&loaded.spec.function)?;
             compile(&loaded, module, threads)
         });
         let compiling =
@@ -228,38 +228,6 @@ pub fn mistakes(mistakes: job::Mistakes) -> Fatal {
     Fatal { code: 2, text: mistakes.to_string(), detail: serde_json::to_value(&mistakes).ok() }
 }
 
-/// The module's bytes.
-fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
-    let function = &loaded.spec.function;
-    let path = &function.module;
-    match path.kind() {
-        Kind::Url { scheme: "s3" } => return checked(function, s3::read(path, MAX_MODULE)?),
-        Kind::Url { .. } => {
-            return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
-        }
-        _ => {}
-    }
-    let bytes = std::fs::read(path.as_str()).map_err(|e| {
-        let build = if e.kind() == std::io::ErrorKind::NotFound { "; is it built? tilefn build makes it" } else { "" };
-        Fatal::usage(format!("function.module: can't read {path}: {e}{build}"))
-    })?;
-    checked(function, bytes)
-}
-
-/// The module's bytes, if they have the sha256 that the job wants.
-fn checked(function: &job::spec::Function, bytes: Vec<u8>) -> Result<Vec<u8>, Fatal> {
-    let path = &function.module;
-    if let Some(wanted) = &function.sha256 {
-        let found = sha256(&bytes);
-        if !wanted.eq_ignore_ascii_case(&found) {
-            return Err(Fatal::usage(format!(
-                "function.sha256: {path} has sha256 {found}, the job file wants {wanted}"
-            )));
-        }
-    }
-    Ok(bytes)
-}
-
 /// The function that the job names, or the module's only one.
 fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
     let function = &loaded.spec.function;
@@ -281,7 +249,7 @@ fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
 fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
-        sandbox::Error::Engine(_) => Fatal::infrastructure(error),
+        sandbox::Error::Engine(_) | sandbox::Error::PythonRuntime(_) => Fatal::infrastructure(error),
         error => Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module)),
     }
 }

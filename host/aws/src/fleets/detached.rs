@@ -118,6 +118,8 @@ pub async fn submit(
     step.done(format_args!("module at {module_url}"));
     let mut sent = spec.clone();
     sent.function.module = module_url.into();
+    // They are in what was put there.
+    sent.function.include.clear();
     if let Some(fargate) = &mut sent.workers.fargate {
         fargate.ecs.region = Some(session.region().to_owned());
     }

@@ -156,6 +156,9 @@ impl Places {
             places.reads(survey, path, "read for grid.extent_from");
         }
         places.add(&spec.function.module, "the module");
+        for path in &spec.function.include {
+            places.add(path, "included in the function");
+        }
         let job = &draft.planning.job.path;
         if job != "-" {
             places.add(job, "the job file");
