@@ -27,7 +27,7 @@ scripts() { for script in scripts/*.sh .ci/run; do bash -n "$script"; done; }
 
 format() {
   cargo fmt --all --check
-  for manifest in examples/*/Cargo.toml host/cli/builtin/*/Cargo.toml; do cargo fmt --check --manifest-path "$manifest"; done
+  for manifest in examples/*/Cargo.toml host/cli/builtin/*/Cargo.toml host/expression/runtime/Cargo.toml; do cargo fmt --check --manifest-path "$manifest"; done
 }
 
 # Every word of every file. _typos.toml says which are right although they look wrong. The version is the hook's.

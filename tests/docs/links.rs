@@ -158,7 +158,7 @@ fn closed(mut arrows: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> 
     }
 }
 
-/// The security page names tests as evidence.
+/// Pages that name tests as evidence.
 #[test]
 fn tests_named_as_evidence_exist() {
     let mut sources = String::new();
@@ -169,11 +169,13 @@ fn tests_named_as_evidence_exist() {
             }
         });
     }
-    let page = Page::read("docs/security.md");
-    let names: Vec<_> = page.text.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
-    assert!(names.len() > 20);
-    let missing: Vec<_> = names.iter().filter(|(_, test)| !sources.contains(&format!("fn {test}("))).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    for page in ["docs/security.md", "docs/from-rios.md"] {
+        let prose = Page::read(page).prose();
+        let names: Vec<_> = prose.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
+        assert!(names.len() > 20, "{page}");
+        let missing: Vec<_> = names.iter().filter(|(_, test)| !sources.contains(&format!("fn {test}("))).collect();
+        assert!(missing.is_empty(), "{page}: {missing:?}");
+    }
 }
 
 /// The book's table of contents has every page and every decision.

@@ -82,6 +82,45 @@ fn files_on_other_grids_are_resampled() {
     }
 }
 
+/// A grid coarser than a file is read from its overviews if the job says so, and then from the one that gdalwarp takes.
+#[test]
+fn a_coarser_grid_is_read_from_overviews() {
+    let f = adding();
+    f.python(
+        "
+        write('a.tif', ramp(60, 60), gt=(500000, 43, 0, 7000000, 0, -43))
+        write('b.tif', np.random.default_rng(8).integers(1, 250, (300, 300)).astype('u1'), nodata=0)
+        plain = gdal.Open('b.tif'); gdal.GetDriverByName('GTiff').CreateCopy('plain.tif', plain); plain = None
+        ds = gdal.Open('b.tif', gdal.GA_Update); ds.BuildOverviews('NEAREST', [2, 4, 8]); ds = None
+        def expect(name, method, ovr, scale):
+            warped = gdal.Warp('', name, format='MEM', outputBounds=(500000, 7000000 - 2580, 502580, 7000000), xRes=43, yRes=43, overviewLevel=ovr,
+                               resampleAlg=method, errorThreshold=0, dstNodata=0, warpOptions=[f'XSCALE={scale}', f'YSCALE={scale}']).ReadAsArray()
+            return read('a.tif')[0] + np.where(warped > 0, warped.astype('f4'), np.nan).astype('f4')
+        different = {name: expect('b.tif', 'average', name, scale) for name, scale in [('NONE', 10 / 43), ('AUTO', 40 / 43)]}
+        assert (different['NONE'] != different['AUTO']).any()
+        for name, a in different.items(): np.save(name + '.npy', a)
+        ",
+    );
+    let how = "--overwrite --set inputs.other.resampling=average --set grid.footprint=reference";
+    for more in [
+        "",
+        "--set grid.tile=[16,16]",
+        "--workers processes:2 --set grid.tile=[16,48]",
+        "--workers processes:2 --set workers.reads=worker",
+    ] {
+        f.run(&format!("{how} --set inputs.other.overviews=auto {more}")).ok();
+        f.python("same('add.tif', np.load('AUTO.npy'))");
+    }
+    let dry = f.run(&format!("{how} --dry-run --set inputs.other.overviews=auto"));
+    assert!(dry.ok().stdout.contains("b.tif (1 band as float32, resampled: average of overview 1)"), "{}", dry.stdout);
+    for more in
+        ["", "--set inputs.other.overviews=none", "--set inputs.other.overviews=auto --set inputs.other.path=plain.tif"]
+    {
+        f.run(&format!("{how} {more}")).ok();
+        f.python("same('add.tif', np.load('NONE.npy'))");
+    }
+}
+
 /// Nearest neighbour is what a job gets that doesn't ask, with a warning; the dry run says how each file gets onto the grid.
 #[test]
 fn a_job_is_told_that_a_file_is_resampled() {
@@ -106,22 +145,6 @@ fn a_job_is_told_that_a_file_is_resampled() {
     let dry = f.run("--dry-run --overwrite --set inputs.other.path=c.tif --set inputs.other.resampling=cubic");
     let dry = dry.ok();
     assert!(dry.stdout.contains("c.tif (1 band as float32, reprojected: cubic)"), "{}", dry.stdout);
-}
-
-/// C5: a grid that is 0.9 and 1.9 pixels off is snapped to whole pixels, and its file read by nearest neighbour.
-#[test]
-fn c5_neighbouring_grids() {
-    let f = adding();
-    f.python("write('a.tif', ramp(500, 500)); write('b.tif', ramp(500, 500), gt=(500009, 10, 0, 6999981, 0, -10))");
-    f.run("--set inputs.other.resampling=nearest").ok();
-    f.python(
-        "
-        r = ramp(500, 500).astype('u2')
-        same('add.tif', (r[2:, 1:] + r[:-2, :-1]).astype('f4'))
-        mean = np.trunc(read('add.tif') / 2)
-        assert (mean.sum(), mean.min(), mean.max()) == (12263748, 0, 99)
-        ",
-    );
 }
 
 /// A grid of the job's own without bounds: edges at multiples of the resolution, the extent by the footprint.

@@ -136,3 +136,35 @@ fn a_mosaic_of_overlapping_scenes() {
     let run = f.run("--overwrite");
     assert!(run.error(2).contains("inputs.image.mosaic: one file is no mosaic"), "{}", run.stderr);
 }
+
+/// A list in which each file has a grid of its own, some a CRS of their own, and fewer may be open than there are.
+#[test]
+fn a_grid_for_each_file() {
+    let f = Folder::new();
+    f.python(
+        "
+        os.mkdir('l'); rng = np.random.default_rng(6)
+        write('like.tif', np.zeros((30, 40), 'u1'), gt=(500200, 10, 0, 6999800, 0, -10))
+        total = np.zeros((30, 40), 'u4')
+        for n in range(120):
+            a = rng.integers(1, 250, (100, 110)).astype('u1')
+            grid = dict(gt=(147.0 + n * 1e-6, 1e-4, 0, -27.118 - n * 1e-6, 0, -1e-4), epsg=4326) if n % 4 == 0 else \\
+                dict(gt=(500000 + 0.7 * n, 8 + n % 5, 0, 7000000 - 0.3 * n, 0, -8 - n % 3))
+            write(f'l/{n:03}.tif', a, nodata=0, **grid)
+            warped = gdal.Warp('', f'l/{n:03}.tif', format='MEM', dstSRS='EPSG:28355', outputBounds=(500200, 6999500, 500600, 6999800), xRes=10, yRes=10,
+                               errorThreshold=0).ReadAsArray()
+            assert (warped > 0).all(), n
+            total += warped
+        np.save('total.npy', total)
+        ",
+    );
+    f.job(
+        "mean",
+        "[inputs.images]\npaths = ['l/*.tif']\nresampling = 'nearest'\n[outputs.mean]\npath = 'mean.tif'\nnodata = 0\n\
+         [grid]\nreference = 'like.tif'\nfootprint = 'reference'\ntile = [16, 16]\n",
+    );
+    for kind in KINDS {
+        run_with(&f, 64, &format!("--overwrite {kind}")).ok();
+        f.python("same('mean.tif', (np.load('total.npy') / np.float32(120)).astype('u1'))");
+    }
+}

@@ -3,9 +3,9 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
-mod conformance;
 mod ending;
 mod examples;
+mod expressions;
 mod failures;
 mod files;
 mod grids;
@@ -20,6 +20,7 @@ mod preview;
 #[path = "../../host/raster/tests/raster/python.rs"]
 mod rasters;
 mod report;
+mod shell;
 mod stats;
 mod support;
 mod terminal;

@@ -2,39 +2,8 @@
 
 use crate::support::{Folder, assert_message};
 
-/// Python functions: `squares` writes features with a square around each place, `burned` burns a layer into the grid of `a.tif`.
+/// Sixty squares over the raster `a.tif` and beyond.
 const VECTORS: &str = "
-from osgeo import ogr
-def squares(path, places, epsg=28355, layer='fields', driver='GPKG', gt=GT):
-    crs = None
-    if epsg:
-        crs = osr.SpatialReference()
-        crs.ImportFromEPSG(epsg)
-        crs.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    ds = ogr.Open(path, 1) if os.path.exists(path) else ogr.GetDriverByName(driver).CreateDataSource(path)
-    lyr = ds.CreateLayer(layer, crs, ogr.wkbPolygon)
-    for name, kind in [('id', ogr.OFTInteger64), ('share', ogr.OFTReal), ('crop', ogr.OFTString)]:
-        lyr.CreateField(ogr.FieldDefn(name, kind))
-    for n, (col, row, size) in enumerate(places):
-        f = ogr.Feature(lyr.GetLayerDefn())
-        f['id'], f['share'], f['crop'] = n + 1, (n + 1) / 4, 'wheat' if n % 2 else 'rye'
-        corners = [(col, row), (col + size, row), (col + size, row + size), (col, row + size), (col, row)]
-        f.SetGeometry(ogr.CreateGeometryFromWkt('POLYGON((' + ','.join(f'{gt[0] + c * gt[1]} {gt[3] + r * gt[5]}' for c, r in corners) + '))'))
-        lyr.CreateFeature(f)
-
-def burned(path, layer=0, where=None, nodata=0, like='a.tif', **options):
-    like = gdal.Open(like)
-    ds = gdal.GetDriverByName('MEM').Create('', like.RasterXSize, like.RasterYSize, 1, gdal.GDT_Float64)
-    ds.SetGeoTransform(like.GetGeoTransform())
-    ds.SetProjection(like.GetProjection())
-    ds.GetRasterBand(1).Fill(nodata)
-    source = ogr.Open(path)
-    lyr = source.GetLayer(layer)
-    lyr.SetAttributeFilter(where)
-    gdal.RasterizeLayer(ds, [1], lyr, burn_values=[options.pop('burn', 1)], options=[f'{k}={v}' for k, v in options.items()])
-    values = ds.ReadAsArray()
-    return np.where(values == nodata, np.nan, values).astype('f4')
-
 import random
 random.seed(3)
 PLACES = [(random.uniform(-5, 85), random.uniform(-5, 65), random.uniform(1, 25)) for _ in range(60)]
@@ -112,91 +81,6 @@ fn words(mut so_far: Vec<String>, word: &str) -> Vec<String> {
         _ => {}
     }
     so_far
-}
-
-/// W9: each input of the same file has its own settings; no raster is among the inputs.
-#[test]
-fn the_same_file_twice() {
-    let f = Folder::new();
-    python(&f, "write('a.tif', ramp(60, 80)); squares('fields.gpkg', PLACES)");
-    f.job(
-        "add",
-        "[inputs.image]
-vector = 'fields.gpkg'
-burn_attribute = 'id'
-where = \"crop = 'wheat'\"
-[inputs.other]
-vector = 'fields.gpkg'
-burn = 100
-all_touched = true
-[grid]
-reference = 'a.tif'
-tile = [32, 16]
-[outputs.add]
-path = 'add.tif'
-",
-    );
-    f.run("").ok();
-    python(
-        &f,
-        "same('add.tif', burned('fields.gpkg', where=\"crop = 'wheat'\", ATTRIBUTE='id') + burned('fields.gpkg', burn=100, ALL_TOUCHED='TRUE'))",
-    );
-}
-
-/// C6: the mean of the ramp where a square lies.
-#[test]
-fn c6_a_square_on_the_ramp() {
-    let f = Folder::new();
-    python(&f, "write('ramp.tif', ramp()); squares('square.shp', [(11, 11, 20)], driver='ESRI Shapefile')");
-    f.job(
-        "add",
-        "[inputs.image]\npath = 'ramp.tif'\n[inputs.other]\nvector = 'square.shp'\nburn = -1\ndtype = 'int16'\n[outputs.add]\npath = 'add.tif'\n",
-    );
-    f.run("").ok();
-    f.python(
-        "
-        found = read('add.tif')[0] + 1
-        rows, cols = np.nonzero(~np.isnan(found))
-        assert len(rows) == 400 and (rows.min(), rows.max(), cols.min(), cols.max()) == (11, 30, 11, 30)
-        assert found[11:31, 11:31].sum() == 1460 and found[11:31, 11:31].mean(dtype='f8') == 3.65
-        ",
-    );
-}
-
-/// W8: a layer whose numbers surround the grid's in another CRS lies elsewhere all the same.
-#[test]
-fn another_crs() {
-    let f = Folder::new();
-    python(
-        &f,
-        "
-crs = osr.SpatialReference(); crs.ImportFromEPSG(4326)
-gt = (10.0, 0.001, 0, 50.0, 0, -0.001)
-write('a.tif', ramp(60, 80), gt=gt, epsg=4326)
-# In metres, from far west to far east of Greenwich.
-places = [(1113000, -6446300, 1), (-2000000, -2000000, 10), (2000000, 2000000, 10)]
-squares('fields.gpkg', [(1113500, -6445000, 3000), (-9e6, -9e6, 1e6), (8e6, 8e6, 1e6)], epsg=3857, gt=(0, 1, 0, 0, 0, -1))
-",
-    );
-    f.job("add", "[inputs.image]\npath = 'a.tif'\n[inputs.other]\nvector = 'fields.gpkg'\nburn = 5\n[grid]\ntile = [16, 16]\n[outputs.add]\npath = 'add.tif'\n");
-    let run = f.run("");
-    assert!(!run.ok().stderr.contains("warning"), "{}", run.stderr);
-    python(
-        &f,
-        "
-a, b = osr.SpatialReference(), osr.SpatialReference()
-a.ImportFromEPSG(3857); b.ImportFromEPSG(4326)
-for crs in (a, b): crs.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-change = osr.CoordinateTransformation(a, b)
-(west, north, _), (east, south, _) = change.TransformPoint(1113500, 6445000), change.TransformPoint(1116500, 6442000)
-col = lambda x: round((x - 10) / 0.001)
-row = lambda y: round((50 - y) / 0.001)
-expected = np.full((60, 80), np.nan, 'f4')
-expected[row(north):row(south), col(west):col(east)] = 5
-assert np.isfinite(expected).sum() > 100
-same('add.tif', ramp(60, 80) + expected)
-",
-    );
 }
 
 /// A function that takes any type gets the band's, and its name.

@@ -115,10 +115,11 @@ fn check_arguments(arguments: &[Argument], item: &ItemFn) -> Result<()> {
     if let [_, second, ..] = contexts.as_slice() {
         return Err(Error::new_spanned(&second.name, "the context is given once"));
     }
-    if !arguments.iter().any(|argument| matches!(argument.kind, Kind::Input)) {
+    // Only the inputs or the context say how large a tile is.
+    if contexts.is_empty() && !arguments.iter().any(|argument| matches!(argument.kind, Kind::Input)) {
         return Err(Error::new_spanned(
             &item.sig.ident,
-            "a tile function needs an input: an argument such as `dem: Tile<f32>`",
+            "a tile function needs an input, such as `dem: Tile<f32>`, or the context, `ctx: &Context`",
         ));
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! `tilefn build`: compiles a function's crate to a module with the Rust that is installed here.
+//! `tilefn build`: compiles a function's crate to a module with the Rust that is installed here; or an expression.
 
+use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
 use super::inspect;
@@ -22,10 +23,18 @@ pub struct Arguments {
     /// Where to put the module; default: NAME.wasm in the crate's folder
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    expression: build_expression::Arguments,
 }
 
 /// Builds the module and checks that it is one.
 pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    if let Some(module) = arguments.expression.module()? {
+        let output =
+            arguments.output.as_ref().ok_or_else(|| Fatal::usage("an expression's module needs --output FILE"))?;
+        std::fs::write(output, module).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+        return show(output, console);
+    }
     let folder = &arguments.folder;
     if !folder.join("Cargo.toml").is_file() {
         return Err(Fatal::usage(format!(
@@ -37,9 +46,14 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
     let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
     std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
-    let module = inspect::compile(&output, &[])?;
+    show(&output, console)
+}
+
+/// Checks that the file is a module, and says what it is.
+fn show(output: &Path, console: &Console) -> Result<(), Fatal> {
+    let module = inspect::compile(output, &[])?;
     console.result(
-        &inspect::text(&output, &module),
+        &inspect::text(output, &module),
         "built",
         || serde_json::json!({ "module": output, "bytes": module.size(), "sha256": module.sha256() }),
     );

@@ -2,6 +2,7 @@
 
 mod aws;
 mod build;
+mod build_expression;
 mod bundle;
 mod console;
 mod fatal;
@@ -9,12 +10,15 @@ mod inspect;
 mod log;
 #[cfg_attr(not(feature = "aws"), path = "without_s3.rs")]
 mod s3;
+mod shell;
 mod threads;
 mod worker;
 
 #[cfg(feature = "python")]
 mod python;
 
+#[cfg(feature = "gdal")]
+mod calc;
 #[cfg(feature = "gdal")]
 mod function;
 #[cfg(feature = "gdal")]
@@ -42,6 +46,8 @@ mod signals;
 #[cfg(feature = "gdal")]
 mod stats;
 #[cfg(feature = "gdal")]
+mod table_file;
+#[cfg(feature = "gdal")]
 mod worker_kinds;
 #[cfg(feature = "gdal")]
 mod zonal;
@@ -57,7 +63,7 @@ mod gc;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod place;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use console::Console;
 use fatal::Fatal;
 use rasters::RasterCommand;
@@ -103,6 +109,10 @@ enum Command {
     Aws(aws::Arguments),
     /// Work for a controller elsewhere: what a container or a cluster job runs
     Worker(worker::Arguments),
+    /// Print the script that completes tilefn's arguments in a shell
+    Completions(shell::Completions),
+    /// Write the commands' pages of the manual
+    Man(shell::Man),
 }
 
 /// Runs the program with the process's arguments, and ends the process.
@@ -142,6 +152,8 @@ fn run() -> u8 {
         Command::Python(arguments) => python::python(&arguments, &console),
         Command::Aws(arguments) => aws::aws(&arguments, &console),
         Command::Worker(arguments) => worker::worker(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments, Cli::command(), &console),
+        Command::Man(arguments) => shell::man(&arguments, Cli::command(), &console),
     };
     exit_code(result, &console)
 }

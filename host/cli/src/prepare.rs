@@ -7,6 +7,7 @@ use super::s3;
 use super::threads::{check_threads, cores};
 use clap::Args;
 use controller::{Job, Journal, Plan};
+use job::spec::Code;
 use job::{self, Loaded, Planning, Resume, ResumeError, Run, Survey};
 use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
@@ -58,6 +59,12 @@ impl JobArguments {
             resume: false,
             made: true,
         }
+    }
+
+    /// With these changes of the job's keys.
+    #[must_use]
+    pub fn changed(self, set: &[String], overwrite: bool) -> Self {
+        Self { set: set.to_vec(), overwrite, ..self }
     }
 }
 
@@ -114,23 +121,12 @@ pub fn prepare(
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     check_threads(threads)?;
-    // Two things that don't need each other, and take most of the time until the first pixel.
-    let (survey, compiled) = std::thread::scope(|scope| {
-        let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
-            let module = function::read(&loaded.spec.function)?;
-            compile(&loaded, module, threads)
-        });
-        let compiling =
-            compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
-        let survey = Survey::new(&loaded.spec);
-        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
-    })?;
-    let (module, sandbox, compiled) = compiled;
+    let (survey, (module, sandbox, compiled)) = survey_and_compile(&loaded, threads, arguments.made)?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
         sha256: sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes()),
-        module: loaded.spec.function.module.to_string(),
+        module: function::shown(&loaded),
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
@@ -165,6 +161,32 @@ pub fn prepare(
         console.warn(&format!("and {more} more, which the report has"));
     }
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// Looks into the inputs, and compiles the function.
+fn survey_and_compile(
+    loaded: &Loaded,
+    threads: usize,
+    made: bool,
+) -> Result<(Survey, (Vec<u8>, Sandbox, Module)), Fatal> {
+    if let Code::Expression(text) = &loaded.spec.function.code {
+        // Its types are those of the inputs.
+        let survey = Survey::new(&loaded.spec);
+        let module = function::expression(loaded, text, &survey, made)?;
+        let compiled = compile(loaded, module, threads)?;
+        return Ok((survey, compiled));
+    }
+    // Two things that don't need each other, and take most of the time until the first pixel.
+    std::thread::scope(|scope| {
+        let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
+            let module = function::read_module(loaded)?;
+            compile(loaded, module, threads)
+        });
+        let compiling =
+            compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
+        let survey = Survey::new(&loaded.spec);
+        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+    })
 }
 
 /// The module's bytes, and what they are in a sandbox for as many tiles at a time.
@@ -238,22 +260,22 @@ fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
             let names: Vec<_> = several.iter().map(|f| f.name.as_str()).collect();
             return Err(Fatal::usage(format!(
                 "function.name: {} has several functions, name one of them: {}",
-                function.module,
+                function::shown(loaded),
                 names.join(", ")
             )));
         }
     };
-    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function.module)))
+    module.function(&name).map_err(|e| Fatal::usage(format!("function.name: {}: {e}", function::shown(loaded))))
 }
 
 fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
         sandbox::Error::Engine(_) | sandbox::Error::PythonRuntime(_) => Fatal::infrastructure(error),
-        error => Fatal::usage(format!("function.module: {}: {error}", loaded.spec.function.module)),
+        error => Fatal::usage(format!("function.module: {}: {error}", function::shown(loaded))),
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::RunArguments;
-use super::{detach, new, preview, run, schema, stats, zonal};
+use super::{calc, detach, new, preview, run, schema, stats, zonal};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -17,6 +17,8 @@ pub enum RasterCommand {
     /// Those that look at jobs on AWS
     #[command(flatten)]
     Fleet(detach::FleetCommand),
+    /// Compute an expression such as "(nir - red) / (nir + red)" of rasters, without a job file
+    Calc(calc::Arguments),
     /// Statistics of a raster in each polygon of a vector file, as a table
     Zonal(zonal::Arguments),
     /// Draw a raster as a PNG picture
@@ -35,6 +37,7 @@ impl RasterCommand {
             Self::Run(arguments) => run::run(arguments, console),
             Self::Submit(arguments) => run::submit(arguments, console),
             Self::Fleet(command) => command.run(console),
+            Self::Calc(arguments) => calc::calc(arguments, console),
             Self::Zonal(arguments) => zonal::zonal(arguments, console),
             Self::Preview(arguments) => preview::preview(arguments, console),
             Self::Stats(arguments) => stats::stats(arguments, console),

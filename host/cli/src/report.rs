@@ -99,8 +99,19 @@ fn way(source: &PixelSource) -> String {
 fn way_of_file(way: &Way) -> String {
     match way {
         Way::Aligned(_) => String::new(),
-        Way::Resampled(how) if how.reprojects => format!(", reprojected: {}", how.method.name()),
-        Way::Resampled(how) => format!(", resampled: {}", how.method.name()),
+        Way::Resampled(how) => {
+            let verb = if how.reprojects { "reprojected" } else { "resampled" };
+            let of = how.overview.map_or_else(String::new, |level| format!(" of overview {level}"));
+            format!(", {verb}: {}{of}", how.method.name())
+        }
+    }
+}
+
+/// The overview that is read in place of a file's own pixels, from 0.
+fn overview(spec: &SourceSpec) -> Option<u32> {
+    match &spec.way {
+        Way::Aligned(_) => None,
+        Way::Resampled(how) => how.overview,
     }
 }
 
@@ -120,6 +131,7 @@ fn file_json(raster: &Raster) -> serde_json::Value {
             "bands": spec.bands.iter().map(|band| band.number).collect::<Vec<_>>(),
             "dtype": dtype,
             "resampling": resampling(spec),
+            "overview": overview(spec),
         }),
         PixelSource::Mosaic(spec) => json!({
             "paths": spec.parts.iter().map(|part| &part.path).collect::<Vec<_>>(),

@@ -25,19 +25,31 @@ pub struct SubmitArguments {
 /// Runs the job on this machine.
 pub fn run(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
-    start(arguments, console, &launchers, "run", None)
+    start(arguments, || prepare::load(&arguments.job), console, &launchers, "run", None)
+}
+
+/// Runs a job that a command has made, as if it were one of a file.
+pub fn run_made(
+    arguments: &RunArguments,
+    load: impl FnOnce() -> Result<Loaded, Fatal>,
+    console: &Console,
+) -> Result<(), Fatal> {
+    let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
+    start(arguments, load, console, &launchers, "run", None)
 }
 
 /// Runs the job with workers in other processes.
 pub fn submit(arguments: &SubmitArguments, console: &Console) -> Result<(), Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.submit).collect();
-    let start = |id: Option<&str>| start(&arguments.run, console, &launchers, "submit", id);
+    let load = || prepare::load(&arguments.run.job);
+    let start = |id: Option<&str>| start(&arguments.run, load, console, &launchers, "submit", id);
     arguments.detached.submit(&arguments.run, start, console)
 }
 
 /// Runs the job with one of these kinds of workers, under the id that it was given, if any.
 fn start(
     arguments: &RunArguments,
+    load: impl FnOnce() -> Result<Loaded, Fatal>,
     console: &Console,
     launchers: &[&Launcher],
     command: &str,
@@ -47,7 +59,7 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, || prepare::load(&arguments.job), console, launchers, command, id, started) {
+    match attempt(arguments, load, console, launchers, command, id, started) {
         Ok(Ended::Planned) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;

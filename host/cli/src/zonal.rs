@@ -1,4 +1,4 @@
-//! `tilefn zonal`: statistics of a raster in each polygon of a vector file, as a table.
+//! `tilefn zonal`: statistics of rasters in each polygon of a vector file, as a table.
 //!
 //! It is a job like any other, whose function comes with the program.
 
@@ -6,12 +6,14 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::{self, JobArguments, RunArguments, overrides};
 use super::run;
+use super::table_file::{Format, TableFile, write_csv, write_parquet};
 use clap::{Args, ValueEnum};
+use raster::Zones;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use types::Location;
+use std::path::Path;
+use types::{Column, Location, Table};
 
 /// The function's module, made of `builtin/zonal`.
 const MODULE: &[u8] = include_bytes!("../builtin/zonal.wasm");
@@ -32,21 +34,21 @@ pub struct Arguments {
     /// OGR attribute filter: only these features are zones
     #[arg(long = "where", value_name = "CONDITION")]
     filter: Option<String>,
-    /// The raster
-    #[arg(long, value_name = "FILE")]
-    values: String,
-    /// The band to take, from 1
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_535))]
-    band: u32,
+    /// A raster, or several by repeating it; with a NAME= its columns begin with that instead of the file's name
+    #[arg(long, value_name = "[NAME=]FILE", required = true)]
+    values: Vec<String>,
+    /// The bands to take of each raster, from 1
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    band: Vec<u32>,
     /// The columns of the table
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "count,mean,min,max")]
     stats: Vec<Statistic>,
     /// A zone has every pixel that it touches, not only those whose centre it covers
     #[arg(long)]
     all_touched: bool,
-    /// The table, a .csv file
-    #[arg(short, long, value_name = "FILE", value_parser = csv_path)]
-    output: PathBuf,
+    /// The table: .csv, .parquet, or .gpkg with the polygons
+    #[arg(short, long, value_name = "FILE")]
+    output: TableFile,
     /// Replace a table that exists
     #[arg(long)]
     overwrite: bool,
@@ -83,15 +85,11 @@ impl Statistic {
 
 /// Computes the table.
 pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
-    let output = &arguments.output;
-    let shown = output.display();
-    let folder = output.parent().filter(|path| *path != Path::new("")).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(Fatal::usage(format!("{shown}: the folder {} doesn't exist", folder.display())));
-    }
-    if output.exists() && !arguments.overwrite {
-        return Err(Fatal::usage(format!("{shown} exists; add --overwrite to replace it")));
-    }
+    arguments.output.check(arguments.overwrite)?;
+    let here = std::env::current_dir().map_err(Fatal::failed)?;
+    let resolved = |path: &str| Location::resolved(&here.to_string_lossy(), path).to_string();
+    let values = values(&arguments.values);
+    let names = names(&values, &arguments.band)?;
     // Controller and workers get a module from a file.
     let module = tempfile::Builder::new().prefix("tilefn-zonal-").suffix(".wasm").tempfile();
     let module = module.and_then(|mut file| file.write_all(MODULE).map(|()| file));
@@ -102,25 +100,78 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         report: None,
         dashboard: None,
     };
+    let zones = resolved(&arguments.zones);
     let load = || {
-        let here = std::env::current_dir().map_err(Fatal::failed)?;
-        let text = format!("{:#}", job(arguments, module.path(), &here));
+        let paths: Vec<_> = values.iter().map(|(_, path)| resolved(path)).collect();
+        let text = format!("{:#}", job(arguments, module.path(), &zones, &paths));
         job::load_text("zonal.json", text, &here, &overrides(&made.job)).map_err(prepare::mistakes)
     };
-    let result = run::made(&made, load, console)?.and_then(|report| report.result);
-    let table = table(&result.unwrap_or_default(), &arguments.by, &arguments.stats)
+    let result = run::made(&made, load, console)?.and_then(|report| report.result).unwrap_or_default();
+    let zones = Zones {
+        layer: layer(arguments, &zones)?,
+        path: zones,
+        filter: arguments.filter.clone(),
+        by: arguments.by.clone(),
+    };
+    let numbers = zones.numbers().map_err(Fatal::failed)?;
+    let table = rows(&result)
+        .and_then(|rows| table(&rows, numbers, &arguments.by, &names, &arguments.stats))
         .ok_or_else(|| Fatal::failed("the function's result is no table of zones"))?;
-    write(output, folder, &table).map_err(|e| Fatal::failed(format!("can't write {shown}: {e}")))?;
-    let zones = table.lines().count().saturating_sub(1);
-    console.result(&format!("wrote {shown} ({zones} zones)"), "zonal", || json!({ "path": output, "zones": zones }));
+    let output = &arguments.output;
+    output.place(|to| match output.format {
+        Format::Csv => write_csv(&table, to).map_err(|e| e.to_string()),
+        Format::Parquet => write_parquet(&table, to).map_err(|e| e.to_string()),
+        Format::GeoPackage => zones.write(&table, to).map_err(|e| e.to_string()),
+    })?;
+    let (path, count) = (&output.path, table.rows());
+    console.result(
+        &format!("wrote {} ({count} zones)", path.display()),
+        "zonal",
+        || json!({ "path": path, "zones": count }),
+    );
     Ok(())
 }
 
+/// Name, if one is given, and file of each raster.
+fn values(arguments: &[String]) -> Vec<(Option<&str>, &str)> {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    let parts = arguments.iter().map(|text| match text.split_once('=') {
+        Some((name, path)) if is_name(name) => (Some(name), path),
+        _ => (None, text.as_str()),
+    });
+    parts.collect()
+}
+
+/// What the columns of each band of each raster begin with: nothing where there is only one.
+fn names(values: &[(Option<&str>, &str)], bands: &[u32]) -> Result<Vec<String>, Fatal> {
+    let mut names = Vec::new();
+    for (name, path) in values {
+        let of_file = match name {
+            Some(name) => format!("{name}_"),
+            None if values.len() > 1 => {
+                let stem = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                format!("{}_", stem.unwrap_or_default())
+            }
+            None => String::new(),
+        };
+        for band in bands {
+            let name = if bands.len() > 1 { format!("{of_file}band{band}_") } else { of_file.clone() };
+            if names.contains(&name) {
+                let name = name.trim_end_matches('_');
+                return Err(Fatal::usage(format!(
+                    "--values: the columns of two rasters would begin with {name:?}; give one a name, as in --values NAME={path}"
+                )));
+            }
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// The job file.
-fn job(arguments: &Arguments, module: &Path, here: &Path) -> Value {
-    let resolved = |path: &str| Location::resolved(&here.to_string_lossy(), path).to_string();
+fn job(arguments: &Arguments, module: &Path, zones: &str, values: &[String]) -> Value {
     let mut zones = json!({
-        "vector": resolved(&arguments.zones),
+        "vector": zones,
         "burn_attribute": arguments.by,
         "dtype": "int64",
         "nodata": NO_ZONE,
@@ -135,56 +186,54 @@ fn job(arguments: &Arguments, module: &Path, here: &Path) -> Value {
     json!({
         "function": { "module": module },
         "params": { "median": arguments.stats.contains(&Statistic::Median) },
-        "inputs": {
-            "zones": zones,
-            "values": { "path": resolved(&arguments.values), "bands": [arguments.band] },
-        },
+        "inputs": { "zones": zones, "values": { "paths": values, "bands": arguments.band } },
     })
 }
 
-/// The wanted columns of the function's table.
-fn table(result: &Value, by: &str, stats: &[Statistic]) -> Option<String> {
-    let mut lines = result.as_str()?.lines();
-    let names: Vec<_> = lines.next()?.split(',').collect();
-    let place = |name: &str| names.iter().position(|other| *other == name);
-    let id = place("id")?;
-    let columns = stats.iter().map(|statistic| place(statistic.name())).collect::<Option<Vec<_>>>()?;
-    let mut text = head(by, stats);
-    for line in lines {
-        let fields: Vec<_> = line.split(',').collect();
-        text.push_str(fields.get(id)?);
-        for column in &columns {
-            text.push(',');
-            text.push_str(fields.get(*column)?);
+/// The name of the layer, which planning has found.
+fn layer(arguments: &Arguments, path: &str) -> Result<String, Fatal> {
+    let layers = raster::inspect_vector(path).map_err(Fatal::failed)?.layers;
+    let wanted = arguments.layer.as_deref().unwrap_or("0");
+    let by_number = wanted.parse::<usize>().ok().and_then(|number| layers.get(number));
+    let layer = by_number.or_else(|| layers.iter().find(|layer| layer.name == wanted));
+    let layer = layer.ok_or_else(|| Fatal::failed(format!("{path}: there is no layer {wanted} any more")))?;
+    Ok(layer.name.clone())
+}
+
+/// The lines of the function's table by zone: for each band all the statistics there are.
+type Rows<'a> = BTreeMap<i64, Vec<&'a str>>;
+
+fn rows(result: &Value) -> Option<Rows<'_>> {
+    let mut rows = Rows::new();
+    for line in result.as_str()?.lines().skip(1) {
+        let (zone, fields) = line.split_once(',')?;
+        rows.insert(zone.parse().ok()?, fields.split(',').collect());
+    }
+    Some(rows)
+}
+
+/// A row for every zone, with the wanted statistics; `names` has what the columns of each band begin with.
+fn table(rows: &Rows<'_>, mut zones: BTreeSet<i64>, by: &str, names: &[String], stats: &[Statistic]) -> Option<Table> {
+    zones.extend(rows.keys());
+    let all = Statistic::value_variants().len();
+    let mut columns = vec![(by.to_owned(), Column::Integers(zones.iter().copied().map(Some).collect()))];
+    for (band, name) in names.iter().enumerate() {
+        for statistic in stats {
+            let place = band * all + *statistic as usize;
+            let mut texts = zones.iter().map(|zone| rows.get(zone).map_or(Some(""), |row| row.get(place).copied()));
+            let column = if *statistic == Statistic::Count {
+                // A zone without pixels has none that are valid.
+                let count = |text: Option<&str>| text.map(|t| if t.is_empty() { Some(0) } else { t.parse().ok() });
+                Column::Integers(texts.map(count).collect::<Option<_>>()?)
+            } else if texts.clone().any(|text| text.is_none()) {
+                return None;
+            } else {
+                Column::Floats(texts.by_ref().map(|text| text.and_then(|t| t.parse().ok())).collect())
+            };
+            columns.push((format!("{name}{}", statistic.name()), column));
         }
-        text.push('\n');
     }
-    Some(text)
-}
-
-fn head(by: &str, stats: &[Statistic]) -> String {
-    let by = if by.contains([',', '"', '\n']) { format!("\"{}\"", by.replace('"', "\"\"")) } else { by.to_owned() };
-    let names = std::iter::once(by.as_str()).chain(stats.iter().map(|statistic| statistic.name()));
-    names.collect::<Vec<_>>().join(",") + "\n"
-}
-
-/// Writes the table beside its place and moves it there.
-fn write(path: &Path, folder: &Path, table: &str) -> std::io::Result<()> {
-    // The rights of any new file, from which the system takes the user's umask.
-    let rights = std::fs::Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().prefix(".tilefn-").suffix(".csv").permissions(rights).tempfile_in(folder)?;
-    file.write_all(table.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn csv_path(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    match path.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("csv") => Ok(path),
-        _ => Err("a table's name ends in .csv".into()),
-    }
+    Some(Table { columns })
 }
 
 #[cfg(test)]
@@ -193,11 +242,39 @@ mod tests {
 
     #[test]
     fn tables() {
-        let result = json!("id,count,mean\n-1,3,2.5\n10,1,\n");
+        let result = json!("id,…\n-1,3,7.5,2.5,0,2,3,2.5,0,0,,,,,\n10,1,4,4,0,4,4,,1,2,2,0,2,2,\n");
+        let names = ["a_".to_owned(), "b_".to_owned()];
         let stats = [Statistic::Mean, Statistic::Count];
-        assert_eq!(table(&result, "a,b", &stats).unwrap(), "\"a,b\",mean,count\n-1,2.5,3\n10,,1\n");
-        for wrong in [json!("id,count\n1,2\n"), json!("id,count,mean\n1,2\n"), json!(""), json!(7), Value::Null] {
-            assert_eq!(table(&wrong, "id", &stats), None, "{wrong}");
+        let table = table(&rows(&result).unwrap(), BTreeSet::from([-1, 5]), "id", &names, &stats).unwrap();
+        let expected = [
+            ("id", Column::Integers(vec![Some(-1), Some(5), Some(10)])),
+            ("a_mean", Column::Floats(vec![Some(2.5), None, Some(4.0)])),
+            ("a_count", Column::Integers(vec![Some(3), Some(0), Some(1)])),
+            ("b_mean", Column::Floats(vec![None, None, Some(2.0)])),
+            ("b_count", Column::Integers(vec![Some(0), Some(0), Some(1)])),
+        ];
+        assert_eq!(table.columns, expected.map(|(name, column)| (name.to_owned(), column)));
+        let short = json!("id\n1,2\n");
+        assert_eq!(super::table(&rows(&short).unwrap(), BTreeSet::new(), "id", &names, &stats), None);
+        for wrong in [json!("id\nx,2\n"), json!("id\n1\n"), json!(7), Value::Null] {
+            assert_eq!(rows(&wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn columns_are_told_apart() {
+        let names = |values: &[&str], bands: &[u32]| {
+            let values: Vec<_> = values.iter().map(|text| (*text).to_owned()).collect();
+            names(&super::values(&values), bands).map_err(|e| e.text)
+        };
+        assert_eq!(names(&["a.tif"], &[3]).unwrap(), [""]);
+        assert_eq!(names(&["a.tif"], &[3, 1]).unwrap(), ["band3_", "band1_"]);
+        assert_eq!(names(&["x/a.tif", "b=y/a.tif"], &[1]).unwrap(), ["a_", "b_"]);
+        assert_eq!(names(&["/vsicurl/http://x/y?a=1"], &[1]).unwrap(), [""]);
+        let same = names(&["x/a.tif", "y/a.tif"], &[1]).unwrap_err();
+        assert_eq!(
+            same,
+            "--values: the columns of two rasters would begin with \"a\"; give one a name, as in --values NAME=y/a.tif"
+        );
     }
 }

@@ -71,9 +71,22 @@ impl GeoTransform {
     }
 
     /// Map coordinates of a position in pixels; whole numbers are corners of pixels.
-    pub(crate) fn to_map(self, row: f64, col: f64) -> (f64, f64) {
+    pub fn to_map(self, row: f64, col: f64) -> (f64, f64) {
         let [x0, dx, rx, y0, ry, dy] = self.0;
         (x0 + col * dx + row * rx, y0 + col * ry + row * dy)
+    }
+
+    /// The position `(row, col)` in pixels of map coordinates; none where the transform can't be turned round.
+    pub fn to_pixel(self, x: f64, y: f64) -> Option<(f64, f64)> {
+        let [x0, dx, rx, y0, ry, dy] = self.0;
+        let (x, y) = (x - x0, y - y0);
+        let (row, col) = if rx == 0.0 && ry == 0.0 {
+            (y / dy, x / dx)
+        } else {
+            let determinant = dx * dy - rx * ry;
+            ((y * dx - x * ry) / determinant, (x * dy - y * rx) / determinant)
+        };
+        (row.is_finite() && col.is_finite()).then_some((row, col))
     }
 
     /// The upper-left corner.

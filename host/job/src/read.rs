@@ -195,7 +195,7 @@ impl Reader<'_> {
         let keys = properties(rules);
         let mut values = Vec::new();
         let mut add = |key: &str, node| values.push(Entry { key: key.to_owned(), origin: field.node.origin, node });
-        // Of `path` and `paths`, one is needed.
+        // Of two keys such as `path` and `paths`, one is needed.
         let either: Vec<_> = rules["oneOf"].as_array().into_iter().flatten().flat_map(required).collect();
         let mut given = either.iter().filter(|key| field.node.entry(key).is_some());
         let first = given.next().or(either.first());
@@ -206,7 +206,8 @@ impl Reader<'_> {
             let entry = field.node.entry(key);
             let value = match entry {
                 Some(entry) if second == Some(key) => {
-                    let message = format!("contradicts `{}`: give one file or a list of them", first.unwrap_or(key));
+                    let either = rules["x-either"].as_str().unwrap_or("give one file or a list of them");
+                    let message = format!("contradicts `{}`: {either}", first.unwrap_or(key));
                     self.wrong(&Field { path, node: &entry.node }, message);
                     continue;
                 }

@@ -16,7 +16,7 @@ use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
-pub use names::{CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, Reads, Spot};
+pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, OverviewUse, Reads, Spot};
 pub use rasters::{Absent, Burn, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput};
 pub use workers::{Ec2, Ecs, Fargate, FargateMemory, S3, Workers};
 
@@ -49,11 +49,14 @@ pub struct Spec {
 
 /// The function to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("x-either" = "give a module or an expression"))]
 pub struct Function {
-    /// The WebAssembly module or the Python program (`.py`): a path, `s3://bucket/key` or `https://…`.
-    #[schemars(schema_with = "path", example = "ndvi.wasm")]
-    pub module: Location,
+    /// What computes the pixels.
+    #[serde(flatten)]
+    pub code: Code,
+    /// What becomes of an expression's value that its output's integer type doesn't hold. Default: `saturate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cast: Option<Cast>,
     /// The function's name; needed only if the module has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
@@ -68,6 +71,27 @@ pub struct Function {
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     #[schemars(extend("x-expected" = "a SHA-256 of 64 hexadecimal digits"))]
     pub sha256: Option<String>,
+}
+
+/// What computes the pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Code {
+    /// The WebAssembly module or the Python program (`.py`): a path, `s3://bucket/key` or `https://…`.
+    #[serde(rename = "module")]
+    Module(#[schemars(schema_with = "path", example = "ndvi.wasm")] Location),
+    /// An expression, which tilefn compiles.
+    #[serde(rename = "expression")]
+    Expression(#[schemars(length(min = 1), example = "(nir - red) / (nir + red)")] String),
+}
+
+impl Function {
+    /// The module, if the function is one.
+    pub const fn module(&self) -> Option<&Location> {
+        match &self.code {
+            Code::Module(module) => Some(module),
+            Code::Expression(_) => None,
+        }
+    }
 }
 
 /// The working grid. By default its CRS, resolution and alignment are the first raster input's.

@@ -53,6 +53,8 @@ pub struct Resampled {
     pub extent: Window,
     /// Pixels of the grid for one of the file's, along the file's columns and rows: kernels are widened where it is below 1.
     pub scale: (f64, f64),
+    /// The overview that is read in place of the file's own pixels, from 0; `scale` is its pixels'.
+    pub overview: Option<u32>,
 }
 
 /// A band of a raster file: what its pixels are, which are valid, and what the others become.

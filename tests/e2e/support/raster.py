@@ -9,7 +9,7 @@ import sys
 import traceback
 
 import numpy as np
-from osgeo import gdal, osr
+from osgeo import gdal, ogr, osr
 
 gdal.UseExceptions()
 
@@ -100,6 +100,42 @@ def same(path, expected, nodata="any"):
         assert value == nodata or (value is not None and nodata is not None and np.isnan(value) and np.isnan(nodata)), (
             f"{path} has nodata {value}, not {nodata}"
         )
+
+
+def squares(path, places, epsg=28355, layer="fields", driver="GPKG", gt=GT):
+    """A layer with a square for each (col, row, size) in pixels of `gt`."""
+    crs = None
+    if epsg:
+        crs = osr.SpatialReference()
+        crs.ImportFromEPSG(epsg)
+        crs.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    ds = ogr.Open(path, 1) if os.path.exists(path) else ogr.GetDriverByName(driver).CreateDataSource(path)
+    lyr = ds.CreateLayer(layer, crs, ogr.wkbPolygon)
+    for name, kind in [("id", ogr.OFTInteger64), ("share", ogr.OFTReal), ("crop", ogr.OFTString)]:
+        lyr.CreateField(ogr.FieldDefn(name, kind))
+    for n, (col, row, size) in enumerate(places):
+        f = ogr.Feature(lyr.GetLayerDefn())
+        f["id"], f["share"], f["crop"] = n + 1, (n + 1) / 4, "wheat" if n % 2 else "rye"
+        corners = [(col, row), (col + size, row), (col + size, row + size), (col, row + size), (col, row)]
+        ring = ",".join(f"{gt[0] + c * gt[1]} {gt[3] + r * gt[5]}" for c, r in corners)
+        f.SetGeometry(ogr.CreateGeometryFromWkt(f"POLYGON(({ring}))"))
+        lyr.CreateFeature(f)
+
+
+def burned(path, layer=0, where=None, nodata=0, like="a.tif", **options):
+    """What GDAL burns of a layer into the grid of a raster, at once; NaN where there is nothing."""
+    like = gdal.Open(like)
+    ds = gdal.GetDriverByName("MEM").Create("", like.RasterXSize, like.RasterYSize, 1, gdal.GDT_Float64)
+    ds.SetGeoTransform(like.GetGeoTransform())
+    ds.SetProjection(like.GetProjection())
+    ds.GetRasterBand(1).Fill(nodata)
+    source = ogr.Open(path)
+    lyr = source.GetLayer(layer)
+    lyr.SetAttributeFilter(where)
+    burn = [options.pop("burn", 1)]
+    gdal.RasterizeLayer(ds, [1], lyr, burn_values=burn, options=[f"{k}={v}" for k, v in options.items()])
+    values = ds.ReadAsArray()
+    return np.where(values == nodata, np.nan, values).astype("f4")
 
 
 def main():

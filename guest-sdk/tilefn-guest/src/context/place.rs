@@ -1,8 +1,11 @@
 //! From pixels to coordinates and back.
 
+use alloc::vec::Vec;
+
 use num_traits::AsPrimitive;
 
 use super::Context;
+use crate::Tile;
 
 impl Context {
     /// The `(width, height)` of a pixel in units of the CRS, both positive. In a rotated grid the geotransform has the rest.
@@ -24,6 +27,49 @@ impl Context {
         let [x0, dx, rx, y0, ry, dy] = self.geotransform;
         let (row, col) = (self.grid_row(row) + 0.5, self.grid_col(col) + 0.5);
         (x0 + col * dx + row * rx, y0 + col * ry + row * dy)
+    }
+
+    /// The coordinates `(x, y)` of all pixels' centres: two tiles of one band, halo included. With them a function needs no input.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// /// Distance from the grid's origin.
+    /// #[tile_function]
+    /// fn distance(ctx: &Context) -> Tile<f64> {
+    ///     let (x, y) = ctx.coordinates();
+    ///     x.zip_valid(&y, f64::hypot)
+    /// }
+    ///
+    /// let ctx = Context::for_test(1, 2).with_geotransform([0.0, 6.0, 0.0, 8.0, 0.0, -8.0]);
+    /// assert_eq!(distance(&ctx), Tile::from_rows([[5.0, 97f64.sqrt()]]));
+    /// ```
+    pub fn coordinates(&self) -> (Tile<f64>, Tile<f64>) {
+        let (rows, cols) = (self.window.rows + 2 * self.halo, self.window.cols + 2 * self.halo);
+        let pixels = || (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col)));
+        let (x, y): (Vec<_>, Vec<_>) = pixels().map(|(row, col)| self.centre(row, col)).unzip();
+        let tile = |values| Tile::from_vec([1, rows, cols], values).with_halo(self.halo);
+        (tile(x), tile(y))
+    }
+
+    /// The map coordinates `(x_min, y_min, x_max, y_max)` of the tile's outer edges, without the halo. Only meaningful in a grid
+    /// that isn't rotated.
+    ///
+    /// ```
+    /// use tilefn_guest::prelude::*;
+    ///
+    /// let ctx = Context::for_test(2, 3).with_geotransform([500.0, 10.0, 0.0, 8000.0, 0.0, -10.0]);
+    /// assert_eq!(ctx.with_halo(1).bounds(), (500.0, 7980.0, 530.0, 8000.0));
+    /// ```
+    pub fn bounds(&self) -> (f64, f64, f64, f64) {
+        let [x0, dx, _, y0, _, dy] = self.geotransform;
+        let side = |origin: f64, step: f64, start: usize, len: usize| {
+            let (a, b) = (origin + real(start) * step, origin + real(start + len) * step);
+            (a.min(b), a.max(b))
+        };
+        let (x_min, x_max) = side(x0, dx, self.window.col, self.window.cols);
+        let (y_min, y_max) = side(y0, dy, self.window.row, self.window.rows);
+        (x_min, y_min, x_max, y_max)
     }
 
     /// The `(row, col)` of the pixel that contains the point; none when it is outside the tile and its halo.

@@ -68,6 +68,26 @@ proptest! {
 }
 
 #[test]
+fn coordinates_are_the_centres_of_all_pixels() {
+    for ctx in tiles([100.0, 10.0, 1.0, 50.0, 0.5, -10.0], 2) {
+        let (x, y) = ctx.coordinates();
+        let (rows, cols) = (ctx.window().rows + 4, ctx.window().cols + 4);
+        assert_eq!((x.shape(), y.shape(), x.halo(), y.halo()), ([1, rows, cols], [1, rows, cols], 2, 2));
+        for (row, col) in [(0, 0), (3, 1), (rows - 1, cols - 1)] {
+            assert_eq!((x.get(0, row, col), y.get(0, row, col)), {
+                let (x, y) = ctx.centre(row, col);
+                (Some(x), Some(y))
+            });
+        }
+    }
+    // Neighbours meet, and together they are the grid.
+    let all = tiles([100.0, 10.0, 0.0, 50.0, 0.0, -10.0], 2);
+    assert_eq!((all[0].bounds().2, all[0].bounds().1), (all[1].bounds().0, all[6].bounds().3));
+    assert_eq!((all[0].bounds().0, all[0].bounds().3), (100.0, 50.0));
+    assert_eq!((all[all.len() - 1].bounds().2, all[all.len() - 1].bounds().1), (700.0, -350.0));
+}
+
+#[test]
 fn a_point_outside_is_in_no_pixel() {
     let ctx = Context::for_test(2, 3).with_geotransform([100.0, 10.0, 0.0, 50.0, 0.0, -10.0]);
     let just_below = |v: f64| v - v * f64::EPSILON;

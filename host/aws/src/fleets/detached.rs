@@ -13,7 +13,7 @@ use super::{backoff, tags};
 use crate::error::{AwsError, Cause};
 use crate::session::Session;
 use job::Spec;
-use job::spec::Workers;
+use job::spec::{Code, Workers};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -117,8 +117,10 @@ pub async fn submit(
     let module_url = store.put_module(module).await?;
     step.done(format_args!("module at {module_url}"));
     let mut sent = spec.clone();
-    sent.function.module = module_url.into();
-    // They are in what was put there.
+    // An expression has become a module here.
+    sent.function.code = Code::Module(module_url.into());
+    sent.function.cast = None;
+    // These are in what was put there.
     sent.function.include.clear();
     if let Some(fargate) = &mut sent.workers.fargate {
         fargate.ecs.region = Some(session.region().to_owned());

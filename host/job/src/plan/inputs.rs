@@ -4,7 +4,7 @@ use super::bands;
 use super::crs::give_crs;
 use super::draft::Draft;
 use super::vectors::{self, Layer};
-use crate::spec::{Input, RasterInput};
+use crate::spec::{Input, OverviewUse, RasterInput};
 use indexmap::IndexMap;
 use raster::{Info, crs_from_user};
 use sandbox::InputInfo;
@@ -23,6 +23,8 @@ pub struct Opened {
     pub crs: Option<String>,
     /// How the job wants files on another grid to be resampled.
     pub resampling: Option<Resampling>,
+    /// Whether a coarser grid is read from the files' overviews.
+    pub overviews: OverviewUse,
     /// Whether its files are one raster, and which of them counts where they overlap.
     pub mosaic: Option<MosaicRule>,
 }
@@ -68,11 +70,11 @@ pub fn open(draft: &mut Draft<'_>) -> Vec<Opened> {
                 Vec::new()
             }
         };
-        let (crs, resampling, mosaic) = match given.get(&wanted.name) {
-            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling, input.mosaic),
-            _ => (None, None, None),
+        let (crs, resampling, overviews, mosaic) = match given.get(&wanted.name) {
+            Some(Input::Raster(input)) => (input.crs.clone(), input.resampling, input.overviews, input.mosaic),
+            _ => (None, None, OverviewUse::None, None),
         };
-        opened.push(Opened { name: wanted.name.clone(), files, vector, crs, resampling, mosaic });
+        opened.push(Opened { name: wanted.name.clone(), files, vector, crs, resampling, overviews, mosaic });
     }
     draft.warnings.extend(said(&opened));
     opened

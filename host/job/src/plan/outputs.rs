@@ -85,6 +85,10 @@ pub fn plan(draft: &mut Draft<'_>, inputs: &[Opened], placed: Georeference<'_>) 
         let key = format!("outputs.{}", wanted.name);
         let dtype = wanted.dtype.or_else(|| first_any(description, inputs)).unwrap_or(DType::Float32);
         let output = given.get(&wanted.name);
+        if let Some(other) = output.and_then(|output| output.dtype).filter(|other| *other != dtype) {
+            let message = format!("the function makes {}, not {}", dtype.name(), other.name());
+            draft.wrong(format!("{key}.dtype"), message).hint("leave it out: it is for expressions");
+        }
         let nodata = output.and_then(|output| {
             let nodata = nodata_of(output, wanted, dtype);
             if nodata.is_none() && !dtype.is_float() && marks_nodata && output.nodata.is_none() {

@@ -155,9 +155,11 @@ impl Places {
         for path in spec.grid.extent_from.iter().flatten() {
             places.reads(survey, path, "read for grid.extent_from");
         }
-        places.add(&spec.function.module, "the module");
         for path in &spec.function.include {
             places.add(path, "included in the function");
+        }
+        if let Some(module) = spec.function.module() {
+            places.add(module, "the module");
         }
         let job = &draft.planning.job.path;
         if job != "-" {

@@ -4,7 +4,7 @@ use super::advice::{Warp, edit};
 use super::draft::Draft;
 use super::inputs::Opened;
 use grid::{Bounds, Crs, GeoTransform, Grid, Mismatch, Placement};
-use raster::{self, Georeferencing, Info, Overlay, crs_argument, crs_name, same_crs};
+use raster::{self, Georeferencing, Info, Overlay, Overlays, crs_argument, crs_name, same_crs};
 
 /// How a file lies on the reference's pixels.
 pub enum Lie {
@@ -19,6 +19,8 @@ pub struct Reference {
     /// What to call it in messages.
     pub name: String,
     pub grid: Grid,
+    /// What is known of the CRS of files on the grid.
+    overlays: Overlays,
     /// The input that it is a file of.
     pub input: Option<String>,
     /// Whether it is a file, not the job's own grid.
@@ -82,7 +84,10 @@ pub fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> 
     // If the job has a grid of its own, the file gives at most the CRS or the resolution.
     let named = match named {
         Some((name, info, input)) => match upright(&name, &info, spec.tolerance) {
-            Ok(grid) => Some(Reference { name, grid, input, is_file: true, is_endless: false }),
+            Ok(grid) => {
+                let overlays = Overlays::new(&grid);
+                Some(Reference { name, grid, overlays, input, is_file: true, is_endless: false })
+            }
             Err(_) if own => None,
             Err(problem) => {
                 problem.add(draft, input.map_or("grid.reference".into(), |i| format!("inputs.{i}")).as_str());
@@ -125,9 +130,11 @@ pub fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> 
                 rounded(y)
             ))
         });
-        draft
-            .wrong("grid.crs", "a grid in another CRS than the inputs' needs a resolution, too")
-            .hint(size.unwrap_or_else(|| "add resolution = [x, y]".into()));
+        let why = match named {
+            Some(_) => "a grid in another CRS than the inputs' needs a resolution, too",
+            None => "without a raster input a grid needs a resolution, too",
+        };
+        draft.wrong("grid.crs", why).hint(size.unwrap_or_else(|| "add resolution = [x, y]".into()));
         return None;
     };
     let name = "the [grid] of the job file".into();
@@ -142,7 +149,10 @@ pub fn reference(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Reference> 
             .map_err(|e| ("grid.resolution", e)),
     };
     match made {
-        Ok(grid) => Some(Reference { name, grid, input: None, is_file: false, is_endless }),
+        Ok(grid) => {
+            let overlays = Overlays::new(&grid);
+            Some(Reference { name, grid, overlays, input: None, is_file: false, is_endless })
+        }
         Err((key, error)) => {
             draft.wrong(key, error.to_string());
             None
@@ -176,7 +186,7 @@ impl Reference {
         if info.georeferencing == Georeferencing::Points {
             return Err(Problem { message: format!("{path} {POINTS}"), hint: Some(self.warp(file).advice()) });
         }
-        let mismatch = match grid::relate(&self.grid, &info.grid, tolerance, same_crs) {
+        let mismatch = match grid::relate(&self.grid, &info.grid, tolerance, |_, crs| self.overlays.same_crs(crs)) {
             Ok(placement) => return Ok(Lie::Aligned(placement)),
             Err(mismatch) => mismatch,
         };
@@ -191,7 +201,7 @@ impl Reference {
         if !can_be_resampled || !placed(&info.grid) || !placed(&self.grid) {
             return Err(self.problem(file, &mismatch));
         }
-        let overlay = Overlay::new(&info.grid, &self.grid).map_err(|reason| Problem {
+        let overlay = self.overlays.of(&info.grid).map_err(|reason| Problem {
             message: format!(
                 "{path} can't be brought from {} to {}, that of {}: {reason}",
                 crs_name(&info.grid.crs),
@@ -202,6 +212,11 @@ impl Reference {
         })?;
         let crs = file.input.and_then(|input| input.crs.as_ref()).map(|_| info.grid.crs.clone());
         Ok(Lie::Resampled(Box::new(overlay), crs))
+    }
+
+    /// How pixels that lie so, a file's or its overview's, lie on these.
+    pub fn overlay(&self, grid: &Grid) -> Result<Overlay, String> {
+        self.overlays.of(grid)
     }
 
     /// The message names both files and both grids.

@@ -8,6 +8,9 @@ use types::location::is_remote;
 
 /// Files on other machines that are looked into at the same time: most of the time is waiting.
 const AT_ONCE: usize = 16;
+/// Files of this machine for which a further thread pays: it loads PROJ's database of CRSs again, which takes as long as some dozens
+/// of files.
+const WORTH_A_THREAD: usize = 100;
 
 /// The files of the job's inputs, each looked into once.
 #[derive(Debug)]
@@ -23,11 +26,11 @@ impl Survey {
             Input::Raster(input) => input.files.as_slice(),
             Input::Vector(_) => &[],
         });
-        // Local files are looked into by one thread: each further thread would load PROJ's database of CRSs again,
-        // which takes longer than everything else.
         let paths: BTreeSet<_> = paths.collect();
         let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(path));
-        let found = inspect(&local).into_iter().chain(in_threads(&remote, inspect)).collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let local = spread(&local, cores.min(local.len() / WORTH_A_THREAD), inspect);
+        let found = local.into_iter().chain(in_threads(&remote, inspect)).collect();
         let vectors = spec.inputs.values().filter_map(|input| match input {
             Input::Raster(_) => None,
             Input::Vector(input) => Some(input.vector.to_string()),
@@ -77,7 +80,15 @@ fn inspect(paths: &[&Location]) -> Vec<(String, Result<Info, raster::Error>)> {
 
 /// Looks at files on other machines, several at the same time. The answers are in the order of `items`.
 pub fn in_threads<T: Sync, R: Send>(items: &[T], look: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
-    let share = items.len().div_ceil(AT_ONCE).max(1);
+    spread(items, AT_ONCE, look)
+}
+
+/// Looks at items with so many threads; with one, here.
+fn spread<T: Sync, R: Send>(items: &[T], threads: usize, look: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    if threads <= 1 {
+        return look(items);
+    }
+    let share = items.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
         let look = &look;
         let begin = |chunk| std::thread::Builder::new().spawn_scoped(scope, move || look(chunk)).map_err(|_| chunk);

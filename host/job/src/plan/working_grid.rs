@@ -3,10 +3,10 @@
 use super::draft::Draft;
 use super::inputs::{Opened, OpenedFile};
 use super::reference::{Candidate, Lie, Problem, Reference, outline, reference};
-use crate::spec;
+use crate::spec::{self, OverviewUse};
 use grid::{Bounds, Grid, Offset, Placement, Window};
 use raster::{self, Georeferencing, Resampled, Way, crs_name};
-use types::{Footprint, Resampling};
+use types::Footprint;
 
 /// The working grid and how each file gets onto it: for each input, for each of its files.
 pub struct Placed {
@@ -77,11 +77,21 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
     match window(spec, &reference, &extents) {
         Ok(window) => {
             let grid = reference.grid.crop(&window);
-            let ways = inputs.iter().zip(laid).map(|(input, files)| {
-                let method = input.resampling.unwrap_or_default();
-                files.into_iter().map(|file| file.way(method, &grid, &window)).collect()
-            });
-            Some(Placed { ways: ways.collect(), grid })
+            let mut ways = Vec::new();
+            for (input, files) in inputs.iter().zip(laid) {
+                let mut of_input = Vec::new();
+                for file in files {
+                    match file.way(input, &reference, &grid, &window) {
+                        Ok(way) => of_input.push(way),
+                        Err(error) => {
+                            draft.wrong(format!("inputs.{}.overviews", input.name), error);
+                            return None;
+                        }
+                    }
+                }
+                ways.push(of_input);
+            }
+            Some(Placed { ways, grid })
         }
         Err((key, problem)) => {
             problem.add(draft, key);
@@ -102,6 +112,11 @@ fn window(spec: &spec::Grid, reference: &Reference, rasters: &[Vec<&Laid>]) -> R
         let message = "a grid with its own CRS and resolution has no extent of its own".into();
         let hint = Some("add bounds = [xmin, ymin, xmax, ymax], or take footprint = \"intersection\"".into());
         return Err(("grid.footprint", Problem { message, hint }));
+    }
+    if rasters.is_empty() && reference.is_endless {
+        let message = "nothing says what the working grid's extent is: there is no raster input".into();
+        let hint = Some("add bounds = [xmin, ymin, xmax, ymax], or extent_from = [files]".into());
+        return Err(("grid", Problem { message, hint }));
     }
     let drawn: Vec<_> = rasters.iter().filter_map(|files| extent(files)).collect();
     let whole;
@@ -162,8 +177,8 @@ impl Laid {
     }
 
     /// How the file gets onto the working grid, which is this window of the reference's pixels.
-    fn way(self, method: Resampling, grid: &Grid, window: &Window) -> Way {
-        match self.lie {
+    fn way(self, input: &Opened, reference: &Reference, grid: &Grid, window: &Window) -> Result<Way, String> {
+        Ok(match self.lie {
             Lie::Aligned(placement) => {
                 let Offset { row, col } = placement.offset;
                 let offset = Offset { row: row - window.row, col: col - window.col };
@@ -172,8 +187,18 @@ impl Laid {
             Lie::Resampled(overlay, crs) => {
                 let extent = self.extent.unwrap_or(*window);
                 let shared = extent.intersection(window).unwrap_or(*window);
+                let overview = match input.overviews {
+                    OverviewUse::None => None,
+                    OverviewUse::Auto => raster::overview(&self.path, crs.as_ref(), grid, overlay.reprojects())
+                        .map_err(|error| error.to_string())?,
+                };
+                let overlay = match &overview {
+                    None => overlay,
+                    Some(overview) => Box::new(reference.overlay(&overview.grid)?),
+                };
                 Way::Resampled(Box::new(Resampled {
-                    method,
+                    method: input.resampling.unwrap_or_default(),
+                    overview: overview.map(|overview| overview.level),
                     grid: grid.clone(),
                     reprojects: overlay.reprojects(),
                     crs,
@@ -181,7 +206,7 @@ impl Laid {
                     scale: overlay.scale(&shared).unwrap_or((1.0, 1.0)),
                 }))
             }
-        }
+        })
     }
 }
 

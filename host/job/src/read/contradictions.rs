@@ -4,7 +4,8 @@ use super::formats::is_tag;
 use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    Ec2, Fargate, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec, VectorInput, Workers,
+    Code, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput, Spec,
+    VectorInput, Workers,
 };
 use crate::tree::{Data, Node, item, join};
 use crate::units::Nodata;
@@ -24,6 +25,7 @@ impl Reader<'_> {
         for (name, output) in &mut spec.outputs {
             self.output(&join("outputs", name), output);
         }
+        self.function(&spec.function);
         self.same_file_twice(spec);
         self.grid(&spec.grid);
         self.workers(&spec.workers);
@@ -47,6 +49,20 @@ impl Reader<'_> {
     fn is_wrong(&self, section: &str, key: &str) -> bool {
         let path = join(section, key);
         self.mistakes.iter().any(|mistake| mistake.key == path)
+    }
+
+    fn function(&mut self, function: &Function) {
+        let (keys, why): (&[_], _) = match function.code {
+            Code::Module(_) => (&["cast"], "only for an expression: a module converts its pixels itself"),
+            Code::Expression(_) => {
+                (&["name", "include", "sha256"], "only for a module, and the function is an expression")
+            }
+        };
+        for key in keys {
+            if self.has("function", key) {
+                self.refuse("function", key, why);
+            }
+        }
     }
 
     fn raster(&mut self, section: &str, input: &RasterInput) {

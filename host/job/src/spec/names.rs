@@ -12,6 +12,22 @@ types::names! {
         None = "none",
     }
 
+    /// What becomes of an expression's value that its output's integer type doesn't hold.
+    pub enum Cast {
+        /// It is rounded, and becomes the nearest number that the type has.
+        Saturate = "saturate",
+        /// It fails the job.
+        Strict = "strict",
+    }
+
+    /// Which pixels of a file with overviews are resampled onto a coarser grid.
+    pub enum OverviewUse {
+        /// The file's own.
+        None = "none",
+        /// Those of the overview that gdalwarp takes (`-ovr AUTO`): the coarsest that isn't coarser than the grid.
+        Auto = "auto",
+    }
+
     /// How overviews are made: gdaladdo's methods.
     pub enum OverviewResampling {
         /// Nearest neighbour.

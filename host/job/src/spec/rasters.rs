@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use types::{DType, Location, MosaicRule, Resampling};
 
-use super::names::{MaskUse, OverviewResampling};
+use super::names::{MaskUse, OverviewResampling, OverviewUse};
 use super::texts::{DataType, crs, metadata, path, paths};
 use crate::units::Nodata;
 
@@ -82,6 +82,9 @@ pub struct RasterInput {
     /// a warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resampling: Option<Resampling>,
+    /// Which pixels of a file with overviews are resampled onto a coarser grid: its own, or those of the overview that gdalwarp takes.
+    #[serde(default)]
+    pub overviews: OverviewUse,
     /// The files of `paths` are overlapping scenes of one raster, not a list: which value a pixel has where several have a valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mosaic: Option<MosaicRule>,
@@ -196,6 +199,10 @@ pub struct Output {
     #[schemars(inner(regex(pattern = "^[^=]+=")), example = ["COMPRESS=ZSTD"])]
     #[schemars(extend("x-expected" = "a list of creation options", "x-item" = "an option as NAME=VALUE"))]
     pub options: Option<Vec<String>>,
+    /// The element type of an expression's output. Default: the expression's. A module's own type can't be changed.
+    #[serde(default, with = "types::dtype_name::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DataType>")]
+    pub dtype: Option<DType>,
     /// The file's nodata value; `"none"` for a file without. Default: the function's own, else NaN for floats, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodata: Option<OutputNodata>,

@@ -192,7 +192,8 @@ fn the_page_s_mistakes_are_real() {
 fn the_fixture_has_every_key() {
     let (keys, _) = schema_keys();
     let more = format!("{LEAST}[grid]\nreference = 'x.tif'\nextent_from = ['y.tif']\n");
-    let written = [FULL, &more].map(|text| {
+    let expression = "[function]\nexpression = 'a'\ncast = 'strict'\n";
+    let written = [FULL, &more, expression].map(|text| {
         let loaded = toml(text).unwrap();
         let mut found = BTreeSet::new();
         written_keys(&loaded.tree, "", &mut found);

@@ -15,7 +15,16 @@ fn defaults() {
         format!("{LEAST}[inputs.a]\npath = 'a.tif'\n[inputs.v]\nvector = 'v.gpkg'\n[outputs.b]\npath = 'b.tif'\n");
     let loaded = toml(&text).unwrap();
     let spec = &loaded.spec;
-    assert_eq!(spec.function, Function { module: "/jobs/m.wasm".into(), name: None, sha256: None });
+    assert_eq!(
+        spec.function,
+        Function {
+            code: Code::Module("/jobs/m.wasm".into()),
+            cast: None,
+            name: None,
+            include: Vec::new(),
+            sha256: None
+        }
+    );
     assert!(spec.params.is_empty());
     let Input::Raster(a) = &spec.inputs["a"] else { panic!() };
     assert_eq!(a.files, Files::One("/jobs/a.tif".into()));

@@ -4,7 +4,7 @@ use crate::support::{folder, path, python, source_spec, values};
 use grid::{Crs, GeoTransform, Grid, Tiling, Window};
 use std::path::Path;
 use tilefn_abi::DType;
-use tilefn_raster::{Info, Overlay, Resampled, Source, SourceSpec, Way, crs_from_user, inspect};
+use tilefn_raster::{Info, Overlay, Resampled, Source, SourceSpec, Way, crs_from_user, inspect, overview};
 use types::{Edge, Resampling};
 
 /// A file, and the grid that it is brought onto.
@@ -37,6 +37,12 @@ def warp(n, epsg, bounds, pixel, method, scale):
         valid = ~np.isnan(a) if np.isnan(nodata) else a != nodata
     a.tofile(f'{n}.bin'); (valid * np.uint8(255)).tofile(f'{n}.valid')
 
+plain_make = make
+def make(path, *args, overviews=(), **more):
+    plain_make(path, *args, **more)
+    if overviews:
+        ds = gdal.Open(path, gdal.GA_Update); ds.BuildOverviews('AVERAGE', list(overviews)); ds = None
+
 def noise(bands, rows, cols, dtype, seed, low=1, high=250, holes=0.0, hole=0):
     r = np.random.default_rng(seed)
     a = r.uniform(low, high, (bands, rows, cols)).astype(dtype)
@@ -53,9 +59,18 @@ fn grid(case: &Case) -> Grid {
     Grid { transform: GeoTransform::north_up(x, y, dx, dy), rows, cols, crs }
 }
 
+/// The pixels that are brought onto the grid: the file's, or those of an overview, which is numbered.
+fn overlay(file: &str, info: &Info, grid: &Grid) -> (Overlay, Option<u32>) {
+    let own = Overlay::new(&info.grid, grid).unwrap();
+    match overview(file, None, grid, own.reprojects()).unwrap() {
+        None => (own, None),
+        Some(overview) => (Overlay::new(&overview.grid, grid).unwrap(), Some(overview.level)),
+    }
+}
+
 /// To read a file onto the grid, as the planner says it.
 fn spec(file: &str, info: &Info, grid: &Grid, method: Resampling) -> SourceSpec {
-    let overlay = Overlay::new(&info.grid, grid).unwrap();
+    let (overlay, overview) = overlay(file, info, grid);
     let plain = source_spec(file, info);
     let bands = plain.bands.iter().map(|band| band.marked_with_gaps(plain.dtype).0).collect();
     let way = Way::Resampled(Box::new(Resampled {
@@ -63,8 +78,9 @@ fn spec(file: &str, info: &Info, grid: &Grid, method: Resampling) -> SourceSpec 
         grid: grid.clone(),
         reprojects: overlay.reprojects(),
         crs: None,
-        extent: overlay.extent().unwrap_or(grid.window()),
+        extent: Overlay::new(&info.grid, grid).unwrap().extent().unwrap_or(grid.window()),
         scale: overlay.scale(&grid.window()).unwrap_or((1.0, 1.0)),
+        overview,
     }));
     SourceSpec { way, bands, grid_size: (grid.rows, grid.cols), ..plain }
 }
@@ -152,8 +168,8 @@ fn check_all(cases: &[Case]) {
     let mut script = WARP.to_owned();
     for (n, case) in cases.iter().enumerate() {
         let grid = grid(case);
-        let info = inspect(&path(dir.path(), &format!("{n}.tif"))).unwrap();
-        let overlay = Overlay::new(&info.grid, &grid).unwrap();
+        let file = path(dir.path(), &format!("{n}.tif"));
+        let (overlay, _) = overlay(&file, &inspect(&file).unwrap(), &grid);
         let (b, (x, y)) = (grid.bounds(), overlay.scale(&grid.window()).unwrap());
         script += &format!(
             "warp({n}, {}, ({:?}, {:?}, {:?}, {:?}), ({:?}, {:?}), '{}', ({x:?}, {y:?}))\n",
@@ -214,6 +230,36 @@ fn coarser_and_finer_pixels() {
         .flat_map(|method| {
             [(file20, fine), (holes, fine), (file20, coarse), (holes, coarse), (file20, shifted), (holes, shifted)]
                 .map(|(file, grid)| Case { file, method, grid })
+        })
+        .collect();
+    check_all(&cases);
+}
+
+/// With `-ovr AUTO`, which is gdalwarp's default: coarser than the file, than all its overviews, between two of them, and finer.
+#[test]
+fn from_overviews() {
+    let file = "noise(1, 163, 157, 'uint16', 11, 1, 60000), epsg=32633, origin=(560000, 5320000), overviews=(2, 4, 8)";
+    let holes = "noise(2, 163, 157, 'float32', 12, holes=0.15, hole=-1), nodata=-1, epsg=32633, origin=(560000, 5320000), overviews=(3, 9)";
+    let onto = |pixel: (f64, f64), size| (32633, (559_930.0, 5_320_070.0), pixel, size);
+    let grids = [
+        onto((7.0, 7.0), (150, 140)),
+        onto((20.0, 20.0), (80, 80)),
+        onto((45.0, 45.0), (40, 40)),
+        onto((130.0, 130.0), (15, 17)),
+        (32632, (1_007_300.0, 5_342_000.0), (50.0, 50.0), (40, 40)),
+    ];
+    let methods = [
+        Resampling::Nearest,
+        Resampling::Bilinear,
+        Resampling::Lanczos,
+        Resampling::Average,
+        Resampling::Mode,
+        Resampling::Max,
+    ];
+    let cases: Vec<_> = methods
+        .into_iter()
+        .flat_map(|method| {
+            grids.iter().flat_map(move |grid| [file, holes].map(|file| Case { file, method, grid: *grid }))
         })
         .collect();
     check_all(&cases);
@@ -386,4 +432,70 @@ fn extents_on_other_grids() {
     };
     assert!(!on(&spelled, &utm).reprojects());
     assert_eq!(on(&spelled, &utm).extent(), Some(utm.window()));
+}
+
+/// Whatever the file, grid, method, halo, edge and tile: a window shows what it shows in the whole grid.
+#[test]
+fn tiles_of_any_size_show_the_same() {
+    let dir = folder();
+    // Chance, but the same each time: each number is used for some choices.
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut below = |n: u32| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32 % n
+    };
+    let types = ["uint8", "int16", "uint16", "float32"];
+    let edges = [Edge::Nodata, Edge::Reflect, Edge::Nearest];
+    let cases: Vec<_> = (0..24)
+        .map(|n| {
+            let (rows, cols, pixel) = (20 + below(90), 20 + below(90), 5 + below(40));
+            let file = format!(
+                "make('{n}.tif', noise({}, {rows}, {cols}, '{}', {n}, 1, 250, holes=0.1), nodata=0, epsg=32633, origin=(560000, 5320000), pixel={pixel}, overviews={})",
+                1 + below(2),
+                types[below(4) as usize],
+                ["()", "(2, 4)"][below(2) as usize]
+            );
+            let (epsg, corner) = [(32633, (559_800.0, 5_320_200.0)), (32632, (1_007_100.0, 5_342_400.0))][below(2) as usize];
+            let size = f64::from(4 + below(60));
+            let shift = f64::from(below(1000)) / 100.0;
+            let onto = (epsg, (corner.0 + shift, corner.1 - shift), (size, size + f64::from(below(5))), (20 + below(70), 20 + below(70)));
+            let method = METHODS[below(13) as usize];
+            (file, Case { file: "", method, grid: onto }, below(12), edges[below(3) as usize], [(1 + below(40), 1 + below(40)), (7 + below(90), 3 + below(90))])
+        })
+        .collect();
+    let files: Vec<_> = cases.iter().map(|case| case.0.as_str()).collect();
+    python(dir.path(), &format!("{WARP}\n{}", files.join("\n")));
+    for (n, (made, case, halo, edge, tiles)) in cases.iter().enumerate() {
+        let grid = grid(case);
+        let file = path(dir.path(), &format!("{n}.tif"));
+        let spec = spec(&file, &inspect(&file).unwrap(), &grid, case.method);
+        let bands = spec.bands.iter().map(|band| band.marked_with_gaps(DType::Float32).0).collect();
+        let spec = SourceSpec { dtype: DType::Float32, bands, halo: *halo, edge: *edge, ..spec };
+        let mut source = Source::open(&spec).unwrap();
+        let mut read = |window: &Window| {
+            let mut out = vec![0; spec.bands.len() * window.pixels() as usize * 4];
+            source.read(*window, &mut out).unwrap();
+            values::<u32>(&out)
+        };
+        let whole = grid.window().padded(*halo).unwrap();
+        let expected = read(&whole);
+        for tile in tiles {
+            let tiling = Tiling::new(grid.rows, grid.cols, tile.0, tile.1).unwrap();
+            for index in 0..tiling.count() {
+                let window = tiling.tile(index).unwrap().window.padded(*halo).unwrap();
+                let found = read(&window);
+                for (line, pixels) in found.chunks_exact(window.cols as usize).enumerate() {
+                    let (band, row) = (line / window.rows as usize, line % window.rows as usize);
+                    let row = band * whole.rows as usize + (window.row - whole.row) as usize + row;
+                    let start = row * whole.cols as usize + (window.col - whole.col) as usize;
+                    assert!(
+                        pixels == &expected[start..start + pixels.len()],
+                        "case {n}, {:?} {made} onto {:?}, halo {halo}, {edge:?}, tiles {tile:?}: {window}, line {line}",
+                        case.method,
+                        case.grid
+                    );
+                }
+            }
+        }
+    }
 }

@@ -81,8 +81,11 @@ impl Runtime {
         match found {
             Some(folder) => Self::open(&folder).map_err(Error::PythonRuntime),
             None => {
-                let other =
-                    bases.iter().any(|base| fs::read_dir(base).is_ok_and(|mut folders| folders.next().is_some()));
+                let other = bases.iter().any(|base| {
+                    fs::read_dir(base).is_ok_and(|folders| {
+                        folders.flatten().any(|f| !f.file_name().as_encoded_bytes().starts_with(b"."))
+                    })
+                });
                 Err(Error::PythonRuntime(RuntimeError::Missing { other }))
             }
         }

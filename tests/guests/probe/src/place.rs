@@ -20,6 +20,11 @@ struct Seen {
     halo: usize,
     /// Centre of the first pixel, halo included.
     first_centre: (f64, f64),
+    /// The same of the last pixel, from the arrays of all centres, and their shape.
+    last_centre: (f64, f64),
+    centres: [usize; 3],
+    pixel_size: (f64, f64),
+    bounds: (f64, f64, f64, f64),
     /// Where the point is, if it is in the tile or its halo.
     point: Option<(usize, usize)>,
     inputs: Vec<SeenInput>,
@@ -67,6 +72,8 @@ fn context(
     let _ = margin;
     let tiles = [vec![image], others];
     let window = ctx.window();
+    let centres = ctx.coordinates();
+    let [_, rows, cols] = centres.0.shape();
     let inputs = ctx.inputs().iter().zip(&tiles).map(|(info, tiles)| SeenInput {
         name: info.name.clone(),
         paths: info.files.iter().map(|f| f.path.clone()).collect(),
@@ -88,6 +95,10 @@ fn context(
         crs: ctx.crs().into(),
         halo: ctx.halo(),
         first_centre: ctx.centre(0, 0),
+        last_centre: (centres.0[[0, rows - 1, cols - 1]], centres.1[[0, rows - 1, cols - 1]]),
+        centres: centres.0.shape(),
+        pixel_size: ctx.pixel_size(),
+        bounds: ctx.bounds(),
         point: ctx.row_col_of(x, y),
         inputs: inputs.collect(),
     }]))

@@ -1,4 +1,4 @@
-//! The function of `tilefn zonal`: statistics of a raster in each zone.
+//! The function of `tilefn zonal`: statistics of rasters in each zone.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ pub struct Zone {
     values: BTreeMap<u64, u64>,
 }
 
-/// All zones so far.
+/// All zones so far that have pixels, valid or not: in each, the values of every band of every raster.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Zones(BTreeMap<i64, Zone>);
+pub struct Zones(BTreeMap<i64, Vec<Zone>>);
 
 impl Reduce for Zones {
     fn identity() -> Self {
@@ -29,16 +29,28 @@ impl Reduce for Zones {
     }
 
     fn merge(&mut self, later: Self) {
-        Reduce::merge(&mut self.0, later.0);
+        for (id, bands) in later.0 {
+            let own = self.0.entry(id).or_insert_with(|| vec![Zone::identity(); bands.len()]);
+            own.iter_mut().zip(bands).for_each(|(own, later)| own.merge(later));
+        }
     }
 
-    /// A table, as a text that holds for many zones: a line for each, in the order of their numbers.
+    /// A table, as a text that holds for many zones: a line for each, in the order of their numbers; the columns are repeated for
+    /// each band. What there is none of is empty.
     fn finish(self) -> impl Serialize {
-        let mut table = String::from("id,count,sum,mean,stdev,min,max,median\n");
-        for (id, zone) in &self.0 {
-            let Statistics { count, sum, mean, stdev, min, max, median } = zone.statistics();
-            let median = median.map(|median| median.to_string()).unwrap_or_default();
-            table += &format!("{id},{count},{sum},{mean},{stdev},{min},{max},{median}\n");
+        let bands = self.0.first_key_value().map_or(1, |(_, bands)| bands.len());
+        let mut table = String::from("id") + &",count,sum,mean,stdev,min,max,median".repeat(bands) + "\n";
+        for (id, bands) in &self.0 {
+            table += &id.to_string();
+            for zone in bands {
+                let Statistics { count, sum, mean, stdev, min, max } = zone.statistics();
+                table += &match zone.median() {
+                    _ if count == 0 => ",0,0,,,,,".to_owned(),
+                    Some(median) => format!(",{count},{sum},{mean},{stdev},{min},{max},{median}"),
+                    None => format!(",{count},{sum},{mean},{stdev},{min},{max},"),
+                };
+            }
+            table.push('\n');
         }
         table
     }
@@ -53,7 +65,6 @@ struct Statistics {
     stdev: f64,
     min: f64,
     max: f64,
-    median: Option<f64>,
 }
 
 impl Zone {
@@ -86,7 +97,7 @@ impl Zone {
 
     fn statistics(&self) -> Statistics {
         let &Self { count, sum, mean, squares, min, max, .. } = self;
-        Statistics { count, sum, mean, stdev: (squares / count as f64).sqrt(), min, max, median: self.median() }
+        Statistics { count, sum, mean, stdev: (squares / count as f64).sqrt(), min, max }
     }
 }
 
@@ -141,28 +152,42 @@ impl Reduce for Zone {
 pub fn zonal(
     /// Each pixel's zone.
     zones: Tile<i64>,
-    /// The values, of one band.
-    values: Tile<f64>,
+    /// The values: any number of rasters, with any number of bands.
+    values: Vec<Tile<f64>>,
     /// Whether the median is wanted, which takes memory for each different value.
     #[param(default = false)]
     median: bool,
 ) -> Reduced<Zones> {
-    let mut found: BTreeMap<i64, Zone> = BTreeMap::new();
-    let mut run: (i64, Zone) = (0, Zone::identity());
-    let mut end = |(zone, part): (i64, Zone)| {
-        if part.count > 0 {
-            found.entry(zone).or_insert_with(Zone::identity).merge(part);
+    let columns: usize = values.iter().map(Tile::bands).sum();
+    let mut found: BTreeMap<i64, Vec<Zone>> = BTreeMap::new();
+    // A zone has a row even where no value is valid. Its pixels follow each other: the map is only asked where the zone changes.
+    let mut last = None;
+    for zone in zones.valid() {
+        if last.replace(zone) != Some(zone) {
+            found.entry(zone).or_insert_with(|| vec![Zone::identity(); columns]);
         }
-    };
-    // Pixels of a zone follow each other: the map is only asked where the zone changes.
-    for ((_, row, col), value) in values.valid_indexed() {
-        let Some(zone) = zones.get(0, row, col) else { continue };
-        if zone != run.0 {
-            end(std::mem::replace(&mut run, (zone, Zone::identity())));
-        }
-        run.1.add(value, median);
     }
-    end(run);
+    let mut column = 0;
+    for raster in &values {
+        let mut run: ((usize, i64), Zone) = ((column, 0), Zone::identity());
+        let mut end = |((column, zone), part): ((usize, i64), Zone)| {
+            if part.count > 0
+                && let Some(own) = found.get_mut(&zone).and_then(|bands| bands.get_mut(column))
+            {
+                own.merge(part);
+            }
+        };
+        for ((band, row, col), value) in raster.valid_indexed() {
+            let Some(zone) = zones.get(0, row, col) else { continue };
+            let place = (column + band, zone);
+            if place != run.0 {
+                end(std::mem::replace(&mut run, (place, Zone::identity())));
+            }
+            run.1.add(value, median);
+        }
+        end(run);
+        column += raster.bands();
+    }
     Reduced(Zones(found))
 }
 
@@ -182,9 +207,9 @@ mod tests {
             }
             let [mut first, second] = parts;
             first.merge(second);
-            let (found, expected) = (first.statistics(), whole.statistics());
+            let found = first.statistics();
             assert_eq!((found.count, found.sum, found.min, found.max), (6, 15.0, -1.0, 10.0));
-            assert_eq!((found.median, expected.median), (Some(1.5), Some(1.5)));
+            assert_eq!((first.median(), whole.median()), (Some(1.5), Some(1.5)));
             // The squared distances from 2.5 add up to 81.5.
             let stdev = (81.5f64 / 6.0).sqrt();
             assert!((found.mean - 2.5).abs() < 1e-12 && (found.stdev - stdev).abs() < 1e-12, "{found:?}");
@@ -193,9 +218,16 @@ mod tests {
 
     #[test]
     fn pixels_without_zone_or_value_are_left_out() {
-        let zones = Tile::from_rows([[1i64, 1, 2], [9, 2, 1]]).with_nodata(9);
-        let Reduced(Zones(found)) = zonal(zones, Tile::from_rows([[1.0, 3.0, 10.0], [99.0, f64::NAN, 5.0]]), false);
-        let found: Vec<_> = found.iter().map(|(id, zone)| (*id, zone.count, zone.sum, zone.median())).collect();
-        assert_eq!(found, [(1, 3, 9.0, None), (2, 1, 10.0, None)]);
+        let zones = Tile::from_rows([[1i64, 1, 2, 3], [9, 2, 1, 3]]).with_nodata(9);
+        let (a, b) = ([[1.0, 3.0, 10.0, f64::NAN], [99.0, f64::NAN, 5.0, f64::NAN]], [[1.0; 4], [2.0; 4]]);
+        let Reduced(Zones(found)) = zonal(zones, vec![Tile::from_rows(a), Tile::from_rows(b)], false);
+        let of = |zone: &Zone| (zone.count, zone.sum, zone.median());
+        let found: Vec<_> = found.iter().map(|(id, bands)| (*id, bands.iter().map(of).collect::<Vec<_>>())).collect();
+        let expected = [
+            (1, vec![(3, 9.0, None), (3, 4.0, None)]),
+            (2, vec![(1, 10.0, None), (2, 3.0, None)]),
+            (3, vec![(0, 0.0, None), (2, 3.0, None)]),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -56,8 +56,14 @@ pub(crate) fn without_name(reason: &str, name: &str) -> String {
 
 /// Opens a file as GDAL's flags say; the caller watches what GDAL says.
 pub(crate) fn open_as(name: &str, open_flags: GdalOpenFlags) -> Option<Dataset> {
+    open_with(name, open_flags, &[])
+}
+
+/// As [`open_as`], with options of the format's own.
+pub(crate) fn open_with(name: &str, open_flags: GdalOpenFlags, options: &[&str]) -> Option<Dataset> {
     let open = || {
-        call::on_this_thread(|| Dataset::open_ex(name, DatasetOptions { open_flags, ..DatasetOptions::default() }).ok())
+        let options = DatasetOptions { open_flags, open_options: Some(options), ..DatasetOptions::default() };
+        call::on_this_thread(|| Dataset::open_ex(name, options).ok())
     };
     if is_remote(name) {
         // To list the folder of a remote file, for files beside it, may take longer than to read the file.

@@ -42,7 +42,7 @@ impl Resampler {
             )));
         }
         let alpha = validity(dataset, spec).map_err(fail)?;
-        let warper = Warper::new(dataset, transformer, &spec.bands, alpha, how, spec.file_size);
+        let warper = Warper::new(dataset, transformer, &spec.bands, alpha, how, size(dataset));
         Ok(Self::Warped(warper.map_err(fail)?))
     }
 
@@ -65,7 +65,7 @@ impl Resampler {
         let planes = out.chunks_exact_mut(layout.band.max(1));
         match self {
             Self::Nearest(transformer) => {
-                let nearest = Nearest::new(transformer, window, spec.file_size);
+                let nearest = Nearest::new(transformer, window, size(dataset));
                 for ((index, band), plane) in spec.bands.iter().enumerate().zip(planes) {
                     let mut own = vec![0; pixels.checked_mul(band.dtype.size()).ok_or_else(too_large)?];
                     mask.fill(0);
@@ -87,6 +87,13 @@ impl Resampler {
         }
         Ok(found)
     }
+}
+
+/// Rows and columns; those of the overview if one is read.
+fn size(dataset: &Dataset) -> (u32, u32) {
+    let (cols, rows) = dataset.raster_size();
+    let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    (side(rows), side(cols))
 }
 
 /// Before GDAL 3.7, signed bytes are unsigned ones with a remark that its warper doesn't see.

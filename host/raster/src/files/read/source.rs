@@ -9,6 +9,7 @@ use crate::files::read::halo::read_with_edge;
 use crate::files::read::place::{Counted, Place, rows};
 use crate::files::read::resampled::Resampler;
 use crate::files::read::turn::turn;
+use crate::files::resample::overview;
 use crate::{Error, Found, Result, SourceBand, SourceSpec, Way};
 use gdal::Dataset;
 use grid::{Placement, Turn, Window};
@@ -41,7 +42,7 @@ impl Source {
     /// # Errors
     /// As `inspect`; [`Error::Shape`] when its size or bands aren't those of `spec`.
     pub fn open(spec: &SourceSpec) -> Result<Self> {
-        let dataset = open::open(&spec.path)?.dataset;
+        let mut dataset = open::open(&spec.path)?.dataset;
         let shape = |reason: String| Error::Shape { path: spec.path.clone(), reason };
         let (cols, rows) = dataset.raster_size();
         let size = (u32::try_from(rows).ok(), u32::try_from(cols).ok());
@@ -68,7 +69,13 @@ impl Source {
         }
         let resampler = match &spec.way {
             Way::Aligned(_) => None,
-            Way::Resampled(how) => Some(Resampler::new(&dataset, spec, how)?),
+            Way::Resampled(how) => {
+                if let Some(level) = how.overview {
+                    dataset = overview::open_level(&spec.path, level)?;
+                    overview::check_bands(&dataset, spec)?;
+                }
+                Some(Resampler::new(&dataset, spec, how)?)
+            }
         };
         Ok(Self { runs: runs(spec), spec: spec.clone(), resampler, dataset, bands })
     }

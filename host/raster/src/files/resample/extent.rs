@@ -1,10 +1,11 @@
 //! Where a file lies on another grid: its extent there, and how large its pixels are.
 
 use crate::files::gdal::call;
-use crate::files::inspect::crs::reprojects;
+use crate::files::resample::overlays::Overlays;
 use crate::files::resample::transformer::Transformer;
 use gdal::spatial_ref::SpatialRef;
-use grid::{Crs, Grid, Window};
+use grid::{Grid, Window};
+use std::rc::Rc;
 
 /// Positions between which a window of the grid is looked at, on each side.
 const STEPS: u32 = 64;
@@ -14,30 +15,46 @@ const STEPS: u32 = 64;
 pub struct Overlay {
     file: Grid,
     grid: Grid,
-    transformer: Transformer,
-    reprojects: bool,
+    /// From the file's CRS to the grid's, if they differ: between map coordinates.
+    between: Option<Rc<Transformer>>,
 }
 
 impl Overlay {
     /// # Errors
     /// When PROJ knows no way from one CRS to the other.
     pub fn new(file: &Grid, grid: &Grid) -> Result<Self, String> {
-        let reprojects = reprojects(&file.crs, &grid.crs);
-        // Two spellings of one CRS are no reason to go through PROJ.
-        let plain = |grid: &Grid| Grid { crs: Crs::default(), ..grid.clone() };
-        let transformer = if reprojects {
-            Transformer::between(file, grid)?
-        } else {
-            Transformer::between(&plain(file), &plain(grid))?
-        };
-        Ok(Self { file: file.clone(), grid: grid.clone(), transformer, reprojects })
+        Overlays::new(grid).of(file)
+    }
+
+    pub(crate) fn by(file: &Grid, grid: &Grid, between: Option<Rc<Transformer>>) -> Self {
+        Self { file: file.clone(), grid: grid.clone(), between }
+    }
+
+    /// What positions `(row, col)` in the file are in the grid; `None` for those that it can't express.
+    fn to_grid(&self, positions: &[(f64, f64)]) -> Vec<Option<(f64, f64)>> {
+        self.transfer(&self.file, &self.grid, false, positions)
+    }
+
+    /// What positions `(row, col)` in the grid are in the file.
+    fn to_file(&self, positions: &[(f64, f64)]) -> Vec<Option<(f64, f64)>> {
+        self.transfer(&self.grid, &self.file, true, positions)
+    }
+
+    fn transfer(&self, from: &Grid, to: &Grid, to_file: bool, positions: &[(f64, f64)]) -> Vec<Option<(f64, f64)>> {
+        // The transformer's rows are y, its columns x.
+        let map = positions.iter().map(|at| from.transform.to_map(at.0, at.1)).map(|(x, y)| (y, x));
+        let pixel = |(y, x)| to.transform.to_pixel(x, y);
+        let Some(between) = &self.between else { return map.map(pixel).collect() };
+        let map: Vec<_> = map.collect();
+        let there = if to_file { between.to_file(&map) } else { between.to_grid(&map) };
+        there.into_iter().map(|at| at.and_then(pixel)).collect()
     }
 
     /// The window of the grid's pixels that the file covers, its edges at the nearest pixels. `None` where the file's outline
     /// can't be drawn on the grid: it goes through a pole or the antimeridian, or beyond what the CRS can express.
     pub fn extent(&self) -> Option<Window> {
         let drawn = self.file.outline();
-        let outline: Vec<_> = self.transformer.to_grid(&drawn).into_iter().collect::<Option<_>>()?;
+        let outline: Vec<_> = self.to_grid(&drawn).into_iter().collect::<Option<_>>()?;
         if let Some(half) = self.half_turn() {
             let jumps = |pair: &[(f64, f64)]| matches!(pair, [a, b] if (a.1 - b.1).abs() >= half);
             if outline.windows(2).any(jumps) {
@@ -48,7 +65,7 @@ impl Overlay {
         let returns = |(there, back): (&(f64, f64), &Option<(f64, f64)>)| {
             back.is_some_and(|back| (there.0 - back.0).abs() < 0.5 && (there.1 - back.1).abs() < 0.5)
         };
-        if !drawn.iter().zip(&self.transformer.to_file(&outline)).all(returns) {
+        if !drawn.iter().zip(&self.to_file(&outline)).all(returns) {
             return None;
         }
         let window = Window::around(&outline).ok()?;
@@ -57,7 +74,7 @@ impl Overlay {
             window.row as f64 - 1.0..=window.row_end() as f64 + 1.0,
             window.col as f64 - 1.0..=window.col_end() as f64 + 1.0,
         );
-        let inside = self.transformer.to_grid(&lattice(&self.file.window(), STEPS));
+        let inside = self.to_grid(&lattice(&self.file.window(), STEPS));
         let within = |at: (f64, f64)| rows.contains(&at.0) && cols.contains(&at.1);
         inside.into_iter().flatten().all(within).then_some(window)
     }
@@ -68,7 +85,7 @@ impl Overlay {
         let inside = |position: Option<(f64, f64)>| {
             position.is_some_and(|(row, col)| (-0.5..=rows + 0.5).contains(&row) && (-0.5..=cols + 0.5).contains(&col))
         };
-        self.transformer.to_file(&lattice(window, STEPS)).into_iter().all(inside)
+        self.to_file(&lattice(window, STEPS)).into_iter().all(inside)
     }
 
     /// Pixels of the grid for one of the file's, along the file's columns and rows, at the middle of this window. GDAL's kernels
@@ -77,7 +94,7 @@ impl Overlay {
         let middle = |at: i64, len: u32| at as f64 + f64::from(len) / 2.0;
         let (row, col) = (middle(window.row, window.rows), middle(window.col, window.cols));
         let around = [(row, col), (row, col + 1.0), (row + 1.0, col)];
-        let [Some(at), Some(right), Some(below)] = self.transformer.to_file(&around)[..] else { return None };
+        let [Some(at), Some(right), Some(below)] = self.to_file(&around)[..] else { return None };
         // How far one of the grid's pixels reaches in the file, whichever way it is turned.
         let reach = |right: f64, below: f64| right.hypot(below);
         let (y, x) = (reach(right.0 - at.0, below.0 - at.0), reach(right.1 - at.1, below.1 - at.1));
@@ -87,14 +104,14 @@ impl Overlay {
 
     /// Whether the two CRS differ.
     pub const fn reprojects(&self) -> bool {
-        self.reprojects
+        self.between.is_some()
     }
 
     /// Width and height of the file's middle pixel, in pixels of the grid.
     pub fn pixel_size(&self) -> Option<(f64, f64)> {
         let (row, col) = (f64::from(self.file.rows) / 2.0, f64::from(self.file.cols) / 2.0);
         let around = [(row, col), (row, col + 1.0), (row + 1.0, col)];
-        let [Some(at), Some(right), Some(below)] = self.transformer.to_grid(&around)[..] else { return None };
+        let [Some(at), Some(right), Some(below)] = self.to_grid(&around)[..] else { return None };
         Some(((right.0 - at.0).hypot(right.1 - at.1), (below.0 - at.0).hypot(below.1 - at.1)))
     }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod extent;
 pub(crate) mod gather;
+pub(crate) mod overlays;
+pub(crate) mod overview;
 pub(crate) mod source_window;
 pub(crate) mod transformer;
 pub(crate) mod warp;

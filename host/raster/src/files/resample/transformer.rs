@@ -26,20 +26,21 @@ impl Drop for Transformer {
 }
 
 impl Transformer {
-    /// Between two grids. Without a CRS in one of them only the geotransforms count.
-    pub(crate) fn between(file: &Grid, grid: &Grid) -> Result<Self, String> {
+    /// Between the map coordinates of two CRS: columns are x, rows are y.
+    pub(crate) fn between(file: &Crs, grid: &Crs) -> Result<Self, String> {
         let text = |crs: &Crs| CString::new(&*crs.0).map_err(|_| "a CRS with a zero byte".to_owned());
-        let (file_crs, grid_crs) = (text(&file.crs)?, text(&grid.crs)?);
+        let (file_crs, grid_crs) = (text(file)?, text(grid)?);
+        let identity = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         let (made, messages) = call::watch(|| {
             #[expect(unsafe_code, reason = "the gdal crate has no transformer between grids")]
-            // SAFETY: both texts end with a zero, both geotransforms have six numbers, and all outlive the call, which
+            // SAFETY: both texts end with a zero, the geotransform has six numbers, and all outlive the call, which
             // copies them.
             unsafe {
                 gdal_sys::GDALCreateGenImgProjTransformer3(
                     file_crs.as_ptr(),
-                    file.transform.0.as_ptr(),
+                    identity.as_ptr(),
                     grid_crs.as_ptr(),
-                    grid.transform.0.as_ptr(),
+                    identity.as_ptr(),
                 )
             }
         });

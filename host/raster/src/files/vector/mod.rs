@@ -5,3 +5,4 @@ pub(crate) mod parts;
 pub(crate) mod rasterize;
 pub(crate) mod to_grid;
 pub(crate) mod trim;
+pub(crate) mod zones;
