@@ -51,7 +51,7 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 
 /// Checks that the file is a module, and says what it is.
 fn show(output: &Path, console: &Console) -> Result<(), Fatal> {
-    let module = inspect::compile(output)?;
+    let module = inspect::compile(output, &[])?;
     console.result(
         &inspect::text(output, &module),
         "built",

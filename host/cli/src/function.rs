@@ -1,11 +1,13 @@
-//! The module of a job's function: read from a file, or compiled from an expression.
+//! The module of a job's function: read from a file, packed from a Python program's files, or compiled from an expression.
 
+use super::bundle;
 use super::fatal::Fatal;
 use super::prepare::sha256;
 use super::s3;
 use expression::{Input, Param, Source};
 use job::spec::{Cast, Code, Files};
 use job::{Loaded, Survey};
+use std::path::{Path, PathBuf};
 use tilefn_abi::{DType, ParamKind};
 use types::Value;
 use types::location::Kind;
@@ -21,14 +23,26 @@ pub fn shown(loaded: &Loaded) -> String {
     }
 }
 
-/// The bytes of the job's module file.
+/// The bytes of the job's module file, or of its Python program with the files that it may read.
 pub fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     let function = &loaded.spec.function;
     let Some(path) = function.module() else { return Err(Fatal::failed("the function isn't a module")) };
+    let is_python = bundle::is_python(Path::new(path.as_str()));
+    if !function.include.is_empty() && !is_python {
+        return Err(Fatal::usage(format!(
+            "function.include: only a Python function can read files; {path} is a module, which gets all it needs as \
+             inputs and parameters"
+        )));
+    }
     let bytes = match path.kind() {
         Kind::Url { scheme: "s3" } => s3::read(path, MAX_MODULE)?,
         Kind::Url { .. } => {
             return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));
+        }
+        _ if is_python => {
+            let include: Vec<_> = function.include.iter().map(|path| PathBuf::from(path.as_str())).collect();
+            bundle::python(Path::new(path.as_str()), &include)
+                .map_err(|(key, text)| Fatal::usage(format!("function.{key}: {text}")))?
         }
         _ => std::fs::read(path.as_str()).map_err(|e| {
             let build =

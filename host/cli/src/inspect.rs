@@ -1,5 +1,6 @@
 //! `tilefn inspect`: what a module is and what its functions want.
 
+use super::bundle;
 use super::console::Console;
 use super::fatal::Fatal;
 use clap::Args;
@@ -11,23 +12,33 @@ use tilefn_abi::{DType, ParamKind};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The module, a .wasm file
+    /// The module, a .wasm file, or a Python program, a .py file
     module: PathBuf,
+    /// A file or folder that the Python program imports; may be given several times
+    #[arg(long, value_name = "PATH")]
+    include: Vec<PathBuf>,
 }
 
 /// Prints the module's functions.
 pub fn inspect(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
-    let module = compile(&arguments.module)?;
+    let module = compile(&arguments.module, &arguments.include)?;
     console.result(&text(&arguments.module, &module), "module", || json(&arguments.module, &module));
     Ok(())
 }
 
-/// Compiles the module at `path` with default limits.
-pub fn compile(path: &Path) -> Result<Module, Fatal> {
+/// Compiles the module at `path` with default limits, or reads a Python program with the files that it imports.
+pub fn compile(path: &Path, include: &[PathBuf]) -> Result<Module, Fatal> {
     let name = path.display();
-    let bytes = std::fs::read(path).map_err(|e| Fatal::usage(format!("can't read {name}: {e}")))?;
+    let bytes = if bundle::is_python(path) {
+        bundle::python(path, include).map_err(|(_, text)| Fatal::usage(text))?
+    } else {
+        std::fs::read(path).map_err(|e| Fatal::usage(format!("can't read {name}: {e}")))?
+    };
     let sandbox = Sandbox::new(&Limits::default(), 1, 0).map_err(Fatal::failed)?;
-    sandbox.compile(&bytes).map_err(|e| Fatal::usage(format!("{name}: {e}")))
+    sandbox.compile(&bytes).map_err(|e| match e {
+        sandbox::Error::PythonRuntime(e) => Fatal::infrastructure(e),
+        e => Fatal::usage(format!("{name}: {e}")),
+    })
 }
 
 /// The module for people.

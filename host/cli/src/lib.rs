@@ -3,6 +3,7 @@
 mod aws;
 mod build;
 mod build_expression;
+mod bundle;
 mod console;
 mod fatal;
 mod inspect;
@@ -12,6 +13,9 @@ mod s3;
 mod shell;
 mod threads;
 mod worker;
+
+#[cfg(feature = "python")]
+mod python;
 
 #[cfg(feature = "gdal")]
 mod calc;
@@ -100,6 +104,9 @@ enum Command {
     Build(build::Arguments),
     /// Show a module's functions, inputs, parameters, outputs and imports
     Inspect(inspect::Arguments),
+    /// Install, list or remove the runtime for Python functions
+    #[cfg(feature = "python")]
+    Python(python::Arguments),
     /// Prepare jobs for workers on AWS
     Aws(aws::Arguments),
     /// Work for a controller elsewhere: what a container or a cluster job runs
@@ -143,6 +150,8 @@ fn run() -> u8 {
         Command::Raster(command) => command.run(&console),
         Command::Build(arguments) => build::build(&arguments, &console),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &console),
+        #[cfg(feature = "python")]
+        Command::Python(arguments) => python::python(&arguments, &console),
         Command::Aws(arguments) => aws::aws(&arguments, &console),
         Command::Worker(arguments) => worker::worker(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments, Cli::command(), &console),

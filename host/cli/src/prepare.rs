@@ -270,7 +270,7 @@ fn choose(loaded: &Loaded, module: &Module) -> Result<Function, Fatal> {
 fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
-        sandbox::Error::Engine(_) => Fatal::infrastructure(error),
+        sandbox::Error::Engine(_) | sandbox::Error::PythonRuntime(_) => Fatal::infrastructure(error),
         error => Fatal::usage(format!("function.module: {}: {error}", function::shown(loaded))),
     }
 }

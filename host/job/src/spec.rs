@@ -63,7 +63,12 @@ pub struct Function {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub name: Option<String>,
-    /// The module's SHA-256; a module with another is refused.
+    /// Files and folders, in the Python program's folder or below, that it may import and read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "paths", example = ["coefficients.npy", "helpers"])]
+    pub include: Vec<Location>,
+    /// The module's SHA-256; a module with another is refused. Of a Python program it is that of all its files together,
+    /// which the report tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     #[schemars(extend("x-expected" = "a SHA-256 of 64 hexadecimal digits"))]
@@ -73,7 +78,7 @@ pub struct Function {
 /// What computes the pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Code {
-    /// The WebAssembly module: a path, `s3://bucket/key` or `https://…`.
+    /// The WebAssembly module or the Python program (`.py`): a path, `s3://bucket/key` or `https://…`.
     #[serde(rename = "module")]
     Module(#[schemars(schema_with = "path", example = "ndvi.wasm")] Location),
     /// An expression, which tilefn compiles.

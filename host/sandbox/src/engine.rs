@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(10);
 const SPARE_INSTANCES: u32 = 4;
 
 /// Parts of WebAssembly that a module can't use.
-const REFUSED_FEATURES: WasmFeatures = WasmFeatures::RELAXED_SIMD
+pub(super) const REFUSED_FEATURES: WasmFeatures = WasmFeatures::RELAXED_SIMD
     .union(WasmFeatures::THREADS)
     .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
     .union(WasmFeatures::MEMORY64)
@@ -129,6 +129,7 @@ fn config(limits: &Limits) -> Config {
         .wasm_backtrace_max_frames(NonZeroUsize::new(40))
         // Relaxed SIMD's results differ between processors; nothing needs the others, and off they can't be attacked.
         .wasm_features(REFUSED_FEATURES, false)
+        .gc_support(false)
         // NaN bits: canonicalised in outputs, which is far cheaper than after every operation.
         .cranelift_nan_canonicalization(false);
     config
@@ -154,7 +155,7 @@ fn pool(limits: &Limits, instances: u32, tile_bytes: u64) -> PoolingAllocationCo
 }
 
 /// Starts the clock that running code is interrupted by; it stops when the engine is gone.
-fn start_ticks(engine: &Engine) -> Result<()> {
+pub(super) fn start_ticks(engine: &Engine) -> Result<()> {
     let engine = engine.weak();
     let ticks = move || {
         while let Some(engine) = engine.upgrade() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backtrace::GuestBacktrace;
+use super::python::RuntimeError;
 
 /// Why a module can't be used or a function failed. `entry` is the export that ran, such as `process:ndvi`; texts that
 /// come from the module are bounded and free of control characters.
@@ -16,6 +17,14 @@ pub enum Error {
     /// It is WebAssembly, but malformed or beyond what the sandbox allows.
     #[error("the module can't be compiled: {0}")]
     Invalid(String),
+
+    /// A Python function's program and files can't be used.
+    #[error("the Python function can't be used: {problem}")]
+    Bundle { problem: String },
+
+    /// The runtime for Python functions is missing or can't be used: no fault of the function.
+    #[error(transparent)]
+    PythonRuntime(RuntimeError),
 
     /// The module marks another ABI version or none.
     #[error("{}", abi_version(found))]

@@ -39,11 +39,11 @@ impl Module {
     /// # Errors
     /// [`Error::UnknownFunction`], with the names there are.
     pub fn function(&self, name: &str) -> Result<Function> {
-        match self.inner.functions.iter().find(|f| f.name == name) {
+        match self.inner.compiled.functions.iter().find(|f| f.name == name) {
             Some(description) => Ok(Function { module: Arc::clone(&self.inner), description: Arc::clone(description) }),
             None => Err(Error::UnknownFunction {
                 name: name.to_owned(),
-                available: self.inner.functions.iter().map(|f| f.name.clone()).collect(),
+                available: self.inner.compiled.functions.iter().map(|f| f.name.clone()).collect(),
             }),
         }
     }
@@ -85,9 +85,9 @@ impl Function {
     /// # Errors
     /// [`Error::Guest`] when the function reports an error, and all that running code can do.
     pub fn merge(&self, a: &[u8], b: &[u8]) -> Result<Reduced<Vec<u8>>> {
-        self.reduce(MERGE_PREFIX, "the state", |running, entry| {
+        self.reduce(MERGE_PREFIX, "the state", |running, name| {
             let (a, b) = (running.put(a)?, running.put(b)?);
-            running.call(entry, (a.pointer(), a.guest_len(), b.pointer(), b.guest_len()))
+            running.merge(name, a, b)
         })
     }
 
@@ -97,9 +97,9 @@ impl Function {
     /// [`Error::Guest`] when the function reports an error, [`Error::AbiViolation`] when what it returns isn't JSON,
     /// [`Error::TooBig`] for more than 4 MiB of it, unless it is one text, and all that running code can do.
     pub fn finish(&self, state: &[u8]) -> Result<Reduced<serde_json::Value>> {
-        let Reduced { value, log } = self.reduce(FINISH_PREFIX, "the result", |running, entry| {
+        let Reduced { value, log } = self.reduce(FINISH_PREFIX, "the result", |running, name| {
             let state = running.put(state)?;
-            running.call(entry, (state.pointer(), state.guest_len()))
+            running.finish(name, state)
         })?;
         // One text, such as a table, takes no more memory than its bytes: it may be as long as a state.
         if value.len() as u64 > MAX_JSON && value.first() != Some(&b'"') {
@@ -116,23 +116,23 @@ impl Function {
         &self,
         prefix: &str,
         what: &str,
-        call: impl FnOnce(&mut Running, &str) -> Result<u32>,
+        call: impl FnOnce(&mut Running, &str) -> Result<u32> + Send,
     ) -> Result<Reduced<Vec<u8>>> {
         let entry = self.entry(prefix);
         if !self.description().reduce {
             return Err(Error::Engine(format!("there is no `{entry}`: the function doesn't accumulate")));
         }
-        let mut running = self.start()?;
-        let value = match call(&mut running, &entry)? {
-            0 => return Err(running.refusal(&entry)),
-            pointer => running.reader(&entry).state(what, pointer)?.to_vec(),
-        };
-        Ok(Reduced { value, log: running.take_log() })
+        self.module.compiled.program.kind.on_its_stack(|| {
+            let mut running = self.start()?;
+            let pointer = call(&mut running, &self.description.name)?;
+            let value = running.reader(&entry).state(what, pointer)?.to_vec();
+            Ok(Reduced { value, log: running.take_log() })
+        })
     }
 
     fn start(&self) -> Result<Running> {
         let sandbox = &self.module.sandbox;
-        Running::start(sandbox, &self.module.program, sandbox.limits.time)
+        Running::start(sandbox, &self.module.compiled.program, sandbox.limits.time)
     }
 
     fn entry(&self, prefix: &str) -> String {

@@ -9,6 +9,7 @@ use wasmtime::{Caller, Extern, Linker, ResourceLimiter, Trap};
 use super::engine::Interrupt;
 use super::limits::Limits;
 use super::log::Log;
+use super::python::host::PythonState;
 use super::text::sanitise;
 
 /// Fuel for a call of the host, beside that for the bytes it moves: about its time in instructions.
@@ -29,6 +30,8 @@ pub(super) struct Host {
     pub peak_memory: usize,
     /// State of the random numbers that WASI gives out: the same for every instance.
     pub random: u64,
+    /// What the Python runtime needs besides.
+    pub python: Option<Box<PythonState>>,
 }
 
 /// Why the host stopped a module; travels through wasmtime as an error.
@@ -59,6 +62,7 @@ impl Host {
             interrupt: interrupt.clone(),
             peak_memory: 0,
             random: 0,
+            python: None,
         }
     }
 
@@ -94,6 +98,11 @@ impl ResourceLimiter for Host {
         self.may_go_on()?;
         let wanted = desired as u64;
         if wanted > self.limits.memory {
+            if let Some(python) = &mut self.python {
+                // Python raises its own error, which shows the function's line.
+                python.refused = Some(wanted);
+                return Ok(false);
+            }
             return Err(Stop::Memory { wanted }.into());
         }
         if maximum.is_some_and(|maximum| desired > maximum) {

@@ -59,14 +59,10 @@ impl Instance {
             return Err(Error::Engine("an instance runs one tile only".to_owned()));
         }
         let function = &self.function;
-        let entry = format!("{PROCESS_PREFIX}{}", function.name);
         let block = self.running.put(call)?;
-        let pointer: u32 = self.running.call(&entry, block.pointer())?;
-        self.running.note_memory_used()?;
-        match pointer {
-            0 => Err(self.running.refusal(&entry)),
-            pointer => self.running.reader(&entry).outcome(pointer, function.outputs.len(), function.reduce),
-        }
+        let pointer = self.running.process(&function.name, block)?;
+        let entry = format!("{PROCESS_PREFIX}{}", function.name);
+        self.running.reader(&entry).outcome(pointer, function.outputs.len(), function.reduce)
     }
 
     /// Memory and fuel used so far.

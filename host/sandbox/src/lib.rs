@@ -12,6 +12,7 @@
 
 mod backtrace;
 mod bounds;
+mod bundle;
 mod cache;
 mod debug_info;
 mod description;
@@ -21,17 +22,20 @@ mod function;
 mod guest_range;
 mod host;
 mod instance;
+mod kinds;
 mod limits;
 mod log;
 mod module;
 mod outcome;
 mod parts;
+pub mod python;
 mod running;
 mod text;
 mod value;
 mod wasi;
 
 pub use backtrace::{Frame, GuestBacktrace};
+pub use bundle::{BundleFile, pack};
 pub use cache::user_cache_dir;
 pub use description::{Description, Halo, InputInfo, OutputInfo, ParamInfo};
 pub use engine::{Interrupt, Sandbox};

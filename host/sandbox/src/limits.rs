@@ -5,6 +5,8 @@ use std::time::Duration;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
+/// Stack of a thread that runs Python functions, bytes: CPython's own 8 MiB, and room for the host. Memory is taken as it is used.
+pub(super) const THREAD_STACK: usize = 16 * MIB;
 
 /// Limits of a module. The defaults are safe for code that nobody has read; a job file raises `memory`, `time` and `fuel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +64,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Stack, in bytes, that a thread needs to run a function: the module's and the host's own.
+    /// Stack, in bytes, that a thread needs to run a function of any kind: its own and the host's.
     pub const fn thread_stack(&self) -> usize {
-        self.stack.saturating_add(2 * MIB)
+        let module = self.stack.saturating_add(2 * MIB);
+        if module > THREAD_STACK { module } else { THREAD_STACK }
     }
 }

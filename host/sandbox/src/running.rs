@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tilefn_abi::{ALLOC_EXPORT, MEMORY_USED_EXPORT};
+use tilefn_abi::ALLOC_EXPORT;
 use wasmtime::{InstancePre, Memory, Store, Trap, UpdateDeadline, WasmParams, WasmResults};
 
 use super::backtrace::GuestBacktrace;
@@ -12,22 +12,18 @@ use super::engine::{Sandbox, engine_error};
 use super::error::{Error, Result};
 use super::guest_range::{GuestRange, foreign_range};
 use super::host::{Host, Stop, slice};
+use super::kinds::Kind;
 use super::outcome::Reader;
 use types::LogLine;
 
-/// Called first when a module exports it: constructors of a WASI reactor.
-pub(super) const GUEST_INIT: &str = "_initialize";
 /// Alignment of call blocks and states.
 const BLOCK_ALIGN: usize = 16;
 
-/// The code of a module: what instances are made from, and what tells their errors' places.
+/// The code of a function: what instances are made from, and what tells their errors' places.
 pub(super) struct Program {
     pub pre: InstancePre<Host>,
     pub debug_info: DebugInfo,
-    /// Whether there is [`GUEST_INIT`].
-    pub has_init: bool,
-    /// Whether there is [`MEMORY_USED_EXPORT`].
-    pub tells_memory_used: bool,
+    pub kind: Kind,
 }
 
 /// Memory and fuel that an instance has used.
@@ -41,7 +37,7 @@ pub struct Stats {
 
 /// A store with an instance in it, and the rest of its time.
 pub(super) struct Running {
-    program: Arc<Program>,
+    pub(super) program: Arc<Program>,
     store: Store<Host>,
     instance: wasmtime::Instance,
     memory: Memory,
@@ -53,7 +49,9 @@ pub(super) struct Running {
 impl Running {
     /// Instantiates and initialises, with `time` for that and all later calls together.
     pub fn start(sandbox: &Sandbox, program: &Arc<Program>, time: Duration) -> Result<Self> {
-        let mut store = Store::new(&sandbox.engine, Host::new(&sandbox.limits, &sandbox.interrupt));
+        let mut host = Host::new(&sandbox.limits, &sandbox.interrupt);
+        program.kind.equip(&mut host)?;
+        let mut store = Store::new(program.pre.module().engine(), host);
         store.limiter(|host| host);
         store.epoch_deadline_callback(|store| {
             store.data().may_go_on()?;
@@ -65,29 +63,32 @@ impl Running {
         let entry = "instantiation";
         let mut time_left = time;
         let instance = timed(&mut store, &mut time_left, |store| program.pre.instantiate(store));
-        let instance = instance.map_err(|error| fault(&store, &program.debug_info, entry, time, error))?;
+        let instance = instance.map_err(|error| fault(&store, program, entry, time, error))?;
         let memory = instance
             .get_memory(&mut store, "memory")
             .ok_or_else(|| Error::Engine("a module without memory passed the checks".to_owned()))?;
         let program = Arc::clone(program);
         let mut this = Self { program, store, instance, memory, time_limit: time, time_left, failed: false };
-        if this.program.has_init {
-            this.call::<(), ()>(GUEST_INIT, ())?;
-        }
+        this.begin()?;
         Ok(this)
     }
 
     /// Calls an export.
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, entry: &str, params: P) -> Result<R> {
+        self.call_as(entry, entry, params)
+    }
+
+    /// Calls an export, which errors name `entry`.
+    pub fn call_as<P: WasmParams, R: WasmResults>(&mut self, entry: &str, export: &str, params: P) -> Result<R> {
         let Self { program, store, instance, time_left, time_limit, failed, .. } = self;
         if *failed {
             return Err(Error::Engine(format!("`{entry}` was called after an error")));
         }
-        let function = instance.get_typed_func::<P, R>(&mut *store, entry).map_err(engine_error)?;
+        let function = instance.get_typed_func::<P, R>(&mut *store, export).map_err(engine_error)?;
         let result = timed(store, time_left, |store| function.call(store, params));
         result.map_err(|error| {
             *failed = true;
-            fault(store, &program.debug_info, entry, *time_limit, error)
+            fault(store, program, entry, *time_limit, error)
         })
     }
 
@@ -105,7 +106,7 @@ impl Running {
             // Any aligned pointer but null will do.
             return Ok(GuestRange::new(guest_align, 0));
         }
-        let start: u32 = self.call(ALLOC_EXPORT, (guest_len, guest_align))?;
+        let start = self.allocate(guest_len, guest_align)?;
         let problem = if start == 0 {
             format!("it has no memory for {len} bytes")
         } else if !start.is_multiple_of(guest_align) {
@@ -161,22 +162,14 @@ impl Running {
         Reader::new(entry, self.memory(), &self.store.data().limits)
     }
 
-    /// The error for a result of null: what the function reported.
-    pub fn refusal(&mut self, entry: &str) -> Error {
-        match self.store.data_mut().error.take() {
-            Some(message) => Error::Guest { message },
-            None => Error::violation(entry, "it returned null without an error report".to_owned()),
-        }
+    pub fn host_mut(&mut self) -> &mut Host {
+        self.store.data_mut()
     }
 
-    /// Asks a module that can tell how much memory it has used, which may be less than the memory it has.
-    pub fn note_memory_used(&mut self) -> Result<()> {
-        if self.program.tells_memory_used {
-            let used: u32 = self.call(MEMORY_USED_EXPORT, ())?;
-            let peak = &mut self.store.data_mut().peak_memory;
-            *peak = (*peak).min(used as usize);
-        }
-        Ok(())
+    /// Notes what a module says of its memory: it may have used less than it has.
+    pub fn note_memory_used(&mut self, used: u32) {
+        let peak = &mut self.store.data_mut().peak_memory;
+        *peak = (*peak).min(used as usize);
     }
 
     pub fn stats(&self) -> Stats {
@@ -207,10 +200,10 @@ fn timed<R>(
 }
 
 /// The cause of an error that ended running code.
-fn fault(store: &Store<Host>, debug_info: &DebugInfo, entry: &str, time: Duration, error: wasmtime::Error) -> Error {
+fn fault(store: &Store<Host>, program: &Program, entry: &str, time: Duration, error: wasmtime::Error) -> Error {
     let host = store.data();
     let limits = &host.limits;
-    let backtrace = GuestBacktrace::of(&error, debug_info);
+    let backtrace = GuestBacktrace::of(&error, &program.debug_info);
     let entry = entry.to_owned();
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
@@ -226,7 +219,7 @@ fn fault(store: &Store<Host>, debug_info: &DebugInfo, entry: &str, time: Duratio
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Error::Fuel { entry, limit: limits.fuel.unwrap_or_default(), backtrace },
-        Some(Trap::StackOverflow) => Error::Stack { entry, limit: limits.stack, backtrace },
+        Some(Trap::StackOverflow) => Error::Stack { entry, limit: program.kind.stack(host), backtrace },
         Some(trap) => {
             let text = trap.to_string();
             let trap = text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();

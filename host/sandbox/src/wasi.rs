@@ -64,9 +64,40 @@ const NOTHING: [(&str, &str, i32); 36] = [
     ("fd_seek", "iIii", errno::SPIPE),
 ];
 
-/// Defines every function of WASI preview 1.
-pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+/// Calls of a program that reads files: whatever else is defined for them stays where there are any.
+const FILES: [&str; 15] = [
+    "fd_advise",
+    "fd_close",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_filestat_get",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_read",
+    "fd_readdir",
+    "fd_seek",
+    "fd_tell",
+    "path_filestat_get",
+    "path_open",
+    "path_readlink",
+];
+
+/// Whether there are files to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// There are none.
+    None,
+    /// The linker has their calls already.
+    Elsewhere,
+}
+
+/// Defines every function of WASI preview 1, but for those that read files where there are any.
+pub(super) fn add_to_linker(linker: &mut Linker<Host>, files: Files) -> wasmtime::Result<()> {
     for (name, params, errno) in NOTHING {
+        if files == Files::Elsewhere && FILES.contains(&name) {
+            continue;
+        }
         let params = params.chars().map(|c| if c == 'I' { ValType::I64 } else { ValType::I32 });
         let ty = FuncType::new(linker.engine(), params, [ValType::I32]);
         linker.func_new(MODULE, name, ty, move |mut caller, _, results| {
@@ -89,6 +120,17 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             put(&mut caller, time, &0u64.to_le_bytes())
         },
     )?;
+    if files == Files::None {
+        standard_streams(linker)?;
+    }
+    linker.func_wrap(MODULE, "fd_write", fd_write)?;
+    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
+    linker.func_wrap(MODULE, "random_get", random_get)?;
+    Ok(())
+}
+
+/// The calls of [`FILES`] that the standard streams answer.
+fn standard_streams(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "fd_close", |mut caller: Caller<'_, Host>, fd: u32| {
         enter(&mut caller)?;
         Ok(if fd <= 2 { errno::SUCCESS } else { errno::BADF })
@@ -101,9 +143,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             _ => Ok(errno::BADF),
         }
     })?;
-    linker.func_wrap(MODULE, "fd_write", fd_write)?;
-    linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
-    linker.func_wrap(MODULE, "random_get", random_get)?;
     Ok(())
 }
 

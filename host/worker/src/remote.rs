@@ -27,6 +27,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_secs(20);
 /// How long threads may take to end once they were told to. A thread that reads from a dead file server never ends.
 const STUCK: Duration = Duration::from_secs(5);
+/// Longest reason for leaving, in characters.
+const REASON: usize = 500;
 /// Tiles asked for beyond those being run, so that no thread waits for the network.
 const PREFETCH: usize = 2;
 /// Limit for a task description, and for a module, bytes.
@@ -100,7 +102,7 @@ impl Error {
     /// The process's exit code: 3 where infrastructure failed, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Join(_) | Self::Wire(_) => 3,
+            Self::Join(_) | Self::Wire(_) | Self::Module(sandbox::Error::PythonRuntime(_)) => 3,
             Self::Aborted(_) | Self::Task(_) | Self::Module(_) | Self::System(_) => 1,
         }
     }
@@ -184,7 +186,20 @@ async fn session(
         }
         sent = &mut sending => Err(broken(sent)),
     };
-    let (runner, interrupt) = prepared.inspect_err(|_| sending.abort())?;
+    let (runner, interrupt) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error @ Error::Module(_)) => {
+            // The controller tells its user why this worker is of no use.
+            let why = error.to_string().chars().take(REASON).collect();
+            let _gone = messages.send(FromWorker::Bye { why });
+            let _late = tokio::time::timeout(STUCK, sending).await;
+            return Err(error);
+        }
+        Err(error) => {
+            sending.abort();
+            return Err(error);
+        }
+    };
     let running = compute::start(threads, &Arc::new(runner), &queue, &reports)?;
     drop(reports);
     let wanted = u32::try_from(threads.saturating_add(PREFETCH)).unwrap_or(u32::MAX);
@@ -366,7 +381,12 @@ async fn send(
                 }
                 None => break,
             },
-            Some(message) = messages.recv() => writer.send(&message, &[]).await?,
+            Some(message) = messages.recv() => {
+                writer.send(&message, &[]).await?;
+                if matches!(message, FromWorker::Bye { .. }) {
+                    return writer.close().await;
+                }
+            }
             _ = beat.tick() => writer.send(&FromWorker::Heartbeat { memory: crate::memory::resident() }, &[]).await?,
         }
     }

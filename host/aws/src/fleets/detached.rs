@@ -120,6 +120,8 @@ pub async fn submit(
     // An expression has become a module here.
     sent.function.code = Code::Module(module_url.into());
     sent.function.cast = None;
+    // These are in what was put there.
+    sent.function.include.clear();
     if let Some(fargate) = &mut sent.workers.fargate {
         fargate.ecs.region = Some(session.region().to_owned());
     }

@@ -155,6 +155,9 @@ impl Places {
         for path in spec.grid.extent_from.iter().flatten() {
             places.reads(survey, path, "read for grid.extent_from");
         }
+        for path in &spec.function.include {
+            places.add(path, "included in the function");
+        }
         if let Some(module) = spec.function.module() {
             places.add(module, "the module");
         }

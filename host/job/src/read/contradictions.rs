@@ -54,7 +54,9 @@ impl Reader<'_> {
     fn function(&mut self, function: &Function) {
         let (keys, why): (&[_], _) = match function.code {
             Code::Module(_) => (&["cast"], "only for an expression: a module converts its pixels itself"),
-            Code::Expression(_) => (&["name", "sha256"], "only for a module, and the function is an expression"),
+            Code::Expression(_) => {
+                (&["name", "include", "sha256"], "only for a module, and the function is an expression")
+            }
         };
         for key in keys {
             if self.has("function", key) {

@@ -17,7 +17,13 @@ fn defaults() {
     let spec = &loaded.spec;
     assert_eq!(
         spec.function,
-        Function { code: Code::Module("/jobs/m.wasm".into()), cast: None, name: None, sha256: None }
+        Function {
+            code: Code::Module("/jobs/m.wasm".into()),
+            cast: None,
+            name: None,
+            include: Vec::new(),
+            sha256: None
+        }
     );
     assert!(spec.params.is_empty());
     let Input::Raster(a) = &spec.inputs["a"] else { panic!() };

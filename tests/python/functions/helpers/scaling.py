@@ -1,0 +1,3 @@
+def scale(image, coefficients):
+    offset, gain = coefficients
+    return image * gain + offset

@@ -1,0 +1,27 @@
+//! Tests of Python functions: jobs whose pixels numpy on this machine knows too, and programs that do what they must not.
+//!
+//! They need the runtime in the tests' cache: `scripts/test.sh python` installs it.
+
+// For clippy: helpers outside `#[test]` functions are tests too.
+#![cfg(test)]
+
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests' support; what is not needed here is needed there")]
+#[path = "../e2e/support/mod.rs"]
+mod support;
+
+mod hostile;
+mod jobs;
+mod runtime;
+
+use std::path::PathBuf;
+use support::{Folder, ROOT};
+
+/// One of the functions beside these tests.
+fn function(name: &str) -> PathBuf {
+    PathBuf::from(ROOT).join("tests/python/functions").join(name).canonicalize().unwrap()
+}
+
+/// Writes a job for one of the functions; `rest` follows the `[function]` table's module.
+fn job<'a>(f: &'a Folder, name: &str, rest: &str) -> &'a Folder {
+    f.write("job.toml", &format!("[function]\nmodule = {:?}\n{rest}", function(name)))
+}
