@@ -1,6 +1,6 @@
 //! Tests of Python functions: jobs whose pixels numpy on this machine knows too, and programs that do what they must not.
 //!
-//! They need the runtime in the tests' cache: `scripts/test.sh python` installs it.
+//! They need the runtime in the tests' cache: `scripts/test.sh python_runtime` installs it.
 
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
