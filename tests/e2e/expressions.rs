@@ -1,6 +1,6 @@
 //! Expressions against numpy, which computes the same texts.
 
-use crate::support::{Folder, Run, assert_message};
+use crate::support::{Folder, ROOT, Run, assert_message, module};
 
 /// Rasters of several types with invalid pixels.
 const DATA: &str = r#"
@@ -503,4 +503,30 @@ fn random_expressions() {
                   red=nans(read('scene.tif'))[2], nir=nans(read('scene.tif'))[3], \
                   pick=lambda a, b, x, y: np.where(np.isnan(a) | np.isnan(b), np.nan, np.where(a > b, x, y))";
     compare("-i red=scene.tif:3 -i nir=scene.tif:4 -i dem=dem.tif -i wide=wide.tif", arrays, 1e-9, &all);
+}
+
+/// The runtime that is part of the program is that of its source: as far as compilers of several versions agree.
+#[test]
+fn the_runtime_is_built() {
+    let f = Folder::new();
+    let shown = |path: &std::path::Path| -> serde_json::Value {
+        let run = f.tilefn(["inspect", path.to_str().unwrap(), "--json"]);
+        serde_json::from_str(run.ok().stdout.trim()).unwrap()
+    };
+    let (built, committed) = (
+        shown(&module("host/expression/runtime")),
+        shown(&std::path::Path::new(ROOT).join("host/expression/runtime.wasm")),
+    );
+    let exports = |module: &serde_json::Value| {
+        let mut names: Vec<_> =
+            module["exports"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(exports(&built), exports(&committed));
+    let sizes = [&built, &committed].map(|module| module["bytes"].as_u64().unwrap());
+    assert!(
+        sizes[0].abs_diff(sizes[1]) < sizes[1] / 10,
+        "{sizes:?}: tilefn build host/expression/runtime --output host/expression/runtime.wasm"
+    );
 }
