@@ -4,7 +4,7 @@
 # Usage: scripts/test.sh [STEP…]     one step is a function below; none: all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=(scripts format spelling dependencies clippy documentation python tests static arm64 moto containers examples recipes)
+steps=(scripts format spelling dependencies clippy documentation python tests guest_python static arm64 moto containers examples recipes)
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
 # Everything is compiled with the same features, so that each crate is compiled once. The SDK for EC2 takes 7 GB of memory to
@@ -73,6 +73,9 @@ python() {
 }
 
 tests() { cargo test --locked "${features[@]}"; }
+
+# Functions in Python: the package, the examples, and numpy in the sandbox, with the program and the runtime of the tests.
+guest_python() { scripts/test-python.sh "$target/debug/tilefn-under-test" "$target/tmp/cache"; }
 
 # A worker without GDAL and without any library, as in a container.
 static() {

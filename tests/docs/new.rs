@@ -39,6 +39,32 @@ fn makes_a_crate() {
 }
 
 #[test]
+fn makes_a_python_function_whose_test_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = new(dir.path(), &["burn-ratio", "--python"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "made ./burn-ratio: edit ./burn-ratio/burn_ratio.py, then\n  pytest ./burn-ratio\n  tilefn run ./burn-ratio/job.toml\n"
+    );
+    let folder = dir.path().join("burn-ratio");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    for name in ["burn_ratio.py", "test_burn_ratio.py", ".gitignore", "job.toml", "README.md"] {
+        let text = read(name);
+        assert!(!text.contains("{{") && !text.contains("}}"), "{name}:\n{text}");
+    }
+    let readme = read("README.md");
+    let sdk = readme.split("pip install ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(Path::new(sdk).join("pyproject.toml").is_file(), "{sdk}");
+    assert!(raster::inspect(folder.join("made-up.tif").to_str().unwrap()).is_ok());
+    job::load(folder.join("job.toml").to_str().unwrap(), &[]).unwrap();
+    // Without pytest, which not every machine has.
+    let test = "import test_burn_ratio; test_burn_ratio.test_invalid_where_a_band_is()";
+    let python = std::env::var("TILEFN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into());
+    let python = Command::new(python).args(["-c", test]).env("PYTHONPATH", sdk).current_dir(&folder).output().unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+}
+
+#[test]
 fn never_touches_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("ndvi")).unwrap();
@@ -58,6 +84,12 @@ fn refuses_names_that_are_none() {
         refused(
             &new(dir.path(), &[name]),
             &format!("{name:?} can't be a function's name: it means something else in Rust"),
+        );
+    }
+    for name in ["lambda", "numpy", "tilefn"] {
+        refused(
+            &new(dir.path(), &[name, "--python"]),
+            &format!("{name:?} can't be a function's name: it means something else in Python"),
         );
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

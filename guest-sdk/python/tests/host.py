@@ -6,7 +6,7 @@ import json
 import struct
 
 import numpy as np
-from tilefn import _call, _program, _shim
+from tilefn import _call, _program, _shim, _source
 
 NUMBERS = {name: at + 1 for at, name in enumerate(
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
@@ -76,31 +76,64 @@ class Host:
         _shim.describe()
         return json.loads(self.last("D"))
 
-    def process(self, name, inputs, params=(), outputs=(), halo=0, place=(0, 0), grid=None, path="a.tif"):
+    def process(self, name, inputs, params=(), outputs=(), halo=0, place=(0, 0), grid=None, path="a.tif", size=None):
         """`inputs`: lists of `(array, [nodata of each band])`; `outputs`: `(name, files)`. The outcome as `outcome` says."""
         block = Block()
-        stored_inputs, rows, cols = [], None, None
+        stored_inputs, (rows, cols) = [], size or (None, None)
         for rasters in inputs:
             stored = []
             for array, nodata in rasters:
                 array = np.array(array, order="C", ndmin=3)
                 rows, cols = array.shape[1] - 2 * halo, array.shape[2] - 2 * halo
                 bands = b"".join(
-                    struct.pack("<QIIII", 0 if value is None else bits(value, array.dtype), value is not None, 0,
-                                *block.text(f"band {band}"))
+                    struct.pack(
+                        "<QIIII",
+                        0 if value is None else bits(value, array.dtype),
+                        value is not None,
+                        0,
+                        *block.text(f"band {band}"),
+                    )
                     for band, value in enumerate(nodata)
                 )
                 bands = block.put(bands, len(nodata))
-                stored.append(struct.pack("<10I", NUMBERS[array.dtype.name], *array.shape, self.address_of(array), 0,
-                                          *block.text(path), *bands))
+                stored.append(
+                    struct.pack(
+                        "<10I", NUMBERS[array.dtype.name], *array.shape, self.address_of(array), 0, *block.text(path), *bands
+                    )
+                )
             stored_inputs.append(struct.pack("<4I", *block.text("named"), *block.put(b"".join(stored), len(stored))))
         stored_params = [self._param(block, value) for value in params]
         stored_outputs = [struct.pack("<4I", *block.text(name), files, 0) for name, files in outputs]
         crs = block.text("EPSG:32755")
         slices = [block.put(b"".join(items), len(items)) for items in (stored_params, stored_inputs, stored_outputs)]
         (row, col), (grid_rows, grid_cols) = place, grid or (rows, cols)
-        struct.pack_into("<IIQQ10I6d8I", block.bytes, 0, len(block.bytes), halo, 3, 12, 1, 0, 4, 3, row, col, rows, cols,
-                         grid_rows, grid_cols, 500.0, 10.0, 0.0, 8000.0, 0.0, -10.0, *crs, *(at for s in slices for at in s))
+        struct.pack_into(
+            "<IIQQ10I6d8I",
+            block.bytes,
+            0,
+            len(block.bytes),
+            halo,
+            3,
+            12,
+            1,
+            0,
+            4,
+            3,
+            row,
+            col,
+            rows,
+            cols,
+            grid_rows,
+            grid_cols,
+            500.0,
+            10.0,
+            0.0,
+            8000.0,
+            0.0,
+            -10.0,
+            *crs,
+            *(at for s in slices for at in s),
+        )
         address = self.address_of(np.frombuffer(bytes(block.bytes), "u1").copy())
         _shim.process(name, address)
         return self.outcome()
@@ -153,6 +186,7 @@ def forget() -> None:
     """Takes back what a program left in this process."""
     import sys
 
+    _source.NOTES.clear()
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _program.Finder)]
     for name in ("f", "helper", "package", "package.inner", "numba"):
         sys.modules.pop(name, None)

@@ -10,7 +10,10 @@ HEAD = "import numpy as np\nfrom tilefn import *\n"
 
 
 def test_ndvi_with_nodata_and_nan():
-    host = Host(HEAD + '@tile_function\ndef ndvi(red: "float32", nir: "float32") -> "float32":\n    return (nir - red) / (nir + red)\n')
+    host = Host(
+        HEAD
+        + '@tile_function\ndef ndvi(red: "float32", nir: "float32") -> "float32":\n    return (nir - red) / (nir + red)\n'
+    )
     red = np.array([[1, 2, -9999, 4]], "f4")
     nir = np.array([[3, np.nan, 3, 4]], "f4")
     ([(pixels, nodata)],), state = host.process("ndvi", [[(red, [-9999.0])], [(nir, [None])]], outputs=[("ndvi", 1)])
@@ -19,14 +22,17 @@ def test_ndvi_with_nodata_and_nan():
 
 
 def test_description_is_as_in_the_abi():
-    host = Host(HEAD + '''
+    host = Host(
+        HEAD
+        + '''
 @tile_function(halo="radius", nodata=-9999)
 def focal_mean(dem: "float32", *, radius: int = param(2, min=1, max=50)) -> "float32":
     """Mean of the pixels around each.
 
     dem: Heights.
     """
-''')
+'''
+    )
     assert host.describe() == [{
         "name": "focal_mean",
         "doc": "Mean of the pixels around each.",
@@ -47,11 +53,14 @@ def test_the_halo_is_cut_off_unless_the_function_did(result):
 
 
 def test_masks_and_marks_of_integers():
-    host = Host(HEAD + '''
+    host = Host(
+        HEAD
+        + """
 @tile_function(nodata=7)
 def f(a: "uint8", ctx) -> "uint8":
     return np.ma.masked_array(a + 1, ~ctx.valid("a"))
-''')
+"""
+    )
     a = np.array([[[0, 1, 6]], [[9, 1, 6]]], "u1")
     ([(pixels, nodata)],), _ = host.process("f", [[(a, [0, 9])]], outputs=[("f", 1)])
     # 7 is the file's nodata value and a valid pixel here: the mark is another.
@@ -60,7 +69,9 @@ def f(a: "uint8", ctx) -> "uint8":
 
 
 def test_a_mark_is_found_among_all_values_or_refused():
-    host = Host(HEAD + '@tile_function\ndef f(a: "int16") -> "int8":\n    return np.ma.masked_equal(a, 999).astype("int8")\n')
+    host = Host(
+        HEAD + '@tile_function\ndef f(a: "int16") -> "int8":\n    return np.ma.masked_equal(a, 999).astype("int8")\n'
+    )
     values = [value for value in range(-128, 128) if value != 5]
     ([(pixels, nodata)],), _ = host.process("f", [[(np.array([[*values, 999]], "i2"), [None])]], outputs=[("f", 1)])
     assert nodata == 5 and pixels[0, 0, -1] == 5
@@ -73,7 +84,9 @@ def test_a_mark_is_found_among_all_values_or_refused():
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
 def test_every_type_goes_through_any(dtype):
-    host = Host(HEAD + '@tile_function\ndef f(a: "any", ctx) -> "any":\n    return np.where(ctx.valid("a"), a, 1).astype(a.dtype)\n')
+    host = Host(
+        HEAD + '@tile_function\ndef f(a: "any", ctx) -> "any":\n    return np.where(ctx.valid("a"), a, 1).astype(a.dtype)\n'
+    )
     end = np.finfo(dtype).max if dtype[0] == "f" else np.iinfo(dtype).max
     a = np.array([[end, 0, 5]], dtype)
     ([(pixels, _)],), _ = host.process("f", [[(a, [end])]], outputs=[("f", 1)])
@@ -81,7 +94,9 @@ def test_every_type_goes_through_any(dtype):
 
 
 def test_lists_optional_inputs_params_and_several_outputs():
-    host = Host(HEAD + '''
+    host = Host(
+        HEAD
+        + """
 @tile_function(nodata={"total": 0})
 def f(scenes: list["float32"], mask: "uint8" = None, *, weights: list[float], word: str = "no", words: list[str] = [],
       on: bool = False, n: int = -1, ctx) -> {"total": "int32", "copies": list["float32"]}:
@@ -89,8 +104,9 @@ def f(scenes: list["float32"], mask: "uint8" = None, *, weights: list[float], wo
     assert (word, words, on, n) == ("ja", ["ä", ""], True, -(2**63)), (word, words, on, n)
     total = sum(weight * scene for weight, scene in zip(weights, scenes))
     assert [valid.all() for valid in ctx.valid("scenes")] == [True, False]
-    return {"total": np.ma.masked_invalid(total).astype("int64"), "copies": scenes}
-''')
+    return {"total": np.ma.masked_array(np.nan_to_num(total).astype("int64"), np.isnan(total)), "copies": scenes}
+"""
+    )
     scenes = [(np.array([[1, 2]], "f4"), [None]), (np.array([[10, -1]], "f4"), [-1.0])]
     params = [[1.0, 2.0], "ja", ["ä", ""], True, -(2**63)]
     outputs, _ = host.process("f", [scenes, []], params, outputs=[("total", 1), ("copies", 2)])
@@ -107,7 +123,9 @@ def f(scenes: list["float32"], mask: "uint8" = None, *, weights: list[float], wo
 
 
 def test_context():
-    host = Host(HEAD + '''
+    host = Host(
+        HEAD
+        + """
 @tile_function(halo=1)
 def f(a: "uint8", ctx: Context) -> "float64":
     assert (ctx.index, ctx.count, ctx.matrix, ctx.matrix_size) == (3, 12, (1, 0), (4, 3))
@@ -117,7 +135,8 @@ def f(a: "uint8", ctx: Context) -> "float64":
     assert (file.path, file.dtype, file.bands) == ("a.tif", "uint8", [BandInfo("band 0", 7)])
     x, y = ctx.coordinates()
     return x + y
-''')
+"""
+    )
     ([(pixels, _)],), _ = host.process(
         "f", [[(np.zeros((4, 5), "u1"), [7])]], outputs=[("f", 1)], halo=1, place=(20, 30), grid=(100, 200)
     )
@@ -126,14 +145,17 @@ def f(a: "uint8", ctx: Context) -> "float64":
 
 
 def test_accumulates():
-    host = Host(HEAD + '''
+    host = Host(
+        HEAD
+        + """
 @tile_function
 def f(a: "uint8") -> Reduced:
     most = 200
     return Reduced({"sum": int(a.sum(dtype="i8")), "tiles": 1},
                    merge=lambda a, b: {key: a[key] + b[key] for key in a},
                    finish=lambda state: {**state, 5: np.float32(0.5), "nan": float("nan"), "most": most})
-''')
+"""
+    )
     _, one = host.process("f", [[(np.array([[250, 250]], "u1"), [None])]])
     _, two = host.process("f", [[(np.array([[1, 2]], "u1"), [None])]])
     both = host.merge("f", one, host.merge("f", b"", two))
@@ -143,20 +165,25 @@ def f(a: "uint8") -> Reduced:
 
 
 def test_accumulates_besides_outputs_with_a_counter():
-    host = Host(HEAD + '''
+    host = Host(
+        HEAD
+        + """
 from collections import Counter
 @tile_function
 def f(a: "uint8") -> ("uint8", Reduced):
     values, counts = np.unique(a, return_counts=True)
     return a, Reduced(Counter(dict(zip(values.tolist(), counts.tolist()))))
-''')
+"""
+    )
     outputs, one = host.process("f", [[(np.array([[1, 1, 2]], "u1"), [None])]], outputs=[("f", 1)])
     np.testing.assert_array_equal(outputs[0][0][0], [[[1, 1, 2]]])
     assert host.finish("f", host.merge("f", one, one)) == {"1": 4, "2": 2}
 
 
 def test_warnings_go_to_the_report():
-    host = Host(HEAD + 'import warnings\n@tile_function\ndef f(a: "uint8") -> "uint8":\n    warnings.warn("odd")\n    return a\n')
+    host = Host(
+        HEAD + 'import warnings\n@tile_function\ndef f(a: "uint8") -> "uint8":\n    warnings.warn("odd")\n    return a\n'
+    )
     import warnings
 
     from tilefn import _shim
@@ -171,3 +198,10 @@ def test_warnings_go_to_the_report():
     finally:
         warnings.showwarning = before
     assert ("W", b"f.py:6: odd") in host.told
+
+
+def test_no_input():
+    host = Host(HEAD + '@tile_function\ndef f(ctx) -> "float64":\n    return ctx.coordinates()[0]\n')
+    assert host.describe()[0]["inputs"] == []
+    ([(pixels, _)],), _ = host.process("f", [], outputs=[("f", 1)], size=(2, 3))
+    np.testing.assert_array_equal(pixels, [[[505, 515, 525]] * 2])

@@ -93,6 +93,15 @@ class Context:
         """The `(width, height)` of a pixel in units of the CRS, both positive."""
         return abs(self.geotransform[1]), abs(self.geotransform[5])
 
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """The map coordinates `(x_min, y_min, x_max, y_max)` of the tile's outer edges, without the halo. Only meaningful
+        in a grid that isn't rotated."""
+        x0, dx, _, y0, _, dy = self.geotransform
+        x = [x0 + col * dx for col in (self.window.col, self.window.col + self.window.cols)]
+        y = [y0 + row * dy for row in (self.window.row, self.window.row + self.window.rows)]
+        return min(x), min(y), max(x), max(y)
+
     def input(self, name: str) -> InputInfo:
         """The input with this name."""
         for item in self.inputs:
@@ -121,7 +130,8 @@ class Context:
         return x0 + col * dx + row * rx, y0 + col * ry + row * dy
 
     def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        """The coordinates `(x, y)` of all pixels' centres, two arrays `[rows, cols]`, halo included."""
+        """The coordinates `(x, y)` of all pixels' centres, two arrays `[rows, cols]`, halo included. With them
+        a function needs no input."""
         rows, cols = self.window.rows + 2 * self.halo, self.window.cols + 2 * self.halo
         row, col = np.mgrid[0.0:rows, 0.0:cols]
         return self.centre(row, col)

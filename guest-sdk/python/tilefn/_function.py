@@ -67,21 +67,28 @@ class TileFunction:
         for item in self.signature.inputs:
             for array in _each(arrays[item.name]):
                 if shape is not None and array.shape[1:] != shape:
-                    raise TileFunctionError(f"input {item.name!r} has {array.shape[1]} × {array.shape[2]} pixels, "
-                                            f"the one before {shape[0]} × {shape[1]}")
+                    raise TileFunctionError(
+                        f"input {item.name!r} has {array.shape[1]} × {array.shape[2]} pixels, "
+                        f"the one before {shape[0]} × {shape[1]}"
+                    )
                 shape = array.shape[1:]
                 if item.dtype == "any" and any_dtype is None:
                     any_dtype = array.dtype
+        if shape is None and context is not None:
+            halo = context.halo
+            shape = (context.window.rows + 2 * halo, context.window.cols + 2 * halo)
         if shape is None:
-            raise TileFunctionError(f"{self.signature.name}() needs the array of an input")
+            raise TileFunctionError(f"{self.signature.name}() needs the array of an input, or a context")
         size = Size(shape[0] - 2 * halo, shape[1] - 2 * halo, halo)
         if min(size[:2]) < 1:
             raise TileFunctionError(f"{shape[0]} × {shape[1]} pixels with a halo of {halo} on each side leave no tile")
         if context is None:
             context = Context.for_test(size.rows, size.cols, halo=halo)
         elif (context.window.rows, context.window.cols, context.halo) != size:
-            raise TileFunctionError(f"the context is of {context.window.rows} × {context.window.cols} pixels with a halo of "
-                                    f"{context.halo}, the arrays are of {size.rows} × {size.cols} with {halo}")
+            raise TileFunctionError(
+                f"the context is of {context.window.rows} × {context.window.cols} pixels with a halo of "
+                f"{context.halo}, the arrays are of {size.rows} × {size.cols} with {halo}"
+            )
         for name, array in arrays.items():
             pairs = list(zip(_each(array), _each(masks[name])))
             context._arrays[name] = pairs if isinstance(array, list) else pairs[0] if pairs else None
@@ -148,11 +155,15 @@ def _array(item: Input, value: Any) -> tuple[np.ndarray, np.ndarray]:
     value = np.asanyarray(value)
     value = value[np.newaxis] if value.ndim == 2 else value
     if value.ndim != 3:
-        raise TileFunctionError(f"input {item.name!r} has the shape {value.shape}; it is [bands, rows, cols] or [rows, cols]")
-    valid = ~np.ma.getmaskarray(value)
-    array = np.array(np.ma.getdata(value), dtype=None if item.dtype == "any" else item.dtype, order="C")
+        raise TileFunctionError(
+            f"input {item.name!r} has the shape {value.shape}; it is [bands, rows, cols] or [rows, cols]"
+        )
+    valid, data = ~np.ma.getmaskarray(value), np.ma.getdata(value)
+    if data.dtype.kind == "f":
+        valid &= ~np.isnan(data)
+        data = np.where(valid, data, np.array(0, data.dtype))
+    array = np.array(data, dtype=None if item.dtype == "any" else item.dtype, order="C")
     if array.dtype.kind == "f":
-        valid &= ~np.isnan(array)
         array[~valid] = np.nan
     return array, valid
 

@@ -8,14 +8,13 @@ import linecache
 import struct
 import sys
 import traceback
-import warnings
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from . import _numba
 from ._errors import TileFunctionError
 from ._function import TileFunction
-from ._source import compiled
+from ._source import NOTES, compiled
 from ._wide import NAMES
 
 MAGIC = b"tilefn-bundle-1\n"
@@ -57,9 +56,9 @@ class Finder:
                 spec = importlib.machinery.ModuleSpec(name, self, origin=file, is_package=file.endswith("__init__.py"))
                 spec.has_location = True
                 return spec
-        if "." not in name or any(file.startswith(f"{stem}/") for file in self._files):
-            if any(file.startswith(f"{stem}/") and file.endswith(".py") for file in self._files):
-                return importlib.machinery.ModuleSpec(name, self, origin=None, is_package=True)
+        # A folder without __init__.py.
+        if any(file.startswith(f"{stem}/") and file.endswith(".py") for file in self._files):
+            return importlib.machinery.ModuleSpec(name, self, origin=None, is_package=True)
         return None
 
     def create_module(self, spec: Any) -> Any:
@@ -68,7 +67,7 @@ class Finder:
     def exec_module(self, module: ModuleType) -> None:
         path = module.__spec__.origin
         if module is _numba:
-            warnings.warn("numba isn't there: functions with @jit run as plain Python, which is much slower", stacklevel=2)
+            NOTES.append("numba isn't there: functions with @jit run as plain Python, which is much slower")
         elif path is not None:
             execute(module, path, self._files[path])
 
@@ -97,8 +96,10 @@ def functions(program: Program) -> dict[str, TileFunction]:
             if found.setdefault(value.signature.name, value) is not value:
                 raise TileFunctionError(f"{program.path}: two tile functions have the name {value.signature.name}")
     if not found:
-        raise TileFunctionError(f"{program.path}:1: there is no tile function: put @tile_function above a def, after "
-                                "from tilefn import tile_function")
+        raise TileFunctionError(
+            f"{program.path}:1: there is no tile function: put @tile_function above a def, after "
+            "from tilefn import tile_function"
+        )
     return found
 
 
@@ -110,7 +111,7 @@ def failure(e: BaseException, program: Program) -> str:
         own = own[:3]
     if isinstance(e, TileFunctionError) and not own:
         return text
-    return "\n".join([text, *traceback.StackSummary.from_list(own).format()]).rstrip()
+    return (text + "\n" + "".join(traceback.StackSummary.from_list(own).format())).rstrip()
 
 
 def _message(e: BaseException) -> str:
@@ -121,6 +122,8 @@ def _message(e: BaseException) -> str:
     if isinstance(e, SystemExit):
         return "the function called exit(), which ends nothing here: return a result or raise an error"
     if isinstance(e, ModuleNotFoundError) and e.name:
-        return (f"there is no module {e.name!r} in the sandbox: it has Python's own modules, numpy and scipy; name files "
-                "of pure Python in the job's function.include")
+        return (
+            f"there is no module {e.name!r} in the sandbox: it has Python's own modules, numpy and scipy; name files "
+            "of pure Python in the job's function.include"
+        )
     return "".join(traceback.format_exception_only(e)).rstrip()

@@ -45,6 +45,8 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, ModuleType):
             return importlib.import_module, (value.__name__,)
+        if isinstance(value, FunctionType) and value.__module__ == "numpy":  # one of `_wide`
+            return getattr, (np, value.__name__)
         if isinstance(value, FunctionType) and ("<lambda>" in value.__qualname__ or "<locals>" in value.__qualname__):
             cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
             return _function, (marshal.dumps(value.__code__), value.__module__, value.__defaults__, cells)
@@ -96,9 +98,7 @@ def finished(state: bytes) -> str:
 
 def _plain(value: Any) -> Any:
     """A value as JSON's types: arrays are lists, keys are texts, and a float that isn't finite is null."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = value.tolist()
-    elif isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, str)):
         return value

@@ -32,8 +32,10 @@ def split(signature: Signature, returned: Any) -> tuple[dict[str, Any], Reduced 
     if signature.reduce:
         if signature.returns != "none":
             if not isinstance(returned, tuple) or len(returned) != 2:
-                raise TileFunctionError(f"the function returned {_what(returned)}; announced are outputs and a Reduced: "
-                                        "return pixels, Reduced(…)")
+                raise TileFunctionError(
+                    f"the function returned {_what(returned)}; announced are outputs and a Reduced: "
+                    "return pixels, Reduced(…)"
+                )
             returned, reduced = returned
         else:
             returned, reduced = {}, returned
@@ -109,7 +111,8 @@ def _without_halo(value: np.ndarray, size: Size, wrong: Any) -> np.ndarray:
         return value[:, halo : halo + size.rows, halo : halo + size.cols]
     with_halo = f", or {size.rows + 2 * halo} × {size.cols + 2 * halo} with its halo" if halo else ""
     raise wrong(
-        f"the function returned {value.shape[1]} × {value.shape[2]} pixels, the tile has {size.rows} × {size.cols}{with_halo}"
+        f"the function returned {value.shape[1]} × {value.shape[2]} pixels, "
+        f"the tile has {size.rows} × {size.cols}{with_halo}"
     )
 
 
@@ -124,10 +127,12 @@ def _converted(value: np.ndarray, mask: np.ndarray | None, dtype: np.dtype, wron
         valid = value if mask is None else value[~mask]
         if valid.size and not (low <= int(valid.min()) and int(valid.max()) <= high):
             least, most = int(valid.min()), int(valid.max())
-            raise wrong(f"the function returned {value.dtype} with the value {most if most > high else least}, "
-                        f"which {dtype} can't hold; announce a wider type")
+            raise wrong(
+                f"the function returned {value.dtype} with the value {most if most > high else least}, "
+                f"which {dtype} can't hold; announce a wider type"
+            )
         return value.astype(dtype)
-    raise wrong(f"the function returned {value.dtype}, announced is {dtype}; convert it: .astype(\"{dtype}\")")
+    raise wrong(f'the function returned {value.dtype}, announced is {dtype}; convert it: .astype("{dtype}")')
 
 
 def _unused(valid: np.ndarray, dtype: np.dtype, declared: Any, wrong: Any) -> int:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import gc
 import json
+import linecache
 import os
 import struct
 import sys
 import warnings
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from . import _call, _program, _reduce, _wide
+from . import _call, _program, _reduce, _source, _wide
 from ._errors import TileFunctionError
 from ._result import Size
 
@@ -43,11 +45,21 @@ def _address_of(array: np.ndarray) -> int:
 memory = _call.Memory(_array_at, _address_of)
 _loaded: tuple[_program.Program, dict[str, Any]] | None = None
 _alive: list[np.ndarray] = []
+WARM = b"""from tilefn import param, tile_function
+@tile_function(halo="n", nodata=-1)
+def f(a: "float32", *, n: int = param(1, min=0)) -> "float32":
+    '''Text.'''
+    return a.sum(dtype=int)
+"""
 
 
 def prepare() -> None:
     """Once, before the snapshot is taken: everything that no program changes."""
     _wide.prepare()
+    # Python is quicker where it was before.
+    _program.execute(ModuleType("warm"), "warm.py", WARM)
+    linecache.clearcache()
+    _source.NOTES.clear()
     warnings.showwarning = _show_warning
     sys.argv = ["tilefn"]
     gc.collect()
@@ -61,7 +73,14 @@ def _show_warning(message: Any, category: Any, filename: str, lineno: int, file:
 
 
 def _send(kind: str, text: str) -> bytes:
+    _flush()
     return _host.call(kind.encode() + text.encode("utf-8", "replace"))
+
+
+def _flush() -> None:
+    # What was printed would be lost with the instance.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
 
 
 def load() -> None:
@@ -81,6 +100,8 @@ def load() -> None:
 def describe() -> None:
     """Tells the host what the program's functions take and return."""
     if _loaded is not None:
+        for note in _source.NOTES:
+            _send("W", note)
         _send("D", json.dumps([function.signature.description() for function in _loaded[1].values()]))
 
 
@@ -126,4 +147,5 @@ def _answer(name: str, work: Callable[[Any], tuple[list[Any], bytes]]) -> None:
     except BaseException as e:
         _send("E", _program.failure(e, program))
         return
+    _flush()
     _host.call(b"O" + struct.pack("<I", address))

@@ -92,7 +92,7 @@ class _Declared(NamedTuple):
 _REQUIRED = inspect.Parameter.empty
 
 
-def param(default: Any = _REQUIRED, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+def param(default: Any = _REQUIRED, *, min: Any = None, max: Any = None) -> Any:
     """A parameter with bounds: `radius: int = param(2, min=1, max=50)`. Without a default the job must give it."""
     return _Declared(default, min, max)
 
@@ -127,16 +127,14 @@ def read(function: FunctionType, halo: Any, nodata: Any) -> Signature:
             params.append(_param(name, annotation, argument.default, docs.get(name, ""), wrong))
         else:
             inputs.append(_input(name, annotation, argument.default, docs.get(name, ""), wrong))
-    if not inputs:
-        raise wrong('it needs an input: an argument such as dem: "float32" before the *')
+    if not inputs and context is None:  # only they say how large a tile is
+        raise wrong('it needs an input, such as dem: "float32" before the *, or the context, ctx')
     returns, reduce, outputs = _outputs(function, annotations.get("return"), docs, nodata, wrong)
     if any(output.dtype == "any" for output in outputs) and all(item.dtype != "any" for item in inputs):
         raise wrong('an output is "any", the type of the first input that is "any", but there is no such input')
     halo, params = _halo(halo, params, wrong)
     doc = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0]
-    return Signature(
-        function.__name__, doc, inputs, params, outputs, halo, reduce, returns, arguments, context
-    )
+    return Signature(function.__name__, doc, inputs, params, outputs, halo, reduce, returns, arguments, context)
 
 
 def _annotations(function: FunctionType, wrong: Any) -> dict[str, Any]:
@@ -209,8 +207,11 @@ def _kind(node: ast.expr | None) -> Kind | None:
         inner, outer = _kind(node.slice), _last_name(node.value)
         if inner is None or inner.list or inner.optional:
             return inner._replace(optional=True) if inner is not None and outer == "Optional" else None
-        return {"list": inner._replace(list=True), "List": inner._replace(list=True),
-                "Optional": inner._replace(optional=True)}.get(outer)
+        return {
+            "list": inner._replace(list=True),
+            "List": inner._replace(list=True),
+            "Optional": inner._replace(optional=True),
+        }.get(outer)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         sides = [_kind(node.left), _kind(node.right)]
         kinds = [side for side in sides if side is not None and side.name != "None"]
@@ -328,8 +329,10 @@ def _outputs(
     for name, part in named:
         kind = _kind(part)
         if not isinstance(name, str) or kind is None or kind.name not in (*DTYPES, "any") or kind.optional:
-            raise wrong(f'the output has the type {_text(annotation)}: write "float32", list["float32"], '
-                        'a dict such as {"slope": "float32"}, or Reduced')
+            raise wrong(
+                f'the output has the type {_text(annotation)}: write "float32", list["float32"], '
+                'a dict such as {"slope": "float32"}, or Reduced'
+            )
         outputs.append(Output(name, kind.name, kind.list, None, docs.get(name, "")))
     return returns, reduce, _with_nodata(outputs, nodata, wrong)
 
@@ -347,12 +350,12 @@ def _with_nodata(outputs: list[Output], nodata: Any, wrong: Any) -> list[Output]
 def _nodata(output: Output, value: Any, wrong: Any) -> Any:
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value in (math.inf, -math.inf):
         raise wrong(f"nodata is {value!r}, which is no number")
     if "int" in output.dtype:
         bits = int(output.dtype.rpartition("int")[2])
         low, high = (0, 2**bits - 1) if output.dtype[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        if isinstance(value, float) and not value.is_integer() or not low <= value <= high:
+        if (isinstance(value, float) and not value.is_integer()) or not low <= value <= high:
             raise wrong(f"nodata is {value}; that of {output.dtype} is an integer from {low} to {high}")
         return int(value)
     return value

@@ -13,9 +13,13 @@ import sys
 from types import CodeType
 
 from ._errors import TileFunctionError
-from ._wide import METHODS
+from ._wide import ADDING, METHODS
 
 TYPE_KEYWORDS = ("dtype", "output")
+NARROW = ("pandas", "scipy.stats", "sklearn", "statsmodels")
+"""Modules that add narrow integers in 32 bits, since they call numpy themselves."""
+NOTES: list[str] = []
+"""What the sources read so far should be warned of."""
 
 
 def compiled(path: str, source: bytes) -> CodeType:
@@ -30,7 +34,8 @@ def compiled(path: str, source: bytes) -> CodeType:
         raise TileFunctionError(_syntax_error(path, e)) from None
     except ValueError as e:  # a zero byte
         raise TileFunctionError(f"{path}:1: this is no Python source: {e}") from None
-    return compile(ast.fix_missing_locations(_Wide().visit(tree)), path, "exec")
+    NOTES.extend(_notes(path, tree))
+    return compile(ast.fix_missing_locations(_Wide().visit(tree)), path, "exec", dont_inherit=True)
 
 
 def _is_notebook(source: bytes) -> bool:
@@ -49,6 +54,25 @@ def _syntax_error(path: str, e: SyntaxError) -> str:
     return f"{text}\n    {line}" if line else text
 
 
+def _notes(path: str, tree: ast.Module) -> list[str]:
+    """Imports whose results may differ from those on a 64-bit machine, without an error."""
+    notes = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for module in NARROW:
+            if any(f"{name}.".startswith(f"{module}.") for name in names):
+                notes.append(
+                    f"{path}:{node.lineno}: {module} adds integers of less than 64 bits in 32 bits here: "
+                    f'give it floats, or .astype("int64")'
+                )
+    return notes
+
+
 def _int64(node: ast.expr) -> ast.expr:
     is_int = isinstance(node, ast.Name) and node.id == "int"
     return ast.copy_location(ast.Constant("int64"), node) if is_int else node
@@ -57,23 +81,40 @@ def _int64(node: ast.expr) -> ast.expr:
 class _Wide(ast.NodeTransformer):
     """`x.cumsum(…)` becomes `__tilefn__(x, "cumsum", …)`, and `dtype=int` becomes `dtype="int64"`."""
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         """`a.dtype == int`."""
         self.generic_visit(node)
         if any(isinstance(side, ast.Attribute) and side.attr == "dtype" for side in (node.left, *node.comparators)):
             node.comparators = [_int64(side) for side in node.comparators]
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
-        self.generic_visit(node)
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        called = node.func
+        is_method = isinstance(called, ast.Attribute) and called.attr in METHODS
+        if is_method:
+            called.value = self.visit(called.value)
+        else:
+            node.func = self.visit(called)
+        node.args = [self.visit(arg) for arg in node.args]
         for keyword in node.keywords:
+            keyword.value = self.visit(keyword.value)
             if keyword.arg in TYPE_KEYWORDS:
                 keyword.value = _int64(keyword.value)
-        called = node.func
-        if not isinstance(called, ast.Attribute) or called.attr not in METHODS:
+        if not is_method:
             return node
         if isinstance(called.value, ast.Call) and getattr(called.value.func, "id", "") == "super":
             return node
-        name = ast.copy_location(ast.Name("__tilefn__", ast.Load()), called)
-        method = ast.copy_location(ast.Constant(called.attr), called)
-        return ast.copy_location(ast.Call(name, [called.value, method, *node.args], node.keywords), node)
+        return _redirected("__tilefn__", called, node, node.args, node.keywords)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """A method that isn't called at once: `add = a.cumsum`."""
+        self.generic_visit(node)
+        if node.attr not in ADDING or not isinstance(node.ctx, ast.Load):
+            return node
+        return _redirected("__tilefn_bound__", node, node, [], [])
+
+
+def _redirected(name: str, method: ast.Attribute, at: ast.expr, args: list, keywords: list) -> ast.Call:
+    called = ast.copy_location(ast.Name(name, ast.Load()), method)
+    text = ast.copy_location(ast.Constant(method.attr), method)
+    return ast.copy_location(ast.Call(called, [method.value, text, *args], keywords), at)

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 NARROW = np.dtype(np.intp).itemsize == 4
+INTS, UINTS = ("int", "int_", "intp", "long"), ("uint", "uintp", "ulong")
 INT32, INT64, UINT64 = np.dtype("int32"), np.dtype("int64"), np.dtype("uint64")
 
 INDICES = frozenset(
-    "argmax argmin argpartition argsort argwhere bincount count count_nonzero diag_indices diag_indices_from digitize flatnonzero "
-    "histogram ix_ lexsort mask_indices nanargmax nanargmin nonzero ravel_multi_index searchsorted tril_indices "
+    "argmax argmin argpartition argsort argwhere bincount count count_nonzero diag_indices diag_indices_from digitize "
+    "flatnonzero histogram ix_ lexsort mask_indices nanargmax nanargmin nonzero ravel_multi_index searchsorted tril_indices "
     "tril_indices_from triu_indices triu_indices_from unravel_index".split()
 )
 """Functions and methods whose int32 is an index or a count, whatever goes in."""
@@ -81,9 +82,9 @@ def _sum_type(a: Any, dtype: Any = None, out: Any = None) -> Any:
 
 def _type(dtype: Any) -> Any:
     """A type as 64-bit numpy understands it: `int` is int64."""
-    if dtype is int or (isinstance(dtype, str) and dtype in ("int", "int_", "intp", "long", "l", "p")):
+    if dtype is int or (isinstance(dtype, str) and dtype in (*INTS, "l", "p")):
         return INT64
-    return UINT64 if isinstance(dtype, str) and dtype in ("uint", "uintp", "ulong", "L", "P") else dtype
+    return UINT64 if isinstance(dtype, str) and dtype in (*UINTS, "L", "P") else dtype
 
 
 def _int64(value: Any) -> Any:
@@ -124,6 +125,7 @@ def method(value: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     called = getattr(value, name)
     if not NARROW:
         return called(*args, **kwargs)
+    value = value.ufunc if isinstance(value, _Arithmetic) else value
     if isinstance(value, np.ufunc):
         if value in (np.add, np.multiply) and name in ("accumulate", "reduce", "reduceat") and args:
             args = _adding(args[0], args, kwargs, 3 if name == "reduceat" else 2)
@@ -141,8 +143,15 @@ def method(value: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     return called(*args, **kwargs)
 
 
+def bound(value: Any, name: str) -> Any:
+    """A method that adds, to be called later."""
+    is_array = NARROW and isinstance(value, (np.ndarray, np.generic))
+    return functools.partial(method, value, name) if is_array else getattr(value, name)
+
+
 def _makes_int32(values: Any) -> bool:
-    """Whether 64-bit numpy makes int32 of these arguments: one is int32, or the type is given, or 16 bits of both signs meet."""
+    """Whether 64-bit numpy makes int32 of these arguments: one is int32, or the type is given, or 16 bits of
+    both signs meet."""
     found = {str(dtype) for dtype in _types(values)}
     return "int32" in found or "given" in found or ("uint16" in found and bool(found & {"int8", "int16"}))
 
@@ -162,13 +171,14 @@ def _function(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(inner)
     def wide(*args: Any, **kwargs: Any) -> Any:
-        args = tuple(INT64 if arg is int or isinstance(arg, str) and arg in ("int", "int_", "intp") else arg for arg in args)
+        args = tuple(INT64 if arg is int or (isinstance(arg, str) and arg in INTS) else arg for arg in args)
         given = [*args, *kwargs.values()]
         if "dtype" in kwargs:
             kwargs["dtype"] = _type(kwargs["dtype"])
-        if name in ADDING or name in NAN_ADDING:
+        if (name in ADDING or name in NAN_ADDING) and (args or "a" in kwargs):
+            args = args or (kwargs.pop("a"),)
             position = 1 + ADDING[name] if name in ADDING else 1 + NAN_ADDING[name]
-            args = _adding(args[0], args, kwargs, position) if args else args
+            args = _adding(args[0], args, kwargs, position)
         elif name in TAKING:
             args = _at(args, 0 if name == "choose" else 1, _index)
         result = inner(*args, **kwargs)
@@ -177,10 +187,10 @@ def _function(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
             return result._make(items) if hasattr(result, "_make") else items
         if name in INDICES:
             return _int64(result)
-        if _has_int32(result) and kwargs.get("out") is None and kwargs.get("dtype") is None:
-            if name == "where" and len(args) == 1 or not _makes_int32(given):
-                return _int64(result)
-        return result
+        if not _has_int32(result) or kwargs.get("out") is not None or kwargs.get("dtype") is not None:
+            return result
+        is_index = name == "where" and len(args) == 1
+        return _int64(result) if is_index or not _makes_int32(given) else result
 
     return wide
 
@@ -189,6 +199,24 @@ def _has_int32(result: Any) -> bool:
     if isinstance(result, (tuple, list)):
         return any(_has_int32(item) for item in result)
     return isinstance(result, (np.ndarray, np.generic)) and result.dtype == INT32
+
+
+class _Arithmetic:
+    """A ufunc whose lists and bare Python integers have 64 bits."""
+
+    def __init__(self, ufunc: np.ufunc) -> None:
+        self.ufunc = ufunc
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        bare = all(type(arg) is int for arg in args)
+        args = tuple(_int64(np.asarray(arg)) if bare or type(arg) in (list, tuple) else arg for arg in args)
+        return self.ufunc(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ufunc, name)
+
+    def __reduce__(self) -> Any:
+        return getattr, (np, self.ufunc.__name__)
 
 
 class _Grid:
@@ -219,6 +247,8 @@ def _modules() -> dict[str, ModuleType]:
     wide.ma = _copy(np.ma)  # type: ignore[attr-defined]
     for name in ("mgrid", "ogrid", "r_", "c_"):
         setattr(wide, name, _Grid(getattr(np, name)))
+    for name in ("add", "subtract", "multiply", "power", "left_shift", "square"):
+        setattr(wide, name, _Arithmetic(getattr(np, name)))
     for name in ("int_", "intp", "long"):
         setattr(wide, name, np.int64)
     for name in ("uint", "uintp", "ulong"):
@@ -230,11 +260,11 @@ def _modules() -> dict[str, ModuleType]:
 MODULES = _modules()
 
 
-def imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: A002
+def imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
     """`__import__` for the user's files."""
     module = builtins.__import__(name, globals, locals, fromlist, level)
     return MODULES.get(module.__name__, module)
 
 
-NAMES = {"__builtins__": {**vars(builtins), "__import__": imported}, "__tilefn__": method}
+NAMES = {"__builtins__": {**vars(builtins), "__import__": imported}, "__tilefn__": method, "__tilefn_bound__": bound}
 """Names that each of the user's files starts with."""

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Tests of functions in Python: the package's own, natively; the examples; and numpy in the sandbox against numpy outside.
+# Usage: scripts/test-python.sh PROGRAM CACHE     the tilefn to run, and the cache folder that has its Python runtime
+# Versions are pinned: which types numpy gives depends on its version.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+program=$(realpath "$1") cache=$(realpath "$2")
+
+pinned=(numpy==2.2.6 scipy==1.15.3 pytest==8.4.2 ruff==0.14.0)
+venv="${XDG_CACHE_HOME:-$HOME/.cache}/tilefn-python-tests"
+if [ "$(cat "$venv/pinned" 2>/dev/null)" != "${pinned[*]}" ]; then
+  rm -rf "$venv"
+  if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --only-binary :all: "${pinned[@]}"; }; then
+    say "SKIPPED: tests of Python functions outside the sandbox, since ${pinned[*]} can't be installed"
+    exit 0
+  fi
+  echo "${pinned[*]}" >"$venv/pinned"
+fi
+python="$venv/bin/python"
+sdk="$PWD/guest-sdk/python"
+export PYTHONPATH="$sdk" PYTHONDONTWRITEBYTECODE=1
+
+for folder in guest-sdk/python examples/python; do
+  (
+    cd "$folder"
+    "$venv/bin/ruff" check --quiet --no-cache --config "$sdk/pyproject.toml" .
+    "$venv/bin/ruff" format --quiet --no-cache --check --config "$sdk/pyproject.toml" .
+    "$python" -m pytest --quiet -p no:cacheprovider
+  )
+done
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+"$program" new scene --python --parent "$folder" >/dev/null
+cp guest-sdk/python/conformance/calls.py "$folder/scene"
+cat >"$folder/scene/calls.toml" <<'JOB'
+function.module = "calls.py"
+inputs.tile = { path = "made-up.tif", bands = [1] }
+grid.tile = [512, 512]
+JOB
+XDG_CACHE_HOME="$cache" "$program" run "$folder/scene/calls.toml" --quiet --report "$folder/report.json"
+"$python" guest-sdk/python/conformance/compare.py "$folder/report.json" docs/python.md
