@@ -148,7 +148,7 @@ pub fn prepare(
     let mut plan = planning.plan().map_err(mistakes)?;
     raster::init(plan.task.block_cache);
     plan.warnings.extend(raster::settings_warnings());
-    plan.warnings.extend(sandbox.warnings().iter().cloned());
+    plan.warnings.extend(sandbox.warnings().iter().chain(compiled.warnings()).cloned());
     let mut said = Vec::new();
     plan.warnings.retain(|warning| {
         !said.contains(warning) && {

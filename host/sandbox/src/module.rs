@@ -35,6 +35,8 @@ pub(super) struct Compiled {
     pub functions: Vec<Arc<Description>>,
     pub imports: Vec<String>,
     pub exports: Vec<String>,
+    /// What a Python program was warned of while it was read.
+    pub warnings: Vec<String>,
 }
 
 impl Sandbox {
@@ -72,6 +74,11 @@ impl Module {
     /// The ABI version it speaks.
     pub fn abi_version(&self) -> u32 {
         VERSION
+    }
+
+    /// Warnings for the user that came with the descriptions.
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.compiled.warnings
     }
 
     /// What it imports, as `module.name`.

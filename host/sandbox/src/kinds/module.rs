@@ -104,6 +104,7 @@ pub(crate) fn compile_module(sandbox: &Sandbox, wasm: &[u8]) -> Result<Compiled>
         functions,
         imports: module.imports().map(|i| shown(&format!("{}.{}", i.module(), i.name()))).collect(),
         exports: module.exports().map(|e| shown(e.name())).collect(),
+        warnings: Vec::new(),
     })
 }
 

@@ -143,8 +143,8 @@ pub(crate) fn compile_python(sandbox: &Sandbox, bytes: &[u8]) -> Result<Compiled
     let folder = if bundle.files.len() > 1 { Folder::Written(write(&bundle)?) } else { Folder::Empty(empty) };
     let kind = Kind::Python(PythonKind { bundle: Arc::new(bytes.to_vec()), library, folder });
     let program = Arc::new(Program { pre, debug_info: DebugInfo::default(), kind });
-    let functions = on_a_deep_stack(|| describe(sandbox, &program))?;
-    Ok(Compiled { program, functions, imports: Vec::new(), exports: Vec::new() })
+    let (functions, warnings) = on_a_deep_stack(|| describe(sandbox, &program))?;
+    Ok(Compiled { program, functions, imports: Vec::new(), exports: Vec::new(), warnings })
 }
 
 /// Writes a bundle's files to a folder of this user only.
@@ -173,8 +173,8 @@ struct Head {
     reduce: bool,
 }
 
-/// Asks the program for its functions.
-fn describe(sandbox: &Sandbox, program: &Arc<Program>) -> Result<Vec<Arc<Description>>> {
+/// Asks the program for its functions, and takes the warnings that it gives on the way.
+fn describe(sandbox: &Sandbox, program: &Arc<Program>) -> Result<(Vec<Arc<Description>>, Vec<String>)> {
     let mut running = Running::start(sandbox, program, sandbox.limits.describe_time)?;
     turn(&mut running, "describe", "_=_tilefn.describe()")?;
     let json = running.host_mut().python.as_mut().and_then(|python| python.descriptions.take());
@@ -187,7 +187,7 @@ fn describe(sandbox: &Sandbox, program: &Arc<Program>) -> Result<Vec<Arc<Descrip
             format!("it has {} functions, the limit is {MAX_FUNCTIONS}", values.len()),
         ));
     }
-    values
+    let functions = values
         .into_iter()
         .map(|value| {
             let Head { name, reduce } = Head::deserialize(&value).map_err(|e| wrong("", e.to_string()))?;
@@ -197,7 +197,9 @@ fn describe(sandbox: &Sandbox, program: &Arc<Program>) -> Result<Vec<Arc<Descrip
             let json = serde_json::to_vec(&value).map_err(|e| wrong(&name, e.to_string()))?;
             Description::parse(&name, &json, reduce).map(Arc::new).map_err(|problem| wrong(&name, problem))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    let warnings = running.take_log().into_iter().filter(|line| line.warning).map(|line| line.text);
+    Ok((functions, warnings.collect()))
 }
 
 /// Runs something on a thread of its own, whose stack is enough for CPython.
