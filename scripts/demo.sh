@@ -30,6 +30,17 @@ done
 } >demo/report.json
 for example in "${examples[@]}"; do rm "demo/$example.json"; done
 
+say "the same NDVI as an expression"
+scene=demo/data/olinda/L7_ETMs.tif
+"$tilefn" calc -i red=$scene:3 -i nir=$scene:4 "(nir - red) / (nir + red)" -o demo/ndvi-expression.tif --overwrite
+
+say "the same NDVI in Python (the first time, its runtime is installed: 100 MB, about two minutes)"
+if "$tilefn" python install; then
+  "$tilefn" run examples/ndvi/job.toml --module examples/python/ndvi.py --set outputs.ndvi.path="$PWD/demo/ndvi-python.tif" --overwrite
+else
+  say "SKIPPED: Python functions, since their runtime can't be installed (the message above says why)"
+fi
+
 say "pictures"
 "$tilefn" preview demo/data/olinda/L7_ETMs.tif --bands 4,3,2 -o demo/olinda.png
 "$tilefn" preview demo/ndvi.tif --ramp rdylgn --range=-0.5,0.6 -o demo/ndvi.png
@@ -43,6 +54,7 @@ Done. Look at
   $PWD/demo/ndvi.png        vegetation around Olinda, Brazil (the scene itself: olinda.png)
   $PWD/demo/median-red.png  140 Sentinel-2 dates over Romania without their clouds
   $PWD/demo/hillshade.png   terrain in eastern Turkey (its slope: slope.png)
+  $PWD/demo/ndvi-expression.tif, ndvi-python.tif: the same pixels, said in two other ways
   $PWD/demo/report.json     what each run did, and the classes that land-cover-histogram counted
 The rasters are beside them (*.tif). Each function is in examples/, with a page on how it works.
 END
