@@ -61,11 +61,11 @@ fn install(arguments: &Install, console: &Console) -> Result<(), Fatal> {
         None => user_folder()?,
     };
     let key = Runtime::key().map_err(Fatal::failed)?;
-    if let Ok(there) = Runtime::open(&base.join(key)) {
-        if there.verify().is_ok() {
-            say_installed(&there, console, "is installed already");
-            return Ok(());
-        }
+    if let Ok(there) = Runtime::open(&base.join(key))
+        && there.verify().is_ok()
+    {
+        say_installed(&there, console, "is installed already");
+        return Ok(());
     }
     let mut say = |step: &str| console.say(step, "step", || json!({ "step": step }));
     let installed = python::install(&source, &base, &mut say).map_err(|e| match e {
