@@ -9,9 +9,9 @@
 #[path = "../e2e/support/mod.rs"]
 mod support;
 
-mod hostile;
-mod jobs;
-mod runtime;
+mod python_hostile;
+mod python_jobs;
+mod python_runtime;
 
 use std::path::PathBuf;
 use support::{Folder, ROOT};
