@@ -201,9 +201,9 @@ fn mistakes() {
     let run = zonal("--by name --overwrite");
     assert_message(
         &f,
-        run.error(2).split_once(": ").unwrap().1,
-        "inputs.zones.burn_attribute: attribute \"name\" of layer \"all\" of ~/zones.gpkg is of type String, not a number
-  hint: its numeric attributes: fid, id\n1 mistake in the job",
+        run.error(2),
+        "--by: attribute \"name\" of layer \"all\" of ~/zones.gpkg is of type String, not a number
+  hint: its numeric attributes: fid, id\n1 mistake in the arguments",
     );
     assert_eq!(f.read("out.csv"), "old");
 }

@@ -5,7 +5,7 @@
 use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
-use super::prepare::{self, JobArguments, RunArguments, overrides};
+use super::prepare::{JobArguments, RunArguments, overrides};
 use super::run;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -72,14 +72,28 @@ struct Input {
 /// Computes the expression.
 pub fn calc(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let job = job(arguments)?;
-    let made = JobArguments::made("calc.json", arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
+    let made = JobArguments::made("calc", argument, arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
     let made =
         RunArguments { job: made, dry_run: arguments.dry_run, report: arguments.report.clone(), dashboard: None };
     let load = || {
         let here = std::env::current_dir().map_err(Fatal::failed)?;
-        job::load_text("calc.json", format!("{job:#}"), &here, &overrides(&made.job)).map_err(prepare::mistakes)
+        job::load_text("calc", format!("{job:#}"), &here, &overrides(&made.job)).map_err(|e| made.job.mistakes(e))
     };
     run::run_made(&made, load, console)
+}
+
+/// The argument that a key of the job comes from.
+fn argument(key: &str) -> Option<String> {
+    let (section, rest) = key.split_once('.')?;
+    let name = rest.split('.').next()?;
+    match section {
+        "inputs" => Some(format!("-i {name}")),
+        "outputs" if rest.ends_with(".dtype") => Some("--type".to_owned()),
+        "outputs" if rest.ends_with(".nodata") => Some("--nodata".to_owned()),
+        "outputs" => Some(format!("-o {name}")),
+        "params" => Some(format!("--param {name}")),
+        _ => None,
+    }
 }
 
 /// The job file. Its paths are relative to where the user is.

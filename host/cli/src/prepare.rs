@@ -22,6 +22,9 @@ const MAX_JOB: u64 = 16 << 20;
 /// Warnings of the plan that are said: lists of files may have one for each file.
 const SAID: usize = 20;
 
+/// The argument of a command that a key of the job comes from, for a command that makes a job.
+pub type Arguments = fn(&str) -> Option<String>;
+
 /// Which job, and what to change in it.
 #[derive(Debug, Args)]
 pub struct JobArguments {
@@ -44,12 +47,12 @@ pub struct JobArguments {
     resume: bool,
     /// Whether a command has made the job, which can't be resumed then
     #[arg(skip)]
-    made: bool,
+    made: Option<Arguments>,
 }
 
 impl JobArguments {
     /// Those of a job that a command makes itself.
-    pub fn made(name: &str, workers: Option<String>) -> Self {
+    pub fn made(name: &str, arguments: Arguments, workers: Option<String>) -> Self {
         Self {
             job: name.to_owned(),
             set: Vec::new(),
@@ -57,8 +60,16 @@ impl JobArguments {
             module: None,
             overwrite: false,
             resume: false,
-            made: true,
+            made: Some(arguments),
         }
+    }
+
+    /// What is wrong with the job.
+    pub fn mistakes(&self, found: job::Mistakes) -> Fatal {
+        mistakes(match self.made {
+            Some(argument) => found.by_argument(argument),
+            None => found,
+        })
     }
 
     /// With these changes of the job's keys.
@@ -121,7 +132,7 @@ pub fn prepare(
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     check_threads(threads)?;
-    let (survey, (module, sandbox, compiled)) = survey_and_compile(&loaded, threads, arguments.made)?;
+    let (survey, (module, sandbox, compiled)) = survey_and_compile(&loaded, threads, arguments.made.is_some())?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
@@ -130,7 +141,7 @@ pub fn prepare(
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
     };
-    let journal = if start && !arguments.made {
+    let journal = if start && arguments.made.is_none() {
         open_journal(arguments, &mut loaded, &identity, &survey, console)?
     } else {
         None
@@ -145,7 +156,7 @@ pub fn prepare(
         threads,
         report: report.map(|path| path.display().to_string()),
     };
-    let mut plan = planning.plan().map_err(mistakes)?;
+    let mut plan = planning.plan().map_err(|mistakes| arguments.mistakes(mistakes))?;
     raster::init(plan.task.block_cache);
     plan.warnings.extend(raster::settings_warnings());
     plan.warnings.extend(sandbox.warnings().iter().chain(compiled.warnings()).cloned());

@@ -4,7 +4,7 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
-use super::prepare::{self, JobArguments, RunArguments, overrides};
+use super::prepare::{JobArguments, RunArguments, overrides};
 use super::run;
 use super::table_file::{Format, TableFile, write_csv, write_parquet};
 use clap::{Args, ValueEnum};
@@ -95,7 +95,7 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let module = module.and_then(|mut file| file.write_all(MODULE).map(|()| file));
     let module = module.map_err(|e| Fatal::failed(format!("the function can't be put into a file: {e}")))?;
     let made = RunArguments {
-        job: JobArguments::made("zonal.json", arguments.workers.clone()),
+        job: JobArguments::made("zonal", argument, arguments.workers.clone()),
         dry_run: false,
         report: None,
         dashboard: None,
@@ -104,7 +104,7 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let load = || {
         let paths: Vec<_> = values.iter().map(|(_, path)| resolved(path)).collect();
         let text = format!("{:#}", job(arguments, module.path(), &zones, &paths));
-        job::load_text("zonal.json", text, &here, &overrides(&made.job)).map_err(prepare::mistakes)
+        job::load_text("zonal", text, &here, &overrides(&made.job)).map_err(|e| made.job.mistakes(e))
     };
     let result = run::made(&made, load, console)?.and_then(|report| report.result).unwrap_or_default();
     let zones = Zones {
@@ -130,6 +130,20 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         || json!({ "path": path, "zones": count }),
     );
     Ok(())
+}
+
+/// The argument that a key of the job comes from.
+fn argument(key: &str) -> Option<String> {
+    let argument = match key {
+        "inputs.zones.burn_attribute" => "--by",
+        "inputs.zones.layer" => "--layer",
+        "inputs.zones.where" => "--where",
+        "inputs.values.bands" => "--band",
+        key if key.starts_with("inputs.zones") => "--zones",
+        key if key.starts_with("inputs.values") => "--values",
+        _ => return None,
+    };
+    Some(argument.to_owned())
 }
 
 /// Name, if one is given, and file of each raster.

@@ -28,6 +28,8 @@ pub enum Position {
         /// The argument after `--set`.
         argument: Arc<str>,
     },
+    /// An argument of a command that has made the job; the mistake's key names it.
+    Argument,
 }
 
 impl Position {
@@ -37,6 +39,7 @@ impl Position {
             Self::File { .. } => (0, 0, 0),
             Self::Text { line, column, .. } => (1, *line, *column),
             Self::Override { .. } => (2, 0, 0),
+            Self::Argument => (3, 0, 0),
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Position {
             Self::File { file } => f.write_str(file),
             Self::Text { file, line, column } => write!(f, "{file}:{line}:{column}"),
             Self::Override { argument } => write!(f, "--set {argument}"),
+            Self::Argument => Ok(()),
         }
     }
 }
@@ -74,7 +78,9 @@ impl Mistake {
 impl fmt::Display for Mistake {
     /// `job.toml:12:9: inputs.red.bands: message`, and the hint on a line of its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        if self.place != Position::Argument {
+            write!(f, "{}: ", self.place)?;
+        }
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
@@ -98,6 +104,7 @@ impl Serialize for Mistake {
                 s.serialize_field("column", column)?;
             }
             Position::Override { argument } => s.serialize_field("set", &**argument)?,
+            Position::Argument => {}
         }
         s.serialize_field("key", &self.key)?;
         s.serialize_field("message", &self.message)?;
@@ -125,6 +132,18 @@ impl Mistakes {
         self.0.insert(at, Mistake { place, key: key.into(), message: message.into(), hint: None });
         #[expect(clippy::indexing_slicing, reason = "inserted there just now")]
         &mut self.0[at]
+    }
+
+    /// As the user of a command that has made the job knows them: keys by the arguments that they come from.
+    #[must_use]
+    pub fn by_argument(mut self, argument: impl Fn(&str) -> Option<String>) -> Self {
+        for mistake in &mut self.0 {
+            if !matches!(mistake.place, Position::Override { .. }) {
+                mistake.place = Position::Argument;
+                mistake.key = argument(&mistake.key).unwrap_or_else(|| std::mem::take(&mut mistake.key));
+            }
+        }
+        self
     }
 
     /// Whether nothing is wrong.
@@ -166,9 +185,10 @@ impl fmt::Display for Mistakes {
         for mistake in self {
             writeln!(f, "{mistake}")?;
         }
+        let place = if self.iter().any(|mistake| mistake.place != Position::Argument) { "job" } else { "arguments" };
         match self.len() {
-            1 => f.write_str("1 mistake in the job"),
-            n => write!(f, "{n} mistakes in the job"),
+            1 => write!(f, "1 mistake in the {place}"),
+            n => write!(f, "{n} mistakes in the {place}"),
         }
     }
 }
