@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import numpy.ma as ma
 from scipy import ndimage
-from tilefn import Reduced, tile_function
+from tilefn import Reduced, _reduce, tile_function
 
 shape = (2, 5, 7)
 n = np.arange(70, dtype="int64").reshape(shape)
@@ -32,6 +32,22 @@ m = ma.masked_where(n % 5 == 0, u2)
 mf = ma.masked_invalid(fn)
 k3 = np.array([[0, 1, 0], [1, 2, 1], [0, 1, 0]], "float32")
 plane = f4[0]
+
+
+class Kind:
+    sum = "sum"
+
+
+def made(values, dtype):
+    return [int(dtype(value)) for value in values]
+
+
+def matched(kind):
+    match kind:
+        case Kind.sum:
+            return True
+    return False
+
 
 CALLS = [
     # Sums and products, whose type 64-bit numpy widens.
@@ -427,6 +443,96 @@ CALLS = [
     lambda: np.array([1.9, -1.9]).astype("int16"),
     lambda: np.multiply([70000], [70000]),
     lambda: np.array([1, 2]).dtype == int,
+    # What wraps around in 32 bits.
+    lambda: np.dot([50000], [50000]),
+    lambda: np.dot(50000, 50000),
+    lambda: np.inner([50000, 1], [50000, 1]),
+    lambda: np.vdot([50000], [50000]),
+    lambda: np.outer([50000], [50000]),
+    lambda: np.kron([50000], [50000]),
+    lambda: np.cross([50000, 0, 0], [0, 50000, 0]),
+    lambda: np.convolve([50000, 50000], [50000]),
+    lambda: np.correlate([50000, 50000], [50000]),
+    lambda: np.polyval([50000, 0], 50000),
+    lambda: np.polymul([50000], [50000, 1]),
+    lambda: np.polyadd([2_000_000_000], [2_000_000_000]),
+    lambda: np.einsum("i,i", [50000], [50000]),
+    lambda: np.matmul([[50000]], [[50000]]),
+    lambda: np.tensordot([50000], [50000], axes=1),
+    lambda: np.linalg.matrix_power([[50000]], 2),
+    lambda: np.linalg.outer([50000], [50000]),
+    lambda: np.linalg.matmul([[50000]], [[50000]]),
+    lambda: np.linalg.vecdot([50000], [50000]),
+    lambda: np.linalg.multi_dot([i4[0] % 9, (i4[0] % 9).T]),
+    lambda: np.diff([-2_000_000_000, 2_000_000_000]),
+    lambda: np.ediff1d([-2_000_000_000, 2_000_000_000]),
+    lambda: np.ptp([-2_000_000_000, 2_000_000_000]),
+    lambda: np.trapezoid([-2_000_000_000, 2_000_000_000], [-2_000_000_000, 2_000_000_000]),
+    lambda: np.vander([50000], 3),
+    lambda: np.dot(i4[0], (i4[0]).T),
+    lambda: np.abs(-50000) * 50000,
+    lambda: np.maximum(50000, 3) * 50000,
+    lambda: np.minimum([50000], 60000) * 50000,
+    lambda: np.maximum(u2, 3) * np.uint16(2),
+    lambda: np.floor_divide(500000, 10) * 50000,
+    lambda: np.negative(50000) * 50000,
+    lambda: np.negative([50000]) * 50000,
+    lambda: np.lcm(50000, 49999),
+    lambda: np.gcd(50000, 100000) * 50000,
+    lambda: np.bitwise_or(1, 2) << 40,
+    lambda: np.sign(-5) * 3_000_000_000,
+    lambda: np.remainder(50000, 60000) * 50000,
+    lambda: np.divmod(3_000_000, 7),
+    lambda: np.floor([50000]) * 50000,
+    lambda: np.multiply(True, 50000) * 50000,
+    lambda: np.multiply(b, 50000) * 50000,
+    lambda: np.multiply.outer([50000], [50000]),
+    lambda: np.subtract.outer([-2_000_000_000], 2_000_000_000),
+    lambda: np.apply_along_axis(lambda v: int(v[0]) + 50000, 0, u1)[0] * 50000,
+    lambda: np.vectorize(lambda v: v, otypes=[int])([3_000_000_000]),
+    lambda: np.vectorize(lambda v: v, otypes="l")([3_000_000_000]),
+    lambda: np.vectorize(lambda v: int(v) * 50000)(u2),
+    lambda: np.vectorize(lambda v: (int(v), 1.5))(u1),
+    lambda: np.vectorize(lambda v, w: v * w)([50000], [50000]),
+    lambda: np.vectorize(otypes=[int])(lambda v: v * 3_000_000_000)([1]),
+    lambda: np.piecewise([1, 2], [[True, False]], [lambda v: v * 50000 * 50000]),
+    lambda: np.linalg.matrix_rank([[1, 2], [3, 5]]),
+    lambda: np.dtype(int),
+    lambda: np.zeros(2, np.dtype(int)),
+    lambda: u1.astype(dtype="int") * 50000 * 50000,
+    lambda: u1.astype(dtype=int) * 50000 * 50000,
+    lambda: np.meshgrid(range(3), range(2), indexing="ij"),
+    lambda: np.meshgrid([1, 2], [3], indexing="ij"),
+    lambda: _reduce.decode(_reduce.encode(Reduced(0, merge=np.add))).merge(2_000_000_000, 2_000_000_000),
+    lambda: _reduce.decode(_reduce.encode(Reduced(0, merge=lambda a, b, *, f=np.dot: f(a, b)))).merge([50000], [50000]),
+    # What the replaced functions and methods must leave as it is.
+    lambda: np.add.reduceat(u2[0, 0], np.flatnonzero(b[0, 0])),
+    lambda: np.add.reduceat(u2[0, 0], indices=np.flatnonzero(b[0, 0])),
+    lambda: np.maximum.reduceat(u2, np.array([0, 2]), axis=2),
+    lambda: np.where(b, "long", "short"),
+    lambda: np.full(2, "int"),
+    lambda: np.full(2, 5, "int"),
+    lambda: np.full(2, 5, int),
+    lambda: np.zeros(2, "int"),
+    lambda: np.zeros(2, "int32"),
+    lambda: np.arange(0, 3, 1, "int"),
+    lambda: np.linspace(0, 4, 3, True, False, "int"),
+    lambda: made(["1", "2"], dtype=int),
+    lambda: matched("sum"),
+    lambda: np.maximum.reduce([u1, u1]),
+    lambda: np.maximum(i4, 5),
+    lambda: np.add(i4[0], [1, 2, 3, 4, 5, 6, 7], dtype="int32"),
+    lambda: np.dot(i4[0] % 9, [1, 2, 3, 4, 5, 6, 7]),
+    lambda: np.abs(-2.5),
+    lambda: np.einsum("ij->", [[1, 2], [3, 4]]),
+    lambda: np.linalg.norm([3, 4]),
+    lambda: np.linalg.solve([[3, 1], [1, 2]], [9, 8]),
+    lambda: np.linalg.lstsq([[1, 1], [1, 2]], [1, 2])[2],
+    lambda: np.polyfit([0, 1, 2, 3], [1, 3, 7, 13], 1, full=True)[2],
+    lambda: np.ma.multiply([50000], [50000]),
+    lambda: np.ma.dot([[50000]], [[50000]]).data,
+    lambda: np.vectorize(lambda v: v > 3)(u1),
+    lambda: np.vectorize(str)([1, 2]),
     # Masked arrays.
     lambda: m.sum(),
     lambda: m.sum(axis=0),

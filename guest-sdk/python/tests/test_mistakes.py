@@ -189,6 +189,17 @@ def f(a: "uint8") -> Reduced:
     assert host.last("E") == "finish returned a dict with the key (1, 2); keys are texts and numbers"
 
 
+def test_two_keys_that_are_one_in_json():
+    host = Host(
+        HEAD
+        + '@tile_function\ndef f(a: "uint8") -> Reduced:\n    return Reduced(1, finish=lambda s: {"x": {1: s, "1": 2}})\n'
+    )
+    _, state = host.process("f", [[(np.zeros((2, 2), "u1"), [None])]])
+    with pytest.raises(AssertionError):
+        host.finish("f", state)
+    assert host.last("E") == "finish returned a dict with two keys that are '1' as text, as JSON's are"
+
+
 def test_after_a_mistake_nothing_runs():
     from tilefn import _shim
 

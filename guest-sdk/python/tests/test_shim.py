@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from host import Host
+from tilefn import _reduce, _wide
 
 HEAD = "import numpy as np\nfrom tilefn import *\n"
 
@@ -178,6 +179,43 @@ def f(a: "uint8") -> ("uint8", Reduced):
     outputs, one = host.process("f", [[(np.array([[1, 1, 2]], "u1"), [None])]], outputs=[("f", 1)])
     np.testing.assert_array_equal(outputs[0][0][0], [[[1, 1, 2]]])
     assert host.finish("f", host.merge("f", one, one)) == {"1": 4, "2": 2}
+
+
+def test_functions_of_a_state_keep_their_defaults():
+    host = Host(
+        HEAD
+        + """
+import math
+@tile_function
+def f(a: "uint8") -> Reduced:
+    return Reduced(1, merge=lambda a, b, c=10, *, d=100, e=math: e.fsum([a, b, c, d]), finish=lambda s, *, text="t": f"{s}{text}")
+"""
+    )
+    _, state = host.process("f", [[(np.zeros((1, 1), "u1"), [None])]])
+    assert host.finish("f", host.merge("f", host.merge("f", state, state), state)) == "223.0t"
+
+
+@pytest.mark.parametrize("merge", ["np.add", "np.maximum", "np.union1d", "np.ma.union1d", "np.ma.add", "np.linalg.matmul",
+                                   "lambda a, b, *, np=np: np.add(a, b)"])  # fmt: skip
+def test_functions_of_numpy_are_the_programs_own_between_tiles(merge, monkeypatch):
+    # As in the sandbox, whose numpy has 32-bit integers.
+    monkeypatch.setattr(_wide, "NARROW", True)
+    monkeypatch.setattr(_wide, "MODULES", _wide._modules())
+    host = Host(
+        HEAD + f'@tile_function\ndef f(a: "uint8") -> Reduced:\n    return Reduced(a[0], merge={merge}, finish=np.asarray)\n'
+    )
+    program = vars(__import__("f"))["np"]
+    assert program is _wide.MODULES["numpy"]
+    a = np.array([[1, 2], [3, 4]], "u1")
+    _, state = host.process("f", [[(a, [None])]])
+    both = host.merge("f", state, state)
+    assert host.finish("f", both) == eval(merge, {"np": np})(a, a).tolist()
+    joined = _reduce.decode(both)
+    assert joined.finish is program.asarray
+    if merge.startswith("lambda"):
+        assert joined.merge.__kwdefaults__["np"] is program
+    else:
+        assert joined.merge is eval(merge, {"np": program})
 
 
 def test_warnings_go_to_the_report():

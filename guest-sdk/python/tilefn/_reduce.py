@@ -44,18 +44,32 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, ModuleType):
-            return importlib.import_module, (value.__name__,)
-        if isinstance(value, FunctionType) and value.__module__ == "numpy":  # one of `_wide`
-            return getattr, (np, value.__name__)
+            return _module, (value.__name__,)
+        if isinstance(value, FunctionType) and hasattr(value, "__tilefn_name__"):  # one of `_wide`
+            return _named, value.__tilefn_name__
         if isinstance(value, FunctionType) and ("<lambda>" in value.__qualname__ or "<locals>" in value.__qualname__):
             cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
-            return _function, (marshal.dumps(value.__code__), value.__module__, value.__defaults__, cells)
+            defaults = (value.__defaults__, value.__kwdefaults__)
+            return _function, (marshal.dumps(value.__code__), value.__module__, *defaults, cells)
         return NotImplemented
 
 
-def _function(code: bytes, module: str, defaults: Any, cells: tuple[Any, ...]) -> FunctionType:
+def _module(name: str) -> ModuleType:
+    """A module as a program imports it: numpy is the copy with 64-bit integers."""
+    from ._wide import MODULES
+
+    return MODULES.get(name) or importlib.import_module(name)
+
+
+def _named(module: str, name: str) -> Any:
+    return getattr(_module(module), name)
+
+
+def _function(code: bytes, module: str, defaults: Any, kwdefaults: Any, cells: tuple[Any, ...]) -> FunctionType:
     namespace = vars(importlib.import_module(module))
-    return FunctionType(marshal.loads(code), namespace, None, defaults, tuple(CellType(cell) for cell in cells))
+    function = FunctionType(marshal.loads(code), namespace, None, defaults, tuple(CellType(cell) for cell in cells))
+    function.__kwdefaults__ = kwdefaults
+    return function
 
 
 def encode(reduced: Reduced) -> bytes:
@@ -105,7 +119,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {_key(key): _plain(item) for key, item in value.items()}
+        plain: dict[str, Any] = {}
+        for key, item in value.items():
+            if _key(key) in plain:
+                raise TileFunctionError(
+                    f"finish returned a dict with two keys that are {_key(key)!r} as text, as JSON's are"
+                )
+            plain[_key(key)] = _plain(item)
+        return plain
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     raise TileFunctionError(

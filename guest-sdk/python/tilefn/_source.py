@@ -75,11 +75,11 @@ def _notes(path: str, tree: ast.Module) -> list[str]:
 
 def _int64(node: ast.expr) -> ast.expr:
     is_int = isinstance(node, ast.Name) and node.id == "int"
-    return ast.copy_location(ast.Constant("int64"), node) if is_int else node
+    return ast.copy_location(ast.Name("__tilefn_int__", ast.Load()), node) if is_int else node
 
 
 class _Wide(ast.NodeTransformer):
-    """`x.cumsum(…)` becomes `__tilefn__(x, "cumsum", …)`, and `dtype=int` becomes `dtype="int64"`."""
+    """`x.cumsum(…)` becomes `__tilefn__(x, "cumsum", …)`, and `int` as a type becomes `__tilefn_int__`."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         """`a.dtype == int`."""
@@ -96,6 +96,8 @@ class _Wide(ast.NodeTransformer):
         else:
             node.func = self.visit(called)
         node.args = [self.visit(arg) for arg in node.args]
+        if "dtype" in (getattr(called, "attr", ""), getattr(called, "id", "")):  # np.dtype(int)
+            node.args = [_int64(arg) for arg in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
             if keyword.arg in TYPE_KEYWORDS:
@@ -105,6 +107,12 @@ class _Wide(ast.NodeTransformer):
         if isinstance(called.value, ast.Call) and getattr(called.value.func, "id", "") == "super":
             return node
         return _redirected("__tilefn__", called, node, node.args, node.keywords)
+
+    def visit_match_case(self, node: ast.match_case) -> ast.AST:
+        """The names in a pattern can't become calls."""
+        node.guard = None if node.guard is None else self.visit(node.guard)
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """A method that isn't called at once: `add = a.cumsum`."""

@@ -35,6 +35,28 @@ ADDING = {"sum": 1, "prod": 1, "cumsum": 1, "cumprod": 1, "trace": 3}
 NAN_ADDING = {"nancumsum": 1, "nancumprod": 1, "cumulative_sum": 9, "cumulative_prod": 9}
 TAKING = frozenset(["choose", "put", "repeat"])
 """Functions and methods that take no 64-bit index here."""
+LISTS = {
+    **dict.fromkeys(
+        "convolve correlate cross dot inner kron matmul outer polyadd polymul polysub polyval tensordot trapezoid vdot "
+        "vecdot".split(),
+        (0, 2),
+    ),
+    **dict.fromkeys("diff ediff1d matrix_power piecewise ptp vander".split(), (0, 1)),
+    "einsum": (1, None),
+}
+"""Functions that compute with lists and Python integers as they are, and the positions of the arguments that may be such."""
+LAPACK = frozenset(["lstsq", "polyfit"])
+"""Functions whose int32 is one on every machine."""
+TYPE_AT = {
+    **dict.fromkeys(
+        "array asanyarray asarray ascontiguousarray asfortranarray astype empty empty_like frombuffer fromiter identity "
+        "indices ones ones_like promote_types require zeros zeros_like".split(),
+        1,
+    ),
+    **dict.fromkeys("full full_like mean nanmean nanstd nanvar std var".split(), 2),
+    **{"arange": 3, "eye": 3, "geomspace": 4, "linspace": 5, "logspace": 5, "tri": 3},
+}
+"""Functions with an argument `dtype` and its position."""
 METHODS = frozenset([*INDICES, *ADDING, *TAKING, "accumulate", "astype", "reduce", "reduceat", "view"])
 """Names of methods that are called through `method`."""
 
@@ -129,6 +151,10 @@ def method(value: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(value, np.ufunc):
         if value in (np.add, np.multiply) and name in ("accumulate", "reduce", "reduceat") and args:
             args = _adding(args[0], args, kwargs, 3 if name == "reduceat" else 2)
+        if name == "reduceat":
+            args = _at(args, 1, _index)
+            if "indices" in kwargs:
+                kwargs["indices"] = _index(kwargs["indices"])
     elif isinstance(value, (np.ndarray, np.generic)):
         if name in ADDING:
             args = _adding(value, args, kwargs, ADDING[name])
@@ -138,6 +164,8 @@ def method(value: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
             args = _at(args, 0, _index)
         elif name in ("astype", "view"):
             args = _at(args, 0, _type)
+            if "dtype" in kwargs:
+                kwargs["dtype"] = _type(kwargs["dtype"])
         elif name in INDICES:
             return _int64(called(*args, **kwargs))
     return called(*args, **kwargs)
@@ -147,6 +175,16 @@ def bound(value: Any, name: str) -> Any:
     """A method that adds, to be called later."""
     is_array = NARROW and isinstance(value, (np.ndarray, np.generic))
     return functools.partial(method, value, name) if is_array else getattr(value, name)
+
+
+def _integers(value: Any) -> Any:
+    """A Python integer or a list as an array of 64 bits, if it has nothing but Python's numbers."""
+    if type(value) not in (int, list, tuple, range) or any(True for _ in _types([value])):
+        return value
+    try:
+        return _int64(np.asarray(value))
+    except ValueError:  # lists of different lengths
+        return value
 
 
 def _makes_int32(values: Any) -> bool:
@@ -160,18 +198,27 @@ def _types(values: Any) -> Any:
     for value in values:
         if isinstance(value, (np.ndarray, np.generic)):
             yield value.dtype
-        elif isinstance(value, (type, np.dtype, str)):
+        elif isinstance(value, (type, np.dtype)) or (
+            isinstance(value, str) and value in ("int32", "i4", "<i4", "i", "intc")
+        ):
             yield "given"
         elif isinstance(value, (list, tuple)):
             yield from _types(value)
 
 
-def _function(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+def _function(module: str, name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
     """A function of numpy that returns int64 where 64-bit numpy does."""
 
     @functools.wraps(inner)
     def wide(*args: Any, **kwargs: Any) -> Any:
-        args = tuple(INT64 if arg is int or (isinstance(arg, str) and arg in INTS) else arg for arg in args)
+        args = tuple(INT64 if arg is int else arg for arg in args)
+        if name in TYPE_AT:
+            args = _at(args, TYPE_AT[name], _type)
+        elif name in LISTS:
+            low, high = LISTS[name]
+            args = (*args[:low], *map(_integers, args[low:high]), *args[len(args) if high is None else high :])
+        elif name == "apply_along_axis":
+            args = _at(args, 0, _boxing)
         given = [*args, *kwargs.values()]
         if "dtype" in kwargs:
             kwargs["dtype"] = _type(kwargs["dtype"])
@@ -187,12 +234,43 @@ def _function(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
             return result._make(items) if hasattr(result, "_make") else items
         if name in INDICES:
             return _int64(result)
+        if name in LAPACK:
+            return result
         if not _has_int32(result) or kwargs.get("out") is not None or kwargs.get("dtype") is not None:
             return result
         is_index = name == "where" and len(args) == 1
         return _int64(result) if is_index or not _makes_int32(given) else result
 
+    wide.__tilefn_name__ = module, name  # type: ignore[attr-defined]
     return wide
+
+
+def _boxing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose Python integers become 64-bit ones."""
+
+    @functools.wraps(function)
+    def boxing(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return _integers(result) if type(result) is not tuple else tuple(map(_integers, result))
+
+    return boxing
+
+
+class _Vectorize(np.vectorize):
+    """`np.vectorize` whose integers have 64 bits."""
+
+    def __init__(self, pyfunc: Any = np._NoValue, otypes: Any = None, *args: Any, **kwargs: Any) -> None:
+        if isinstance(otypes, str):
+            otypes = otypes.translate({ord("l"): "q", ord("L"): "Q"})
+        elif otypes is not None:
+            otypes = [_type(dtype) for dtype in otypes]
+        super().__init__(_boxing(pyfunc) if callable(pyfunc) else pyfunc, otypes, *args, **kwargs)
+
+    def _init_stage_2(self, pyfunc: Any, *args: Any, **kwargs: Any) -> None:
+        super()._init_stage_2(_boxing(pyfunc), *args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*map(_integers, args), **kwargs)
 
 
 def _has_int32(result: Any) -> bool:
@@ -204,19 +282,29 @@ def _has_int32(result: Any) -> bool:
 class _Arithmetic:
     """A ufunc whose lists and bare Python integers have 64 bits."""
 
-    def __init__(self, ufunc: np.ufunc) -> None:
-        self.ufunc = ufunc
+    def __init__(self, module: str, name: str, ufunc: np.ufunc) -> None:
+        self._name, self.ufunc = (module, name), ufunc
+        self.__doc__ = ufunc.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bare = all(type(arg) is int for arg in args)
-        args = tuple(_int64(np.asarray(arg)) if bare or type(arg) in (list, tuple) else arg for arg in args)
-        return self.ufunc(*args, **kwargs)
+        return self.ufunc(*_operands(args), **kwargs)
+
+    def outer(self, a: Any, b: Any, /, **kwargs: Any) -> Any:
+        return self.ufunc.outer(_integers(a), _integers(b), **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.ufunc, name)
 
     def __reduce__(self) -> Any:
-        return getattr, (np, self.ufunc.__name__)
+        from ._reduce import _named
+
+        return _named, self._name
+
+
+def _operands(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Operands of an operation. A Python integer takes the type of the arrays that it meets, but not bool."""
+    is_bare = all(isinstance(arg, int) or str(getattr(arg, "dtype", "")) == "bool" for arg in args)
+    return tuple(_integers(arg) if is_bare or type(arg) in (list, tuple) else arg for arg in args)
 
 
 class _Grid:
@@ -233,8 +321,10 @@ class _Grid:
 def _copy(module: ModuleType) -> ModuleType:
     copy = ModuleType(module.__name__)
     for name, value in vars(module).items():
-        if not name.startswith("_") and callable(value) and not isinstance(value, (type, np.ufunc)):
-            value = _function(name, value)
+        if isinstance(value, np.ufunc) and any("q" in loop.partition("->")[2] for loop in value.types):
+            value = _Arithmetic(module.__name__, name, value)
+        elif not name.startswith("_") and callable(value) and not isinstance(value, (type, np.ufunc)):
+            value = _function(module.__name__, name, value)
         setattr(copy, name, value)
     return copy
 
@@ -244,17 +334,16 @@ def _modules() -> dict[str, ModuleType]:
     if not NARROW:
         return {}
     wide = _copy(np)
-    wide.ma = _copy(np.ma)  # type: ignore[attr-defined]
+    wide.ma, wide.linalg = _copy(np.ma), _copy(np.linalg)  # type: ignore[attr-defined]
+    wide.vectorize = _Vectorize  # type: ignore[attr-defined]
     for name in ("mgrid", "ogrid", "r_", "c_"):
         setattr(wide, name, _Grid(getattr(np, name)))
-    for name in ("add", "subtract", "multiply", "power", "left_shift", "square"):
-        setattr(wide, name, _Arithmetic(getattr(np, name)))
     for name in ("int_", "intp", "long"):
         setattr(wide, name, np.int64)
     for name in ("uint", "uintp", "ulong"):
         setattr(wide, name, np.uint64)
     wide.iinfo = lambda dtype: np.iinfo(_type(dtype))  # type: ignore[attr-defined]
-    return {"numpy": wide, "numpy.ma": wide.ma}  # type: ignore[attr-defined]
+    return {"numpy": wide, "numpy.ma": wide.ma, "numpy.linalg": wide.linalg}  # type: ignore[attr-defined]
 
 
 MODULES = _modules()
@@ -266,5 +355,10 @@ def imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any =
     return MODULES.get(module.__name__, module)
 
 
-NAMES = {"__builtins__": {**vars(builtins), "__import__": imported}, "__tilefn__": method, "__tilefn_bound__": bound}
+NAMES = {
+    "__builtins__": {**vars(builtins), "__import__": imported},
+    "__tilefn__": method,
+    "__tilefn_bound__": bound,
+    "__tilefn_int__": np.int64 if NARROW else int,
+}
 """Names that each of the user's files starts with."""
