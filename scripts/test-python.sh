@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests of functions in Python: the package's own, natively; the examples; and numpy in the sandbox against numpy outside.
 # Usage: scripts/test-python.sh PROGRAM CACHE     the tilefn to run, and the cache folder that has its Python runtime
-# Versions are pinned: which types numpy gives depends on its version.
+# Versions are pinned: which types numpy gives depends on its version. The sandbox's numpy is newer, 2.5: no wheel of it is
+# for every Python that runs these tests, and the calls compared give the same in both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }

@@ -51,7 +51,7 @@ def test_files(source, message):
         ('def f(a: "uint8" = 3) -> "uint8": pass',
          "argument a is an input and can have no default but None, which makes it optional"),
         ('def f(a: list["uint8"] = None) -> "uint8": pass',
-         "argument a is a list and can't be optional: a job that leaves it out gives an empty list"),
+         "argument a is a list and can't be optional: the job always names its files"),
         ('def f(*a: "uint8") -> "uint8": pass',
          '*a can\'t be an input: a list of files is an argument such as a: list["float32"]'),
         ('def f(a: "uint8"): pass', 'it needs an output: -> "float32" after the arguments, or -> Reduced'),
@@ -198,6 +198,16 @@ def test_two_keys_that_are_one_in_json():
     with pytest.raises(AssertionError):
         host.finish("f", state)
     assert host.last("E") == "finish returned a dict with two keys that are '1' as text, as JSON's are"
+
+
+def test_a_bundle_above_the_memory_is_a_mistake(monkeypatch):
+    def call(self, request):
+        self.told.append((request[:1].decode(), request[1:]))
+        if request == b"B":
+            raise MemoryError
+
+    monkeypatch.setattr(Host, "call", call)
+    assert told("") == "MemoryError; the job's limits.memory says how much there is"
 
 
 def test_after_a_mistake_nothing_runs():

@@ -1,11 +1,12 @@
 """A tile through the shim: call block in, outcome out, as the host does it."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
-from host import Host
-from tilefn import _reduce, _wide
+from host import Host, bundle
+from tilefn import _program, _reduce, _wide
 
 HEAD = "import numpy as np\nfrom tilefn import *\n"
 
@@ -67,6 +68,17 @@ def f(a: "uint8", ctx) -> "uint8":
     # 7 is the file's nodata value and a valid pixel here: the mark is another.
     np.testing.assert_array_equal(pixels, [[[255, 2, 7]], [[255, 2, 7]]])
     assert nodata == 255
+
+
+@pytest.mark.parametrize("nodata", [-9999, 0.5, math.nan])
+def test_nodata_that_is_no_value_of_the_inputs_type_marks_nothing(nodata):
+    host = Host(
+        HEAD
+        + f'nan = float("nan")\n@tile_function(nodata={nodata})\ndef f(a: "any") -> "any":\n    return np.ma.masked_equal(a, 3)\n'
+    )
+    ([(pixels, mark)],), _ = host.process("f", [[(np.array([[2, 3]], "u1"), [None])]], outputs=[("f", 1)])
+    np.testing.assert_array_equal(pixels, [[[2, 255]]])
+    assert mark == 255
 
 
 def test_a_mark_is_found_among_all_values_or_refused():
@@ -243,3 +255,27 @@ def test_no_input():
     assert host.describe()[0]["inputs"] == []
     ([(pixels, _)],), _ = host.process("f", [], outputs=[("f", 1)], size=(2, 3))
     np.testing.assert_array_equal(pixels, [[[505, 515, 525]] * 2])
+
+
+def test_of_a_bundle_only_python_files_are_kept():
+    files = {"f.py": "", "big.npy": b"x" * 1000, "a/b.py": "1", "py": b"2"}
+    program = _program.read(bundle(files))
+    assert program == ("f.py", {"f.py": b"", "a/b.py": b"1"})
+
+
+def test_a_folder_comes_after_pythons_own_module():
+    names = ("wave", "wave.notes", "sunau_notes", "sunau_notes.inner", "xml", "xml.etree", "xml.etree.notes")
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    try:
+        host = Host({
+            "f.py": HEAD + "import wave, sunau_notes.inner\nfrom sunau_notes import inner\nimport xml.etree\nwave.Wave_read\n"
+                    'try:\n    import xml.etree.notes\n    raise ValueError\nexcept ModuleNotFoundError: pass\n'
+                    '@tile_function\ndef f(a: "uint8") -> "uint8":\n    return a + inner.one\n',
+            "wave/notes.py": "", "sunau_notes/inner.py": "one = 1\n", "xml/etree/notes.py": "",
+        })  # fmt: skip
+        ([(pixels, _)],), _ = host.process("f", [[(np.zeros((1, 1), "u1"), [None])]], outputs=[("f", 1)])
+        assert pixels == 1
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)

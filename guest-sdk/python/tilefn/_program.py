@@ -21,14 +21,14 @@ MAGIC = b"tilefn-bundle-1\n"
 
 
 class Program(NamedTuple):
-    """A bundle that was read: files by their paths, one of them the program."""
+    """A bundle that was read: Python files by their paths, one of them the program."""
 
     path: str
     files: dict[str, bytes]
 
 
 def read(bundle: bytes) -> Program:
-    """The files of a bundle, which the host has checked."""
+    """The Python files of a bundle, which the host has checked. The others are in the folder /function."""
     at = len(MAGIC)
     (length,) = struct.unpack_from("<I", bundle, at)
     at += 4
@@ -36,7 +36,8 @@ def read(bundle: bytes) -> Program:
     at += length
     files = {}
     for file in header["files"]:
-        files[file["path"]] = bundle[at : at + file["bytes"]]
+        if file["path"] == header["program"] or file["path"].endswith(".py"):
+            files[file["path"]] = bundle[at : at + file["bytes"]]
         at += file["bytes"]
     return Program(header["program"], files)
 
@@ -44,21 +45,24 @@ def read(bundle: bytes) -> Program:
 class Finder:
     """Imports a bundle's Python files, as from the program's folder."""
 
-    def __init__(self, program: Program) -> None:
-        self._files = program.files
+    def __init__(self, program: Program, of_folders: bool = False) -> None:
+        self._files, self._of_folders = program.files, of_folders
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name == "numba":
             return importlib.machinery.ModuleSpec(name, self, origin=None)
         stem = name.replace(".", "/")
+        parent = getattr(sys.modules.get(name.rpartition(".")[0]), "__spec__", None)
+        if parent is not None and not isinstance(parent.loader, Finder):
+            return None
+        if self._of_folders:
+            is_folder = any(file.startswith(f"{stem}/") for file in self._files)
+            return importlib.machinery.ModuleSpec(name, self, origin=None, is_package=True) if is_folder else None
         for file in (f"{stem}/__init__.py", f"{stem}.py"):
             if file in self._files:
                 spec = importlib.machinery.ModuleSpec(name, self, origin=file, is_package=file.endswith("__init__.py"))
                 spec.has_location = True
                 return spec
-        # A folder without __init__.py.
-        if any(file.startswith(f"{stem}/") and file.endswith(".py") for file in self._files):
-            return importlib.machinery.ModuleSpec(name, self, origin=None, is_package=True)
         return None
 
     def create_module(self, spec: Any) -> Any:
@@ -83,6 +87,8 @@ def execute(module: ModuleType, path: str, source: bytes) -> None:
 def functions(program: Program) -> dict[str, TileFunction]:
     """The tile functions of a program, which runs its file once."""
     sys.meta_path.insert(0, Finder(program))
+    # As in Python itself, a folder without __init__.py comes after every module of that name.
+    sys.meta_path.append(Finder(program, of_folders=True))
     stem = program.path.rpartition("/")[2].removesuffix(".py")
     # A module of Python's own, such as `statistics`, keeps its name.
     name = "__program__" if stem in sys.modules or not stem.isidentifier() else stem

@@ -139,9 +139,10 @@ def _unused(valid: np.ndarray, dtype: np.dtype, declared: Any, wrong: Any) -> in
     """A value that no valid pixel has: the declared nodata value, an end of the type's range, or any other."""
     info = np.iinfo(dtype)
     ends = [info.min, info.max] if dtype.kind == "i" else [info.max, info.min]
-    for candidate in [*([] if declared is None else [int(declared)]), *ends]:
-        if not (valid == candidate).any():
-            return candidate
+    for candidate in ends if declared is None else [declared, *ends]:
+        # The declared value of an output of type "any" may not be one of this type.
+        if info.min <= candidate <= info.max and candidate == int(candidate) and not (valid == candidate).any():
+            return int(candidate)
     # Sorted distinct values: the first gap between two of them.
     values = np.unique(valid)
     gaps = np.flatnonzero(values[1:] != values[:-1] + values.dtype.type(1))

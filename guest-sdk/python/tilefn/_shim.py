@@ -86,12 +86,13 @@ def _flush() -> None:
 def load() -> None:
     """Runs the program's file."""
     global _loaded
-    program = _program.read(_host.call(b"B"))
     try:
         os.chdir("/function")
     except OSError:
         pass  # the program is its only file
+    program = _program.Program("", {})
     try:
+        program = _program.read(_host.call(b"B"))
         _loaded = program, _program.functions(program)
     except BaseException as e:
         _send("M", _program.failure(e, program))

@@ -235,7 +235,7 @@ def _input(name: str, annotation: Any, default: Any, doc: str, wrong: Any) -> In
     if default is not _REQUIRED and default is not None:
         raise wrong(f"argument {name} is an input and can have no default but None, which makes it optional")
     if kind.list and (kind.optional or default is None):
-        raise wrong(f"argument {name} is a list and can't be optional: a job that leaves it out gives an empty list")
+        raise wrong(f"argument {name} is a list and can't be optional: the job always names its files")
     return Input(name, kind.name, kind.list, kind.optional or default is None, doc)
 
 
