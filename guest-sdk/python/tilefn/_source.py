@@ -74,6 +74,8 @@ def _notes(path: str, tree: ast.Module) -> list[str]:
 
 
 def _int64(node: ast.expr) -> ast.expr:
+    if isinstance(node, (ast.List, ast.Tuple)):  # [("count", int), ("mean", float)]
+        node.elts = [_int64(item) for item in node.elts]
     is_int = isinstance(node, ast.Name) and node.id == "int"
     return ast.copy_location(ast.Name("__tilefn_int__", ast.Load()), node) if is_int else node
 

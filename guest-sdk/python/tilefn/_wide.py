@@ -50,13 +50,15 @@ LAPACK = frozenset(["lstsq", "polyfit"])
 TYPE_AT = {
     **dict.fromkeys(
         "array asanyarray asarray ascontiguousarray asfortranarray astype empty empty_like frombuffer fromiter identity "
-        "indices ones ones_like promote_types require zeros zeros_like".split(),
+        "indices ones ones_like require zeros zeros_like".split(),
         1,
     ),
     **dict.fromkeys("full full_like mean nanmean nanstd nanvar std var".split(), 2),
     **{"arange": 3, "eye": 3, "geomspace": 4, "linspace": 5, "logspace": 5, "tri": 3},
 }
 """Functions with an argument `dtype` and its position."""
+TYPES = frozenset(["can_cast", "issubdtype", "promote_types", "result_type"])
+"""Functions of types, whose every text is one."""
 METHODS = frozenset([*INDICES, *ADDING, *TAKING, "accumulate", "astype", "reduce", "reduceat", "view"])
 """Names of methods that are called through `method`."""
 
@@ -149,6 +151,7 @@ def method(value: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return called(*args, **kwargs)
     value = value.ufunc if isinstance(value, _Arithmetic) else value
     if isinstance(value, np.ufunc):
+        args = _at(args, 0, _integers) if name in ("accumulate", "reduce", "reduceat") else args
         if value in (np.add, np.multiply) and name in ("accumulate", "reduce", "reduceat") and args:
             args = _adding(args[0], args, kwargs, 3 if name == "reduceat" else 2)
         if name == "reduceat":
@@ -214,6 +217,8 @@ def _function(module: str, name: str, inner: Callable[..., Any]) -> Callable[...
         args = tuple(INT64 if arg is int else arg for arg in args)
         if name in TYPE_AT:
             args = _at(args, TYPE_AT[name], _type)
+        elif name in TYPES:
+            args = tuple(map(_type, args))
         elif name in LISTS:
             low, high = LISTS[name]
             args = (*args[:low], *map(_integers, args[low:high]), *args[len(args) if high is None else high :])
@@ -242,6 +247,9 @@ def _function(module: str, name: str, inner: Callable[..., Any]) -> Callable[...
         return _int64(result) if is_index or not _makes_int32(given) else result
 
     wide.__tilefn_name__ = module, name  # type: ignore[attr-defined]
+    for method in ("accumulate", "outer", "reduce"):  # of np.ma.add and the like
+        if hasattr(inner, method):
+            setattr(wide, method, getattr(inner, method))
     return wide
 
 
@@ -291,6 +299,10 @@ class _Arithmetic:
 
     def outer(self, a: Any, b: Any, /, **kwargs: Any) -> Any:
         return self.ufunc.outer(_integers(a), _integers(b), **kwargs)
+
+    @property
+    def __class__(self) -> type:
+        return np.ufunc
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.ufunc, name)
