@@ -48,7 +48,7 @@ fn json_too() {
 fn unknown_keys() {
     assert_eq!(
         said("zzz = 1\n[input.red]\npath = 'x'\n[grid]\nTile = [1, 1]\n"),
-        "job.toml:3:1: function.zzz: unknown key\n  hint: known keys: cast, name, include, sha256, module, expression\n\
+        "job.toml:3:1: function.zzz: unknown key\n  hint: known keys: module, expression, cast, name, include, sha256\n\
          job.toml:4:2: input: unknown key\n  hint: did you mean \"inputs\"?\n\
          job.toml:7:1: grid.Tile: unknown key\n  hint: did you mean \"tile\"?"
     );
