@@ -251,6 +251,34 @@ fn rounded_and_saturated() {
     }
 }
 
+/// Tiles without a valid pixel: the same values as in other tiles.
+#[test]
+fn empty_tiles() {
+    let f = Folder::new();
+    f.python(
+        "
+        h = np.arange(64 * 64, dtype='f4').reshape(64, 64); h[:, :32] = -9; write('h.tif', h, nodata=-9)
+        g = h.copy(); g[:32] = -9; write('g.tif', g, nodata=-9)",
+    );
+    let tiles = "--set grid.tile=[16,16]";
+    for (expression, inputs, output, expected) in [
+        ("fill(h, 0)", "-i h=h.tif", "", "np.where(h == -9, 0, h)"),
+        ("isvalid(h)", "-i h=h.tif", "--nodata 255", "h != -9"),
+        ("count(h)", "-i h=h.tif -i h=g.tif", "--nodata 255", "(h != -9).astype('f4') + (g != -9)"),
+        ("where(isvalid(h), h, 7)", "-i h=h.tif", "", "np.where(h == -9, 7, h)"),
+        ("pi", "-i h=h.tif", "", "np.full(h.shape, np.float32(np.pi))"),
+        // Skipped as before.
+        ("h + 1", "-i h=h.tif", "", "np.where(h == -9, np.nan, h + 1)"),
+    ] {
+        calc(&f, expression, &format!("{inputs} {output} -o x.tif --overwrite {tiles}")).ok();
+        f.python(&format!(
+            "
+            h, g, x = (gdal.Open(n).ReadAsArray() for n in ('h.tif', 'g.tif', 'x.tif'))
+            assert np.array_equal(x, {expected}, equal_nan=True), ({expression:?}, x)"
+        ));
+    }
+}
+
 fn calc(f: &Folder, expression: &str, arguments: &str) -> Run {
     f.tilefn(["calc", expression].into_iter().chain(arguments.split_whitespace()))
 }

@@ -60,7 +60,7 @@ impl Arguments {
             dtype: self.dtype,
             strict: self.strict,
         };
-        expression::compile(&source).map(Some).map_err(Fatal::usage)
+        expression::compile(&source).map(|compiled| Some(compiled.module)).map_err(Fatal::usage)
     }
 }
 

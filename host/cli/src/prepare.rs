@@ -132,7 +132,7 @@ pub fn prepare(
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     check_threads(threads)?;
-    let (survey, (module, sandbox, compiled)) = survey_and_compile(&loaded, threads, arguments.made.is_some())?;
+    let (survey, (module, sandbox, compiled)) = survey_and_compile(&mut loaded, threads, arguments.made.is_some())?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
@@ -178,14 +178,17 @@ pub fn prepare(
 type Compiled = (Vec<u8>, Sandbox, Module);
 
 /// Looks into the inputs, and compiles the function.
-fn survey_and_compile(loaded: &Loaded, threads: usize, made: bool) -> Result<(Survey, Compiled), Fatal> {
+fn survey_and_compile(loaded: &mut Loaded, threads: usize, made: bool) -> Result<(Survey, Compiled), Fatal> {
     if let Code::Expression(text) = &loaded.spec.function.code {
         // Its types are those of the inputs.
         let survey = Survey::new(&loaded.spec);
-        let module = function::expression(loaded, text, &survey, made)?;
+        let expression::Compiled { module, fills } = function::expression(loaded, text, &survey, made)?;
         let compiled = compile(loaded, module, threads)?;
+        // An expression that gives values to invalid pixels does so in empty tiles too.
+        loaded.spec.grid.skip_empty &= !fills;
         return Ok((survey, compiled));
     }
+    let loaded = &*loaded;
     // Two things that don't need each other, and take most of the time until the first pixel.
     std::thread::scope(|scope| {
         let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {

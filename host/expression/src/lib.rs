@@ -8,6 +8,7 @@
 //! The module is [the runtime's](../runtime/src/lib.rs), a small committed one, with a kernel of SIMD instructions put in.
 
 mod check;
+mod empty;
 mod functions;
 mod graph;
 mod kernel;
@@ -78,6 +79,14 @@ pub struct Param {
     pub default: Option<serde_json::Value>,
 }
 
+/// A compiled expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    pub module: Vec<u8>,
+    /// Whether an output may have valid pixels where no input has any, so that no tile can be left out.
+    pub fills: bool,
+}
+
 /// The type that an input's pixels are converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -91,7 +100,7 @@ static RUNTIME: LazyLock<Option<module::Runtime>> = LazyLock::new(module::Runtim
 ///
 /// # Errors
 /// All mistakes.
-pub fn compile(source: &Source<'_>) -> Result<Vec<u8>, Mistakes> {
+pub fn compile(source: &Source<'_>) -> Result<Compiled, Mistakes> {
     let mut mistakes = Vec::new();
     let wrong =
         |message: String| Mistakes::new(source.text, vec![Mistake { span: 0..0, message, remedy: String::new() }]);
@@ -113,7 +122,8 @@ pub fn compile(source: &Source<'_>) -> Result<Vec<u8>, Mistakes> {
     if graph.outputs.len() > MOST {
         return Err(wrong(format!("an expression has at most {MOST} outputs, this one has {}", graph.outputs.len())));
     }
-    assemble(source, &graph).ok_or_else(|| wrong("the expression is too large".to_owned()))
+    let module = assemble(source, &graph).ok_or_else(|| wrong("the expression is too large".to_owned()))?;
+    Ok(Compiled { module, fills: empty::fills(&graph) })
 }
 
 /// The module of a checked expression; none if something in it becomes too large.

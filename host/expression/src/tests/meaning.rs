@@ -101,11 +101,36 @@ fn right_ones() {
 #[test]
 fn modules_are_reproducible() {
     let text = "x = median(where(dates > k, nan, dates)) + exp(a)";
-    let module = compile(&source(text)).unwrap();
-    assert_eq!(module, compile(&source(text)).unwrap());
+    let module = compile(&source(text)).unwrap().module;
+    assert_eq!(module, compile(&source(text)).unwrap().module);
     assert!(module.len() < 40_000, "{}", module.len());
     // Functions that aren't called are left out.
-    assert!(compile(&source("a + 1")).unwrap().len() < module.len());
+    assert!(compile(&source("a + 1")).unwrap().module.len() < module.len());
+}
+
+/// Which have values where no input has any.
+#[test]
+fn those_that_fill() {
+    for (text, fills) in [
+        ("a + 1", false),
+        ("fill(a, 0)", true),
+        ("fill(a, q)", false),
+        ("fill(a, nan)", false),
+        ("a + fill(q, 0)", false),
+        ("where(a > 0, 1, 2)", false),
+        ("where(isvalid(a), a, q)", false),
+        ("where(isvalid(a), a, 1)", true),
+        ("not isvalid(a)", true),
+        ("count(dates)", true),
+        ("mean(dates)", false),
+        ("mean(fill(dates, k))", true),
+        ("x = a; y = 3", true),
+        ("sqrt(k)", true),
+        ("q & 3 | 1", false),
+        ("min(a, 5)", false),
+    ] {
+        assert_eq!(compile(&source(text)).unwrap().fills, fills, "{text}");
+    }
 }
 
 #[test]
