@@ -102,6 +102,12 @@ impl<'a> Check<'a> {
         Some(match operator {
             Unary::Plus => value,
             Unary::Minus => {
+                // Beyond 2⁵³ a float isn't every whole number.
+                if let Op::Int(whole) = self.graph.node(value).op
+                    && let Some(negative) = whole.checked_neg()
+                {
+                    return Some(self.graph.add(Op::Int(negative)));
+                }
                 let value = self.graph.as_float(value);
                 match self.graph.node(value).op {
                     Op::Float(bits) => self.graph.float(-f64::from_bits(bits)),
@@ -217,8 +223,9 @@ impl<'a> Check<'a> {
         let bits = bits as u32;
         Some(match operator {
             Binary::ShiftLeft => {
-                self.graph.wide = true;
-                self.graph.add(Op::ShiftLeft(value?, bits))
+                let shifted = self.graph.add(Op::ShiftLeft(value?, bits));
+                self.graph.wide |= !self.graph.node(shifted).small();
+                shifted
             }
             _ => self.graph.add(Op::ShiftRight(value?, bits)),
         })
@@ -264,7 +271,14 @@ impl<'a> Check<'a> {
     }
 
     fn compare(&mut self, operator: Compare, a: Id, b: Id) -> Id {
-        let (a, b) = self.alike(a, b);
+        let (x, y) = (self.graph.node(a), self.graph.node(b));
+        // A few bits are compared with any other number as floats, which doesn't make all of the expression wide.
+        let narrow = |one: Node, other: Node| one.kind == Kind::Int && one.bits < 24 && !other.small();
+        let (a, b) = if x.kind != y.kind && (narrow(x, y) || narrow(y, x)) {
+            (self.graph.as_float(a), self.graph.as_float(b))
+        } else {
+            self.alike(a, b)
+        };
         let (a, b) = match self.graph.node(a).kind {
             Kind::Bool => (self.graph.as_float(a), self.graph.as_float(b)),
             _ => (a, b),

@@ -1,7 +1,7 @@
 //! Names: inputs and their bands, parameters, earlier statements, constants; and which of them are outputs.
 
 use super::Check;
-use crate::graph::{Graph, Id, Kind, Node, Op};
+use crate::graph::{ANY, Graph, Id, Kind, Node, Op};
 use crate::mistake::did_you_mean;
 use crate::tree;
 use std::ops::Range;
@@ -61,7 +61,7 @@ impl Check<'_> {
             op: Op::Load(input, band),
             kind: Kind::Float,
             whole: integer,
-            small: integer && info.dtype.size() <= 2,
+            bits: bits_of(info.dtype),
             lists: if info.list { bit } else { 0 },
             moving: if band.is_none() { bit } else { 0 },
         })
@@ -71,7 +71,7 @@ impl Check<'_> {
         let given = self.source.params.get(param).map(|param| param.kind);
         let kind = if given == Some(ParamKind::Bool) { Kind::Bool } else { Kind::Float };
         let whole = given == Some(ParamKind::Int);
-        self.graph.push(Node { op: Op::Param(param), kind, whole, small: false, lists: 0, moving: 0 })
+        self.graph.push(Node { op: Op::Param(param), kind, whole, bits: ANY, lists: 0, moving: 0 })
     }
 
     /// `base[band]`
@@ -172,6 +172,12 @@ impl Check<'_> {
         }
         true
     }
+}
+
+/// Bits of an integer type's numbers, the sign not counted.
+fn bits_of(dtype: DType) -> u32 {
+    let bits = u32::try_from(dtype.size()).map_or(ANY, |bytes| bytes.saturating_mul(8));
+    if dtype.is_float() { ANY } else { bits.saturating_sub(dtype.is_signed().into()).min(ANY) }
 }
 
 /// The names that statements give and no other takes up.

@@ -22,12 +22,23 @@ fn types_of_outputs() {
         ("a > 1 and q", UInt8),
         ("q & 3", Int32),
         ("~q >> 2", Int32),
-        ("q << 2", Int64),
+        ("q << 2", Int32),
+        ("q << 9", Int64),
+        ("q & (1 << 10 | 1 << 11)", Int32),
+        ("where(q & (1 << 10 | 1 << 11), nan, q)", Float32),
+        ("where(q & 3 == n, nan, q)", Float32),
+        ("where(q & 3 > k, nan, q)", Float32),
+        ("where(q | n, nan, q)", Float64),
+        ("(q | 0x800000) + 0", Float32),
+        ("(q | 0x1000000) + 0", Float64),
+        ("(q ^ -0x1000001) + 0", Float64),
+        ("-(~q ^ 0xFFFFFF) | 1", Int64),
         ("q & 0x80000000", Int64),
         ("round(a) & 1", Int64),
         ("big & 1", Int64),
         ("big + a", Float64),
-        ("(q << 2) * 0.5", Float64),
+        ("(q << 2) * 0.5", Float32),
+        ("(q << 20) * 0.5", Float64),
         ("count(dates)", Float32),
         ("where(a > 1, q & 1, 7)", Int32),
         ("where(a > 1, q & 1, 0.5)", Float32),
@@ -151,7 +162,7 @@ fn carets() {
         shown.contains("'ü' has no meaning") || shown.contains("'\\'' has no meaning here\n  x = 'ü'\n      ^"),
         "{shown}"
     );
-    assert!(shown.ends_with("the inputs are: a, q, scene, dates, pair, big; the parameters are: k"), "{shown}");
+    assert!(shown.ends_with("the inputs are: a, q, scene, dates, pair, big; the parameters are: k, n"), "{shown}");
     let (line, carets) = (shown.lines().rev().nth(2).unwrap(), shown.lines().rev().nth(1).unwrap());
     assert_eq!(line.chars().nth(carets.find('^').unwrap()), Some('b'), "{shown}");
 }
