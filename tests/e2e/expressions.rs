@@ -488,6 +488,43 @@ fn mistakes() {
     assert!(!f.files().contains(&"x.tif".to_owned()));
 }
 
+/// Whole numbers at the ends of what floats and integers hold.
+#[test]
+fn bits_at_the_ends() {
+    let f = Folder::new();
+    f.python(
+        "
+        write('q.tif', np.array([[0, 1, 2, 255, 4096, 65535]], 'u2'))
+        write('big.tif', np.array([[0, 1, 2**63, 2**63 + 2**40, 2**64 - 2**11, 7]], 'u8'))",
+    );
+    for (expression, dtype, expected) in [
+        ("(q | 0x800000) + 0", "float32", "q | 0x800000"),
+        ("(q | 0x1000000) + 0", "float64", "q | 0x1000000"),
+        ("(q ^ 0x1000000) * 1", "float64", "q ^ 0x1000000"),
+        ("-(~q ^ 0xFFFFFF) | 1", "int64", "-(~q ^ 0xFFFFFF) | 1"),
+        ("q << 3", "int32", "q << 3"),
+        ("q << 9", "int64", "q << 9"),
+        ("where(q & (1 << 10 | 1 << 12), nan, q)", "float32", "np.where(q & 0x1400, np.nan, q)"),
+        ("(q & 255) == n", "uint8", "(q & 255) == 255"),
+        ("q & -9007199254740993", "int64", "q & -9007199254740993"),
+        ("q | -0x7fffffffffffffff", "int64", "q | -0x7fffffffffffffff"),
+    ] {
+        calc(&f, expression, "-i q=q.tif -o x.tif --param n=255 --overwrite").ok();
+        f.python(&format!(
+            "
+            q, x = gdal.Open('q.tif').ReadAsArray()[None].astype('i8'), gdal.Open('x.tif').ReadAsArray()
+            assert x.dtype == {dtype:?} and np.array_equal(x.reshape(q.shape), {expected}, equal_nan='float' in {dtype:?}), ({expression:?}, x)"
+        ));
+    }
+    assert_eq!(
+        calc(&f, "big & 1", "-i big=big.tif -o y.tif").error(2),
+        "& takes whole numbers below 2⁶³, and `big` is of uint64\n  big & 1\n  ^^^\n  \
+         round(big) makes larger ones 2⁶³ − 1"
+    );
+    calc(&f, "round(big) & 3", "-i big=big.tif -o y.tif").ok();
+    f.python("assert gdal.Open('y.tif').ReadAsArray().tolist() == [[0, 1, 3, 3, 3, 3]]");
+}
+
 /// Expressions that nobody has thought of, and numpy's text of each.
 #[test]
 fn random_expressions() {

@@ -307,7 +307,22 @@ impl<'a> Check<'a> {
     fn int(&mut self, operand: tree::Id, symbol: &str) -> Option<Id> {
         let value = self.of(operand)?;
         let found = self.graph.as_int(value);
-        if found.is_none() {
+        let node = self.graph.node(value);
+        if found.is_none()
+            && let Op::Load(input, _) = node.op
+            && let Some(input) = self.source.inputs.get(input)
+            && input.dtype == DType::UInt64
+        {
+            let message = format!("{symbol} takes whole numbers below 2⁶³, and `{}` is of uint64", input.name);
+            self.wrong(self.span(operand), message, format!("round({}) makes larger ones 2⁶³ − 1", input.name));
+        } else if found.is_none()
+            && let Op::Float(bits) = node.op
+            && f64::from_bits(bits).fract() == 0.0
+        {
+            let message = format!("{} is too large for {symbol}", f64::from_bits(bits));
+            let remedy = "the whole numbers of bit operators end at 2⁶³ − 1, and are written without a point or an exponent";
+            self.wrong(self.span(operand), message, remedy);
+        } else if found.is_none() {
             let power = if symbol == "^" { "; a power is written **" } else { "" };
             let message = format!("{symbol} takes whole numbers, and this may have a fraction{power}");
             self.wrong(self.span(operand), message, "round(…) makes whole numbers; inputs of integer types are whole");

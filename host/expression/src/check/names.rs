@@ -56,7 +56,8 @@ impl Check<'_> {
         let bit = 1u64.checked_shl(u32::try_from(input).unwrap_or(u32::MAX)).unwrap_or(0);
         self.used |= bit;
         let Some(info) = self.source.inputs.get(input) else { return self.graph.float(f64::NAN) };
-        let integer = !info.dtype.is_float();
+        // Bit operators know 63 bits and a sign.
+        let integer = !info.dtype.is_float() && info.dtype != DType::UInt64;
         self.graph.push(Node {
             op: Op::Load(input, band),
             kind: Kind::Float,
