@@ -58,14 +58,14 @@ impl<'a> Check<'a> {
                     }
                 }
             }
-            let value = self.of(statement.value);
+            let value = statement.value.and_then(|id| self.of(id));
             match &statement.name {
                 Some((name, _)) => {
                     self.names.insert(name, value);
                 }
                 None if only => alone = Some(value),
                 None => self.wrong(
-                    self.span(statement.value),
+                    self.place(statement),
                     "this value has no name",
                     "of several statements each gives its value a name: ndvi = …",
                 ),
@@ -354,6 +354,11 @@ impl<'a> Check<'a> {
 
     fn of(&self, id: tree::Id) -> Option<Id> {
         self.values.get(id).copied().flatten()
+    }
+
+    /// Where a statement's value is.
+    fn place(&self, statement: &tree::Statement) -> Range<usize> {
+        statement.value.map(|id| self.span(id)).unwrap_or_default()
     }
 
     fn span(&self, id: tree::Id) -> Range<usize> {

@@ -164,7 +164,7 @@ pub fn names(text: &str) -> Vec<String> {
     names
 }
 
-/// The names that statements give and no other takes up: what an expression computes, if nobody says what is wanted. None for a
+/// The names whose last value no later statement reads: what an expression computes, if nobody says what is wanted. None for a
 /// value without a name.
 pub fn results(text: &str) -> Vec<String> {
     check::results(&parse::parse(text.get(..LONGEST).unwrap_or(text), &mut Vec::new()))

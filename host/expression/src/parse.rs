@@ -13,7 +13,7 @@ const MOST_NODES: usize = 4000;
 /// A place of which the mistake has been noted.
 struct Wrong;
 
-/// Reads a text; a wrong statement is left out.
+/// Reads a text; of a wrong statement only the name is left.
 pub fn parse(text: &str, mistakes: &mut Vec<Mistake>) -> Tree {
     let words = words(text, mistakes);
     let mut parser =
@@ -89,7 +89,12 @@ impl Parser<'_> {
                 continue;
             }
             (self.depth, self.open) = (0, 0);
-            if self.statement().is_err() {
+            let name = self.assigned();
+            if self.statement(name.clone()).is_err() {
+                let end = self.tree.nodes.len();
+                if name.is_some() {
+                    self.tree.statements.push(Statement { name, value: None, nodes: end..end });
+                }
                 // On with the next line.
                 while self.peek().is_some_and(|word| *word != Word::Break) {
                     self.at = self.at.saturating_add(1);
@@ -98,15 +103,19 @@ impl Parser<'_> {
         }
     }
 
-    fn statement(&mut self) -> Result<(), Wrong> {
-        let from = self.tree.nodes.len();
-        let name = match (self.words.get(self.at), self.words.get(self.at.saturating_add(1))) {
+    /// The name that the next statement gives its value.
+    fn assigned(&mut self) -> Option<(String, Range<usize>)> {
+        match (self.words.get(self.at), self.words.get(self.at.saturating_add(1))) {
             (Some((Word::Name(name), span)), Some((Word::Symbol("="), _))) => {
                 self.at = self.at.saturating_add(2);
                 Some((name.clone(), span.clone()))
             }
             _ => None,
-        };
+        }
+    }
+
+    fn statement(&mut self, name: Option<(String, Range<usize>)>) -> Result<(), Wrong> {
+        let from = self.tree.nodes.len();
         let value = self.expression(0)?;
         match self.word() {
             None | Some(Word::Break) => {}
@@ -127,7 +136,7 @@ impl Parser<'_> {
                 ));
             }
         }
-        self.tree.statements.push(Statement { name, value, nodes: from..self.tree.nodes.len() });
+        self.tree.statements.push(Statement { name, value: Some(value), nodes: from..self.tree.nodes.len() });
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use super::Check;
 use crate::graph::{ANY, Graph, Id, Kind, Node, Op};
 use crate::mistake::did_you_mean;
 use crate::tree;
+use std::collections::HashSet;
 use std::ops::Range;
 use tilefn_abi::{DType, ParamKind};
 
@@ -112,7 +113,7 @@ impl Check<'_> {
         let all = 0..source.text.trim_end().len();
         let mut wanted: Vec<(String, Option<DType>)> = source.outputs.clone();
         if let Some(value) = alone {
-            let place = tree.statements.first().map_or(all, |statement| self.span(statement.value));
+            let place = tree.statements.first().map_or(all, |statement| self.place(statement));
             if let [_, _, ..] = wanted.as_slice() {
                 let names: Vec<_> = wanted.iter().map(|(name, _)| name.as_str()).collect();
                 let message = format!("this is one value for the outputs {}", names.join(" and "));
@@ -140,7 +141,7 @@ impl Check<'_> {
                 continue;
             };
             let statement = tree.statements.iter().rfind(|s| s.name.as_ref().is_some_and(|(other, _)| *other == name));
-            let place = statement.map_or(all.clone(), |statement| self.span(statement.value));
+            let place = statement.map_or(all.clone(), |statement| self.place(statement));
             outputs.extend(value.filter(|value| self.is_raster(*value, place)).map(|value| (name, value, dtype)));
         }
         outputs
@@ -181,15 +182,24 @@ fn bits_of(dtype: DType) -> u32 {
     if dtype.is_float() { ANY } else { bits.saturating_sub(dtype.is_signed().into()).min(ANY) }
 }
 
-/// The names that statements give and no other takes up.
+/// The names whose last value no later statement reads.
 pub fn results(tree: &tree::Tree) -> Vec<String> {
     let mut results = Vec::new();
-    for (name, _) in tree.statements.iter().filter_map(|statement| statement.name.as_ref()) {
-        let reads = |node: &tree::Node| matches!(&node.what, tree::What::Name(other) if other == name);
-        if !tree.nodes.iter().any(reads) && !results.contains(name) {
+    // From the end on: the names that later statements give or read.
+    let mut later = HashSet::new();
+    for statement in tree.statements.iter().rev() {
+        if let Some((name, _)) = &statement.name
+            && later.insert(name.as_str())
+        {
             results.push(name.clone());
         }
+        let nodes = tree.nodes.get(statement.nodes.clone()).unwrap_or_default();
+        later.extend(nodes.iter().filter_map(|node| match &node.what {
+            tree::What::Name(name) => Some(name.as_str()),
+            _ => None,
+        }));
     }
+    results.reverse();
     results
 }
 

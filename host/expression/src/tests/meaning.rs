@@ -58,6 +58,9 @@ fn every_mistake_is_told() {
             "= gives a value a name",
         ]
     );
+    // What follows from one isn't another.
+    assert_eq!(messages("x = q q\ny = x + 1"), ["expected an operator, or the end"]);
+    assert_eq!(messages("x = (q\ny = x + b").len(), 1);
     for (text, message) in [
         ("", "the expression is empty"),
         ("# nothing", "the expression is empty"),
@@ -149,6 +152,11 @@ fn names_of_a_text() {
     assert_eq!(names("x = red + k; y = x * pi + where(nir > red, nan, True)"), ["red", "k", "nir"]);
     assert_eq!(results("x = red; y = x + 1; z = 2"), ["y", "z"]);
     assert!(results("red + 1").is_empty());
+    // A name that is given again.
+    assert_eq!(results("q = q * 2"), ["q"]);
+    assert_eq!(results("y = q; y = y * 2"), ["y"]);
+    assert_eq!(results("x = q; y = x; x = 2; z = y"), ["x", "z"]);
+    assert_eq!(results("x = q; x = 2; y = x"), ["y"]);
     assert!(names("((").is_empty());
 }
 
