@@ -488,6 +488,35 @@ fn mistakes() {
     assert!(!f.files().contains(&"x.tif".to_owned()));
 }
 
+/// An expression that the language allows, of which the compiler could take gigabytes.
+#[test]
+fn too_large() {
+    let f = Folder::new();
+    f.python("write('q.tif', np.ones((4, 4), 'f4'))");
+    let terms: Vec<_> = (0..599).map(|n| format!("q * {n}.5")).collect();
+    let outputs: String = (0..64).map(|n| format!("o{n} = all + {n};")).collect();
+    let text = format!("all = {};{outputs}", terms.join(" + "));
+    let message = "the expression is too large: compute fewer outputs at a time";
+    let run = f.tilefn(["build", "--expression", &text, "-o", "x.wasm"]);
+    assert_eq!(run.error(2), message);
+    let files: String = (0..64).map(|n| format!("-o o{n}=o{n}.tif ")).collect();
+    assert_eq!(calc(&f, &text, &format!("-i q=q.tif {files}")).error(2), message);
+    assert_eq!(f.files(), ["q.tif"]);
+}
+
+/// A name that is given again is a result like others.
+#[test]
+fn names_given_again() {
+    let f = Folder::new();
+    f.python("write('q.tif', np.arange(200, dtype='f4').reshape(10, 20))");
+    for expression in ["q = q * 2", "y = q; y = y * 2", "y = q + 1; q = q * 2; q = q + 0 * y"] {
+        calc(&f, expression, "-i q=q.tif -o x.tif --overwrite").ok();
+        f.python("assert (gdal.Open('x.tif').ReadAsArray() == gdal.Open('q.tif').ReadAsArray() * 2).all()");
+    }
+    let run = f.tilefn(["build", "--expression", "q = q * 2", "-o", "q.wasm"]);
+    assert!(run.ok().stdout.contains("  output  q            float32"), "{}", run.stdout);
+}
+
 /// Whole numbers at the ends of what floats and integers hold.
 #[test]
 fn bits_at_the_ends() {

@@ -285,6 +285,7 @@ fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
         sandbox::Error::Engine(_) | sandbox::Error::PythonRuntime(_) => Fatal::infrastructure(error),
+        error if function::is_expression(loaded) => function::in_expression(error),
         error => Fatal::usage(format!("function.module: {}: {error}", function::shown(loaded))),
     }
 }
