@@ -10,6 +10,9 @@ const DEEPEST: usize = 64;
 /// Most nodes.
 const MOST_NODES: usize = 4000;
 
+/// Instead of Python's `if`.
+const CHOICE: &str = "write where(condition, then, otherwise)";
+
 /// A place of which the mistake has been noted.
 struct Wrong;
 
@@ -128,6 +131,9 @@ impl Parser<'_> {
             Some(Word::Symbol(")" | "]")) => {
                 return Err(self.wrong(self.here(), "nothing is open that this closes", ""));
             }
+            Some(Word::Name(name)) if name == "if" => {
+                return Err(self.wrong(self.here(), "expected an operator, or the end", CHOICE));
+            }
             Some(_) => {
                 return Err(self.wrong(
                     self.here(),
@@ -205,8 +211,7 @@ impl Parser<'_> {
             Word::Name(name)
                 if matches!(name.as_str(), "and" | "or" | "if" | "else" | "in" | "is" | "lambda" | "for") =>
             {
-                let remedy =
-                    if name == "if" || name == "else" { "write where(condition, then, otherwise)" } else { "" };
+                let remedy = if name == "if" || name == "else" { CHOICE } else { "" };
                 return Err(self.wrong(place, format!("expected a value, found `{name}`"), remedy));
             }
             Word::Name(name) if self.word() == Some(&Word::Symbol("(")) => {
@@ -253,6 +258,13 @@ impl Parser<'_> {
         let mut values = Vec::new();
         while self.word() != Some(&Word::Symbol(close)) {
             values.push(self.expression(0)?);
+            if self.word() == Some(&Word::Symbol("=")) {
+                return Err(self.wrong(
+                    self.here(),
+                    "= gives a value a name, and arguments have none",
+                    "write the values alone, in their order; to compare two, write ==",
+                ));
+            }
             if self.word() != Some(&Word::Symbol(",")) {
                 break;
             }
@@ -275,10 +287,11 @@ impl Parser<'_> {
             }
             Some(Word::Symbol("&&")) => Err(self.wrong(self.here(), "&& is no operator", "write `and`")),
             Some(Word::Symbol("||")) => Err(self.wrong(self.here(), "|| is no operator", "write `or`")),
-            Some(_) => {
+            Some(word) => {
+                let remedy = if *word == Word::Name("if".to_owned()) { CHOICE } else { "" };
                 let what =
                     if close == ")" { "expected an operator, a comma or )" } else { "expected an operator or ]" };
-                Err(self.wrong(self.here(), what, ""))
+                Err(self.wrong(self.here(), what, remedy))
             }
         }
     }
