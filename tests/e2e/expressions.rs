@@ -515,6 +515,32 @@ fn mistakes() {
     assert!(!f.files().contains(&"x.tif".to_owned()));
 }
 
+/// Statistics of tiles that have more pixels than are computed at a time, the last ones not a multiple of them.
+#[test]
+fn statistics_of_large_tiles() {
+    let f = Folder::new();
+    f.python(
+        "
+        r = np.random.default_rng(3)
+        for i in range(3):
+            d = r.integers(0, 900, (2, 61, 87)).astype('u2'); d[r.random(d.shape) < 0.2] = 0
+            write(f'd{i}.tif', d, nodata=0)",
+    );
+    let text = "m = median(dates); s = std(dates); c = count(dates); w = max(median(dates) - mean(scene))";
+    let files = "-i dates=d*.tif -i scene=d1.tif -o m=m.tif -o s=s.tif -o c=c.tif -o w=w.tif --set grid.tile=[96,64]";
+    calc(&f, text, files).ok();
+    f.python(
+        "
+        import warnings; warnings.simplefilter('ignore')
+        read = lambda n: gdal.Open(n).ReadAsArray()
+        d = np.stack([read(f'd{i}.tif') for i in range(3)]).astype('f8'); d[d == 0] = np.nan
+        m, mean = np.nanmedian(d, 0), np.nanmean(d[1], 0)
+        w = np.nanmax(m - mean, 0)
+        for name, e in [('m', m), ('s', np.nanstd(d, 0)), ('c', (~np.isnan(d)).sum(0)), ('w', w)]:
+            assert np.allclose(read(name + '.tif'), e, rtol=1e-5, atol=1e-4, equal_nan=True), name",
+    );
+}
+
 /// An expression that the language allows, of which the compiler could take gigabytes.
 #[test]
 fn too_large() {
