@@ -251,35 +251,8 @@ fn rounded_and_saturated() {
     }
 }
 
-/// Tiles without a valid pixel: the same values as in other tiles.
-#[test]
-fn empty_tiles() {
-    let f = Folder::new();
-    f.python(
-        "
-        h = np.arange(64 * 64, dtype='f4').reshape(64, 64); h[:, :32] = -9; write('h.tif', h, nodata=-9)
-        g = h.copy(); g[:32] = -9; write('g.tif', g, nodata=-9)",
-    );
-    let tiles = "--set grid.tile=[16,16]";
-    for (expression, inputs, output, expected) in [
-        ("fill(h, 0)", "-i h=h.tif", "", "np.where(h == -9, 0, h)"),
-        ("isvalid(h)", "-i h=h.tif", "--nodata 255", "h != -9"),
-        ("count(h)", "-i h=h.tif -i h=g.tif", "--nodata 255", "(h != -9).astype('f4') + (g != -9)"),
-        ("where(isvalid(h), h, 7)", "-i h=h.tif", "", "np.where(h == -9, 7, h)"),
-        ("pi", "-i h=h.tif", "", "np.full(h.shape, np.float32(np.pi))"),
-        // Skipped as before.
-        ("h + 1", "-i h=h.tif", "", "np.where(h == -9, np.nan, h + 1)"),
-    ] {
-        calc(&f, expression, &format!("{inputs} {output} -o x.tif --overwrite {tiles}")).ok();
-        f.python(&format!(
-            "
-            h, g, x = (gdal.Open(n).ReadAsArray() for n in ('h.tif', 'g.tif', 'x.tif'))
-            assert np.array_equal(x, {expected}, equal_nan=True), ({expression:?}, x)"
-        ));
-    }
-}
-
-fn calc(f: &Folder, expression: &str, arguments: &str) -> Run {
+/// Computes an expression with these arguments.
+pub fn calc(f: &Folder, expression: &str, arguments: &str) -> Run {
     f.tilefn(["calc", expression].into_iter().chain(arguments.split_whitespace()))
 }
 
@@ -513,98 +486,6 @@ fn mistakes() {
     let run = calc(&f, "red * k", "-i red=scene.tif:3 -o x.tif --param k=inf");
     assert_eq!(run.error(2), "--param k=inf: expected a finite number, or true or false");
     assert!(!f.files().contains(&"x.tif".to_owned()));
-}
-
-/// Statistics of tiles that have more pixels than are computed at a time, the last ones not a multiple of them.
-#[test]
-fn statistics_of_large_tiles() {
-    let f = Folder::new();
-    f.python(
-        "
-        r = np.random.default_rng(3)
-        for i in range(3):
-            d = r.integers(0, 900, (2, 61, 87)).astype('u2'); d[r.random(d.shape) < 0.2] = 0
-            write(f'd{i}.tif', d, nodata=0)",
-    );
-    let text = "m = median(dates); s = std(dates); c = count(dates); w = max(median(dates) - mean(scene))";
-    let files = "-i dates=d*.tif -i scene=d1.tif -o m=m.tif -o s=s.tif -o c=c.tif -o w=w.tif --set grid.tile=[96,64]";
-    calc(&f, text, files).ok();
-    f.python(
-        "
-        import warnings; warnings.simplefilter('ignore')
-        read = lambda n: gdal.Open(n).ReadAsArray()
-        d = np.stack([read(f'd{i}.tif') for i in range(3)]).astype('f8'); d[d == 0] = np.nan
-        m, mean = np.nanmedian(d, 0), np.nanmean(d[1], 0)
-        w = np.nanmax(m - mean, 0)
-        for name, e in [('m', m), ('s', np.nanstd(d, 0)), ('c', (~np.isnan(d)).sum(0)), ('w', w)]:
-            assert np.allclose(read(name + '.tif'), e, rtol=1e-5, atol=1e-4, equal_nan=True), name",
-    );
-}
-
-/// An expression that the language allows, of which the compiler could take gigabytes.
-#[test]
-fn too_large() {
-    let f = Folder::new();
-    f.python("write('q.tif', np.ones((4, 4), 'f4'))");
-    let terms: Vec<_> = (0..599).map(|n| format!("q * {n}.5")).collect();
-    let outputs: String = (0..64).map(|n| format!("o{n} = all + {n};")).collect();
-    let text = format!("all = {};{outputs}", terms.join(" + "));
-    let message = "the expression is too large: compute fewer outputs at a time";
-    let run = f.tilefn(["build", "--expression", &text, "-o", "x.wasm"]);
-    assert_eq!(run.error(2), message);
-    let files: String = (0..64).map(|n| format!("-o o{n}=o{n}.tif ")).collect();
-    assert_eq!(calc(&f, &text, &format!("-i q=q.tif {files}")).error(2), message);
-    assert_eq!(f.files(), ["q.tif"]);
-}
-
-/// A name that is given again is a result like others.
-#[test]
-fn names_given_again() {
-    let f = Folder::new();
-    f.python("write('q.tif', np.arange(200, dtype='f4').reshape(10, 20))");
-    for expression in ["q = q * 2", "y = q; y = y * 2", "y = q + 1; q = q * 2; q = q + 0 * y"] {
-        calc(&f, expression, "-i q=q.tif -o x.tif --overwrite").ok();
-        f.python("assert (gdal.Open('x.tif').ReadAsArray() == gdal.Open('q.tif').ReadAsArray() * 2).all()");
-    }
-    let run = f.tilefn(["build", "--expression", "q = q * 2", "-o", "q.wasm"]);
-    assert!(run.ok().stdout.contains("  output  q            float32"), "{}", run.stdout);
-}
-
-/// Whole numbers at the ends of what floats and integers hold.
-#[test]
-fn bits_at_the_ends() {
-    let f = Folder::new();
-    f.python(
-        "
-        write('q.tif', np.array([[0, 1, 2, 255, 4096, 65535]], 'u2'))
-        write('big.tif', np.array([[0, 1, 2**63, 2**63 + 2**40, 2**64 - 2**11, 7]], 'u8'))",
-    );
-    for (expression, dtype, expected) in [
-        ("(q | 0x800000) + 0", "float32", "q | 0x800000"),
-        ("(q | 0x1000000) + 0", "float64", "q | 0x1000000"),
-        ("(q ^ 0x1000000) * 1", "float64", "q ^ 0x1000000"),
-        ("-(~q ^ 0xFFFFFF) | 1", "int64", "-(~q ^ 0xFFFFFF) | 1"),
-        ("q << 3", "int32", "q << 3"),
-        ("q << 9", "int64", "q << 9"),
-        ("where(q & (1 << 10 | 1 << 12), nan, q)", "float32", "np.where(q & 0x1400, np.nan, q)"),
-        ("(q & 255) == n", "uint8", "(q & 255) == 255"),
-        ("q & -9007199254740993", "int64", "q & -9007199254740993"),
-        ("q | -0x7fffffffffffffff", "int64", "q | -0x7fffffffffffffff"),
-    ] {
-        calc(&f, expression, "-i q=q.tif -o x.tif --param n=255 --overwrite").ok();
-        f.python(&format!(
-            "
-            q, x = gdal.Open('q.tif').ReadAsArray()[None].astype('i8'), gdal.Open('x.tif').ReadAsArray()
-            assert x.dtype == {dtype:?} and np.array_equal(x.reshape(q.shape), {expected}, equal_nan='float' in {dtype:?}), ({expression:?}, x)"
-        ));
-    }
-    assert_eq!(
-        calc(&f, "big & 1", "-i big=big.tif -o y.tif").error(2),
-        "& takes whole numbers below 2⁶³, and `big` is of uint64\n  big & 1\n  ^^^\n  \
-         round(big) makes larger ones 2⁶³ − 1"
-    );
-    calc(&f, "round(big) & 3", "-i big=big.tif -o y.tif").ok();
-    f.python("assert gdal.Open('y.tif').ReadAsArray().tolist() == [[0, 1, 3, 3, 3, 3]]");
 }
 
 /// Expressions that nobody has thought of, and numpy's text of each.

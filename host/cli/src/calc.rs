@@ -72,7 +72,8 @@ struct Input {
 /// Computes the expression.
 pub fn calc(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let job = job(arguments)?;
-    let made = JobArguments::made("calc", argument, arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
+    let made =
+        JobArguments::made("calc", argument, arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
     let made =
         RunArguments { job: made, dry_run: arguments.dry_run, report: arguments.report.clone(), dashboard: None };
     let load = || {

@@ -320,7 +320,8 @@ impl<'a> Check<'a> {
             && f64::from_bits(bits).fract() == 0.0
         {
             let message = format!("{} is too large for {symbol}", f64::from_bits(bits));
-            let remedy = "the whole numbers of bit operators end at 2⁶³ − 1, and are written without a point or an exponent";
+            let remedy =
+                "the whole numbers of bit operators end at 2⁶³ − 1, and are written without a point or an exponent";
             self.wrong(self.span(operand), message, remedy);
         } else if found.is_none() {
             let power = if symbol == "^" { "; a power is written **" } else { "" };

@@ -187,8 +187,7 @@ pub struct Graph {
 
 impl Graph {
     pub fn node(&self, id: Id) -> Node {
-        const NONE: Node =
-            Node { op: Op::Bool(false), kind: Kind::Bool, whole: false, bits: ANY, lists: 0, moving: 0 };
+        const NONE: Node = Node { op: Op::Bool(false), kind: Kind::Bool, whole: false, bits: ANY, lists: 0, moving: 0 };
         self.nodes.get(id).copied().unwrap_or(NONE)
     }
 
@@ -217,9 +216,7 @@ impl Graph {
             Op::Int(value) => (true, bits(value)),
             Op::OfOne(OfOne::Round(_), _) => (true, ANY),
             // −(−2ⁿ) is 2ⁿ.
-            Op::OfOne(OfOne::Negate | OfOne::Absolute, _) => {
-                (all(|node| node.whole), most.saturating_add(1).min(ANY))
-            }
+            Op::OfOne(OfOne::Negate | OfOne::Absolute, _) => (all(|node| node.whole), most.saturating_add(1).min(ANY)),
             Op::OfTwo(OfTwo::Min | OfTwo::Max, ..)
             | Op::ToInt(_)
             | Op::ToFloat(_)
