@@ -168,6 +168,17 @@ fn failures_while_running() {
     }
 }
 
+#[test]
+fn what_is_not_used() {
+    let f = Folder::new();
+    f.python("for name in 'ab': write(name + '.tif', np.ones((4, 4), 'f4'))");
+    let run = calc(&f, "a + 1", "-i a=a.tif -i b=b.tif --param k=1 -o x.tif");
+    run.ok();
+    for warning in ["the expression doesn't use input `b`", "the expression doesn't use parameter `k`"] {
+        assert!(run.stderr.contains(warning), "{}", run.stderr);
+    }
+}
+
 /// Floats beyond the largest integers.
 #[test]
 fn saturated_64_bits() {

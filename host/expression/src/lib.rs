@@ -85,6 +85,8 @@ pub struct Compiled {
     pub module: Vec<u8>,
     /// Whether an output may have valid pixels where no input has any, so that no tile can be left out.
     pub fills: bool,
+    /// What isn't read: `` input `x` ``, `` parameter `k` ``.
+    pub unused: Vec<String>,
 }
 
 /// The type that an input's pixels are converted to.
@@ -123,7 +125,23 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Mistakes> {
         return Err(wrong(format!("an expression has at most {MOST} outputs, this one has {}", graph.outputs.len())));
     }
     let module = assemble(source, &graph).ok_or_else(|| wrong("the expression is too large".to_owned()))?;
-    Ok(Compiled { module, fills: empty::fills(&graph) })
+    Ok(Compiled { module, fills: empty::fills(&graph), unused: unused(source, &graph) })
+}
+
+/// The inputs and parameters that the expression doesn't name.
+fn unused(source: &Source<'_>, graph: &Graph) -> Vec<String> {
+    let (mut inputs, mut params) = (BTreeSet::new(), BTreeSet::new());
+    for node in &graph.nodes {
+        match node.op {
+            Op::Load(input, _) => _ = inputs.insert(input),
+            Op::Param(param) => _ = params.insert(param),
+            _ => {}
+        }
+    }
+    let inputs = source.inputs.iter().enumerate().filter(|(number, _)| !inputs.contains(number));
+    let params = source.params.iter().enumerate().filter(|(number, _)| !params.contains(number));
+    let inputs = inputs.map(|(_, input)| format!("input `{}`", input.name));
+    inputs.chain(params.map(|(_, param)| format!("parameter `{}`", param.name))).collect()
 }
 
 /// The module of a checked expression; none if something in it becomes too large.

@@ -128,6 +128,13 @@ fn modules_are_reproducible() {
     assert!(compile(&source("a + 1")).unwrap().module.len() < module.len());
 }
 
+#[test]
+fn what_is_not_used() {
+    let unused = |text| compile(&source(text)).unwrap().unused;
+    assert_eq!(unused("a + q + scene[2] + big * k"), ["input `dates`", "input `pair`", "parameter `n`"]);
+    assert_eq!(unused("x = a + q + n + scene[1] + mean(dates) * mean(pair); y = percentile(dates, k) + big"), [""; 0]);
+}
+
 /// Which have values where no input has any.
 #[test]
 fn those_that_fill() {
