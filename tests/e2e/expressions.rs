@@ -251,7 +251,8 @@ fn rounded_and_saturated() {
     }
 }
 
-fn calc(f: &Folder, expression: &str, arguments: &str) -> Run {
+/// Computes an expression with these arguments.
+pub fn calc(f: &Folder, expression: &str, arguments: &str) -> Run {
     f.tilefn(["calc", expression].into_iter().chain(arguments.split_whitespace()))
 }
 
@@ -301,6 +302,13 @@ fn marks_of_integers() {
     let message = "output \"result\": the valid pixels take all values of uint8, and none is left for the invalid ones; give it a \
                    wider type";
     assert!(run.error(1).contains(message), "{}", run.stderr);
+    // The largest number there is.
+    calc(&f, "a", "-i a=a.tif -o z.tif --type uint64 --nodata 18446744073709551615").ok();
+    f.python(
+        "
+        z = gdal.Open('z.tif').ReadAsArray(); a = gdal.Open('a.tif').ReadAsArray()
+        assert (z == np.where(np.isnan(a), 0, a).astype('u8') + np.where(np.isnan(a), np.uint64(2**64 - 1), np.uint64(0))).all()",
+    );
     let run = calc(&f, "a", "-i a=a.tif -o y.tif --type int16");
     assert!(run.error(1).contains("set outputs.result.nodata"), "{}", run.stderr);
 }
@@ -402,6 +410,24 @@ fn mistakes() {
             "x = wide > 1 = 2",
             "= gives a value a name\n  x = wide > 1 = 2\n               ^\n  to compare two values, write ==",
         ),
+        (
+            "red if red > 3 else 0",
+            "expected an operator, or the end\n  red if red > 3 else 0\n      ^^\n  write where(condition, then, otherwise)",
+        ),
+        (
+            "mean(dates, axis=0)",
+            "= gives a value a name, and arguments have none\n  mean(dates, axis=0)\n                  ^\n  \
+             write the values alone, in their order; to compare two, write ==",
+        ),
+        (
+            "0xFFFFFFFFFFFFFFFF & 1",
+            "0xFFFFFFFFFFFFFFFF is too large\n  0xFFFFFFFFFFFFFFFF & 1\n  ^^^^^^^^^^^^^^^^^^\n  whole numbers end at 2⁶³ − 1",
+        ),
+        (
+            "floor(red) | 1e20",
+            "100000000000000000000 is too large for |\n  floor(red) | 1e20\n               ^^^^\n  \
+             the whole numbers of bit operators end at 2⁶³ − 1, and are written without a point or an exponent",
+        ),
         ("scene[5]", "`scene` has 4 bands, and no band 5\n  scene[5]\n        ^"),
         ("scene[0]", "bands are counted from 1\n  scene[0]\n        ^"),
         (
@@ -457,6 +483,8 @@ fn mistakes() {
     let run = f.tilefn(["calc", "a", "-i", "a=gone.tif", "-o", "x.tif"]);
     let message = run.error(2);
     assert!(message.starts_with("-i a: can't open ") && message.ends_with("\n1 mistake in the arguments"), "{message}");
+    let run = calc(&f, "red * k", "-i red=scene.tif:3 -o x.tif --param k=inf");
+    assert_eq!(run.error(2), "--param k=inf: expected a finite number, or true or false");
     assert!(!f.files().contains(&"x.tif".to_owned()));
 }
 

@@ -6,6 +6,7 @@
 mod ending;
 mod examples;
 mod expressions;
+mod expressions_ends;
 mod failures;
 mod files;
 mod grids;

@@ -3,8 +3,10 @@
 use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
+use super::function;
 use super::inspect;
 use clap::Args;
+use sandbox::Module;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -32,8 +34,11 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     if let Some(module) = arguments.expression.module()? {
         let output =
             arguments.output.as_ref().ok_or_else(|| Fatal::usage("an expression's module needs --output FILE"))?;
+        // Nothing is written that no job could use.
+        let checked = inspect::compile_bytes(&module)?.map_err(|e| function::in_expression(&e))?;
         std::fs::write(output, module).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
-        return show(output, console);
+        show(output, &checked, console);
+        return Ok(());
     }
     let folder = &arguments.folder;
     if !folder.join("Cargo.toml").is_file() {
@@ -46,18 +51,17 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
     let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
     std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
-    show(&output, console)
+    show(&output, &inspect::compile(&output, &[])?, console);
+    Ok(())
 }
 
-/// Checks that the file is a module, and says what it is.
-fn show(output: &Path, console: &Console) -> Result<(), Fatal> {
-    let module = inspect::compile(output, &[])?;
+/// Says what a built module is.
+fn show(output: &Path, module: &Module, console: &Console) {
     console.result(
-        &inspect::text(output, &module),
+        &inspect::text(output, module),
         "built",
         || serde_json::json!({ "module": output, "bytes": module.size(), "sha256": module.sha256() }),
     );
-    Ok(())
 }
 
 /// How this machine can compile for WebAssembly.

@@ -15,7 +15,7 @@ pub struct Arguments {
     /// The type of an input's files, with [] if it is a list, e.g. qa:uint16 or dates:uint16[]; default: float32
     #[arg(short, long = "input", value_name = "NAME:TYPE", requires = "expression", value_parser = input)]
     input: Vec<(String, DType, bool)>,
-    /// A name that is a parameter, and its default, e.g. k=2.5
+    /// A name that is a parameter, and its default, e.g. k=2.5; that of one with fractions has a point, also k=2.0
     #[arg(long, value_name = "NAME=VALUE", requires = "expression", value_parser = param)]
     param: Vec<(String, Value)>,
     /// The outputs' element type; default: the expression's
@@ -60,7 +60,7 @@ impl Arguments {
             dtype: self.dtype,
             strict: self.strict,
         };
-        expression::compile(&source).map(Some).map_err(Fatal::usage)
+        expression::compile(&source).map(|compiled| Some(compiled.module)).map_err(Fatal::usage)
     }
 }
 

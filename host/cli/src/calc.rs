@@ -72,7 +72,8 @@ struct Input {
 /// Computes the expression.
 pub fn calc(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let job = job(arguments)?;
-    let made = JobArguments::made("calc", argument, arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
+    let made =
+        JobArguments::made("calc", argument, arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
     let made =
         RunArguments { job: made, dry_run: arguments.dry_run, report: arguments.report.clone(), dashboard: None };
     let load = || {
@@ -146,8 +147,9 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
         let value = match text.as_str() {
             "true" => json!(true),
             "false" => json!(false),
-            text => number(text)
-                .ok_or_else(|| Fatal::usage(format!("--param {name}={text}: expected a number, or true or false")))?,
+            text => number(text).filter(Value::is_number).ok_or_else(|| {
+                Fatal::usage(format!("--param {name}={text}: expected a finite number, or true or false"))
+            })?,
         };
         params.insert(name.clone(), value);
     }
@@ -161,6 +163,9 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
 /// A number as a job file in JSON has it, where NaN and the infinities are texts.
 fn number(text: &str) -> Option<Value> {
     if let Ok(whole) = text.parse::<i64>() {
+        return Some(json!(whole));
+    }
+    if let Ok(whole) = text.parse::<u64>() {
         return Some(json!(whole));
     }
     let value: f64 = text.parse().ok()?;

@@ -4,7 +4,7 @@ use super::bundle;
 use super::fatal::Fatal;
 use super::prepare::sha256;
 use super::s3;
-use expression::{Input, Param, Source};
+use expression::{Compiled, Input, Param, Source};
 use job::spec::{Cast, Code, Files};
 use job::{Loaded, Survey};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
 
 /// Compiles the job's expression, with the types and bands that its input files have. `made`: whether a command has made the job,
 /// so that no place in a file would tell anybody anything.
-pub fn expression(loaded: &Loaded, text: &str, survey: &Survey, made: bool) -> Result<Vec<u8>, Fatal> {
+pub fn expression(loaded: &Loaded, text: &str, survey: &Survey, made: bool) -> Result<Compiled, Fatal> {
     let spec = &loaded.spec;
     let wrong = |name: &str, kind: &str| {
         Fatal::usage(format!("params.{name}: an expression takes numbers and true or false, not {kind}"))
@@ -98,6 +98,21 @@ pub fn expression(loaded: &Loaded, text: &str, survey: &Survey, made: bool) -> R
         let detail = serde_json::json!({ "expression": text, "mistakes": detail.collect::<Vec<_>>() });
         Fatal { code: 2, text: format!("{place}{mistakes}"), detail: Some(detail) }
     })
+}
+
+/// Whether the job's function is an expression.
+pub fn is_expression(loaded: &Loaded) -> bool {
+    matches!(loaded.spec.function.code, Code::Expression(_))
+}
+
+/// Why a compiled expression is no module that can run.
+pub fn in_expression(error: &sandbox::Error) -> Fatal {
+    match error {
+        sandbox::Error::TooComplex { .. } | sandbox::Error::TooBig { .. } => {
+            Fatal::usage("the expression is too large: compute fewer outputs at a time")
+        }
+        error => Fatal::usage(format!("the expression: {error}")),
+    }
 }
 
 /// What is known of an input. A file that can't be opened is a mistake of the plan's.

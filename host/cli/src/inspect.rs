@@ -34,11 +34,16 @@ pub fn compile(path: &Path, include: &[PathBuf]) -> Result<Module, Fatal> {
     } else {
         std::fs::read(path).map_err(|e| Fatal::usage(format!("can't read {name}: {e}")))?
     };
-    let sandbox = Sandbox::new(&Limits::default(), 1, 0).map_err(Fatal::failed)?;
-    sandbox.compile(&bytes).map_err(|e| match e {
+    compile_bytes(&bytes)?.map_err(|e| match e {
         sandbox::Error::PythonRuntime(e) => Fatal::infrastructure(e),
         e => Fatal::usage(format!("{name}: {e}")),
     })
+}
+
+/// Compiles a module with default limits, if the system lets.
+pub fn compile_bytes(bytes: &[u8]) -> Result<Result<Module, sandbox::Error>, Fatal> {
+    let sandbox = Sandbox::new(&Limits::default(), 1, 0).map_err(Fatal::failed)?;
+    Ok(sandbox.compile(bytes))
 }
 
 /// The module for people.

@@ -132,7 +132,8 @@ pub fn prepare(
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     check_threads(threads)?;
-    let (survey, (module, sandbox, compiled)) = survey_and_compile(&loaded, threads, arguments.made.is_some())?;
+    let (survey, (module, sandbox, compiled), unused) =
+        survey_and_compile(&mut loaded, threads, arguments.made.is_some())?;
     let function = choose(&loaded, &compiled)?;
     let identity = Job {
         path: arguments.job.clone(),
@@ -158,6 +159,7 @@ pub fn prepare(
     };
     let mut plan = planning.plan().map_err(|mistakes| arguments.mistakes(mistakes))?;
     raster::init(plan.task.block_cache);
+    plan.warnings.extend(unused.iter().map(|what| format!("the expression doesn't use {what}")));
     plan.warnings.extend(raster::settings_warnings());
     plan.warnings.extend(sandbox.warnings().iter().chain(compiled.warnings()).cloned());
     let mut said = Vec::new();
@@ -177,15 +179,22 @@ pub fn prepare(
 /// A module's bytes, its sandbox, and what it is there.
 type Compiled = (Vec<u8>, Sandbox, Module);
 
-/// Looks into the inputs, and compiles the function.
-fn survey_and_compile(loaded: &Loaded, threads: usize, made: bool) -> Result<(Survey, Compiled), Fatal> {
+/// Looks into the inputs, and compiles the function; says what of an expression's isn't used.
+fn survey_and_compile(
+    loaded: &mut Loaded,
+    threads: usize,
+    made: bool,
+) -> Result<(Survey, Compiled, Vec<String>), Fatal> {
     if let Code::Expression(text) = &loaded.spec.function.code {
         // Its types are those of the inputs.
         let survey = Survey::new(&loaded.spec);
-        let module = function::expression(loaded, text, &survey, made)?;
+        let expression::Compiled { module, fills, unused } = function::expression(loaded, text, &survey, made)?;
         let compiled = compile(loaded, module, threads)?;
-        return Ok((survey, compiled));
+        // An expression that gives values to invalid pixels does so in empty tiles too.
+        loaded.spec.grid.skip_empty &= !fills;
+        return Ok((survey, compiled, unused));
     }
+    let loaded = &*loaded;
     // Two things that don't need each other, and take most of the time until the first pixel.
     std::thread::scope(|scope| {
         let compiling = std::thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, || {
@@ -195,7 +204,8 @@ fn survey_and_compile(loaded: &Loaded, threads: usize, made: bool) -> Result<(Su
         let compiling =
             compiling.map_err(|e| Fatal::infrastructure(format!("the system gives no more threads: {e}")))?;
         let survey = Survey::new(&loaded.spec);
-        Ok((survey, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+        let compiled = compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((survey, compiled, Vec::new()))
     })
 }
 
@@ -282,6 +292,7 @@ fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
         sandbox::Error::Engine(_) | sandbox::Error::PythonRuntime(_) => Fatal::infrastructure(error),
+        error if function::is_expression(loaded) => function::in_expression(error),
         error => Fatal::usage(format!("function.module: {}: {error}", function::shown(loaded))),
     }
 }

@@ -58,14 +58,14 @@ impl<'a> Check<'a> {
                     }
                 }
             }
-            let value = self.of(statement.value);
+            let value = statement.value.and_then(|id| self.of(id));
             match &statement.name {
                 Some((name, _)) => {
                     self.names.insert(name, value);
                 }
                 None if only => alone = Some(value),
                 None => self.wrong(
-                    self.span(statement.value),
+                    self.place(statement),
                     "this value has no name",
                     "of several statements each gives its value a name: ndvi = …",
                 ),
@@ -102,6 +102,12 @@ impl<'a> Check<'a> {
         Some(match operator {
             Unary::Plus => value,
             Unary::Minus => {
+                // Beyond 2⁵³ a float isn't every whole number.
+                if let Op::Int(whole) = self.graph.node(value).op
+                    && let Some(negative) = whole.checked_neg()
+                {
+                    return Some(self.graph.add(Op::Int(negative)));
+                }
                 let value = self.graph.as_float(value);
                 match self.graph.node(value).op {
                     Op::Float(bits) => self.graph.float(-f64::from_bits(bits)),
@@ -217,8 +223,9 @@ impl<'a> Check<'a> {
         let bits = bits as u32;
         Some(match operator {
             Binary::ShiftLeft => {
-                self.graph.wide = true;
-                self.graph.add(Op::ShiftLeft(value?, bits))
+                let shifted = self.graph.add(Op::ShiftLeft(value?, bits));
+                self.graph.wide |= !self.graph.node(shifted).small();
+                shifted
             }
             _ => self.graph.add(Op::ShiftRight(value?, bits)),
         })
@@ -264,7 +271,14 @@ impl<'a> Check<'a> {
     }
 
     fn compare(&mut self, operator: Compare, a: Id, b: Id) -> Id {
-        let (a, b) = self.alike(a, b);
+        let (x, y) = (self.graph.node(a), self.graph.node(b));
+        // A few bits are compared with any other number as floats, which doesn't make all of the expression wide.
+        let narrow = |one: Node, other: Node| one.kind == Kind::Int && one.bits < 24 && !other.small();
+        let (a, b) = if x.kind != y.kind && (narrow(x, y) || narrow(y, x)) {
+            (self.graph.as_float(a), self.graph.as_float(b))
+        } else {
+            self.alike(a, b)
+        };
         let (a, b) = match self.graph.node(a).kind {
             Kind::Bool => (self.graph.as_float(a), self.graph.as_float(b)),
             _ => (a, b),
@@ -293,7 +307,23 @@ impl<'a> Check<'a> {
     fn int(&mut self, operand: tree::Id, symbol: &str) -> Option<Id> {
         let value = self.of(operand)?;
         let found = self.graph.as_int(value);
-        if found.is_none() {
+        let node = self.graph.node(value);
+        if found.is_none()
+            && let Op::Load(input, _) = node.op
+            && let Some(input) = self.source.inputs.get(input)
+            && input.dtype == DType::UInt64
+        {
+            let message = format!("{symbol} takes whole numbers below 2⁶³, and `{}` is of uint64", input.name);
+            self.wrong(self.span(operand), message, format!("round({}) makes larger ones 2⁶³ − 1", input.name));
+        } else if found.is_none()
+            && let Op::Float(bits) = node.op
+            && f64::from_bits(bits).fract() == 0.0
+        {
+            let message = format!("{} is too large for {symbol}", f64::from_bits(bits));
+            let remedy =
+                "the whole numbers of bit operators end at 2⁶³ − 1, and are written without a point or an exponent";
+            self.wrong(self.span(operand), message, remedy);
+        } else if found.is_none() {
             let power = if symbol == "^" { "; a power is written **" } else { "" };
             let message = format!("{symbol} takes whole numbers, and this may have a fraction{power}");
             self.wrong(self.span(operand), message, "round(…) makes whole numbers; inputs of integer types are whole");
@@ -325,6 +355,11 @@ impl<'a> Check<'a> {
 
     fn of(&self, id: tree::Id) -> Option<Id> {
         self.values.get(id).copied().flatten()
+    }
+
+    /// Where a statement's value is.
+    fn place(&self, statement: &tree::Statement) -> Range<usize> {
+        statement.value.map(|id| self.span(id)).unwrap_or_default()
     }
 
     fn span(&self, id: tree::Id) -> Range<usize> {

@@ -118,16 +118,30 @@ pub struct Node {
     pub kind: Kind,
     /// Whether a float has no fraction.
     pub whole: bool,
-    /// Whether a whole value is surely at most [`SMALL`], negative or not.
-    pub small: bool,
+    /// As many bits as a whole value surely has at most, the sign not counted: it is from −2ⁿ to 2ⁿ − 1.
+    pub bits: u32,
     /// The list inputs over whose files it goes: bit `n` is input `n`.
     pub lists: u64,
     /// The inputs over whose bands it goes.
     pub moving: u64,
 }
 
-/// Up to here a float of 32 bits is every whole number, and operations on bits stay below.
-const SMALL: f64 = 16_777_216.0;
+/// Bits of a whole value of which nothing is known.
+pub const ANY: u32 = 63;
+/// A float of 32 bits holds every whole number of as many bits.
+const SMALL: u32 = 24;
+
+impl Node {
+    /// Whether a float of 32 bits surely holds a whole value.
+    pub const fn small(&self) -> bool {
+        self.bits <= SMALL
+    }
+}
+
+/// Bits of a whole number, the sign not counted.
+const fn bits(value: i64) -> u32 {
+    64 - (if value < 0 { !value } else { value }).leading_zeros()
+}
 
 /// Where the percentile comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,8 +187,7 @@ pub struct Graph {
 
 impl Graph {
     pub fn node(&self, id: Id) -> Node {
-        const NONE: Node =
-            Node { op: Op::Bool(false), kind: Kind::Bool, whole: false, small: false, lists: 0, moving: 0 };
+        const NONE: Node = Node { op: Op::Bool(false), kind: Kind::Bool, whole: false, bits: ANY, lists: 0, moving: 0 };
         self.nodes.get(id).copied().unwrap_or(NONE)
     }
 
@@ -193,24 +206,28 @@ impl Graph {
             Op::Where(_, then, _) => of(then).kind,
             _ => Kind::Float,
         };
-        let (whole, small) = match op {
-            Op::Float(bits) => {
-                let value = f64::from_bits(bits);
-                (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0, value.abs() <= SMALL)
-            }
-            Op::Int(value) => (true, value.unsigned_abs() <= 1 << 24),
-            Op::OfOne(OfOne::Round(_), _) => (true, false),
-            Op::OfOne(OfOne::Negate | OfOne::Absolute, _)
-            | Op::OfTwo(OfTwo::Min | OfTwo::Max, ..)
+        let most = op.operands().map(|id| of(id).bits).max().unwrap_or(ANY);
+        let (whole, bits) = match op {
+            #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2⁵³")]
+            Op::Float(value) => match f64::from_bits(value) {
+                value if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 => (true, bits(value as i64)),
+                _ => (false, ANY),
+            },
+            Op::Int(value) => (true, bits(value)),
+            Op::OfOne(OfOne::Round(_), _) => (true, ANY),
+            // −(−2ⁿ) is 2ⁿ.
+            Op::OfOne(OfOne::Negate | OfOne::Absolute, _) => (all(|node| node.whole), most.saturating_add(1).min(ANY)),
+            Op::OfTwo(OfTwo::Min | OfTwo::Max, ..)
             | Op::ToInt(_)
             | Op::ToFloat(_)
             | Op::Bits(..)
             | Op::Invert(_)
-            | Op::ShiftRight(..)
-            | Op::Fill(..) => (all(|node| node.whole), all(|node| node.small)),
-            Op::ShiftLeft(..) => (true, false),
-            Op::Where(_, a, b) => (of(a).whole && of(b).whole, of(a).small && of(b).small),
-            _ => (kind == Kind::Bool, kind == Kind::Bool),
+            | Op::Fill(..) => (all(|node| node.whole), most),
+            Op::ShiftRight(_, by) => (true, most.saturating_sub(by)),
+            Op::ShiftLeft(_, by) => (true, most.saturating_add(by).min(ANY)),
+            Op::Where(_, a, b) => (of(a).whole && of(b).whole, of(a).bits.max(of(b).bits)),
+            _ if kind == Kind::Bool => (true, 1),
+            _ => (false, ANY),
         };
         let (mut lists, mut moving) = (0, 0);
         for id in op.operands() {
@@ -218,7 +235,7 @@ impl Graph {
             lists |= node.lists;
             moving |= node.moving;
         }
-        self.push(Node { op, kind, whole, small, lists, moving })
+        self.push(Node { op, kind, whole, bits, lists, moving })
     }
 
     /// A node about which more is known than its operation says.
@@ -255,7 +272,7 @@ impl Graph {
         if !node.whole {
             return None;
         }
-        self.wide |= !node.small;
+        self.wide |= !node.small();
         #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2⁵³")]
         Some(match node.op {
             Op::Float(bits) => self.add(Op::Int(f64::from_bits(bits) as i64)),

@@ -102,11 +102,17 @@ fn number(rest: &str, at: usize, mistakes: &mut Vec<Mistake>) -> (Option<Word>, 
     };
     let word = value.map(|value| Word::Number(value, whole));
     if word.is_none() {
-        mistakes.push(Mistake {
-            span: at..at.saturating_add(end),
-            message: format!("{written} is no number"),
-            remedy: String::new(),
-        });
+        let is_whole = radix != 10
+            && digits.get(2..).is_some_and(|digits| !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)));
+        let is_float = digits.parse::<f64>().is_ok();
+        let (message, remedy) = if is_whole {
+            (format!("{written} is too large"), "whole numbers end at 2⁶³ − 1")
+        } else if is_float {
+            (format!("{written} is too large"), "write inf")
+        } else {
+            (format!("{written} is no number"), "")
+        };
+        mistakes.push(Mistake { span: at..at.saturating_add(end), message, remedy: remedy.to_owned() });
     }
     // Something stands in for it, so that what follows is still understood.
     (word.or(Some(Word::Number(1.0, Some(1)))), end)

@@ -8,6 +8,7 @@
 //! The module is [the runtime's](../runtime/src/lib.rs), a small committed one, with a kernel of SIMD instructions put in.
 
 mod check;
+mod empty;
 mod functions;
 mod graph;
 mod kernel;
@@ -78,6 +79,16 @@ pub struct Param {
     pub default: Option<serde_json::Value>,
 }
 
+/// A compiled expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    pub module: Vec<u8>,
+    /// Whether an output may have valid pixels where no input has any, so that no tile can be left out.
+    pub fills: bool,
+    /// What isn't read: `` input `x` ``, `` parameter `k` ``.
+    pub unused: Vec<String>,
+}
+
 /// The type that an input's pixels are converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -91,7 +102,7 @@ static RUNTIME: LazyLock<Option<module::Runtime>> = LazyLock::new(module::Runtim
 ///
 /// # Errors
 /// All mistakes.
-pub fn compile(source: &Source<'_>) -> Result<Vec<u8>, Mistakes> {
+pub fn compile(source: &Source<'_>) -> Result<Compiled, Mistakes> {
     let mut mistakes = Vec::new();
     let wrong =
         |message: String| Mistakes::new(source.text, vec![Mistake { span: 0..0, message, remedy: String::new() }]);
@@ -113,7 +124,24 @@ pub fn compile(source: &Source<'_>) -> Result<Vec<u8>, Mistakes> {
     if graph.outputs.len() > MOST {
         return Err(wrong(format!("an expression has at most {MOST} outputs, this one has {}", graph.outputs.len())));
     }
-    assemble(source, &graph).ok_or_else(|| wrong("the expression is too large".to_owned()))
+    let module = assemble(source, &graph).ok_or_else(|| wrong("the expression is too large".to_owned()))?;
+    Ok(Compiled { module, fills: empty::fills(&graph), unused: unused(source, &graph) })
+}
+
+/// The inputs and parameters that the expression doesn't name.
+fn unused(source: &Source<'_>, graph: &Graph) -> Vec<String> {
+    let (mut inputs, mut params) = (BTreeSet::new(), BTreeSet::new());
+    for node in &graph.nodes {
+        match node.op {
+            Op::Load(input, _) => _ = inputs.insert(input),
+            Op::Param(param) => _ = params.insert(param),
+            _ => {}
+        }
+    }
+    let inputs = source.inputs.iter().enumerate().filter(|(number, _)| !inputs.contains(number));
+    let params = source.params.iter().enumerate().filter(|(number, _)| !params.contains(number));
+    let inputs = inputs.map(|(_, input)| format!("input `{}`", input.name));
+    inputs.chain(params.map(|(_, param)| format!("parameter `{}`", param.name))).collect()
 }
 
 /// The module of a checked expression; none if something in it becomes too large.
@@ -154,7 +182,7 @@ pub fn names(text: &str) -> Vec<String> {
     names
 }
 
-/// The names that statements give and no other takes up: what an expression computes, if nobody says what is wanted. None for a
+/// The names whose last value no later statement reads: what an expression computes, if nobody says what is wanted. None for a
 /// value without a name.
 pub fn results(text: &str) -> Vec<String> {
     check::results(&parse::parse(text.get(..LONGEST).unwrap_or(text), &mut Vec::new()))

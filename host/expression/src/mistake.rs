@@ -80,9 +80,15 @@ fn printable(c: char) -> char {
     }
 }
 
-/// `did you mean …?` for a name like one of these; else empty.
+/// Longest name that is compared with others, bytes: the time grows with the square.
+const LONGEST_NAME: usize = 64;
+
+/// Of these names one that is like the name.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|other| (strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other));
+    let short = |name: &str| name.len() <= LONGEST_NAME;
+    let near = known
+        .filter(|other| short(name) && short(other))
+        .map(|other| (strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other));
     let best = near.min_by_key(|(distance, _)| *distance)?;
     let few = name.chars().count().div_ceil(3).min(2);
     (best.0 <= few && best.0 < name.chars().count()).then_some(best.1)

@@ -10,10 +10,13 @@ const DEEPEST: usize = 64;
 /// Most nodes.
 const MOST_NODES: usize = 4000;
 
+/// Instead of Python's `if`.
+const CHOICE: &str = "write where(condition, then, otherwise)";
+
 /// A place of which the mistake has been noted.
 struct Wrong;
 
-/// Reads a text; a wrong statement is left out.
+/// Reads a text; of a wrong statement only the name is left.
 pub fn parse(text: &str, mistakes: &mut Vec<Mistake>) -> Tree {
     let words = words(text, mistakes);
     let mut parser =
@@ -89,7 +92,12 @@ impl Parser<'_> {
                 continue;
             }
             (self.depth, self.open) = (0, 0);
-            if self.statement().is_err() {
+            let name = self.assigned();
+            if self.statement(name.clone()).is_err() {
+                let end = self.tree.nodes.len();
+                if name.is_some() {
+                    self.tree.statements.push(Statement { name, value: None, nodes: end..end });
+                }
                 // On with the next line.
                 while self.peek().is_some_and(|word| *word != Word::Break) {
                     self.at = self.at.saturating_add(1);
@@ -98,15 +106,19 @@ impl Parser<'_> {
         }
     }
 
-    fn statement(&mut self) -> Result<(), Wrong> {
-        let from = self.tree.nodes.len();
-        let name = match (self.words.get(self.at), self.words.get(self.at.saturating_add(1))) {
+    /// The name that the next statement gives its value.
+    fn assigned(&mut self) -> Option<(String, Range<usize>)> {
+        match (self.words.get(self.at), self.words.get(self.at.saturating_add(1))) {
             (Some((Word::Name(name), span)), Some((Word::Symbol("="), _))) => {
                 self.at = self.at.saturating_add(2);
                 Some((name.clone(), span.clone()))
             }
             _ => None,
-        };
+        }
+    }
+
+    fn statement(&mut self, name: Option<(String, Range<usize>)>) -> Result<(), Wrong> {
+        let from = self.tree.nodes.len();
         let value = self.expression(0)?;
         match self.word() {
             None | Some(Word::Break) => {}
@@ -119,6 +131,9 @@ impl Parser<'_> {
             Some(Word::Symbol(")" | "]")) => {
                 return Err(self.wrong(self.here(), "nothing is open that this closes", ""));
             }
+            Some(Word::Name(name)) if name == "if" => {
+                return Err(self.wrong(self.here(), "expected an operator, or the end", CHOICE));
+            }
             Some(_) => {
                 return Err(self.wrong(
                     self.here(),
@@ -127,7 +142,7 @@ impl Parser<'_> {
                 ));
             }
         }
-        self.tree.statements.push(Statement { name, value, nodes: from..self.tree.nodes.len() });
+        self.tree.statements.push(Statement { name, value: Some(value), nodes: from..self.tree.nodes.len() });
         Ok(())
     }
 
@@ -196,8 +211,7 @@ impl Parser<'_> {
             Word::Name(name)
                 if matches!(name.as_str(), "and" | "or" | "if" | "else" | "in" | "is" | "lambda" | "for") =>
             {
-                let remedy =
-                    if name == "if" || name == "else" { "write where(condition, then, otherwise)" } else { "" };
+                let remedy = if name == "if" || name == "else" { CHOICE } else { "" };
                 return Err(self.wrong(place, format!("expected a value, found `{name}`"), remedy));
             }
             Word::Name(name) if self.word() == Some(&Word::Symbol("(")) => {
@@ -244,6 +258,13 @@ impl Parser<'_> {
         let mut values = Vec::new();
         while self.word() != Some(&Word::Symbol(close)) {
             values.push(self.expression(0)?);
+            if self.word() == Some(&Word::Symbol("=")) {
+                return Err(self.wrong(
+                    self.here(),
+                    "= gives a value a name, and arguments have none",
+                    "write the values alone, in their order; to compare two, write ==",
+                ));
+            }
             if self.word() != Some(&Word::Symbol(",")) {
                 break;
             }
@@ -266,10 +287,11 @@ impl Parser<'_> {
             }
             Some(Word::Symbol("&&")) => Err(self.wrong(self.here(), "&& is no operator", "write `and`")),
             Some(Word::Symbol("||")) => Err(self.wrong(self.here(), "|| is no operator", "write `or`")),
-            Some(_) => {
+            Some(word) => {
+                let remedy = if *word == Word::Name("if".to_owned()) { CHOICE } else { "" };
                 let what =
                     if close == ")" { "expected an operator, a comma or )" } else { "expected an operator or ]" };
-                Err(self.wrong(self.here(), what, ""))
+                Err(self.wrong(self.here(), what, remedy))
             }
         }
     }

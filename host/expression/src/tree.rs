@@ -93,8 +93,9 @@ pub enum Compare {
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub name: Option<(String, Range<usize>)>,
-    pub value: Id,
-    /// The nodes of this statement.
+    /// None after a mistake.
+    pub value: Option<Id>,
+    /// The nodes of this statement; none after a mistake.
     pub nodes: Range<Id>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::functions::{self, Function};
-use crate::graph::{Bits, Graph, Id, Kind, OfOne, OfTwo, Op, Percent, Rounding, Statistic};
+use crate::graph::{ANY, Bits, Graph, Id, Kind, OfOne, OfTwo, Op, Percent, Rounding, Statistic};
 use crate::layout::statistic;
 use crate::tree;
 use std::ops::Range;
@@ -158,7 +158,8 @@ impl Check<'_> {
             op: Op::Statistic(number),
             kind: Kind::Float,
             whole: which == statistic::COUNT,
-            small: which == statistic::COUNT,
+            // Files and bands are fewer than 2¹⁷.
+            bits: if which == statistic::COUNT { 17 } else { ANY },
             lists: 0,
             moving: if node.lists == 0 { 0 } else { node.moving },
         }))

@@ -1,9 +1,10 @@
 //! Names: inputs and their bands, parameters, earlier statements, constants; and which of them are outputs.
 
 use super::Check;
-use crate::graph::{Graph, Id, Kind, Node, Op};
+use crate::graph::{ANY, Graph, Id, Kind, Node, Op};
 use crate::mistake::did_you_mean;
 use crate::tree;
+use std::collections::HashSet;
 use std::ops::Range;
 use tilefn_abi::{DType, ParamKind};
 
@@ -56,12 +57,13 @@ impl Check<'_> {
         let bit = 1u64.checked_shl(u32::try_from(input).unwrap_or(u32::MAX)).unwrap_or(0);
         self.used |= bit;
         let Some(info) = self.source.inputs.get(input) else { return self.graph.float(f64::NAN) };
-        let integer = !info.dtype.is_float();
+        // Bit operators know 63 bits and a sign.
+        let integer = !info.dtype.is_float() && info.dtype != DType::UInt64;
         self.graph.push(Node {
             op: Op::Load(input, band),
             kind: Kind::Float,
             whole: integer,
-            small: integer && info.dtype.size() <= 2,
+            bits: bits_of(info.dtype),
             lists: if info.list { bit } else { 0 },
             moving: if band.is_none() { bit } else { 0 },
         })
@@ -71,7 +73,7 @@ impl Check<'_> {
         let given = self.source.params.get(param).map(|param| param.kind);
         let kind = if given == Some(ParamKind::Bool) { Kind::Bool } else { Kind::Float };
         let whole = given == Some(ParamKind::Int);
-        self.graph.push(Node { op: Op::Param(param), kind, whole, small: false, lists: 0, moving: 0 })
+        self.graph.push(Node { op: Op::Param(param), kind, whole, bits: ANY, lists: 0, moving: 0 })
     }
 
     /// `base[band]`
@@ -111,7 +113,7 @@ impl Check<'_> {
         let all = 0..source.text.trim_end().len();
         let mut wanted: Vec<(String, Option<DType>)> = source.outputs.clone();
         if let Some(value) = alone {
-            let place = tree.statements.first().map_or(all, |statement| self.span(statement.value));
+            let place = tree.statements.first().map_or(all, |statement| self.place(statement));
             if let [_, _, ..] = wanted.as_slice() {
                 let names: Vec<_> = wanted.iter().map(|(name, _)| name.as_str()).collect();
                 let message = format!("this is one value for the outputs {}", names.join(" and "));
@@ -139,7 +141,7 @@ impl Check<'_> {
                 continue;
             };
             let statement = tree.statements.iter().rfind(|s| s.name.as_ref().is_some_and(|(other, _)| *other == name));
-            let place = statement.map_or(all.clone(), |statement| self.span(statement.value));
+            let place = statement.map_or(all.clone(), |statement| self.place(statement));
             outputs.extend(value.filter(|value| self.is_raster(*value, place)).map(|value| (name, value, dtype)));
         }
         outputs
@@ -174,15 +176,30 @@ impl Check<'_> {
     }
 }
 
-/// The names that statements give and no other takes up.
+/// Bits of an integer type's numbers, the sign not counted.
+fn bits_of(dtype: DType) -> u32 {
+    let bits = u32::try_from(dtype.size()).map_or(ANY, |bytes| bytes.saturating_mul(8));
+    if dtype.is_float() { ANY } else { bits.saturating_sub(dtype.is_signed().into()).min(ANY) }
+}
+
+/// The names whose last value no later statement reads.
 pub fn results(tree: &tree::Tree) -> Vec<String> {
     let mut results = Vec::new();
-    for (name, _) in tree.statements.iter().filter_map(|statement| statement.name.as_ref()) {
-        let reads = |node: &tree::Node| matches!(&node.what, tree::What::Name(other) if other == name);
-        if !tree.nodes.iter().any(reads) && !results.contains(name) {
+    // From the end on: the names that later statements give or read.
+    let mut later = HashSet::new();
+    for statement in tree.statements.iter().rev() {
+        if let Some((name, _)) = &statement.name
+            && later.insert(name.as_str())
+        {
             results.push(name.clone());
         }
+        let nodes = tree.nodes.get(statement.nodes.clone()).unwrap_or_default();
+        later.extend(nodes.iter().filter_map(|node| match &node.what {
+            tree::What::Name(name) => Some(name.as_str()),
+            _ => None,
+        }));
     }
+    results.reverse();
     results
 }
 

@@ -34,6 +34,22 @@ fn too_deep_long_and_many() {
     assert!(messages(&calls).is_empty());
 }
 
+/// Terms that are all different, so that none is computed once for several.
+#[test]
+fn different_terms() {
+    let terms: String = (0..599).map(|n| format!("q * {n}.5 + ")).collect();
+    let outputs: String = (0..64).map(|n| format!("o{n} = all + {n};")).collect();
+    assert_eq!(messages(&format!("all = {terms} 0; {outputs}")), [""; 0]);
+    let statistics: String = (0..64).map(|n| format!("median(dates * {n}.5) + ")).collect();
+    assert_eq!(messages(&format!("{statistics} 0")), [""; 0]);
+    assert_eq!(messages(&format!("{statistics} mean(dates)")), ["there are more than 64 statistics"]);
+    // Names that are much alike, and long.
+    let (near, name) = ("a".repeat(65), "a".repeat(30_000));
+    let text = format!("{near} = q; {name} = q; x = {name}b + {near}c");
+    let Err(mistakes) = compile(&source(&text)) else { panic!("unknown names") };
+    assert!(mistakes.all.len() == 2 && mistakes.all.iter().all(|mistake| !mistake.remedy.contains("did you mean")));
+}
+
 fn word() -> impl Strategy<Value = &'static str> {
     let words = [
         "a",

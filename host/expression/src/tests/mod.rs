@@ -25,7 +25,10 @@ fn source(text: &str) -> Source<'_> {
             input("pair", DType::Int16, 2, Some(2)),
             input("big", DType::UInt32, 1, None),
         ],
-        params: vec![Param { name: "k".to_owned(), kind: ParamKind::Float, default: None }],
+        params: vec![
+            Param { name: "k".to_owned(), kind: ParamKind::Float, default: None },
+            Param { name: "n".to_owned(), kind: ParamKind::Int, default: None },
+        ],
         ..Source::default()
     }
 }
