@@ -4,6 +4,7 @@
 //! gets no more than a module: [`host`] is all that it can call.
 
 mod engine;
+mod files;
 pub(super) mod host;
 mod install;
 mod preload;
