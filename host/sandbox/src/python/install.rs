@@ -14,6 +14,8 @@ use crate::engine::engine_error;
 use crate::error::{Error, Result};
 use crate::own_folder::OwnFolder;
 
+/// SHA-256 of the wheel that a runtime is made of.
+pub const WHEEL_SHA256: &str = "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc";
 /// A new number whenever other files are installed, or others are made of the same wheel.
 pub(super) const FORMAT: &str = "tilefn python 1";
 /// The compiled snapshot.

@@ -11,7 +11,7 @@ mod preload;
 mod runtime;
 mod sources;
 
-pub use install::{CheckError, Installing, Manifest};
+pub use install::{CheckError, Installing, Manifest, WHEEL_SHA256};
 pub use preload::{GlobalValue, Preload};
 pub use runtime::{Runtime, RuntimeError};
 

@@ -14,6 +14,7 @@ use wasmtime::{Engine, Module};
 
 use super::engine;
 use super::install::{self, EMPTY, LIBRARY, MANIFEST, Manifest, RUNTIME};
+use super::preload::IMPORT;
 use super::sources::SOURCES;
 use crate::error::{Error, Result};
 
@@ -69,13 +70,14 @@ impl Runtime {
         engine::compiles_for_others()
     }
 
-    /// The name of the folder of this version's runtime: the compiler's version and settings and the package `tilefn` of the
-    /// snapshot are in it, so that a runtime is never used with another program than it was made for.
+    /// The name of the folder of this version's runtime: the wheel, the compiler's version and settings and the package `tilefn`
+    /// of the snapshot are in it, so that a runtime is never used with another program than it was made for.
     ///
     /// # Errors
     /// [`Error::Engine`] when this machine can't run WebAssembly.
     pub fn key() -> Result<String> {
-        let mut hasher = Sha(Sha256::new_with_prefix(install::FORMAT));
+        let mut hasher = Sha(Sha256::new());
+        (install::FORMAT, install::WHEEL_SHA256, IMPORT).hash(&mut hasher);
         engine::compiler()?.precompile_compatibility_hash().hash(&mut hasher);
         SOURCES.hash(&mut hasher);
         Ok(hasher.0.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
