@@ -5,11 +5,12 @@ use crate::support::Folder;
 
 const TILE: &str = "tile 0 (row 0, column 0; pixels 0..16 × 0..16): ";
 
+const IO: &str = "[inputs.image]\npath = 'a.tif'\n[outputs.hostile]\npath = 'out.tif'\n[grid]\ntile = [16, 16]\nskip_empty = false\n";
+
 fn folder() -> Folder {
     let f = Folder::new();
     f.python("write('a.tif', ramp(32, 32))");
-    let io = "[inputs.image]\npath = 'a.tif'\n[outputs.hostile]\npath = 'out.tif'\n[grid]\ntile = [16, 16]\nskip_empty = false\n";
-    job(&f, "hostile.py", io);
+    job(&f, "hostile.py", IO);
     f
 }
 
@@ -82,6 +83,37 @@ fn clock_and_chance() {
     assert_eq!(one, chance(&harmless("clock", "--workers processes:2")));
 }
 
+/// Nor does a file tell when and where the function runs: two runs write the files that go along to two folders.
+#[test]
+fn times_and_numbers_of_files() {
+    let f = folder();
+    let include = format!("include = [{:?}, {:?}]\n{IO}", crate::function("focal.py"), crate::function("helpers"));
+    job(&f, "hostile.py", &include);
+    let told = |arguments: &str| {
+        let run = f.run(&format!("-v --overwrite --set params.how=file_times {arguments}"));
+        run.ok();
+        let mut told: Vec<_> =
+            run.stderr.lines().filter_map(|line| Some(line.split_once("told: ")?.1.to_owned())).collect();
+        assert_eq!(told.len(), 4 * 6, "{}", run.stderr);
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), 6, "{told:#?}");
+        told
+    };
+    let one = told("--workers threads:1");
+    assert_eq!(one, told("--workers processes:2"));
+    assert!(
+        one.iter().any(|line| line.starts_with("['focal.py', 'helpers', 'hostile.py'] [('scaling.py', ")),
+        "{one:#?}"
+    );
+}
+
+/// The host's own files are counted with the function's.
+#[test]
+fn open_files() {
+    harmless("open_files", "");
+}
+
 /// A sleep would outlast the time limit.
 #[test]
 fn sleep() {
@@ -103,6 +135,20 @@ fn endless_loops() {
         let text = message(how, "--set limits.time=3s");
         assert_eq!(text, "`process:hostile` ran longer than 3s, the time limit");
     }
+}
+
+/// The runtime itself needs more: it is told by the limit's name, and so is the time that it takes to start.
+#[test]
+fn limits_below_the_runtimes_own() {
+    let f = folder();
+    let run = f.run("--set limits.memory=32MiB --set params.how=none");
+    let text = run.error(1);
+    assert!(
+        text.contains("`instantiation` wants ") && text.ends_with(" bytes of memory, the limit is 33554432"),
+        "{text}"
+    );
+    let text = message("none", "--set limits.time=1ms");
+    assert!(text.starts_with('`') && !text.contains("host_alloc") && text.contains(" ran longer than 1ms"), "{text}");
 }
 
 #[test]
@@ -159,6 +205,8 @@ fn errors() {
          sensor called 'WV-9'\")"
     );
     assert_eq!(message("raise", ""), expected);
+    let text = message("forge", "");
+    assert!(text.starts_with("ValueError: no\n  error: out.tif written\n  File \"hostile.py\", line "), "{text}");
     let f = folder();
     let run = f.run("--workers processes:1 --set params.how=raise");
     assert!(run.error(1).ends_with(&expected), "{}", run.stderr);

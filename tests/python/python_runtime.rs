@@ -49,6 +49,33 @@ fn a_wheel_that_is_another() {
 }
 
 #[test]
+fn a_program_that_is_not_on_this_machine() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(8, 8))");
+    f.write(
+        "job.toml",
+        "[function]\nmodule = 's3://bucket/f.py'\ninclude = ['a.tif']\n[inputs.image]\npath = 'a.tif'\n[outputs.o]\npath = 'o.tif'\n",
+    );
+    let expected = "function.module: s3://bucket/f.py is not a local file: a Python function is read from this machine, with \
+                    the files that it includes";
+    assert_eq!(f.run("").error(2), expected);
+}
+
+/// Where others may write, nothing is installed: it couldn't be used.
+#[test]
+fn a_folder_that_others_may_change() {
+    use std::os::unix::fs::PermissionsExt;
+    let f = Folder::new();
+    f.write("wheel.whl", "PK");
+    let to = f.path().join("shared");
+    std::fs::create_dir(&to).unwrap();
+    std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o775)).unwrap();
+    let run = f.tilefn(["python", "install", "wheel.whl", "--to", to.to_str().unwrap()]);
+    let expected = "can't install into ~/shared: others may write to ~/shared (mode 775): run `chmod go-w ~/shared`";
+    crate::support::assert_message(&f, run.error(3), expected);
+}
+
+#[test]
 fn settings_that_a_python_function_cannot_have() {
     let f = Folder::new();
     f.python("write('a.tif', ramp(8, 8))");

@@ -1,7 +1,8 @@
 //! A Python program and the files that go with it, read from the disk and packed in one piece.
 
 use sandbox::{BundleFile, Limits};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// Whether a file is a Python program, by its name.
@@ -18,8 +19,10 @@ pub fn python(program: &Path, include: &[PathBuf]) -> Result<Vec<u8>, Mistake> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(("module", format!("{} isn't a file's name in UTF-8", program.display())));
     };
-    let content = fs::read(&path).map_err(|e| ("module", format!("can't read {}: {e}", program.display())))?;
-    let mut files = Files { folder, files: Vec::new(), bytes: content.len() as u64 };
+    let unreadable = |e: std::io::Error| ("module", format!("can't read {}: {e}", program.display()));
+    let real = folder.canonicalize().map_err(unreadable)?;
+    let mut files = Files { folder, real, files: Vec::new(), left: Limits::default().module_bytes as u64 };
+    let content = files.read(&path, program).map_err(|text| ("module", text))?;
     for path in include {
         plain(path).and_then(|path| files.add(&path)).map_err(|text| ("include", text))?;
     }
@@ -31,8 +34,11 @@ pub fn python(program: &Path, include: &[PathBuf]) -> Result<Vec<u8>, Mistake> {
 struct Files<'a> {
     /// The program's folder.
     folder: &'a Path,
+    /// The same, without links.
+    real: PathBuf,
     files: Vec<BundleFile>,
-    bytes: u64,
+    /// Bytes that they may still have.
+    left: u64,
 }
 
 impl Files<'_> {
@@ -57,13 +63,36 @@ impl Files<'_> {
             format!("{shown} is outside {}, the program's folder, which is all that it can see", self.folder.display())
         })?;
         let inside = inside.to_str().ok_or_else(|| format!("{shown} is not a UTF-8 name"))?.to_owned();
-        let limit = Limits::default().module_bytes as u64;
-        self.bytes = self.bytes.saturating_add(fs::metadata(path).map_err(unreadable)?.len());
-        if self.bytes > limit {
-            return Err(format!("with {shown} the function's files have more than {} MiB", limit >> 20));
+        let target = path.canonicalize().map_err(unreadable)?;
+        if !target.starts_with(&self.real) {
+            return Err(format!(
+                "{shown} is a link to {}, outside {}, the program's folder, which is all that it can see",
+                target.display(),
+                self.folder.display()
+            ));
         }
-        self.files.push(BundleFile { path: inside, content: fs::read(path).map_err(unreadable)? });
+        let content = self.read(&target, path)?;
+        self.files.push(BundleFile { path: inside, content });
         Ok(())
+    }
+
+    /// Reads a file, as far as there is room for it: what a file's size is can change, and devices and pipes have no end.
+    fn read(&mut self, path: &Path, shown: &Path) -> Result<Vec<u8>, String> {
+        let shown = shown.display();
+        let unreadable = |e: std::io::Error| format!("can't read {shown}: {e}");
+        // Before it is opened, which waits for a pipe's other end.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(format!("{shown} isn't a regular file"));
+        }
+        let mut content = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(self.left.saturating_add(1)).read_to_end(&mut content))
+            .map_err(unreadable)?;
+        self.left = self.left.checked_sub(content.len() as u64).ok_or_else(|| {
+            let limit = Limits::default().module_bytes >> 20;
+            format!("with {shown} the function's files have more than {limit} MiB")
+        })?;
+        Ok(content)
     }
 }
 
@@ -78,4 +107,57 @@ fn plain(path: &Path) -> Result<PathBuf, String> {
         }
     }
     Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("own/data")).unwrap();
+        fs::write(folder.path().join("own/f.py"), "import data").unwrap();
+        fs::write(folder.path().join("own/data/a"), "a").unwrap();
+        fs::write(folder.path().join("secret"), "s").unwrap();
+        folder
+    }
+
+    fn packed(folder: &tempfile::TempDir, program: &str, include: &str) -> Result<Vec<u8>, Mistake> {
+        let own = folder.path().join("own");
+        python(&own.join(program), &[own.join(include)])
+    }
+
+    #[test]
+    fn links_stay_inside_the_folder() {
+        let folder = folder();
+        assert!(packed(&folder, "f.py", "data").unwrap().ends_with(b"}import dataa"));
+        symlink("a", folder.path().join("own/data/b")).unwrap();
+        let linked = packed(&folder, "f.py", "data").unwrap();
+        assert!(linked.ends_with(b"}import dataaa"));
+        for (link, target) in [("c", "../../secret"), ("d", "/dev/zero")] {
+            let link = folder.path().join("own/data").join(link);
+            symlink(target, &link).unwrap();
+            let (key, text) = packed(&folder, "f.py", "data").unwrap_err();
+            let begin = format!("{} is a link to {}, outside ", link.display(), link.canonicalize().unwrap().display());
+            assert!(key == "include" && text.starts_with(&begin), "{text}");
+            fs::remove_file(link).unwrap();
+        }
+        // A folder that is reached by a link is still the same one.
+        symlink("own", folder.path().join("linked")).unwrap();
+        let through = folder.path().join("linked");
+        assert_eq!(python(&through.join("f.py"), &[through.join("data")]).unwrap(), linked);
+    }
+
+    #[test]
+    fn pipes_and_devices_are_not_read() {
+        let folder = folder();
+        let pipe = folder.path().join("own/data/pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let expected = format!("{} isn't a regular file", pipe.display());
+        assert_eq!(packed(&folder, "f.py", "data").unwrap_err(), ("include", expected.clone()));
+        assert_eq!(packed(&folder, "data/pipe", "f.py").unwrap_err(), ("module", expected));
+        assert_eq!(packed(&folder, "data", "f.py").unwrap_err().0, "module");
+    }
 }

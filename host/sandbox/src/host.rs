@@ -94,11 +94,12 @@ impl Host {
 
 impl ResourceLimiter for Host {
     /// An error, not a refusal: the module traps where it asks for too much, and the backtrace shows where.
-    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         self.may_go_on()?;
         let wanted = desired as u64;
         if wanted > self.limits.memory {
-            if let Some(python) = &mut self.python {
+            // Before it has started there is no Python yet to say so.
+            if let Some(python) = self.python.as_mut().filter(|_| current > 0) {
                 // Python raises its own error, which shows the function's line.
                 python.refused = Some(wanted);
                 return Ok(false);

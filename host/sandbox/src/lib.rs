@@ -27,6 +27,7 @@ mod limits;
 mod log;
 mod module;
 mod outcome;
+mod own_folder;
 mod parts;
 pub mod python;
 mod running;

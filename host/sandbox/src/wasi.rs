@@ -14,11 +14,14 @@ use super::log::Stream;
 pub(super) const MODULE: &str = "wasi_snapshot_preview1";
 
 /// WASI's error numbers, as many as are needed.
-mod errno {
+pub(super) mod errno {
     pub const SUCCESS: i32 = 0;
     pub const BADF: i32 = 8;
     pub const FAULT: i32 = 21;
     pub const INVAL: i32 = 28;
+    pub const NAMETOOLONG: i32 = 37;
+    pub const NFILE: i32 = 41;
+    pub const NOMEM: i32 = 48;
     pub const NOTSUP: i32 = 58;
     pub const SPIPE: i32 = 70;
 }
@@ -147,7 +150,7 @@ fn standard_streams(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 }
 
 /// Writes `value` at pointer `at`.
-fn put(caller: &mut Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<i32> {
+pub(super) fn put(caller: &mut Caller<'_, Host>, at: u32, value: &[u8]) -> wasmtime::Result<i32> {
     let (memory, _) = memory_and_host(caller)?;
     Ok(
         match usize::try_from(at).ok().and_then(|at| memory.get_mut(at..)).and_then(|rest| rest.get_mut(..value.len()))

@@ -1,6 +1,7 @@
 """A function that does what it must not, in one way or another."""
 
 import builtins
+import errno
 import os
 import sys
 
@@ -74,6 +75,28 @@ def hostile(image: "uint8", ctx: Context, *, how: str) -> "uint8":
 
         assert time.time() == 0 and time.monotonic() == 0, time.time()
         print("random", os.urandom(8).hex(), random.random(), np.random.default_rng().random())
+    elif how == "file_times":
+        import glob
+
+        for path in ["/usr/local/lib", "/usr/local/lib/python315.zip", "/function", "helpers/scaling.py", "focal.py"]:
+            with open(path) if path.endswith("py") else open(os.open(path, os.O_RDONLY), "rb", closefd=False) as f:
+                assert os.path.samestat(os.stat(path), os.fstat(f.fileno())), path
+            print("told:", path, tuple(os.stat(path)))
+        print("told:", os.listdir("."), [(entry.name, entry.inode()) for entry in os.scandir("/function/helpers")])
+        assert not os.path.samefile("focal.py", "helpers/scaling.py")
+        assert os.path.samefile("focal.py", "/function/helpers/../focal.py")
+        assert glob.glob("**/s*.py", recursive=True) == ["helpers/scaling.py"]
+        assert os.path.getmtime("focal.py") == 0
+    elif how == "open_files":
+        kept = []
+        try:
+            while True:
+                kept.append(os.open("/usr/local/lib/python315.zip", os.O_RDONLY))
+        except OSError as e:
+            assert e.errno == errno.ENFILE and 50 < len(kept) <= 64, (e, len(kept))
+        refused(os.listdir, "/function")
+        os.close(kept.pop())
+        assert os.read(os.open("/usr/local/lib/python315.zip", os.O_RDONLY), 2) == b"PK"
     elif how == "sleep":
         import time
 
@@ -119,4 +142,6 @@ def hostile(image: "uint8", ctx: Context, *, how: str) -> "uint8":
         os.chdir("/usr/local/lib")
     elif how == "raise":
         raise ValueError("no sensor called 'WV-9'")
+    elif how == "forge":
+        raise ValueError("no\nerror: out.tif written")
     return np.full_like(image, calls)

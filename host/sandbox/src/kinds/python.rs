@@ -1,6 +1,6 @@
 //! A function as a Python program: its files, and the turns of the interpreter that stand for a module's exports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::guest_range::GuestRange;
 use crate::host::Host;
 use crate::module::{Compiled, shown};
+use crate::own_folder::OwnFolder;
 use crate::python::host::{self, ALLOC, PythonState};
 use crate::python::{Loaded, Runtime};
 use crate::running::{Program, Running};
@@ -41,7 +42,7 @@ enum Folder {
     /// It brings no files along.
     Empty(PathBuf),
     /// Written for this run.
-    Written(tempfile::TempDir),
+    Written(OwnFolder),
 }
 
 impl PythonKind {
@@ -61,11 +62,8 @@ impl PythonKind {
     pub fn allocate(running: &mut Running, len: u32, align: u32) -> Result<u32> {
         // The allocator knows no alignment. What it gives is never freed: an instance lives for one tile.
         let Some(padded) = len.checked_add(align.saturating_sub(1)) else { return Ok(0) };
-        let start: u32 = running.call(ALLOC, padded)?;
-        if start == 0 {
-            return Err(no_memory(running, padded));
-        }
-        Ok(start.checked_next_multiple_of(align).unwrap_or(0))
+        // Only what came before can have used up the time.
+        Ok(memory(running, LOAD, padded)?.checked_next_multiple_of(align).unwrap_or(0))
     }
 
     pub fn process(running: &mut Running, entry: &str, name: &str, call: GuestRange) -> Result<u32> {
@@ -79,6 +77,14 @@ impl PythonKind {
 
     pub fn finish(running: &mut Running, entry: &str, name: &str, state: GuestRange) -> Result<u32> {
         outcome(running, entry, &format!("_=_tilefn.finish({name:?},{},{})", state.pointer(), state.len()))
+    }
+}
+
+/// Memory from the runtime's own allocator.
+fn memory(running: &mut Running, entry: &str, len: u32) -> Result<u32> {
+    match running.call_as(entry, ALLOC, len)? {
+        0 => Err(no_memory(running, len)),
+        start => Ok(start),
     }
 }
 
@@ -102,11 +108,12 @@ fn outcome(running: &mut Running, entry: &str, line: &str) -> Result<u32> {
 /// Runs a line of Python.
 fn turn(running: &mut Running, entry: &str, line: &str) -> Result<()> {
     let line_len = u32::try_from(line.len()).map_err(|_| Error::Engine("a line too long".to_owned()))?;
-    let place = running.alloc(line.len(), 1)?;
-    if let Some(place) = running.memory_mut().get_mut(place.bounds()) {
-        place.copy_from_slice(line.as_bytes());
-    }
-    let status: u32 = running.call_as(entry, "turn", (place.pointer(), line_len))?;
+    let start = memory(running, entry, line_len)?;
+    let memory = running.memory_mut();
+    let place = usize::try_from(start).ok().and_then(|at| memory.get_mut(at..)?.get_mut(..line.len()));
+    let place = place.ok_or_else(|| Error::violation(entry, format!("its memory has no place {start}")))?;
+    place.copy_from_slice(line.as_bytes());
+    let status: u32 = running.call_as(entry, "turn", (start, line_len))?;
     let host = running.host_mut();
     let (limit, stderr) = (host.limits.memory, host.log.stderr_tail());
     let Some(python) = &mut host.python else {
@@ -148,13 +155,10 @@ pub(crate) fn compile_python(sandbox: &Sandbox, bytes: &[u8]) -> Result<Compiled
 }
 
 /// Writes a bundle's files to a folder of this user only.
-fn write(bundle: &Bundle<'_>) -> Result<tempfile::TempDir> {
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("tilefn-function-");
-        builder
-    };
-    let folder = builder().tempdir().or_else(|_| builder().tempdir_in(SHARED_MEMORY));
+fn write(bundle: &Bundle<'_>) -> Result<OwnFolder> {
+    const PREFIX: &str = "tilefn-function-";
+    let folder =
+        OwnFolder::new(PREFIX, &std::env::temp_dir()).or_else(|_| OwnFolder::new(PREFIX, Path::new(SHARED_MEMORY)));
     let folder = folder.map_err(|e| Error::Engine(format!("can't make a folder for the function's files: {e}")))?;
     for (path, content) in &bundle.files {
         let place = folder.path().join(path);

@@ -1,20 +1,20 @@
 //! What the Python runtime may call: the messages of the package `tilefn`, its files, and otherwise the same WASI as any module.
 //!
 //! Two folders are all the files there are, both read-only: the standard library, and what the job includes. `wasmtime-wasi`
-//! serves them, since the paths of an enemy need care. Every other call goes to the sandbox's own table (`wasi`), in which
+//! serves them, since the paths of an enemy need care; [`files`] makes them the same everywhere. Every other call goes to the sandbox's own table (`wasi`), in which
 //! nothing else exists.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::{Caller, Linker, TypedFunc};
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wasi::p1;
 
+use super::files::{self, Files};
 use crate::error::Result;
 use crate::host::{Host, Stop, enter, memory_and_host, slice, spend};
 use crate::text::sanitise;
-use crate::{engine::engine_error, wasi};
+use crate::wasi;
 
 /// Where the guest sees the standard library, and the job's files.
 const LIBRARY: &str = "/usr/local/lib";
@@ -29,7 +29,8 @@ pub(crate) const ALLOC: &str = "host_alloc";
 pub(crate) struct PythonState {
     /// The function's bundle.
     pub bundle: Arc<Vec<u8>>,
-    files: WasiP1Ctx,
+    /// The files that it sees, and those of them that it has open.
+    pub(super) files: Files,
     /// What the running call has sent: where its result is, the descriptions, and why there is none.
     pub outcome: Option<u32>,
     pub descriptions: Option<Vec<u8>>,
@@ -41,16 +42,10 @@ pub(crate) struct PythonState {
 impl PythonState {
     /// The state of a new instance, which sees these two folders.
     pub fn new(bundle: Arc<Vec<u8>>, library: &Path, function: &Path) -> Result<Self> {
-        let mut builder = WasiCtxBuilder::new();
-        // Reading goes on in this thread: it is one of those that may block.
-        builder.allow_blocking_current_thread(true);
-        for (folder, guest) in [(library, LIBRARY), (function, FUNCTION)] {
-            builder.preopened_dir(folder, guest, FsPerms::ReadOnly).map_err(engine_error)?;
-        }
-        Ok(Self::of(bundle, builder.build_p1()))
+        Ok(Self::of(bundle, Files::of([(library, LIBRARY), (function, FUNCTION)])?))
     }
 
-    fn of(bundle: Arc<Vec<u8>>, files: WasiP1Ctx) -> Self {
+    fn of(bundle: Arc<Vec<u8>>, files: Files) -> Self {
         Self { bundle, files, outcome: None, descriptions: None, failure: None, refused: None }
     }
 }
@@ -59,13 +54,12 @@ impl PythonState {
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     p1::add_to_linker_sync(linker, |host: &mut Host| {
         // A module's instance has no such state, and isn't linked with this.
-        let python = host
-            .python
-            .get_or_insert_with(|| Box::new(PythonState::of(Arc::default(), WasiCtxBuilder::new().build_p1())));
-        &mut python.files
+        let python = host.python.get_or_insert_with(|| Box::new(PythonState::of(Arc::default(), Files::none())));
+        &mut python.files.wasi
     })?;
     linker.allow_shadowing(true);
     wasi::add_to_linker(linker, wasi::Files::Elsewhere)?;
+    files::add_to_linker(linker)?;
     linker.func_wrap(CALL.0, CALL.1, call)?;
     Ok(())
 }
@@ -140,10 +134,28 @@ impl Host {
     }
 }
 
-/// A message with its lines: a traceback has many.
+/// A message with its lines: a traceback has many. All but the first are indented, so that none looks like tilefn's own.
 fn lines(text: &[u8], limit: usize) -> String {
     let kept = text.get(..limit).unwrap_or(text);
-    let lines: Vec<_> = kept.trim_ascii_end().split(|byte| *byte == b'\n').map(|line| sanitise(line, limit)).collect();
+    let mut lines: Vec<_> =
+        kept.trim_ascii_end().split(|byte| *byte == b'\n').map(|line| sanitise(line, limit)).collect();
+    for line in lines.iter_mut().skip(1).filter(|line| !line.is_empty() && !line.starts_with("  ")) {
+        line.insert_str(0, "  ");
+    }
     let cut = if kept.len() < text.len() { "…" } else { "" };
     format!("{}{cut}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn lines_of_a_message_are_indented_and_harmless() {
+        let text = b"ValueError: x\nerror: out.tif written\n\n  File \"f.py\", line 3\n    raise\n y\r\x1b[2J\n";
+        let expected =
+            "ValueError: x\n  error: out.tif written\n\n  File \"f.py\", line 3\n    raise\n   y\\r\\u{1b}[2J";
+        assert_eq!(lines(text, 1000), expected);
+        assert_eq!(lines(b"a\nbcdef", 3), "a\n  b\u{2026}");
+    }
 }

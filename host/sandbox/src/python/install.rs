@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::engine;
-use super::runtime::Runtime;
+use super::runtime::{Runtime, check_folders};
 use crate::engine::engine_error;
 use crate::error::{Error, Result};
+use crate::own_folder::OwnFolder;
 
+/// SHA-256 of the wheel that a runtime is made of.
+pub const WHEEL_SHA256: &str = "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc";
 /// A new number whenever other files are installed, or others are made of the same wheel.
 pub(super) const FORMAT: &str = "tilefn python 1";
 /// The compiled snapshot.
@@ -23,7 +26,7 @@ const STDLIB: &str = "lib/python315.zip";
 /// A folder without files, for functions that bring none along.
 pub(super) const EMPTY: &str = "empty";
 const LICENCES: &str = "LICENSES";
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 /// What was installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,17 +81,18 @@ impl Runtime {
 /// A runtime in the making, in a folder that nobody uses until it is complete.
 pub struct Installing {
     base: PathBuf,
-    folder: tempfile::TempDir,
+    folder: OwnFolder,
 }
 
 impl Installing {
     /// Begins in a new folder below `base`, which is made if need be.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says, or that a runtime there could not be used.
     pub fn begin(base: &Path) -> std::io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(base)?;
-        let folder = tempfile::Builder::new().prefix(".installing-").tempdir_in(base)?;
+        check_folders(base).map_err(std::io::Error::other)?;
+        let folder = OwnFolder::new(".installing-", base)?;
         // An image's other users read it too.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         for inner in [LIBRARY, EMPTY, LICENCES] {
@@ -142,13 +146,14 @@ impl Installing {
         }
         let text = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::Engine(e.to_string()))?;
         write(MANIFEST, &text).map_err(io)?;
+        fs::set_permissions(self.folder.path().join(MANIFEST), fs::Permissions::from_mode(0o644)).map_err(io)?;
         let place = self.base.join(Runtime::key()?);
-        let folder = self.folder.keep();
         // Programs that run it have its files open; those that look for it now find it after a moment.
         if place.exists() {
             fs::remove_dir_all(&place).map_err(io)?;
         }
-        fs::rename(&folder, &place).inspect_err(|_| _ = fs::remove_dir_all(&folder)).map_err(io)?;
+        fs::rename(self.folder.path(), &place).map_err(io)?;
+        self.folder.keep();
         Runtime::open(&place).map_err(Error::PythonRuntime)
     }
 }

@@ -4,13 +4,14 @@
 //! gets no more than a module: [`host`] is all that it can call.
 
 mod engine;
+mod files;
 pub(super) mod host;
 mod install;
 mod preload;
 mod runtime;
 mod sources;
 
-pub use install::{CheckError, Installing, Manifest};
+pub use install::{CheckError, Installing, Manifest, WHEEL_SHA256};
 pub use preload::{GlobalValue, Preload};
 pub use runtime::{Runtime, RuntimeError};
 

@@ -106,7 +106,7 @@ pub enum GlobalValue {
 }
 
 /// Imports the package `tilefn` from the table `_sources`, with lines that tracebacks can show.
-const IMPORT: &str = r#"
+pub(super) const IMPORT: &str = r#"
 import importlib.util, linecache, sys
 
 class _Sources:
