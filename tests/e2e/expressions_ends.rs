@@ -100,7 +100,7 @@ fn bits_at_the_ends() {
         ("(q | 0x800000) + 0", "float32", "q | 0x800000"),
         ("(q | 0x1000000) + 0", "float64", "q | 0x1000000"),
         ("(q ^ 0x1000000) * 1", "float64", "q ^ 0x1000000"),
-        ("-(~q ^ 0xFFFFFF) | 1", "int64", "-(~q ^ 0xFFFFFF) | 1"),
+        ("(-(~q ^ 0xFFFFFF)) | 1", "int64", "-(~q ^ 0xFFFFFF) | 1"),
         ("q << 3", "int32", "q << 3"),
         ("q << 9", "int64", "q << 9"),
         ("where(q & (1 << 10 | 1 << 12), nan, q)", "float32", "np.where(q & 0x1400, np.nan, q)"),

@@ -165,9 +165,6 @@ fn number(text: &str) -> Option<Value> {
     if let Ok(whole) = text.parse::<i64>() {
         return Some(json!(whole));
     }
-    if let Ok(whole) = text.parse::<u64>() {
-        return Some(json!(whole));
-    }
     let value: f64 = text.parse().ok()?;
     Some(if value.is_finite() { json!(value) } else { json!(value.to_string().to_lowercase()) })
 }
