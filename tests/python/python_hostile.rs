@@ -142,7 +142,7 @@ fn endless_loops() {
 fn limits_below_the_runtimes_own() {
     let f = folder();
     let run = f.run("--set limits.memory=32MiB --set params.how=none");
-    let text = run.error(1);
+    let text = run.error(2);
     assert!(
         text.contains("`instantiation` wants ") && text.ends_with(" bytes of memory, the limit is 33554432"),
         "{text}"

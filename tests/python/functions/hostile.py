@@ -79,8 +79,9 @@ def hostile(image: "uint8", ctx: Context, *, how: str) -> "uint8":
         import glob
 
         for path in ["/usr/local/lib", "/usr/local/lib/python315.zip", "/function", "helpers/scaling.py", "focal.py"]:
-            with open(path) if path.endswith("py") else open(os.open(path, os.O_RDONLY), "rb", closefd=False) as f:
-                assert os.path.samestat(os.stat(path), os.fstat(f.fileno())), path
+            opened = os.open(path, os.O_RDONLY)
+            assert tuple(os.stat(path)) == tuple(os.fstat(opened)), path
+            os.close(opened)
             print("told:", path, tuple(os.stat(path)))
         print("told:", os.listdir("."), [(entry.name, entry.inode()) for entry in os.scandir("/function/helpers")])
         assert not os.path.samefile("focal.py", "helpers/scaling.py")
