@@ -207,8 +207,11 @@ fn fd_readdir(
     }
 }
 
-/// The names in an open folder with their types, in order; or WASI's error.
-fn listing(files: &mut Files, fd: u32) -> wasmtime::Result<Result<Vec<(Vec<u8>, u8)>, i32>> {
+/// A name in a folder, and WASI's number for what it is.
+type Entry = (Vec<u8>, u8);
+
+/// What is in an open folder, in the order of the names; or WASI's error.
+fn listing(files: &mut Files, fd: u32) -> wasmtime::Result<Result<Vec<Entry>, i32>> {
     /// Bytes at first, and at most: no bundle has more.
     const ROOM: (u32, u32) = (1 << 14, 1 << 26);
     let mut room = ROOM.0;
