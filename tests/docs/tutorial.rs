@@ -38,8 +38,12 @@ fn path(block: &Block) -> &str {
 
 /// Runs a block's commands with the built program as `tilefn`; returns all that they print.
 fn run(home: &Path, block: &Block) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_tilefn-under-test"));
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let programs = home.join(".bin");
+    if !programs.exists() {
+        std::fs::create_dir(&programs).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tilefn-under-test"), programs.join("tilefn")).unwrap();
+    }
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     // Every command with the same folder, as in a terminal; `cd` lasts until the next block.
     let place = home.join(".place");
     let script =
