@@ -1,7 +1,7 @@
 //! The Python runtime: CPython, numpy and scipy as one module, compiled by `tilefn python install` and loaded from this machine's disk.
 //!
 //! Unlike a job's module it is code that we have chosen, so it is never compiled for a job. What it runs is the user's, and
-//! gets no more than a module: [`host`] is all that it can call.
+//! gets no more than a module: `host.rs` is all that it can call.
 
 mod engine;
 mod files;
