@@ -3,7 +3,6 @@
 use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
-use super::function;
 use super::inspect;
 use clap::Args;
 use sandbox::Module;
@@ -35,7 +34,7 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         let output =
             arguments.output.as_ref().ok_or_else(|| Fatal::usage("an expression's module needs --output FILE"))?;
         // Nothing is written that no job could use.
-        let checked = inspect::compile_bytes(&module)?.map_err(|e| function::in_expression(&e))?;
+        let checked = inspect::compile_bytes(&module)?.map_err(|e| build_expression::in_expression(&e))?;
         std::fs::write(output, module).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
         show(output, &checked, console);
         return Ok(());

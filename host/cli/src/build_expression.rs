@@ -83,3 +83,13 @@ pub fn dtype(text: &str) -> Result<DType, String> {
         format!("expected one of {}", names.join(", "))
     })
 }
+
+/// Why a compiled expression is no module that can run.
+pub fn in_expression(error: &sandbox::Error) -> Fatal {
+    match error {
+        sandbox::Error::TooComplex { .. } | sandbox::Error::TooBig { .. } => {
+            Fatal::usage("the expression is too large: compute fewer outputs at a time")
+        }
+        error => Fatal::usage(format!("the expression: {error}")),
+    }
+}

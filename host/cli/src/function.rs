@@ -111,16 +111,6 @@ pub fn is_expression(loaded: &Loaded) -> bool {
     matches!(loaded.spec.function.code, Code::Expression(_))
 }
 
-/// Why a compiled expression is no module that can run.
-pub fn in_expression(error: &sandbox::Error) -> Fatal {
-    match error {
-        sandbox::Error::TooComplex { .. } | sandbox::Error::TooBig { .. } => {
-            Fatal::usage("the expression is too large: compute fewer outputs at a time")
-        }
-        error => Fatal::usage(format!("the expression: {error}")),
-    }
-}
-
 /// What is known of an input. A file that can't be opened is a mistake of the plan's.
 fn known(name: &str, input: &job::spec::Input, survey: &Survey) -> Input {
     let name = name.to_owned();

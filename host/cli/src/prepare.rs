@@ -1,5 +1,6 @@
 //! From a job's path to a plan that can run: reads the job file and the module, compiles, plans.
 
+use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
 use super::function;
@@ -292,7 +293,7 @@ fn in_module(loaded: &Loaded, error: &sandbox::Error) -> Fatal {
     match error {
         // It's the system that has no memory or threads for it.
         sandbox::Error::Engine(_) | sandbox::Error::PythonRuntime(_) => Fatal::infrastructure(error),
-        error if function::is_expression(loaded) => function::in_expression(error),
+        error if function::is_expression(loaded) => build_expression::in_expression(error),
         error => Fatal::usage(format!("function.module: {}: {error}", function::shown(loaded))),
     }
 }
