@@ -26,6 +26,8 @@ mod launcher;
 #[cfg(feature = "gdal")]
 mod new;
 #[cfg(feature = "gdal")]
+mod new_file;
+#[cfg(feature = "gdal")]
 mod prepare;
 #[cfg(feature = "gdal")]
 mod preview;

@@ -2,13 +2,14 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::new_file::{place, unwritten};
 use clap::Args;
 use raster::{ColorRamp, Thumbnail, View, destination, fingerprints, inspect, thumbnail};
 use serde_json::json;
+use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -42,7 +43,9 @@ pub fn preview(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         return Err(Fatal::usage(format!("{shown} is a file of {}, which is to stay", arguments.raster)));
     }
     let output = &output;
-    write(output, &picture).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+    place(output, |made| {
+        File::create_new(made).and_then(|file| write(file, &picture)).map_err(|e| unwritten(output, e))
+    })?;
     let (rows, cols) = (picture.rows, picture.cols);
     console.result(
         &format!("wrote {} ({cols} × {rows} pixels)", output.display()),
@@ -59,19 +62,7 @@ fn is_read(raster: &str, file: &Path) -> bool {
     fingerprints(raster, &info.files).iter().any(|one| id(Path::new(&one.file)) == Some(own))
 }
 
-/// Writes the picture beside its place and moves it there once it is complete.
-fn write(path: &Path, picture: &Thumbnail) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
-    // The rights of any new file, from which the system takes the user's umask.
-    let rights = std::fs::Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().prefix(".tilefn-").suffix(".png").permissions(rights).tempfile_in(folder)?;
-    encode(&mut file, picture)?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn encode(file: &mut NamedTempFile, picture: &Thumbnail) -> std::io::Result<()> {
+fn write(file: File, picture: &Thumbnail) -> std::io::Result<()> {
     let mut to = BufWriter::new(file);
     let mut encoder = png::Encoder::new(&mut to, picture.cols, picture.rows);
     encoder.set_color(png::ColorType::Rgba);

@@ -2,11 +2,13 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::new_file::{place, refuse_existing, unwritten};
+use super::table_file::quoted;
 use clap::Args;
 use raster::{Column, Import, TableInfo, Values, import_columns, read_table, table_info};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -94,24 +96,17 @@ fn columns(columns: &[Column]) -> Vec<Value> {
     columns.iter().map(of).collect()
 }
 
-/// Writes the table beside its place and moves it there.
+/// Writes the table to a CSV file.
 fn export(arguments: &Arguments, path: &Path, info: &TableInfo) -> Result<(), Fatal> {
-    let shown = path.display();
-    let folder = path.parent().filter(|path| *path != Path::new("")).unwrap_or(Path::new("."));
-    if path.exists() && !arguments.overwrite {
-        return Err(Fatal::usage(format!("{shown} exists; add --overwrite to replace it")));
-    }
-    let failed = |e: std::io::Error| Fatal::failed(format!("can't write {shown}: {e}"));
-    // The rights of any new file, from which the system takes the user's umask.
-    let rights = std::fs::Permissions::from_mode(0o666);
-    let mut made = tempfile::Builder::new().prefix(".tilefn-").suffix(".csv").permissions(rights).tempfile_in(folder);
-    let file = made.as_mut().map_err(|e| Fatal::failed(format!("can't write {shown}: {e}")))?;
-    file.write_all(head(&info.columns).as_bytes()).map_err(failed)?;
-    let band = usize::try_from(arguments.band).unwrap_or(usize::MAX);
-    let mut each = |block: &[Values]| file.write_all(lines(block).as_bytes()).map_err(|e| format!("{shown}: {e}"));
-    read_table(&arguments.file, band, &mut each).map_err(Fatal::failed)?;
-    let persisted = made.map_err(failed)?.persist(path);
-    persisted.map(drop).map_err(|e| failed(e.error))
+    refuse_existing(path, arguments.overwrite)?;
+    place(path, |made| {
+        let mut file = File::create_new(made).map_err(|e| unwritten(path, e))?;
+        file.write_all(head(&info.columns).as_bytes()).map_err(|e| unwritten(path, e))?;
+        let band = usize::try_from(arguments.band).unwrap_or(usize::MAX);
+        let mut each =
+            |block: &[Values]| file.write_all(lines(block).as_bytes()).map_err(|e| format!("{}: {e}", path.display()));
+        read_table(&arguments.file, band, &mut each).map_err(Fatal::failed)
+    })
 }
 
 fn head(columns: &[Column]) -> String {
@@ -132,11 +127,6 @@ fn lines(block: &[Values]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A field of a CSV file (RFC 4180).
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
-//! The files that a table can be written to: CSV and Parquet; and how a new file gets to its place.
+//! The files that a table can be written to: CSV and Parquet.
 
 use super::fatal::Fatal;
+use super::new_file::{folder_of, refuse_existing};
 use parquet::basic;
 use parquet::column::writer::ColumnWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
-use std::fs::Permissions;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use types::{Column, Table};
@@ -49,32 +48,14 @@ impl std::str::FromStr for TableFile {
 impl TableFile {
     /// Whether the file can be made: what can be told before there is a table.
     pub fn check(&self, overwrite: bool) -> Result<(), Fatal> {
-        let (shown, folder) = (self.path.display(), self.folder());
+        let (shown, folder) = (self.path.display(), folder_of(&self.path));
         if !folder.is_dir() {
             return Err(Fatal::usage(format!("{shown}: the folder {} doesn't exist", folder.display())));
         }
-        if self.path.exists() && !overwrite {
-            return Err(Fatal::usage(format!("{shown} exists; add --overwrite to replace it")));
-        }
+        refuse_existing(&self.path, overwrite)?;
         // Tried out, so that a table isn't computed for nothing.
         let tried = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder);
         tried.map(drop).map_err(|e| Fatal::usage(format!("{shown} can't be written: {e}")))
-    }
-
-    /// Makes the file beside its place by `make`, and moves it there.
-    pub fn place(&self, make: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), Fatal> {
-        let failed = |reason: String| Fatal::failed(format!("can't write {}: {reason}", self.path.display()));
-        // The rights of any new file, from which the system takes the user's umask.
-        let rights = Permissions::from_mode(0o777);
-        let beside = tempfile::Builder::new().prefix(".tilefn-").permissions(rights).tempdir_in(self.folder());
-        let beside = beside.map_err(|e| failed(e.to_string()))?;
-        let made = beside.path().join(self.path.file_name().unwrap_or_default());
-        make(&made).map_err(failed)?;
-        std::fs::rename(&made, &self.path).map_err(|e| failed(e.to_string()))
-    }
-
-    fn folder(&self) -> &Path {
-        self.path.parent().filter(|path| *path != Path::new("")).unwrap_or(Path::new("."))
     }
 }
 
@@ -90,8 +71,9 @@ pub fn write_csv(table: &Table, to: &Path) -> std::io::Result<()> {
     file.flush()
 }
 
-fn quoted(name: &str) -> String {
-    if name.contains([',', '"', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
+/// A field of a CSV file (RFC 4180).
+pub fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 /// The table as Parquet.

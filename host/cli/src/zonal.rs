@@ -4,6 +4,7 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
+use super::new_file::{place, unwritten};
 use super::prepare::{JobArguments, RunArguments, overrides};
 use super::run;
 use super::table_file::{Format, TableFile, write_csv, write_parquet};
@@ -118,10 +119,13 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         .and_then(|rows| table(&rows, numbers, &arguments.by, &names, &arguments.stats))
         .ok_or_else(|| Fatal::failed("the function's result is no table of zones"))?;
     let output = &arguments.output;
-    output.place(|to| match output.format {
-        Format::Csv => write_csv(&table, to).map_err(|e| e.to_string()),
-        Format::Parquet => write_parquet(&table, to).map_err(|e| e.to_string()),
-        Format::GeoPackage => zones.write(&table, to).map_err(|e| e.to_string()),
+    place(&output.path, |to| {
+        let written = match output.format {
+            Format::Csv => write_csv(&table, to).map_err(|e| e.to_string()),
+            Format::Parquet => write_parquet(&table, to).map_err(|e| e.to_string()),
+            Format::GeoPackage => zones.write(&table, to).map_err(|e| e.to_string()),
+        };
+        written.map_err(|e| unwritten(&output.path, e))
     })?;
     let (path, count) = (&output.path, table.rows());
     console.result(

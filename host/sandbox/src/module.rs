@@ -62,7 +62,7 @@ impl Module {
         } else {
             kinds::compile_module(sandbox, wasm)?
         };
-        let sha256 = Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex::encode(Sha256::digest(wasm));
         Ok(Self { inner: Arc::new(Inner { sandbox: sandbox.clone(), compiled, size: wasm.len(), sha256 }) })
     }
 

@@ -80,7 +80,7 @@ impl Runtime {
         (install::FORMAT, install::WHEEL_SHA256, IMPORT).hash(&mut hasher);
         engine::compiler()?.precompile_compatibility_hash().hash(&mut hasher);
         SOURCES.hash(&mut hasher);
-        Ok(hasher.0.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(hasher.0.finalize()).chars().take(16).collect())
     }
 
     /// Finds this version's runtime: the user's, else the image's.
