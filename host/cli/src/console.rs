@@ -82,6 +82,11 @@ impl Console {
     }
 
     /// A text, or JSON, on standard output.
+    /// A text of ours for another program, which gets it as it is.
+    pub fn script(&self, text: &str) {
+        self.print(text);
+    }
+
     fn print(&self, text: &str) {
         let mut out = io::stdout().lock();
         if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {

@@ -17,7 +17,7 @@ pub struct Completions {
 pub fn completions(arguments: &Completions, mut command: Command, console: &Console) -> Result<(), Fatal> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "tilefn", &mut script);
-    console.document(String::from_utf8(script).map_err(Fatal::failed)?.trim_end());
+    console.script(String::from_utf8(script).map_err(Fatal::failed)?.trim_end());
     Ok(())
 }
 

@@ -238,15 +238,14 @@ fn table(rows: &Rows<'_>, mut zones: BTreeSet<i64>, by: &str, names: &[String], 
     for (band, name) in names.iter().enumerate() {
         for statistic in stats {
             let place = band * all + *statistic as usize;
-            let mut texts = zones.iter().map(|zone| rows.get(zone).map_or(Some(""), |row| row.get(place).copied()));
-            let column = if *statistic == Statistic::Count {
+            let texts = zones.iter().map(|zone| rows.get(zone).map_or(Some(""), |row| row.get(place).copied()));
+            let texts: Vec<_> = texts.collect::<Option<_>>()?;
+            let column = match statistic {
                 // A zone without pixels has none that are valid.
-                let count = |text: Option<&str>| text.map(|t| if t.is_empty() { Some(0) } else { t.parse().ok() });
-                Column::Integers(texts.map(count).collect::<Option<_>>()?)
-            } else if texts.clone().any(|text| text.is_none()) {
-                return None;
-            } else {
-                Column::Floats(texts.by_ref().map(|text| text.and_then(|t| t.parse().ok())).collect())
+                Statistic::Count => Column::Integers(
+                    texts.iter().map(|t| if t.is_empty() { Some(0) } else { t.parse().ok() }).collect(),
+                ),
+                _ => Column::Floats(texts.iter().map(|text| text.parse().ok()).collect()),
             };
             columns.push((format!("{name}{}", statistic.name()), column));
         }

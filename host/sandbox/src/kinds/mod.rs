@@ -15,6 +15,9 @@ use super::running::Running;
 pub(super) use module::{ModuleKind, compile_module};
 pub(super) use python::{PythonKind, compile_python};
 
+/// Most functions in a module or a program.
+const MAX_FUNCTIONS: usize = 256;
+
 /// What differs between the kinds of functions.
 pub(super) enum Kind {
     /// A WebAssembly module with the ABI's exports.

@@ -11,7 +11,7 @@ use tilefn_abi::{
 };
 use wasmtime::{Engine, ExternType, InstancePre, Linker, ValType};
 
-use super::Kind;
+use super::{Kind, MAX_FUNCTIONS};
 use crate::bounds;
 use crate::debug_info::DebugInfo;
 use crate::description::{self, Description, is_name};
@@ -27,8 +27,6 @@ use crate::wasi;
 
 /// Called first when a module exports it: constructors of a WASI reactor.
 const GUEST_INIT: &str = "_initialize";
-/// Most functions in a module.
-const MAX_FUNCTIONS: usize = 256;
 /// Functions that are compiled at the same time.
 const MAX_COMPILERS: usize = 4;
 /// Longest message of the compiler shown, in bytes: it may quote the module.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tilefn_abi::ALLOC_EXPORT;
 use wasmtime::Linker;
 
-use super::Kind;
+use super::{Kind, MAX_FUNCTIONS};
 use crate::bundle::Bundle;
 use crate::debug_info::DebugInfo;
 use crate::description::{Description, is_name};
@@ -21,8 +21,6 @@ use crate::python::host::{self, ALLOC, PythonState};
 use crate::python::{Loaded, Runtime};
 use crate::running::{Program, Running};
 
-/// Most functions in a program.
-const MAX_FUNCTIONS: usize = 256;
 /// Exit codes begin here among what `turn` returns.
 const EXIT: u32 = 256;
 /// The name of the call that reads the program, in errors.
