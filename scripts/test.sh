@@ -4,7 +4,7 @@
 # Usage: scripts/test.sh [STEP…]     one step is a function below; none: all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=(scripts format spelling dependencies clippy documentation python_runtime tests python_functions static arm64 moto containers examples recipes)
+steps=(space scripts format spelling dependencies clippy documentation python_runtime tests python_functions static arm64 moto containers examples recipes)
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
 # Everything is compiled with the same features, so that each crate is compiled once. The SDK for EC2 takes 7 GB of memory to
@@ -21,6 +21,19 @@ musl="$(uname -m)-unknown-linux-musl"
 static="$target/$musl/debug/tilefn"
 can_be_static() {
   command -v musl-gcc >/dev/null && ls "$(rustc --print target-libdir --target "$musl")"/libstd-* >/dev/null 2>&1
+}
+
+# A full disk shows in a test that has nothing to do with it. Everything compiled anew is 25 GB.
+space() {
+  folder="$target"
+  while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
+  for place in "$folder" "${TMPDIR:-/tmp}"; do
+    free=$(df --output=avail --block-size=1G "$place" | tail -1 | tr -d ' ')
+    if [ "$free" -lt 5 ]; then
+      say "$place has $free GB free; the tests need 5 GB besides what is compiled (cargo clean empties $target)"
+      exit 1
+    fi
+  done
 }
 
 scripts() { for script in scripts/*.sh .ci/run; do bash -n "$script"; done; }
