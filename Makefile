@@ -7,7 +7,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TILEFN = $(CARGO_TARGET_DIR)/release/tilefn
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build install
+.PHONY: help demo test bench build install dist
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,10 @@ install: ## Build it and put it where cargo puts programs (~/.cargo/bin)
 
 demo: build ## Run four examples on real scenes; rasters, pictures and a report in demo/
 	@scripts/demo.sh $(TILEFN)
+
+dist: ## The program and Python's package with GDAL inside: a tarball and a wheel, in dist/
+	@scripts/setup.sh dist
+	@scripts/dist.sh
 
 test: ## Everything that CI runs
 	@scripts/setup.sh test

@@ -42,3 +42,26 @@ grid.tile = [512, 512]
 JOB
 XDG_CACHE_HOME="$cache" "$program" run "$folder/scene/calls.toml" --quiet --report "$folder/report.json"
 "$python" guest-sdk/python/conformance/compare.py "$folder/report.json" docs/python.md
+
+# The package that runs jobs and functions on arrays: its compiled part is the workspace's, beside the package as in a wheel.
+pinned=(rasterio==1.4.3 xarray==2025.6.1 dask==2025.5.1 mypy==1.16.1)
+if [ "$(cat "$venv/pinned-api" 2>/dev/null)" != "${pinned[*]}" ]; then
+  if ! "$venv/bin/pip" install --quiet --only-binary :all: "${pinned[@]}"; then
+    say "SKIPPED: tests of jobs and arrays from Python, since ${pinned[*]} can't be installed"
+    exit 0
+  fi
+  echo "${pinned[*]}" >"$venv/pinned-api"
+fi
+built=$(dirname "$program")
+mkdir "$folder/site" "$folder/bin"
+cp -r "$sdk/tilefn" "$folder/site/"
+ln -s "$built/libtilefn_python_api.so" "$folder/site/tilefn/_tilefn.abi3.so"
+ln -s "$program" "$folder/bin/tilefn"
+(
+  cd tests/python_api
+  "$venv/bin/ruff" check --quiet --no-cache --config "$sdk/pyproject.toml" .
+  "$venv/bin/ruff" format --quiet --no-cache --check --config "$sdk/pyproject.toml" .
+  export PYTHONPATH="$folder/site" PATH="$folder/bin:$PATH" XDG_CACHE_HOME="$cache"
+  "$python" -m mypy --strict --cache-dir /dev/null use.py
+  "$python" -m pytest --quiet -p no:cacheprovider
+)

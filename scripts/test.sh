@@ -23,7 +23,7 @@ can_be_static() {
   command -v musl-gcc >/dev/null && ls "$(rustc --print target-libdir --target "$musl")"/libstd-* >/dev/null 2>&1
 }
 
-# A full disk shows in a test that has nothing to do with it. Everything compiled anew is 25 GB.
+# A full disk shows in a test that has nothing to do with it. Everything compiled anew is some 16 GB.
 space() {
   folder="$target"
   while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done

@@ -1,5 +1,5 @@
 //! The program `tilefn`, as a target of this crate: cargo builds it anew before the tests that start it.
 
 fn main() {
-    tilefn::main()
+    cli::main()
 }

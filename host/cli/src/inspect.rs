@@ -29,15 +29,19 @@ pub fn inspect(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 /// Compiles the module at `path` with default limits, or reads a Python program with the files that it imports.
 pub fn compile(path: &Path, include: &[PathBuf]) -> Result<Module, Fatal> {
     let name = path.display();
-    let bytes = if bundle::is_python(path) {
-        bundle::python(path, include).map_err(|(_, text)| Fatal::usage(text))?
-    } else {
-        std::fs::read(path).map_err(|e| Fatal::usage(format!("can't read {name}: {e}")))?
-    };
+    let bytes = read(path, include)?;
     compile_bytes(&bytes)?.map_err(|e| match e {
         sandbox::Error::PythonRuntime(e) => Fatal::infrastructure(e),
         e => Fatal::usage(format!("{name}: {e}")),
     })
+}
+
+/// The bytes of a module, or of a Python program with the files that it may read.
+pub fn read(path: &Path, include: &[PathBuf]) -> Result<Vec<u8>, Fatal> {
+    if bundle::is_python(path) {
+        return bundle::python(path, include).map_err(|(_, text)| Fatal::usage(text));
+    }
+    std::fs::read(path).map_err(|e| Fatal::usage(format!("can't read {}: {e}", path.display())))
 }
 
 /// Compiles a module with default limits, if the system lets.
@@ -132,7 +136,8 @@ fn json(path: &Path, module: &Module) -> Value {
     })
 }
 
-fn function_json(f: &Description) -> Value {
+/// A function for programs.
+pub fn function_json(f: &Description) -> Value {
     json!({
         "name": f.name,
         "doc": f.doc,

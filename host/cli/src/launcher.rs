@@ -6,7 +6,21 @@ use controller::remote::{Address, Options};
 use controller::{ReadyJob, RunResult};
 use job::spec::{Reads, Workers};
 use sandbox::Interrupt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use types::WorkerKind;
+
+/// The program that worker processes run, where it isn't this process's own.
+pub static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// The program that worker processes run.
+pub fn program() -> Result<PathBuf, Fatal> {
+    PROGRAM
+        .get()
+        .cloned()
+        .map_or_else(std::env::current_exe, Ok)
+        .map_err(|e| Fatal::failed(format!("can't find this program: {e}")))
+}
 
 /// A kind of workers that this program can run jobs with.
 pub struct Launcher {

@@ -18,6 +18,8 @@ mod worker;
 mod python;
 
 #[cfg(feature = "gdal")]
+pub mod api;
+#[cfg(feature = "gdal")]
 mod calc;
 #[cfg(feature = "gdal")]
 mod function;
@@ -67,7 +69,7 @@ mod gc;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod place;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::Console;
 use fatal::Fatal;
 use rasters::RasterCommand;
@@ -134,16 +136,22 @@ fn run() -> u8 {
     ::worker::open_files::raise();
     // A file that grows beyond the system's limit (`ulimit -f`) is an error of the write, then, and not this process's end.
     let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
+    #[cfg(feature = "gdal")]
+    if let Ok(program) = std::env::current_exe() {
+        raster::find_data(&program);
+    }
     // clap exits with 2 on wrong arguments, as we do.
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        // It quotes arguments, which may be names of files: `tilefn preview *`.
-        Err(error) if error.to_string().chars().any(|c| types::text::is_obeyed(c) && c != '\n') => {
-            console::tell(&error.to_string());
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
-        Err(error) => error.exit(),
-    };
+    let cli =
+        match Cli::command().long_version(&*version().leak()).try_get_matches().and_then(|m| Cli::from_arg_matches(&m))
+        {
+            Ok(cli) => cli,
+            // It quotes arguments, which may be names of files: `tilefn preview *`.
+            Err(error) if error.to_string().chars().any(|c| types::text::is_obeyed(c) && c != '\n') => {
+                console::tell(&error.to_string());
+                return u8::try_from(error.exit_code()).unwrap_or(2);
+            }
+            Err(error) => error.exit(),
+        };
     let console = Console::new(cli.output.json, cli.output.quiet, cli.output.verbose);
     if let Err(error) = caught {
         tracing::debug!("a file above the system's limit will end this process: {error}");
@@ -160,6 +168,32 @@ fn run() -> u8 {
         Command::Man(arguments) => shell::man(&arguments, Cli::command(), &console),
     };
     exit_code(result, &console)
+}
+
+/// What `--version` says of this build; `-V` only has the number.
+fn version() -> String {
+    let mut text = env!("CARGO_PKG_VERSION").to_owned();
+    let parts = [
+        ("gdal", cfg!(feature = "gdal")),
+        ("python", cfg!(feature = "python")),
+        ("aws", cfg!(feature = "aws")),
+        ("ec2", cfg!(feature = "ec2")),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
+    text.push_str(&format!(
+        "\nbuilt with {}",
+        if parts.is_empty() { "no feature".to_owned() } else { parts.join(", ") }
+    ));
+    // GDAL takes some milliseconds to tell.
+    #[cfg(feature = "gdal")]
+    if std::env::args_os().any(|argument| argument == "--version") {
+        text.push_str(&format!(
+            "\nGDAL {}; formats, + also written: {}",
+            raster::gdal_version(),
+            raster::formats().join(" ")
+        ));
+    }
+    text
 }
 
 /// Says what went wrong, if anything did.

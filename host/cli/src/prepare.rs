@@ -65,6 +65,11 @@ impl JobArguments {
         }
     }
 
+    /// Those of a job that a program runs.
+    pub fn of(name: &str, set: Vec<String>, overwrite: bool, resume: bool) -> Self {
+        Self { job: name.to_owned(), set, workers: None, module: None, overwrite, resume, made: None }
+    }
+
     /// What is wrong with the job.
     pub fn mistakes(&self, found: job::Mistakes) -> Fatal {
         mistakes(match self.made {

@@ -10,8 +10,9 @@ use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished}
 use dashboard::{Bound, Dashboard, JobView, Status};
 use job::Loaded;
 use job::spec::Workers;
+use sandbox::Interrupt;
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
@@ -59,8 +60,8 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, load, console, launchers, command, id, started) {
-        Ok(Ended::Planned) => Ok(()),
+    match attempt(arguments, load, console, &Way { launchers, command, id, held: None }, started) {
+        Ok(Ended::Planned(_)) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
             let written = arguments.report.as_deref().map_or(Ok(()), |path| report::write(path, &report));
@@ -98,8 +99,9 @@ pub fn made(
     console: &Console,
 ) -> Result<Option<Report>, Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
-    match attempt(arguments, load, console, &launchers, "run", None, Instant::now()) {
-        Ok(Ended::Planned) => Ok(None),
+    let way = Way { launchers: &launchers, command: "run", id: None, held: None };
+    match attempt(arguments, load, console, &way, Instant::now()) {
+        Ok(Ended::Planned(_)) => Ok(None),
         Ok(Ended::Finished(finished)) => {
             finished.report.changes.iter().for_each(|change| console.warn(change));
             Ok(Some(finished.report))
@@ -110,8 +112,8 @@ pub fn made(
 
 /// How a command ended well.
 enum Ended {
-    /// It was only to say what would be done.
-    Planned,
+    /// It was only to say what would be done: the plan, for programs.
+    Planned(serde_json::Value),
     /// The job is complete.
     Finished(Box<Finished>),
 }
@@ -128,16 +130,55 @@ impl From<Fatal> for Box<Stopped> {
     }
 }
 
+/// In which way a job runs.
+struct Way<'a> {
+    /// The kinds of workers that it may have.
+    launchers: &'a [&'a Launcher],
+    /// The command, for messages.
+    command: &'a str,
+    /// The id that it was given, if any.
+    id: Option<&'a str>,
+    /// Another program's hold on it; none where the process is there for this job, and signals stop it.
+    held: Option<&'a Held>,
+}
+
+/// A program's hold on a job that it runs.
+#[derive(Default)]
+pub struct Held {
+    /// Stops the job, and has its numbers.
+    pub control: Arc<Control>,
+    /// Stops the functions under way, too; there as soon as they can begin.
+    pub interrupt: OnceLock<Interrupt>,
+}
+
+/// Runs a job for a program. Returns its report, or its plan if it was only asked for that; with an error comes the report, if there is one.
+pub fn held(
+    arguments: &RunArguments,
+    load: impl FnOnce() -> Result<Loaded, Fatal>,
+    console: &Console,
+    held: &Held,
+) -> Result<serde_json::Value, (Fatal, Option<Report>)> {
+    let launchers: Vec<_> = worker_kinds::all().collect();
+    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held) };
+    match attempt(arguments, load, console, &way, Instant::now()) {
+        Ok(Ended::Planned(plan)) => Ok(plan),
+        Ok(Ended::Finished(finished)) => {
+            finished.journal.into_iter().for_each(Journal::remove);
+            serde_json::to_value(&finished.report).map_err(|e| (Fatal::failed(e), None))
+        }
+        Err(stopped) => Err((stopped.fatal, stopped.report)),
+    }
+}
+
 fn attempt(
     arguments: &RunArguments,
     load: impl FnOnce() -> Result<Loaded, Fatal>,
     console: &Console,
-    launchers: &[&Launcher],
-    command: &str,
-    id: Option<&str>,
+    way: &Way<'_>,
     started: Instant,
 ) -> Result<Ended, Box<Stopped>> {
-    let control = Arc::new(Control::default());
+    let Way { launchers, command, id, held } = *way;
+    let control = held.map_or_else(Arc::default, |held| held.control.clone());
     // A container's first process can't be ended by a signal that it doesn't catch.
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
     // Bound before anything begins, so that a wrong address leaves nothing behind.
@@ -158,13 +199,19 @@ fn attempt(
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
     let (text, json) = report::described(&prepared.plan, &prepared.loaded.spec.workers);
     let Some(launch) = launch else {
-        console.result(&text, "plan", || json);
-        return Ok(Ended::Planned);
+        console.result(&text, "plan", || json.clone());
+        return Ok(Ended::Planned(json));
     };
     console.say(&text, "plan", || json);
     let dashboard =
         dashboard.map(|bound| show(bound, &prepared.plan, &control, started.elapsed(), console)).transpose()?;
-    let catcher = signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?;
+    let catcher = match held {
+        None => Some(signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?),
+        Some(held) => {
+            let _first = held.interrupt.set(prepared.sandbox.interrupt());
+            None
+        }
+    };
     drop(early);
     let workers = prepared.loaded.spec.workers.clone();
     let given = id;

@@ -2,7 +2,7 @@
 
 use super::fatal::Fatal;
 use super::fleets;
-use super::launcher::{Launch, Launched, Launcher, fatal};
+use super::launcher::{self, Launch, Launched, Launcher, fatal};
 use super::threads::cores;
 use controller::remote::{self, Recruited};
 use controller::{External, Processes, RunResult};
@@ -27,7 +27,7 @@ fn run_threads(launched: Launched<'_>) -> Result<RunResult, Fatal> {
 
 /// Starts the job's worker processes.
 fn start_processes(workers: &Workers) -> Result<Launch, Fatal> {
-    let program = std::env::current_exe().map_err(|e| Fatal::failed(format!("can't find this program: {e}")))?;
+    let program = launcher::program()?;
     let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
     let started = Processes::start(program, count, threads, workers.start_timeout.duration());
     let processes = started.map_err(|e| fatal(&controller::Error::Fleet(e)))?;

@@ -18,7 +18,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use mistakes::{Mistake, Mistakes, Position, did_you_mean};
-pub use plan::{Planning, Survey};
+pub use plan::{Planning, Survey, param_value};
 pub use resume::{Resume, ResumeError, Run};
 pub use schema::schema;
 pub use spec::Spec;

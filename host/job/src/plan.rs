@@ -25,6 +25,7 @@ pub use draft::Planning;
 use grid::{TileBudget, Tiling, choose_tile};
 use inputs::{Opened, OpenedFile};
 use outputs::Planned;
+pub use params::convert as param_value;
 use places::Places;
 use raster::{MosaicSpec, Source, SourceSpec, TargetSpec, Way};
 use sandbox::Halo;

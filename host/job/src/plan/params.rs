@@ -36,7 +36,10 @@ pub fn check(draft: &mut Draft<'_>) -> Vec<Value> {
 }
 
 /// The value as one of the parameter's type: an integer is a float where a float is wanted, nothing else changes.
-fn convert(value: &Value, param: &ParamInfo) -> Result<Value, String> {
+///
+/// # Errors
+/// What was expected, and what was found.
+pub fn convert(value: &Value, param: &ParamInfo) -> Result<Value, String> {
     let fail = || format!("expected {}, found {value}", type_name(param));
     let single = |value: &Value| match param.kind {
         ParamKind::Float => value.as_f64().map(Value::Float),

@@ -115,6 +115,14 @@ fn warnings_for(given: impl Fn(&str) -> Option<String>) -> Vec<String> {
     warnings
 }
 
+/// Sets what neither the environment nor a configuration file says.
+pub(super) fn set_unless_given(key: &str, value: &str) {
+    if config::get_config_option(key, "").is_ok_and(|given| given.is_empty()) {
+        // Plain text without NUL; otherwise the user's own folder has a name that GDAL can't be told.
+        let _ = config::set_config_option(key, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

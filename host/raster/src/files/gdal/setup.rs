@@ -1,7 +1,7 @@
 //! GDAL set up for this process, once.
 
-use crate::files::gdal::{messages, settings};
-use gdal::config;
+use crate::files::gdal::{data, messages, settings};
+use gdal::{Metadata, config};
 use std::sync::Once;
 
 /// Sets GDAL up for this process, its drivers included, and gives its block cache `cache_bytes`, unless the user's `GDAL_CACHEMAX`
@@ -23,6 +23,19 @@ pub fn gdal_version() -> String {
     gdal::version::version_info("RELEASE_NAME")
 }
 
+/// The raster and vector formats that this GDAL reads, by the short names of their drivers; those that it writes, too, have a `+`.
+pub fn formats() -> Vec<String> {
+    ready();
+    let drivers = (0..gdal::DriverManager::count()).filter_map(|index| gdal::DriverManager::get_driver(index).ok());
+    let names = drivers.map(|driver| {
+        let writes = ["DCAP_CREATE", "DCAP_CREATECOPY"].iter().any(|key| driver.metadata_item(key, "").is_some());
+        format!("{}{}", driver.short_name(), if writes { "+" } else { "" })
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort_by_key(|name| name.to_lowercase());
+    names
+}
+
 /// Installs the message handler and tilefn's defaults and loads the drivers, the first time it is called. The user's own settings stay.
 pub(crate) fn ready() {
     static READY: Once = Once::new();
@@ -35,8 +48,9 @@ pub(crate) fn ready() {
             // One request for a header of usual size.
             ("GDAL_INGESTED_BYTES_AT_OPEN", "32768"),
         ] {
-            set_unless_given(key, value);
+            settings::set_unless_given(key, value);
         }
+        data::apply();
         // With YES, the pixels that a raw file lacks read as zeros in narrow windows of wide rasters.
         let _ = config::set_config_option("GDAL_ONE_BIG_READ", "NO");
         let environment = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
@@ -44,7 +58,7 @@ pub(crate) fn ready() {
         let given = config::get_config_option("AWS_S3_ENDPOINT", "").is_ok_and(|given| !given.is_empty());
         if let Some(endpoint) = endpoint.filter(|_| !given) {
             for (key, value) in s3_endpoint(&endpoint) {
-                set_unless_given(key, value);
+                settings::set_unless_given(key, value);
             }
         }
         gdal::DriverManager::register_all();
@@ -59,13 +73,6 @@ fn s3_endpoint(url: &str) -> [(&'static str, &str); 3] {
     let (scheme, host) = url.split_once("://").unwrap_or(("https", url));
     let https = if scheme.eq_ignore_ascii_case("http") { "NO" } else { "YES" };
     [("AWS_S3_ENDPOINT", host.trim_end_matches('/')), ("AWS_HTTPS", https), ("AWS_VIRTUAL_HOSTING", "FALSE")]
-}
-
-fn set_unless_given(key: &str, value: &str) {
-    if config::get_config_option(key, "").is_ok_and(|given| given.is_empty()) {
-        // Both are plain ASCII without NUL, the only way this fails.
-        let _ = config::set_config_option(key, value);
-    }
 }
 
 /// What the user should know of the settings that this process has found: one text for all that are not used, one for those that are.

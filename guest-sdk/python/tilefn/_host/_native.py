@@ -1,0 +1,33 @@
+"""The compiled part, and the program that comes with it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+WITHOUT = (
+    "this installation of tilefn is only its Python part, which tests functions; "
+    "functions in the sandbox and jobs need the whole: pip install tilefn"
+)
+
+
+def native() -> ModuleType:
+    """The compiled part."""
+    try:
+        from .. import _tilefn
+    except ImportError as e:
+        raise ImportError(f"{WITHOUT} ({e})") from None
+    found = program()
+    if found:
+        _tilefn.set_program(str(found))
+    return _tilefn
+
+
+def program() -> Path | None:
+    """The program `tilefn`: the wheel's own, else the one on the path."""
+    own = Path(__file__).parents[1] / "_program" / "bin" / "tilefn"
+    if own.exists():
+        return own
+    found = shutil.which("tilefn")
+    return Path(found) if found else None
