@@ -35,7 +35,7 @@ fn makes_a_crate() {
     assert!(Path::new(sdk).join("Cargo.toml").is_file(), "{sdk}");
     assert!(read("src/lib.rs").contains("pub fn burn_ratio("));
     assert!(raster::inspect(folder.join("made-up.tif").to_str().unwrap()).is_ok());
-    job::load(folder.join("job.toml").to_str().unwrap(), &[]).unwrap();
+    job::load(folder.join("job.toml").to_str().unwrap(), &[], None).unwrap();
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn makes_a_python_function_whose_test_passes() {
     let sdk = readme.split("pip install ").nth(1).unwrap().split(' ').next().unwrap();
     assert!(Path::new(sdk).join("pyproject.toml").is_file(), "{sdk}");
     assert!(raster::inspect(folder.join("made-up.tif").to_str().unwrap()).is_ok());
-    job::load(folder.join("job.toml").to_str().unwrap(), &[]).unwrap();
+    job::load(folder.join("job.toml").to_str().unwrap(), &[], None).unwrap();
     // Without pytest, which not every machine has.
     let test = "import test_burn_ratio; test_burn_ratio.test_invalid_where_a_band_is()";
     let python = std::env::var("TILEFN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into());

@@ -22,6 +22,8 @@ pub mod api;
 #[cfg(feature = "gdal")]
 mod calc;
 #[cfg(feature = "gdal")]
+mod each;
+#[cfg(feature = "gdal")]
 mod function;
 #[cfg(feature = "gdal")]
 mod launcher;

@@ -39,7 +39,7 @@ impl PlaceArguments {
     /// What the options say, else the job file.
     pub fn resolve(&self) -> Result<AwsPlace, Fatal> {
         let loaded =
-            self.job.as_ref().map(|path| job::load(path, &[]).map_err(super::prepare::mistakes)).transpose()?;
+            self.job.as_ref().map(|path| job::load(path, &[], None).map_err(super::prepare::mistakes)).transpose()?;
         let workers = loaded.as_ref().map(|l| &l.spec.workers);
         let ecs = workers.and_then(spec::Workers::ecs);
         let mut s3 = match (workers.and_then(|w| w.s3.clone()), &self.bucket) {

@@ -9,7 +9,7 @@ use super::threads::{check_threads, cores};
 use clap::Args;
 use controller::{Job, Journal, Plan};
 use job::spec::Code;
-use job::{self, Loaded, Planning, Resume, ResumeError, Run, Survey};
+use job::{self, Loaded, Planning, Resume, ResumeError, Run, Scene, Survey};
 use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -27,7 +27,7 @@ const SAID: usize = 20;
 pub type Arguments = fn(&str) -> Option<String>;
 
 /// Which job, and what to change in it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct JobArguments {
     /// The job file (TOML, or JSON by its extension); - reads it from standard input
     pub job: String,
@@ -49,6 +49,9 @@ pub struct JobArguments {
     /// Whether a command has made the job, which can't be resumed then
     #[arg(skip)]
     made: Option<Arguments>,
+    /// The scene that the job is run for, if there are several
+    #[arg(skip)]
+    pub scene: Option<Scene>,
 }
 
 impl JobArguments {
@@ -62,12 +65,13 @@ impl JobArguments {
             overwrite: false,
             resume: false,
             made: Some(arguments),
+            scene: None,
         }
     }
 
     /// Those of a job that a program runs.
     pub fn of(name: &str, set: Vec<String>, overwrite: bool, resume: bool) -> Self {
-        Self { job: name.to_owned(), set, workers: None, module: None, overwrite, resume, made: None }
+        Self { job: name.to_owned(), set, workers: None, module: None, overwrite, resume, made: None, scene: None }
     }
 
     /// What is wrong with the job.
@@ -85,7 +89,7 @@ impl JobArguments {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArguments {
     #[command(flatten)]
     pub job: JobArguments,
@@ -124,7 +128,7 @@ pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
         let loaded = job::load_text(&arguments.job, text, &std::env::temp_dir(), &overrides(arguments));
         return loaded.map_err(mistakes);
     }
-    job::load(&arguments.job, &overrides(arguments)).map_err(mistakes)
+    job::load(&arguments.job, &overrides(arguments), arguments.scene.as_ref()).map_err(mistakes)
 }
 
 /// Prepares the job; says its warnings. With `start` false nothing is touched.

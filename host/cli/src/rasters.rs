@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
-use super::prepare::RunArguments;
+use super::run::LocalArguments;
 use super::{calc, detach, new, preview, rat, run, schema, stats, zonal};
 use clap::Subcommand;
 
@@ -11,7 +11,7 @@ pub enum RasterCommand {
     /// Make a new function's crate, ready to build, test and run
     New(new::Arguments),
     /// Run a job on this machine
-    Run(RunArguments),
+    Run(LocalArguments),
     /// Run a job with workers in other processes and on other machines
     Submit(run::SubmitArguments),
     /// Those that look at jobs on AWS

@@ -4,7 +4,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::launcher::{self, Launched, Launcher};
 use super::prepare::{self, Prepared, RunArguments};
-use super::{detach, fleets, progress, report, signals, worker_kinds};
+use super::{detach, each, fleets, progress, report, signals, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
@@ -23,8 +23,25 @@ pub struct SubmitArguments {
     detached: detach::Detached,
 }
 
-/// Runs the job on this machine.
-pub fn run(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
+#[derive(Debug, Args)]
+pub struct LocalArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Run the job once for each file that a pattern matches, e.g. 'scenes/*.tif'; {path} and {stem} in the job file's texts and in --report's stand for it
+    #[arg(long, value_name = "PATTERN")]
+    each: Option<String>,
+}
+
+/// Runs the job on this machine, or once for each scene.
+pub fn run(arguments: &LocalArguments, console: &Console) -> Result<(), Fatal> {
+    match &arguments.each {
+        None => run_here(&arguments.run, console),
+        Some(pattern) => each::run_each(&arguments.run, pattern, console),
+    }
+}
+
+/// Runs one job on this machine.
+pub fn run_here(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
     start(arguments, || prepare::load(&arguments.job), console, &launchers, "run", None)
 }

@@ -1,5 +1,6 @@
 //! The job file: from TOML or JSON text to a checked [`Spec`], with every mistake found at once.
 
+mod each;
 mod grounds;
 mod mistakes;
 mod overrides;
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+pub use each::{Scene, scenes};
 pub use mistakes::{Mistake, Mistakes, Position, did_you_mean};
 pub use plan::{Planning, Survey, param_value};
 pub use resume::{Resume, ResumeError, Run};
@@ -54,11 +56,11 @@ impl Loaded {
     }
 }
 
-/// Reads the job file at `path`, or standard input for `-`, with each `section.key=value` of `overrides` put in.
+/// Reads the job file at `path`, or standard input for `-`, with each `section.key=value` of `overrides` put in, and `scene`.
 ///
 /// # Errors
 /// All mistakes at once, or that the file can't be read.
-pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
+pub fn load(path: &str, overrides: &[String], scene: Option<&Scene>) -> Result<Loaded, Mistakes> {
     let stdin = path == "-";
     let name = if stdin { "<stdin>" } else { path };
     let failed = |message: String| {
@@ -84,7 +86,7 @@ pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
         let line = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
         failed(format!("not UTF-8 text: line {line} has a byte that isn't"))
     })?;
-    load_text(name, text, &base, overrides)
+    parsed(name, text, &base, overrides, scene)
 }
 
 /// Reads a job file's text. `name`: the file's name in messages; `.json` and `.toml` decide the language, else the text's first character.
@@ -93,6 +95,16 @@ pub fn load(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
 /// # Errors
 /// All mistakes at once.
 pub fn load_text(name: &str, text: String, base: &Path, overrides: &[String]) -> Result<Loaded, Mistakes> {
+    parsed(name, text, base, overrides, None)
+}
+
+fn parsed(
+    name: &str,
+    text: String,
+    base: &Path,
+    overrides: &[String],
+    scene: Option<&Scene>,
+) -> Result<Loaded, Mistakes> {
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let json = match Path::new(name).extension().and_then(|e| e.to_str()) {
         Some("json") => true,
@@ -108,6 +120,9 @@ pub fn load_text(name: &str, text: String, base: &Path, overrides: &[String]) ->
     };
     let mut tree = parse::parse(&source, json)?;
     overrides::apply(&mut tree, overrides, &source, &mut mistakes);
+    if let Some(scene) = scene {
+        scene.put_into_tree(&mut tree);
+    }
     paths::expand_patterns(&mut tree, folder, &source, &mut mistakes);
     let spec = read::read(&tree, folder, &source, mistakes)?;
     Ok(Loaded { spec, base: base.to_owned(), source, tree })
