@@ -6,8 +6,12 @@ use indexmap::IndexMap;
 
 use super::{FULL, LEAST, load, toml};
 use crate::spec::*;
-use crate::{Nodata, Size, Spec, Time, load as load_file};
+use crate::{Loaded, Mistakes, Nodata, Size, Spec, Time};
 use types::{DType, Edge, Footprint, Value, WorkerKind};
+
+fn load_file(path: &str, overrides: &[String]) -> Result<Loaded, Mistakes> {
+    crate::load(path, overrides, None)
+}
 
 #[test]
 fn defaults() {
