@@ -15,7 +15,7 @@ use types::{DType, Footprint, WorkerKind};
 impl Reader<'_> {
     /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
     pub fn contradictions(&mut self, spec: &mut Spec) {
-        for (name, input) in &spec.inputs {
+        for (name, input) in &mut spec.inputs {
             let key = join("inputs", name);
             match input {
                 Input::Raster(input) => self.raster(&key, input),
@@ -81,7 +81,17 @@ impl Reader<'_> {
         }
     }
 
-    fn vector(&mut self, section: &str, input: &VectorInput) {
+    fn vector(&mut self, section: &str, input: &mut VectorInput) {
+        if input.coverage {
+            if input.all_touched {
+                let message = "contradicts `coverage`, which measures the part of each pixel that is covered";
+                self.refuse(section, "all_touched", message);
+            }
+            if self.has(section, "dtype") && input.dtype != DType::Float64 {
+                self.refuse(section, "dtype", "contradicts `coverage`, whose bands are float64");
+            }
+            input.dtype = DType::Float64;
+        }
         if self.has(section, "burn") && self.has(section, "burn_attribute") {
             let message = "contradicts `burn`: burn one value, or each feature's attribute";
             self.refuse(section, "burn_attribute", message);

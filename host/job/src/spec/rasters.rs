@@ -143,6 +143,10 @@ pub struct VectorInput {
     /// Burn every pixel a feature touches, not only those whose centre it covers.
     #[serde(default)]
     pub all_touched: bool,
+    /// Instead of one band: bands with the values of the polygons that touch each pixel, then as many with the part of the
+    /// pixel that each covers.
+    #[serde(default)]
+    pub coverage: bool,
 }
 
 fn uint8() -> DType {
