@@ -215,7 +215,7 @@ fn parts_of_pixels() {
             "
 within = lambda n, at, size: np.clip(np.minimum(np.arange(n) + 1, at + size) - np.maximum(np.arange(n), at), 0, 1)
 parts = [np.outer(within(60, row, size), within(80, col, size)) for col, row, size in PLACES[:9]]
-expected, found = np.minimum(sum(parts), 1), read('parts.tif')
+expected, found = np.minimum(sum(parts), 1), read('parts.tif')[0]
 # Positions are rounded to 2^-26 of a pixel.
 assert found.shape == (60, 80) and np.allclose(found, np.where(expected == 0, -9, expected), atol=1e-6), (found - expected)[expected > 0]
 ",
@@ -230,7 +230,8 @@ fn parts_of_pixels_that_cannot_be() {
         &f,
         "os.makedirs('x'); squares('x/big.gpkg', PLACES[:1]); ds = gdal.OpenEx('x/big.gpkg', gdal.OF_UPDATE); ds.ExecuteSQL('UPDATE fields SET id = 9007199254740993'); ds = None",
     );
-    let run = f.run("--set grid.tile=[80,60] --set limits.memory=100KiB");
+    python(&f, "squares('many.gpkg', PLACES * 8)");
+    let run = f.run("--set inputs.other.vector=many.gpkg --set grid.tile=[80,60] --set limits.memory=2MiB");
     let message = run.error(2);
     assert!(message.contains("limits.memory: a tile of 80 × 60 pixels takes "), "{message}");
     assert!(
@@ -241,7 +242,7 @@ fn parts_of_pixels_that_cannot_be() {
     assert_message(
         &f,
         run.error(2),
-        "inputs.other.burn_attribute: layer \"fields\" of ~/x/big.gpkg, feature 1: float64 can't hold 9007199254740993
+        "job.toml:8:18: inputs.other.burn_attribute: layer \"fields\" of ~/x/big.gpkg, feature 1: float64 can't hold 9007199254740993
   hint: number the features otherwise; or leave `coverage` out and set dtype = \"int64\"\n1 mistake in the job",
     );
     f.job(
@@ -251,7 +252,7 @@ fn parts_of_pixels_that_cannot_be() {
     assert_message(
         &f,
         f.run("").error(2),
-        "inputs.image.coverage: the function takes uint8 here, and parts of pixels are floats
+        "job.toml:6:12: inputs.image.coverage: the function takes uint8 here, and parts of pixels are floats
   hint: let the function take float64, or leave `coverage` out\n1 mistake in the job",
     );
 }
