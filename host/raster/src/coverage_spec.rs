@@ -2,8 +2,6 @@
 
 use crate::{BurnSpec, SourceBand};
 use serde::{Deserialize, Serialize};
-use tilefn_abi::DType;
-use types::Nodata;
 
 /// A layer of polygons, and how many of them meet: the bands have, for each pixel, the values of those that touch it, and then the part
 /// of the pixel that each covers.
@@ -24,11 +22,5 @@ impl CoverageSpec {
     /// A band of parts, 0 to 1, all valid.
     pub fn part_band(&self) -> SourceBand {
         SourceBand { nodata: None, ..self.burn.band }.marked(self.burn.dtype).0
-    }
-
-    /// A band of values: those of pixels that nothing touches are `nodata`.
-    pub fn value_band(nodata: Nodata) -> SourceBand {
-        let nodata = nodata.as_bits_for(DType::Float64).ok();
-        SourceBand { number: 1, dtype: DType::Float64, nodata, mask: false, scale: None, mark: None }
     }
 }

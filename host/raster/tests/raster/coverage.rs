@@ -1,14 +1,13 @@
 //! Parts of pixels that polygons cover, compared with the areas of GEOS's intersections.
 
 use crate::support::{folder, path, values};
-use crate::vectors::{grid, spec, vectors};
+use crate::vectors::{band, grid, spec, vectors};
 use grid::{Grid, Tiling, Window};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use tilefn_abi::DType;
 use tilefn_raster::{Burn, BurnSpec, Coverage, CoverageSpec, Error, Found};
-use types::Nodata;
 
 /// Functions for Python: `scene` makes random polygons, with holes, tiny ones and some beyond the grid; `parts` intersects each with
 /// each pixel, by GEOS, and writes rows of feature, row, column, part.
@@ -51,8 +50,10 @@ def parts(features, rows, cols, to, grid=GRID):
 type Parts = BTreeMap<(u64, i64, i64), f64>;
 
 fn areas(file: &str, grid: &Grid, halo: u32) -> CoverageSpec {
-    let band = CoverageSpec::value_band(Nodata::Int(-1)).marked(DType::Float64).0;
-    CoverageSpec { burn: BurnSpec { band, dtype: DType::Float64, halo, ..spec(file, grid) }, most: 1 }
+    CoverageSpec {
+        burn: BurnSpec { band: band(DType::Float64, -1), dtype: DType::Float64, halo, ..spec(file, grid) },
+        most: 1,
+    }
 }
 
 /// Counts the bands, and opens the layer with them.
