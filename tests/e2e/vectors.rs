@@ -194,3 +194,65 @@ fn what_burns_nothing_is_told() {
     let run = f.run("--overwrite --set inputs.other.vector=bare.shp --set inputs.other.crs=EPSG:28355");
     assert!(!run.ok().stderr.contains("has no CRS"), "{}", run.stderr);
 }
+
+/// The part of each pixel that squares cover, whose overlaps count twice, but not beyond the whole pixel.
+#[test]
+fn parts_of_pixels() {
+    let f = adding("");
+    f.write(
+        "parts.toml",
+        "[function]\nexpression = 'where(other[1] == 5, other[2], -1)'\n[inputs.other]\nvector = 'fields.gpkg'\nlayer = 'roads'\n\
+         burn = 5\nnodata = -9\ncoverage = true\n[grid]\nreference = 'a.tif'\n[outputs.result]\npath = 'parts.tif'\nnodata = -9\n",
+    );
+    for (workers, tile) in
+        [("threads:2", "[80,60]"), ("processes:2", "[16,16]"), ("processes:2 --set workers.reads=worker", "[31,16]")]
+    {
+        let run = f.tilefn(format!("run parts.toml --overwrite --workers {workers} --set grid.tile={tile}").split(' '));
+        let said = "(layer roads as float64, parts of pixels covered by up to 1 value)";
+        assert!(run.ok().stderr.contains(said), "{}", run.stderr);
+        python(
+            &f,
+            "
+within = lambda n, at, size: np.clip(np.minimum(np.arange(n) + 1, at + size) - np.maximum(np.arange(n), at), 0, 1)
+parts = [np.outer(within(60, row, size), within(80, col, size)) for col, row, size in PLACES[:9]]
+expected, found = np.minimum(sum(parts), 1), read('parts.tif')[0]
+# Positions are rounded to 2^-26 of a pixel.
+assert found.shape == (60, 80) and np.allclose(found, np.where(expected == 0, -9, expected), atol=1e-6), (found - expected)[expected > 0]
+",
+        );
+    }
+}
+
+#[test]
+fn parts_of_pixels_that_cannot_be() {
+    let f = adding("burn_attribute = 'id'\nnodata = -1\ncoverage = true\n");
+    python(
+        &f,
+        "os.makedirs('x'); squares('x/big.gpkg', PLACES[:1]); ds = gdal.OpenEx('x/big.gpkg', gdal.OF_UPDATE); ds.ExecuteSQL('UPDATE fields SET id = 9007199254740993'); ds = None",
+    );
+    python(&f, "squares('many.gpkg', PLACES * 8)");
+    let run = f.run("--set inputs.other.vector=many.gpkg --set grid.tile=[80,60] --set limits.memory=2MiB");
+    let message = run.error(2);
+    assert!(message.contains("limits.memory: a tile of 80 × 60 pixels takes "), "{message}");
+    assert!(
+        message.contains("× 2 bands, since so many polygons meet in one pixel; raise limits.memory, or set"),
+        "{message}"
+    );
+    let run = f.run("--set inputs.other.vector=x/big.gpkg");
+    assert_message(
+        &f,
+        run.error(2),
+        "job.toml:8:18: inputs.other.burn_attribute: layer \"fields\" of ~/x/big.gpkg, feature 1: float64 can't hold 9007199254740993
+  hint: number the features otherwise; or leave `coverage` out and set dtype = \"int64\"\n1 mistake in the job",
+    );
+    f.job(
+        "copy_u8",
+        "[inputs.image]\nvector = 'fields.gpkg'\ncoverage = true\n[grid]\nreference = 'a.tif'\n[outputs.copy_u8]\npath = 'copy.tif'\n",
+    );
+    assert_message(
+        &f,
+        f.run("").error(2),
+        "job.toml:6:12: inputs.image.coverage: the function takes uint8 here, and parts of pixels are floats
+  hint: let the function take float64, or leave `coverage` out\n1 mistake in the job",
+    );
+}

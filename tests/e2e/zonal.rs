@@ -166,6 +166,98 @@ fn parquet_is_the_csv(f: &Folder) {
     assert_eq!(rows, csv.lines().count() - 1);
 }
 
+/// Polygons over `values.tif` in layer `all` of `areas.gpkg`: two of zone 7, one with a hole, one within a pixel, one half outside the
+/// raster, one where no value is valid, and one beside the raster.
+const AREAS: &str = "
+from osgeo import ogr
+crs = osr.SpatialReference(); crs.ImportFromEPSG(28355)
+ds = ogr.GetDriverByName('GPKG').CreateDataSource('areas.gpkg')
+layer = ds.CreateLayer('all', crs, ogr.wkbPolygon)
+layer.CreateField(ogr.FieldDefn('id', ogr.OFTInteger64))
+ring = lambda points: '(' + ','.join(f'{500000 + 10 * x} {7000000 - 10 * y}' for x, y in points + points[:1]) + ')'
+for zone, rings in [
+    (7, [[(3.3, 2.1), (40.7, 9.9), (12.2, 60.3)]]),
+    (7, [[(100.5, 90), (120.25, 91.5), (110, 100.75)]]),
+    (2, [[(20, 10), (90.1, 11.3), (70.6, 70.2), (15.9, 50.4)], [(30, 20.5), (50.5, 25), (40.2, 50.1)]]),
+    (3, [[(60.2, 5.3), (60.7, 5.4), (60.4, 5.9)]]),
+    (4, [[(130.2, 100.3), (170, 95.5), (140.5, 150.5)]]),
+    (5, [[(25.5, 32.5), (80.5, 33.5), (60.5, 38.5)]]),
+    (-6, [[(155, 10), (170, 10), (160, 20)]]),
+]:
+    feature = ogr.Feature(layer.GetLayerDefn())
+    feature['id'] = zone
+    feature.SetGeometry(ogr.CreateGeometryFromWkt('POLYGON(' + ','.join(ring(r) for r in rings) + ')'))
+    layer.CreateFeature(feature)
+ds = layer = None
+";
+
+/// The areas are those of GEOS's intersections, the statistics numpy's.
+#[test]
+fn parts_of_pixels_count_as_parts() {
+    let f = folder();
+    f.python(AREAS);
+    let stats = "max,stdev,count,sum,mean,min";
+    for workers in ["threads:2", "processes:2"] {
+        let arguments = format!(
+            "zonal --zones areas.gpkg --by id --values values.tif --band 2,1 --coverage exact --stats {stats} -o out.csv --overwrite --workers {workers}"
+        );
+        f.tilefn(arguments.split(' ')).ok();
+        f.python(&format!(
+            "
+            import csv, math
+            from osgeo import ogr
+            both = gdal.Open('values.tif').ReadAsArray().astype('f8')
+            source = ogr.Open('areas.gpkg')
+            parts = {{}}
+            for feature in source.GetLayer(0):
+                shape, of_zone = feature.geometry(), parts.setdefault(feature['id'], np.zeros((120, 150)))
+                x0, x1, y0, y1 = shape.GetEnvelope()
+                for row in range(max(0, int((7000000 - y1) // 10)), min(120, int((7000000 - y0) // 10) + 1)):
+                    for col in range(max(0, int((x0 - 500000) // 10)), min(150, int((x1 - 500000) // 10) + 1)):
+                        x, y = 500000 + 10 * col, 7000000 - 10 * row
+                        pixel = ogr.CreateGeometryFromWkt(f'POLYGON(({{x}} {{y}},{{x + 10}} {{y}},{{x + 10}} {{y - 10}},{{x}} {{y - 10}},{{x}} {{y}}))')
+                        of_zone[row, col] += shape.Intersection(pixel).GetArea() / 100
+            rows = []
+            for zone in sorted(parts):
+                rows.append([zone])
+                for values in (both[1], both[0]):
+                    there = (parts[zone] > 0) & (values != -9)
+                    v, w = values[there], parts[zone][there]
+                    if len(v) == 0:
+                        rows[-1] += [None, None, 0, None, None, None]
+                        continue
+                    mean = np.average(v, weights=w)
+                    rows[-1] += [v.max(), math.sqrt(np.average((v - mean) ** 2, weights=w)), w.sum(), (v * w).sum(), mean, v.min()]
+            found = list(csv.reader(open('out.csv')))
+            assert found[0] == ['id'] + [f'band{{b}}_' + name for b in (2, 1) for name in '{stats}'.split(',')], found[0]
+            found = [[None if text == '' else float(text) for text in row] for row in found[1:]]
+            assert [row[0] for row in found] == [-6, 2, 3, 4, 5, 7] and len(rows) == 6, found
+            assert rows[2][3] < 0.2 and rows[4][3] == 0 and rows[0][3] == 0, rows
+            for row, other in zip(rows, found):
+                for expected, number in zip(row, other, strict=True):
+                    assert (expected is None) == (number is None), (row, other)
+                    # Positions are rounded to 2^-26 of a pixel.
+                    assert expected is None or np.isclose(number, expected, rtol=1e-6, atol=1e-6), (row, other)
+            "
+        ));
+    }
+    // The polygons with their numbers, and none for those without pixels.
+    f.tilefn(
+        "zonal --zones areas.gpkg --by id --values values.tif --band 1 --coverage exact --stats count,mean -o out.gpkg"
+            .split(' '),
+    )
+    .ok();
+    f.python(
+        "
+        from osgeo import ogr
+        opened = ogr.Open('out.gpkg')
+        rows = [(f['id'], f['count'], f['mean']) for f in opened.GetLayer(0)]
+        assert [row[0] for row in rows] == [7, 7, 2, 3, 4, 5, -6] and rows[0] == rows[1], rows
+        assert 0 < rows[3][1] < 0.2 and rows[5][1:] == rows[6][1:] == (0.0, None), rows
+        ",
+    );
+}
+
 /// The module that is part of the program is that of its source.
 #[test]
 fn the_same_as_a_job_file() {
@@ -205,5 +297,52 @@ fn mistakes() {
         "--by: attribute \"name\" of layer \"all\" of ~/zones.gpkg is of type String, not a number
   hint: its numeric attributes: fid, id\n1 mistake in the arguments",
     );
+    let run = zonal("--by id --coverage exact --all-touched --overwrite");
+    assert!(run.error(2).contains("cannot be used with"), "{}", run.stderr);
+    assert_eq!(
+        zonal("--by id --coverage exact --stats mean,median --overwrite").error(2),
+        "--stats median: not with --coverage exact; leave out one of them"
+    );
     assert_eq!(f.read("out.csv"), "old");
+}
+
+#[test]
+fn only_polygons_have_parts_of_pixels() {
+    let f = folder();
+    f.python(
+        "
+        from osgeo import ogr
+        crs = osr.SpatialReference(); crs.ImportFromEPSG(28355)
+        ds = ogr.GetDriverByName('GPKG').CreateDataSource('lines.gpkg')
+        for name, kind in (('lines', ogr.wkbLineString), ('any', ogr.wkbUnknown), ('none', ogr.wkbPolygon)):
+            layer = ds.CreateLayer(name, crs, kind)
+            layer.CreateField(ogr.FieldDefn('id', ogr.OFTInteger64))
+            for zone, wkt in ((1, 'POLYGON((500000 7000000,500020 7000000,500020 6999980,500000 7000000))'), (2, 'LINESTRING(500000 7000000,500020 6999980)')):
+                feature = ogr.Feature(layer.GetLayerDefn())
+                feature['id'] = zone
+                feature.SetGeometry(ogr.CreateGeometryFromWkt(wkt))
+                if name == 'any' or (name, zone) == ('lines', 2):
+                    layer.CreateFeature(feature)
+        ",
+    );
+    let zonal = |layer: &str| {
+        let arguments = format!(
+            "zonal --zones lines.gpkg --layer {layer} --by id --values values.tif --coverage exact -o out.csv --overwrite"
+        );
+        f.tilefn(arguments.split(' '))
+    };
+    assert_message(
+        &f,
+        zonal("lines").error(2),
+        "--coverage: the geometries of layer \"lines\" of ~/lines.gpkg are of type Line String: they cover no part of a pixel
+  hint: choose a layer of polygons, make polygons of them (ST_Buffer), or leave `coverage` out\n1 mistake in the arguments",
+    );
+    assert_message(
+        &f,
+        zonal("any").error(2),
+        "--coverage: can't burn ~/lines.gpkg into rows 0..3, columns 0..3 of the grid: feature 2: its geometry has a line, which covers no part of a pixel; leave it out with `where`, or make a polygon of it\n1 mistake in the arguments",
+    );
+    let run = zonal("none");
+    assert!(run.ok().stderr.contains("has no features"), "{}", run.stderr);
+    assert_eq!(f.read("out.csv"), "id,count,mean,min,max\n");
 }

@@ -5,7 +5,7 @@ use super::fatal::Fatal;
 use super::prepare::sha256;
 use super::s3;
 use expression::{Compiled, Input, Param, Source};
-use job::spec::{Cast, Code, Files};
+use job::spec::{Burn, Cast, Code, Files};
 use job::{Loaded, Survey};
 use std::path::{Path, PathBuf};
 use tilefn_abi::{DType, ParamKind};
@@ -116,7 +116,14 @@ fn known(name: &str, input: &job::spec::Input, survey: &Survey) -> Input {
     let name = name.to_owned();
     let raster = match input {
         job::spec::Input::Vector(vector) => {
-            return Input { name, dtype: vector.dtype, list: false, files: None, bands: Some(1) };
+            let bands = match vector.burn() {
+                _ if !vector.coverage => Some(1),
+                // All polygons have the same value.
+                Burn::Value(_) => Some(2),
+                // Planning counts them, when it knows the grid.
+                Burn::Attribute(_) => None,
+            };
+            return Input { name, dtype: vector.dtype, list: false, files: None, bands };
         }
         job::spec::Input::Raster(raster) => raster,
     };

@@ -4,7 +4,7 @@ use super::fatal::Fatal;
 use super::fleets;
 use controller::{Plan, Report};
 use job::spec::Workers;
-use raster::{Burn, BurnSpec, Finishing, SourceSpec, Way};
+use raster::{Burn, BurnSpec, CoverageSpec, Finishing, SourceSpec, Way};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
@@ -84,7 +84,9 @@ fn what(source: &PixelSource) -> String {
     match source {
         PixelSource::Read(spec) => several(spec.bands.len(), "band"),
         PixelSource::Mosaic(spec) => several(spec.parts.first().map_or(0, |part| part.bands.len()), "band"),
-        PixelSource::Burned(spec) => format!("layer {}", spec.layer),
+        PixelSource::Burned(spec) | PixelSource::Covered(CoverageSpec { burn: spec, .. }) => {
+            format!("layer {}", spec.layer)
+        }
     }
 }
 
@@ -92,6 +94,9 @@ fn what(source: &PixelSource) -> String {
 fn way(source: &PixelSource) -> String {
     match source {
         PixelSource::Burned(_) => ", burned".to_owned(),
+        PixelSource::Covered(spec) => {
+            format!(", parts of pixels covered by up to {}", several(spec.most, "value"))
+        }
         PixelSource::Mosaic(spec) => {
             // All files are resampled in the same way, if they are.
             let ways = spec.parts.iter().map(|part| way_of_file(&part.way));
@@ -145,17 +150,24 @@ fn file_json(raster: &Raster) -> serde_json::Value {
             "dtype": dtype,
             "resampling": spec.parts.iter().find_map(resampling),
         }),
-        PixelSource::Burned(BurnSpec { layer, burn, filter, .. }) => json!({
-            "path": raster.path,
-            "layer": layer,
-            "burn_attribute": match burn {
-                Burn::Value(_) => None,
-                Burn::Attribute(name) => Some(name),
-            },
-            "where": filter,
-            "dtype": dtype,
-        }),
+        PixelSource::Burned(spec) => layer_json(spec, dtype, None),
+        PixelSource::Covered(spec) => layer_json(&spec.burn, dtype, Some(spec.most)),
     }
+}
+
+/// A layer for programs. `most`: if parts of pixels are measured, the most values that meet in a pixel.
+fn layer_json(spec: &BurnSpec, dtype: &str, most: Option<u32>) -> serde_json::Value {
+    json!({
+        "path": spec.path,
+        "layer": spec.layer,
+        "burn_attribute": match &spec.burn {
+            Burn::Value(_) => None,
+            Burn::Attribute(name) => Some(name),
+        },
+        "where": spec.filter,
+        "dtype": dtype,
+        "coverage": most,
+    })
 }
 
 /// Says how many files of a list are not shown.

@@ -47,6 +47,9 @@ pub struct Arguments {
     /// A zone has every pixel that it touches, not only those whose centre it covers
     #[arg(long)]
     all_touched: bool,
+    /// What a pixel on a zone's border counts for: all or nothing by its centre, or the part that the zone covers
+    #[arg(long, value_name = "HOW", default_value = "centre", conflicts_with = "all_touched")]
+    coverage: Coverage,
     /// The table: .csv, .parquet, or .gpkg with the polygons
     #[arg(short, long, value_name = "FILE")]
     output: TableFile,
@@ -56,6 +59,15 @@ pub struct Arguments {
     /// Who runs the tiles, e.g. threads:4 or processes:2
     #[arg(long, value_name = "KIND[:COUNT]")]
     workers: Option<String>,
+}
+
+/// What a pixel on a zone's border counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Coverage {
+    /// All, for the zone that covers its centre.
+    Centre,
+    /// The part that a zone covers.
+    Exact,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,6 +98,10 @@ impl Statistic {
 
 /// Computes the table.
 pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
+    let exact = arguments.coverage == Coverage::Exact;
+    if exact && arguments.stats.contains(&Statistic::Median) {
+        return Err(Fatal::usage("--stats median: not with --coverage exact; leave out one of them"));
+    }
     arguments.output.check(arguments.overwrite)?;
     let here = std::env::current_dir().map_err(Fatal::failed)?;
     let resolved = |path: &str| Location::resolved(&here.to_string_lossy(), path).to_string();
@@ -116,7 +132,7 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     };
     let numbers = zones.numbers().map_err(Fatal::failed)?;
     let table = rows(&result)
-        .and_then(|rows| table(&rows, numbers, &arguments.by, &names, &arguments.stats))
+        .and_then(|rows| table(&rows, numbers, &arguments.by, (&names, &arguments.stats), exact))
         .ok_or_else(|| Fatal::failed("the function's result is no table of zones"))?;
     let output = &arguments.output;
     place(&output.path, |to| {
@@ -138,12 +154,14 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
 
 /// The argument that a key of the job comes from.
 fn argument(key: &str) -> Option<String> {
+    let of_zones = ["inputs.zones", "inputs.coverage"].iter().find_map(|input| key.strip_prefix(input));
     let argument = match key {
-        "inputs.zones.burn_attribute" => "--by",
-        "inputs.zones.layer" => "--layer",
-        "inputs.zones.where" => "--where",
         "inputs.values.bands" => "--band",
-        key if key.starts_with("inputs.zones") => "--zones",
+        _ if of_zones == Some(".burn_attribute") => "--by",
+        _ if of_zones == Some(".layer") => "--layer",
+        _ if of_zones == Some(".where") => "--where",
+        _ if of_zones == Some(".coverage") => "--coverage",
+        _ if of_zones.is_some() => "--zones",
         key if key.starts_with("inputs.values") => "--values",
         _ => return None,
     };
@@ -188,10 +206,15 @@ fn names(values: &[(Option<&str>, &str)], bands: &[u32]) -> Result<Vec<String>, 
 
 /// The job file.
 fn job(arguments: &Arguments, module: &Path, zones: &str, values: &[String]) -> Value {
+    // The function's input for zones that share pixels is another one: its bands are floats.
+    let (input, key, value) = match arguments.coverage {
+        Coverage::Centre => ("zones", "dtype", json!("int64")),
+        Coverage::Exact => ("coverage", "coverage", json!(true)),
+    };
     let mut zones = json!({
         "vector": zones,
         "burn_attribute": arguments.by,
-        "dtype": "int64",
+        key: value,
         "nodata": NO_ZONE,
         "all_touched": arguments.all_touched,
     });
@@ -204,7 +227,7 @@ fn job(arguments: &Arguments, module: &Path, zones: &str, values: &[String]) -> 
     json!({
         "function": { "module": module },
         "params": { "median": arguments.stats.contains(&Statistic::Median) },
-        "inputs": { "zones": zones, "values": { "paths": values, "bands": arguments.band } },
+        "inputs": { input: zones, "values": { "paths": values, "bands": arguments.band } },
     })
 }
 
@@ -230,8 +253,15 @@ fn rows(result: &Value) -> Option<Rows<'_>> {
     Some(rows)
 }
 
-/// A row for every zone, with the wanted statistics; `names` has what the columns of each band begin with.
-fn table(rows: &Rows<'_>, mut zones: BTreeSet<i64>, by: &str, names: &[String], stats: &[Statistic]) -> Option<Table> {
+/// A row for every zone, with the wanted statistics; `names` has what the columns of each band begin with. `exact`: whether parts of
+/// pixels count.
+fn table(
+    rows: &Rows<'_>,
+    mut zones: BTreeSet<i64>,
+    by: &str,
+    (names, stats): (&[String], &[Statistic]),
+    exact: bool,
+) -> Option<Table> {
     zones.extend(rows.keys());
     let all = Statistic::value_variants().len();
     let mut columns = vec![(by.to_owned(), Column::Integers(zones.iter().copied().map(Some).collect()))];
@@ -240,11 +270,11 @@ fn table(rows: &Rows<'_>, mut zones: BTreeSet<i64>, by: &str, names: &[String], 
             let place = band * all + *statistic as usize;
             let texts = zones.iter().map(|zone| rows.get(zone).map_or(Some(""), |row| row.get(place).copied()));
             let texts: Vec<_> = texts.collect::<Option<_>>()?;
+            // A zone without pixels has none that are valid.
+            let counts = texts.iter().map(|text| if text.is_empty() { "0" } else { *text });
             let column = match statistic {
-                // A zone without pixels has none that are valid.
-                Statistic::Count => Column::Integers(
-                    texts.iter().map(|t| if t.is_empty() { Some(0) } else { t.parse().ok() }).collect(),
-                ),
+                Statistic::Count if exact => Column::Floats(counts.map(|text| text.parse().ok()).collect()),
+                Statistic::Count => Column::Integers(counts.map(|text| text.parse().ok()).collect()),
                 _ => Column::Floats(texts.iter().map(|text| text.parse().ok()).collect()),
             };
             columns.push((format!("{name}{}", statistic.name()), column));
@@ -259,10 +289,12 @@ mod tests {
 
     #[test]
     fn tables() {
-        let result = json!("id,…\n-1,3,7.5,2.5,0,2,3,2.5,0,0,,,,,\n10,1,4,4,0,4,4,,1,2,2,0,2,2,\n");
+        let result = json!("id,…\n-1,3,7.5,2.5,0,2,3,2.5,0,,,,,,\n10,1,4,4,0,4,4,,1,2,2,0,2,2,\n");
         let names = ["a_".to_owned(), "b_".to_owned()];
         let stats = [Statistic::Mean, Statistic::Count];
-        let table = table(&rows(&result).unwrap(), BTreeSet::from([-1, 5]), "id", &names, &stats).unwrap();
+        let rows_of = |result| rows(result).unwrap();
+        let table =
+            |exact| super::table(&rows_of(&result), BTreeSet::from([-1, 5]), "id", (&names, &stats), exact).unwrap();
         let expected = [
             ("id", Column::Integers(vec![Some(-1), Some(5), Some(10)])),
             ("a_mean", Column::Floats(vec![Some(2.5), None, Some(4.0)])),
@@ -270,9 +302,10 @@ mod tests {
             ("b_mean", Column::Floats(vec![None, None, Some(2.0)])),
             ("b_count", Column::Integers(vec![Some(0), Some(0), Some(1)])),
         ];
-        assert_eq!(table.columns, expected.map(|(name, column)| (name.to_owned(), column)));
+        assert_eq!(table(false).columns, expected.map(|(name, column)| (name.to_owned(), column)));
+        assert_eq!(table(true).columns[2].1, Column::Floats(vec![Some(3.0), Some(0.0), Some(1.0)]));
         let short = json!("id\n1,2\n");
-        assert_eq!(super::table(&rows(&short).unwrap(), BTreeSet::new(), "id", &names, &stats), None);
+        assert_eq!(super::table(&rows_of(&short), BTreeSet::new(), "id", (&names, &stats), false), None);
         for wrong in [json!("id\nx,2\n"), json!("id\n1\n"), json!(7), Value::Null] {
             assert_eq!(rows(&wrong), None, "{wrong}");
         }

@@ -221,7 +221,7 @@ fn check_resampled(draft: &mut Draft<'_>, task: &Task) {
         let sources = input.rasters.iter().flat_map(|raster| match &raster.source {
             PixelSource::Read(spec) => std::slice::from_ref(spec),
             PixelSource::Mosaic(spec) => &spec.parts,
-            PixelSource::Burned(_) => &[],
+            PixelSource::Burned(_) | PixelSource::Covered(_) => &[],
         });
         for spec in sources {
             let Way::Resampled(how) = &spec.way else { continue };
@@ -301,7 +301,7 @@ fn cut(draft: &mut Draft<'_>, task: &mut Task, opened: &[Opened], outputs: &[Pla
                     loaded.spec.limits.memory
                 ),
             )
-            .hint("raise limits.memory, or set a smaller grid.tile");
+            .hint(format!("{}raise limits.memory, or set a smaller grid.tile", vectors::most_bands(task)));
     }
 }
 

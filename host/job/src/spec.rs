@@ -41,12 +41,29 @@ pub struct Spec {
     /// The working grid on which all tiles lie, and how it is cut.
     #[serde(default)]
     pub grid: Grid,
+    /// In place of a grid: the function gets columns of attribute tables, in blocks of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
     /// What the sandbox allows the function for one tile.
     #[serde(default)]
     pub limits: TileLimits,
     /// Who runs the tiles.
     #[serde(default)]
     pub workers: Workers,
+}
+
+/// How a function goes over the rows of attribute tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Table {
+    /// Rows of a block.
+    #[serde(default = "rows")]
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub rows: u32,
+}
+
+const fn rows() -> u32 {
+    65_536
 }
 
 /// The function to run.

@@ -46,6 +46,12 @@ pub enum Burn {
 }
 
 impl BurnSpec {
+    /// The rectangle that spans the grid and the layer's extent.
+    pub fn data(&self) -> Window {
+        let grid = self.grid.window();
+        self.extent.and_then(|extent| extent.union(&grid)).unwrap_or(grid)
+    }
+
     /// Whether the mark of invalid pixels may differ from window to window.
     pub fn marks_vary(&self) -> bool {
         !self.dtype.is_float() && self.band.mark.is_some() && !holds_all(self.dtype, self.band.dtype)

@@ -3,6 +3,7 @@
 //! A build without the feature `gdal` has a [`Source`] that opens nothing, for workers that are sent their pixels.
 
 mod burn_spec;
+mod coverage_spec;
 mod error;
 #[cfg_attr(not(feature = "gdal"), path = "without_gdal.rs")]
 mod files;
@@ -10,6 +11,7 @@ mod mosaic_spec;
 mod source_spec;
 
 pub use burn_spec::{Burn, BurnSpec, burned_bits};
+pub use coverage_spec::CoverageSpec;
 pub use error::Error;
 pub use files::*;
 pub use mosaic_spec::MosaicSpec;

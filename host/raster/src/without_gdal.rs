@@ -1,6 +1,6 @@
 //! Stands in for `files` in a build without GDAL: opens nothing.
 
-use super::{BurnSpec, Error, Found, MosaicSpec, Result, SourceSpec};
+use super::{BurnSpec, CoverageSpec, Error, Found, MosaicSpec, Result, SourceSpec};
 use grid::Window;
 
 /// A raster file that can't be opened.
@@ -59,6 +59,28 @@ impl Burner {
     /// Always.
     pub fn open(spec: &BurnSpec) -> Result<Self> {
         Err(Error::Open { path: spec.path.clone(), reason: "this tilefn was built without GDAL".into() })
+    }
+
+    /// Never called: no such layer exists.
+    ///
+    /// # Errors
+    /// None.
+    pub fn read(&mut self, _: Window, _: &mut [u8]) -> Result<Found> {
+        match *self {}
+    }
+}
+
+/// A vector file that can't be opened.
+#[derive(Debug)]
+pub enum Coverage {}
+
+impl Coverage {
+    /// Refuses, as [`Source::open`].
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(spec: &CoverageSpec) -> Result<Self> {
+        Err(Error::Open { path: spec.burn.path.clone(), reason: "this tilefn was built without GDAL".into() })
     }
 
     /// Never called: no such layer exists.

@@ -3,7 +3,7 @@
 use super::runner::Pixels;
 use super::task::{PixelSource, Task};
 use grid::Window;
-use raster::{Burner, Error, Found, Mosaic, Source};
+use raster::{Burner, Coverage, Error, Found, Mosaic, Source};
 use std::sync::Arc;
 
 /// The task's files, each opened by this thread when it first needs it: a GDAL dataset belongs to one thread.
@@ -22,6 +22,7 @@ enum OpenFile {
     Raster(Source),
     Mosaic(Mosaic),
     Vector(Box<Burner>),
+    Areas(Box<Coverage>),
 }
 
 impl OpenFile {
@@ -31,6 +32,7 @@ impl OpenFile {
             PixelSource::Read(spec) => Source::open(spec).map(Self::Raster),
             PixelSource::Mosaic(spec) => Mosaic::open(spec, room).map(Self::Mosaic),
             PixelSource::Burned(spec) => Burner::open(spec).map(Box::new).map(Self::Vector),
+            PixelSource::Covered(spec) => Coverage::open(spec).map(Box::new).map(Self::Areas),
         }
     }
 
@@ -39,6 +41,7 @@ impl OpenFile {
             Self::Raster(source) => source.read(window, out),
             Self::Mosaic(mosaic) => mosaic.read(window, out),
             Self::Vector(burner) => burner.read(window, out),
+            Self::Areas(coverage) => coverage.read(window, out),
         }
     }
 }

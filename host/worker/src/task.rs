@@ -1,7 +1,7 @@
 //! The task: the part of the plan that travels to workers, with all they need to run any tile.
 
 use grid::{Grid, Tile, Tiling};
-use raster::{BurnSpec, MosaicSpec, SourceSpec};
+use raster::{BurnSpec, CoverageSpec, MosaicSpec, SourceSpec};
 use sandbox::Limits;
 use serde::{Deserialize, Serialize};
 use tilefn_abi::DType;
@@ -89,6 +89,8 @@ pub enum PixelSource {
     Mosaic(MosaicSpec),
     /// They are the features of a vector file, burned.
     Burned(BurnSpec),
+    /// They are the areas that the features of a vector file cover.
+    Covered(CoverageSpec),
 }
 
 impl PixelSource {
@@ -98,6 +100,7 @@ impl PixelSource {
             Self::Read(spec) => spec.marks_vary(),
             Self::Mosaic(spec) => spec.parts.first().is_some_and(|part| !part.dtype.is_float()),
             Self::Burned(spec) => spec.marks_vary(),
+            Self::Covered(spec) => spec.burn.marks_vary(),
         }
     }
 }

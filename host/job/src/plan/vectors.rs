@@ -4,7 +4,10 @@ use super::crs::give_crs;
 use super::draft::Draft;
 use crate::spec::{self, VectorInput};
 use grid::{Crs, GeoTransform, Grid};
-use raster::{AttributeInfo, Burn, BurnSpec, Burner, LayerInfo, SourceBand, burned_bits, crs_from_user, crs_name};
+use raster::{
+    AttributeInfo, Burn, BurnSpec, Burner, Coverage, CoverageSpec, LayerInfo, SourceBand, burned_bits, crs_from_user,
+    crs_name,
+};
 use sandbox::InputInfo;
 use tilefn_abi::DType;
 use types::location::is_remote;
@@ -19,21 +22,32 @@ pub struct Layer {
     pub warnings: Vec<String>,
     /// The nodata value that the function is told.
     declared: Option<u64>,
+    /// Whether the parts of pixels that its polygons cover are wanted.
+    coverage: bool,
 }
 
 impl Layer {
     /// The layer on the working grid.
     pub fn raster(&self, grid: &Grid, halo: u32, edge: Edge) -> Raster {
-        let name = match &self.spec.burn {
-            Burn::Attribute(name) => name,
-            Burn::Value(_) => &self.spec.layer,
-        };
+        let spec = BurnSpec { grid: grid.clone(), halo, edge, ..self.spec.clone() };
         Raster {
             path: self.spec.path.clone(),
             dtype: self.spec.dtype,
-            bands: vec![Band { name: name.clone(), nodata: self.declared }],
-            source: PixelSource::Burned(BurnSpec { grid: grid.clone(), halo, edge, ..self.spec.clone() }),
+            bands: vec![Band { name: name(&spec).to_owned(), nodata: self.declared }],
+            source: match self.coverage {
+                // Planning counts the bands later.
+                true => PixelSource::Covered(CoverageSpec { burn: spec, most: 1 }),
+                false => PixelSource::Burned(spec),
+            },
         }
+    }
+}
+
+/// What the burned values are.
+fn name(spec: &BurnSpec) -> &str {
+    match &spec.burn {
+        Burn::Attribute(name) => name,
+        Burn::Value(_) => &spec.layer,
     }
 }
 
@@ -66,6 +80,9 @@ pub fn open(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Vector
     let nodata = Nodata::Float(input.nodata.0).as_bits_for(input.dtype).ok();
     let band = SourceBand { number: 1, dtype: input.dtype, nodata, mask: false, scale: None, mark: None };
     let dtype = wanted.dtype.unwrap_or(input.dtype);
+    if input.coverage {
+        check_areas(draft, key, layer, (path, dtype))?;
+    }
     let (band, declared) = band.marked(dtype);
     let spec = BurnSpec {
         path: path.to_owned(),
@@ -81,7 +98,27 @@ pub fn open(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Vector
         halo: 0,
         edge: Edge::default(),
     };
-    Some(Layer { spec, warnings: info.warnings, declared })
+    Some(Layer { spec, warnings: info.warnings, declared, coverage: input.coverage })
+}
+
+/// Whether the parts of pixels that a layer's features cover can be measured, as far as is known before they are read.
+fn check_areas(draft: &mut Draft<'_>, key: &str, layer: &LayerInfo, (path, dtype): (&str, DType)) -> Option<()> {
+    let key = format!("{key}.coverage");
+    if !dtype.is_float() {
+        let message = format!("the function takes {} here, and parts of pixels are floats", dtype.name());
+        draft.wrong(key, message).hint("let the function take float64, or leave `coverage` out");
+        return None;
+    }
+    if ["Point", "Line"].iter().any(|kind| layer.geometry.contains(kind)) {
+        let (name, geometry) = (&layer.name, &layer.geometry);
+        let message =
+            format!("the geometries of layer {name:?} of {path} are of type {geometry}: they cover no part of a pixel");
+        draft
+            .wrong(key, message)
+            .hint("choose a layer of polygons, make polygons of them (ST_Buffer), or leave `coverage` out");
+        return None;
+    }
+    Some(())
 }
 
 fn find_layer<'a>(
@@ -143,27 +180,61 @@ pub fn look(draft: &mut Draft<'_>, task: &mut Task) {
     for input in inputs {
         let key = format!("inputs.{}", input.name);
         for raster in &mut input.rasters {
-            if let PixelSource::Burned(spec) = &mut raster.source {
-                look_at(draft, &key, spec, &grid);
+            match &mut raster.source {
+                PixelSource::Burned(spec) => _ = look_at(draft, &key, spec, &grid, false),
+                PixelSource::Covered(spec) => {
+                    if look_at(draft, &key, &mut spec.burn, &grid, true).is_some() {
+                        count_bands(draft, &key, spec, &mut raster.bands);
+                    }
+                }
+                PixelSource::Read(_) | PixelSource::Mosaic(_) => {}
             }
         }
     }
 }
 
-fn look_at(draft: &mut Draft<'_>, key: &str, spec: &mut BurnSpec, grid: &Grid) {
+/// Finds how many bands an input has whose polygons' areas are measured.
+fn count_bands(draft: &mut Draft<'_>, key: &str, spec: &mut CoverageSpec, bands: &mut Vec<Band>) {
+    match Coverage::open(spec).and_then(|mut coverage| coverage.most()) {
+        // A function gets at least a band of each kind.
+        Ok(most) => spec.most = most.max(1),
+        Err(error) => _ = draft.wrong(format!("{key}.coverage"), error.to_string()),
+    }
+    let nodata = bands.first().and_then(|band| band.nodata);
+    let named = |name: &str, nodata| (1..=spec.most).map(|n| Band { name: format!("{name} {n}"), nodata }).collect();
+    let (values, parts): (Vec<_>, Vec<_>) = (named(name(&spec.burn), nodata), named("coverage", None));
+    *bands = values.into_iter().chain(parts).collect();
+}
+
+/// A hint about an input with many bands, since many polygons meet in a pixel; or nothing.
+pub fn most_bands(task: &Task) -> String {
+    let bands = |source: &PixelSource| match source {
+        PixelSource::Covered(spec) => Some(spec.most),
+        _ => None,
+    };
+    let all =
+        task.inputs.iter().flat_map(|input| input.rasters.iter().map(move |raster| (&input.name, &raster.source)));
+    let most = all.filter_map(|(name, source)| Some((bands(source)?, name))).max();
+    most.map_or_else(String::new, |(most, name)| {
+        format!("inputs.{name} has {most} × 2 bands, since so many polygons meet in one pixel; ")
+    })
+}
+
+/// Looks at a layer: whether it can be burned, and where it is. `areas`: what for. `None` after a mistake.
+fn look_at(draft: &mut Draft<'_>, key: &str, spec: &mut BurnSpec, grid: &Grid, areas: bool) -> Option<()> {
     let named = format!("layer {:?} of {}", spec.layer, spec.path);
     if grid.transform == GeoTransform::NONE {
         draft
             .wrong(key, format!("{named} can't be burned: the working grid has no place on the map"))
             .hint("set grid.reference to an input that has a geotransform, or grid.crs, resolution and bounds");
-        return;
+        return None;
     }
     match (spec.crs.is_none(), grid.crs.is_none()) {
         (false, true) => {
             draft
                 .wrong(key, format!("{named} has the CRS {}, the working grid has none", crs_name(&spec.crs)))
                 .hint("give the raster inputs their CRS with inputs.NAME.crs");
-            return;
+            return None;
         }
         (true, false) => draft.warnings.push(format!(
             "{key}: {named} has no CRS: its coordinates are taken for the working grid's, {}; set {key}.crs",
@@ -177,15 +248,19 @@ fn look_at(draft: &mut Draft<'_>, key: &str, spec: &mut BurnSpec, grid: &Grid) {
         Ok(selection) => selection,
         Err(error @ raster::Error::Filter { .. }) => {
             draft.wrong(format!("{key}.where"), error.to_string());
-            return;
+            return None;
         }
         Err(error) => {
             draft.wrong(key, error.to_string());
-            return;
+            return None;
         }
     };
+    let fits = selection.misfit.is_none();
     if let Some(misfit) = selection.misfit {
         let wider = match spec.band.dtype {
+            DType::Float64 if areas => {
+                "number the features otherwise; or leave `coverage` out and set dtype = \"int64\""
+            }
             DType::Float64 => "set dtype = \"int64\"",
             DType::Float32 => "set dtype = \"float64\", or \"int64\" for whole numbers",
             _ => "set dtype to a type that can hold it",
@@ -203,4 +278,5 @@ fn look_at(draft: &mut Draft<'_>, key: &str, spec: &mut BurnSpec, grid: &Grid) {
     if selection.extent.is_some_and(|extent| extent.intersection(&grid.window()).is_none()) {
         draft.warnings.push(format!("{key}: {named} lies outside the working grid: nothing is burned"));
     }
+    fits.then_some(())
 }

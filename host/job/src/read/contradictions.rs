@@ -7,7 +7,7 @@ use crate::spec::{
     Code, ColorTable, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput,
     Spec, VectorInput, Workers,
 };
-use crate::tree::{Data, Node, item, join};
+use crate::tree::{Data, Entry, Node, item, join};
 use crate::units::Nodata;
 use std::collections::HashMap;
 use types::{DType, Footprint, WorkerKind};
@@ -15,7 +15,7 @@ use types::{DType, Footprint, WorkerKind};
 impl Reader<'_> {
     /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
     pub fn contradictions(&mut self, spec: &mut Spec) {
-        for (name, input) in &spec.inputs {
+        for (name, input) in &mut spec.inputs {
             let key = join("inputs", name);
             match input {
                 Input::Raster(input) => self.raster(&key, input),
@@ -28,6 +28,7 @@ impl Reader<'_> {
         self.function(&spec.function);
         self.same_file_twice(spec);
         self.grid(&spec.grid);
+        self.table(spec);
         self.workers(&spec.workers);
     }
 
@@ -81,7 +82,17 @@ impl Reader<'_> {
         }
     }
 
-    fn vector(&mut self, section: &str, input: &VectorInput) {
+    fn vector(&mut self, section: &str, input: &mut VectorInput) {
+        if input.coverage {
+            if input.all_touched {
+                let message = "contradicts `coverage`, which measures the part of each pixel that is covered";
+                self.refuse(section, "all_touched", message);
+            }
+            if self.has(section, "dtype") && input.dtype != DType::Float64 {
+                self.refuse(section, "dtype", "contradicts `coverage`, whose bands are float64");
+            }
+            input.dtype = DType::Float64;
+        }
         if self.has(section, "burn") && self.has(section, "burn_attribute") {
             let message = "contradicts `burn`: burn one value, or each feature's attribute";
             self.refuse(section, "burn_attribute", message);
@@ -193,6 +204,25 @@ impl Reader<'_> {
             if xmin < ymin && xmax < ymax {
                 mistake.hint(format!("if these are [xmin, xmax, ymin, ymax], write [{xmin}, {xmax}, {ymin}, {ymax}]"));
             }
+        }
+    }
+
+    /// A job over rows knows no pixels, and columns belong to such jobs only.
+    fn table(&mut self, spec: &Spec) {
+        let sections = spec.inputs.keys().map(|name| (join("inputs", name), &["path", "column"][..]));
+        let outputs = spec.outputs.keys().map(|name| (join("outputs", name), &["path", "column", "dtype"][..]));
+        for (section, known) in sections.chain(outputs) {
+            let Some(Node { data: Data::Table(entries), .. }) = self.tree.find(&section) else { continue };
+            for Entry { key, .. } in entries {
+                if spec.table.is_none() && key == "column" {
+                    self.refuse(&section, key, "only in a job over an attribute table's rows").hint("put a line `[table]` in place of `[grid]`");
+                } else if spec.table.is_some() && !known.contains(&key.as_str()) {
+                    self.refuse(&section, key, "not in a job with `[table]`, which is about columns").hint(format!("known keys: {}", known.join(", ")));
+                }
+            }
+        }
+        if spec.table.is_some() && self.tree.find("grid").is_some() {
+            self.refuse_at("grid".to_owned(), "contradicts `[table]`: the function gets rows of attribute tables, or tiles of a grid");
         }
     }
 

@@ -88,6 +88,10 @@ pub struct RasterInput {
     /// The files of `paths` are overlapping scenes of one raster, not a list: which value a pixel has where several have a valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mosaic: Option<MosaicRule>,
+    /// The column of the file's attribute table, in a job with `[table]`. Default: the input's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"Histogram")]
+    pub column: Option<String>,
 }
 
 /// Nodata of an input that replaces the file's own.
@@ -143,6 +147,10 @@ pub struct VectorInput {
     /// Burn every pixel a feature touches, not only those whose centre it covers.
     #[serde(default)]
     pub all_touched: bool,
+    /// Instead of one band: bands with the values of the polygons that touch each pixel, then as many with the part of the
+    /// pixel that each covers.
+    #[serde(default)]
+    pub coverage: bool,
 }
 
 fn uint8() -> DType {
@@ -190,6 +198,10 @@ pub struct Output {
     /// The file or files.
     #[serde(flatten)]
     pub files: Files,
+    /// The column of the file's attribute table, in a job with `[table]`. Default: the output's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"Red")]
+    pub column: Option<String>,
     /// GDAL driver, e.g. `GTiff`, `COG`, `Zarr`. Default: from the file name's extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = &"COG")]

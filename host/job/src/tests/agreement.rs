@@ -193,7 +193,10 @@ fn the_fixture_has_every_key() {
     let (keys, _) = schema_keys();
     let more = format!("{LEAST}[grid]\nreference = 'x.tif'\nextent_from = ['y.tif']\n");
     let expression = "[function]\nexpression = 'a'\ncast = 'strict'\n";
-    let written = [FULL, &more, expression].map(|text| {
+    let table = format!(
+        "{LEAST}[table]\nrows = 9\n[inputs.a]\npath = 'x.img'\ncolumn = 'A'\n[outputs.b]\npath = 'x.img'\ncolumn = 'B'\n"
+    );
+    let written = [FULL, &more, expression, &table].map(|text| {
         let loaded = toml(text).unwrap();
         let mut found = BTreeSet::new();
         written_keys(&loaded.tree, "", &mut found);

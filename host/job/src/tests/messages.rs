@@ -117,6 +117,14 @@ fn inputs() {
             "vector = 'v'\nnodata = 'nan'",
             "5:10: inputs.a.nodata: nan does not fit dtype uint8\n  hint: set `dtype` to a type that can hold it",
         ),
+        (
+            "vector = 'v'\ncoverage = true\nall_touched = true",
+            "6:15: inputs.a.all_touched: contradicts `coverage`, which measures the part of each pixel that is covered",
+        ),
+        (
+            "vector = 'v'\ncoverage = true\ndtype = 'int32'",
+            "6:9: inputs.a.dtype: contradicts `coverage`, whose bands are float64",
+        ),
         ("vector = 'v'\nburn = 0", "5:8: inputs.a.burn: is the same as nodata (0): no pixel would be valid"),
         (
             "vector = 'v'\nlayer = -1",

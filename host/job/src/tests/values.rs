@@ -84,6 +84,7 @@ fn every_key() {
     assert!(fields.all_touched);
     let Input::Vector(soils) = &spec.inputs["soils"] else { panic!() };
     assert_eq!((soils.burn(), &soils.layer), (Burn::Attribute("id"), &Some(Layer::Index(2))));
+    assert_eq!((soils.coverage, soils.dtype), (true, DType::Float64));
 
     let ndvi = &spec.outputs["ndvi"];
     assert_eq!(ndvi.nodata, Some(OutputNodata::Value(Nodata(-9999.0))));

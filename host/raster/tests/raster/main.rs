@@ -12,6 +12,7 @@ mod burn;
 mod burn_crs;
 mod burn_whole;
 mod classes;
+mod coverage;
 mod damage;
 mod existing;
 mod faults;

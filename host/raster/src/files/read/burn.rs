@@ -6,10 +6,11 @@ use crate::files::inspect::crs::reprojects;
 use crate::files::layout::{Layout, buffer_len};
 use crate::files::read::halo::read_with_edge;
 use crate::files::read::place::{Counted, Place};
+use crate::files::vector::area::oriented;
 use crate::files::vector::layer::{self, Number};
 use crate::files::vector::parts::{Part, parts};
 use crate::files::vector::rasterize::rasterize;
-use crate::files::vector::to_grid::ToGrid;
+use crate::files::vector::to_grid::{OFF, OFF_FOR_AREAS, ToGrid};
 use crate::files::vector::trim::trim;
 use crate::{Burn, BurnSpec, Error, Found, burned_bits};
 use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
@@ -24,6 +25,8 @@ pub struct Burner {
     layer: OwnedLayer,
     to_grid: ToGrid,
     value: Value,
+    /// Whether areas are measured: for polygons alone.
+    areas: bool,
     /// Whether a spatial index gives the features, in an order of its own.
     indexed: bool,
 }
@@ -48,12 +51,12 @@ pub struct Selection {
 }
 
 /// A feature that reaches a window.
-struct Feature {
+pub(crate) struct Feature {
     fid: u64,
     /// What is burned: the ABI bits, for the band's type, or why that can't be.
-    bits: Result<u64, String>,
+    pub(crate) bits: Result<u64, String>,
     /// In the window's own columns and rows.
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
 }
 
 impl Burner {
@@ -62,6 +65,15 @@ impl Burner {
     /// # Errors
     /// When GDAL can't open it, it has changed, its filter is wrong, or PROJ knows no way to the grid's CRS.
     pub fn open(spec: &BurnSpec) -> Result<Self, Error> {
+        Self::open_for(spec, false)
+    }
+
+    /// Opens the file to measure areas.
+    pub(crate) fn open_for_areas(spec: &BurnSpec) -> Result<Self, Error> {
+        Self::open_for(spec, true)
+    }
+
+    fn open_for(spec: &BurnSpec, areas: bool) -> Result<Self, Error> {
         let layer = layer::layer(&spec.path, &spec.layer, spec.filter.as_deref())?;
         let value = match &spec.burn {
             Burn::Value(bits) => Value::Bits(*bits),
@@ -70,9 +82,11 @@ impl Burner {
                 reason: format!("there is no numeric attribute {name:?} any more: the file has changed"),
             })?),
         };
-        let to_grid = to_grid(&layer, spec).map_err(|reason| Error::Unsupported { path: spec.path.clone(), reason })?;
+        let off = if areas { OFF_FOR_AREAS } else { OFF };
+        let to_grid =
+            to_grid(&layer, spec, off).map_err(|reason| Error::Unsupported { path: spec.path.clone(), reason })?;
         let (indexed, _) = call::watch(|| layer.has_capability(LayerCaps::OLCFastSpatialFilter));
-        Ok(Self { spec: spec.clone(), layer, to_grid, value, indexed })
+        Ok(Self { spec: spec.clone(), layer, to_grid, value, areas, indexed })
     }
 
     /// What is being read.
@@ -92,8 +106,7 @@ impl Burner {
         if window.is_empty() || buffer_len(1, &window, pixel) != Some(out.len()) {
             return Err(shape(format!("{} bytes for {window}", out.len())));
         }
-        let grid = self.spec.grid.window();
-        let data = self.spec.extent.and_then(|extent| extent.union(&grid)).unwrap_or(grid);
+        let data = self.spec.data();
         let how = (self.spec.edge, self.spec.halo);
         let too_large = shape(format!("a window of {window} is too large"));
         let read = |window: &Window, core: &Window, out: &mut [u8]| self.burn(window, core, out);
@@ -159,16 +172,7 @@ impl Burner {
         let (own, layout) = (packed(band.dtype)?, packed(self.spec.dtype)?);
         let mut from = vec![0; own.band];
         fill(&mut from, band.nodata.unwrap_or_default(), band.dtype);
-        let mut read = |all| {
-            let (found, messages) = call::hear(|| self.features(window, all));
-            found.and_then(|features| messages.failure().map_or(Ok(features), Err))
-        };
-        let features = match read(false) {
-            // OGR's filter asks GEOS about a polygon, which refuses one with a ring that is open or too short. GDAL burns it.
-            Err(reason) if reason.contains("Exception: ") => read(true),
-            found => found,
-        };
-        let features = features.map_err(|reason| self.failed(window, reason))?;
+        let features = self.near(window)?;
         let pieces = if self.spec.all_touched { blocks(window) } else { vec![*window] };
         for piece in pieces {
             self.burn_piece(&features, &piece, window, &own, &mut from)
@@ -181,7 +185,21 @@ impl Burner {
         Ok(found)
     }
 
-    fn failed(&self, window: &Window, reason: String) -> Error {
+    /// The features that reach a window, in the file's order.
+    pub(crate) fn near(&mut self, window: &Window) -> Result<Vec<Feature>, Error> {
+        let mut read = |all| {
+            let (found, messages) = call::hear(|| self.features(window, all));
+            found.and_then(|features| messages.failure().map_or(Ok(features), Err))
+        };
+        let features = match read(false) {
+            // OGR's filter asks GEOS about a polygon, which refuses one with a ring that is open or too short. GDAL burns it.
+            Err(reason) if reason.contains("Exception: ") => read(true),
+            found => found,
+        };
+        features.map_err(|reason| self.failed(window, reason))
+    }
+
+    pub(crate) fn failed(&self, window: &Window, reason: String) -> Error {
         Error::Burn { path: self.spec.path.clone(), window: *window, reason }
     }
 
@@ -241,13 +259,14 @@ impl Burner {
             None => self.layer.clear_spatial_filter(),
         }
         self.layer.reset_feature_reading();
-        let (to_grid, value, dtype) = (&self.to_grid, self.value, self.spec.band.dtype);
+        let (to_grid, value, areas, dtype) = (&self.to_grid, self.value, self.areas, self.spec.band.dtype);
         let mut features = Vec::new();
         for feature in self.layer.features() {
             let fid = feature.fid().unwrap_or_default();
             let named = |reason: String| format!("feature {fid}: {reason}");
             let mut trimmed = Vec::new();
             for part in parts(&feature).map_err(named)? {
+                let part = if areas { oriented(part).map_err(named)? } else { part };
                 let near = to_grid.part(part).map_err(named)?;
                 near.iter().for_each(|part| trim(part, window, &mut trimmed));
             }
@@ -287,8 +306,8 @@ fn blocks(window: &Window) -> Vec<Window> {
     rows.flat_map(of_row).collect()
 }
 
-/// The way from the layer to the grid.
-fn to_grid(layer: &OwnedLayer, spec: &BurnSpec) -> Result<ToGrid, String> {
+/// The way from the layer to the grid. `off`: how far a bent edge may be off, pixels.
+fn to_grid(layer: &OwnedLayer, spec: &BurnSpec, off: f64) -> Result<ToGrid, String> {
     let own = layer.spatial_ref();
     let reprojects = reprojects(&spec.crs, &spec.grid.crs);
     let given = || -> Result<SpatialRef, String> {
@@ -302,5 +321,5 @@ fn to_grid(layer: &OwnedLayer, spec: &BurnSpec) -> Result<ToGrid, String> {
         (true, Some(own)) => Some(own),
         (true, None) => Some(given()?),
     };
-    ToGrid::new(from.as_ref(), &spec.grid, spec.halo)
+    ToGrid::new(from.as_ref(), &spec.grid, spec.halo, off)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod burn;
 mod convert;
+pub(crate) mod coverage;
 mod halo;
 pub(crate) mod mosaic;
 mod place;

@@ -6,8 +6,10 @@ use crate::files::vector::trim::clip;
 use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
 use grid::{Bounds, Grid, Window};
 
-/// How far a bent edge may be off, pixels.
-const OFF: f64 = 0.02;
+/// How far a bent edge may be off if it decides which pixels are burned, pixels.
+pub(crate) const OFF: f64 = 0.02;
+/// How far it may be off if areas are measured.
+pub(crate) const OFF_FOR_AREAS: f64 = 0.0005;
 /// How often an edge is cut in four to get there: a million pieces.
 const CUTS: u32 = 10;
 /// Positions that are looked at on each side of a window or an extent, to find the other one's bounds.
@@ -25,6 +27,8 @@ pub(crate) struct ToGrid {
     grid: Grid,
     /// The grid, and what is needed around it.
     near: Window,
+    /// How far a bent edge may be off, pixels.
+    off: f64,
     change: Option<Change>,
 }
 
@@ -42,10 +46,11 @@ struct Change {
 
 impl ToGrid {
     /// From a layer with this CRS, if it differs from the grid's. `halo`: pixels around the grid that are needed, too.
+    /// `off`: how far a bent edge may be off.
     ///
     /// # Errors
     /// When PROJ knows no way between the CRS.
-    pub(crate) fn new(layer: Option<&SpatialRef>, grid: &Grid, halo: u32) -> Result<Self, String> {
+    pub(crate) fn new(layer: Option<&SpatialRef>, grid: &Grid, halo: u32, off: f64) -> Result<Self, String> {
         let [x0, dx, _, y0, _, dy] = grid.transform.0;
         let (col, row) = ((-x0 / dx, 1.0 / dx), (-y0 / dy, 1.0 / dy));
         if [col.0, col.1, row.0, row.1].iter().any(|n| !n.is_finite()) {
@@ -55,7 +60,7 @@ impl ToGrid {
         // A position has an error of 2^-52 of the largest number that was part of its calculation.
         let unit = (largest.log2().ceil() - 48.0).max(-26.0).exp2();
         let near = grid.window().padded(halo.saturating_add(2)).unwrap_or(grid.window());
-        let mut this = Self { col, row, unit, grid: grid.clone(), near, change: None };
+        let mut this = Self { col, row, unit, grid: grid.clone(), near, off, change: None };
         if let Some(layer) = layer {
             let mut change = Change::between(layer, grid)?;
             change.clip = this.pieces(&change, &near).unwrap_or_default();
@@ -193,7 +198,7 @@ impl ToGrid {
                 let inner: Vec<_> = inner.by_ref().take(3).collect();
                 // Far from the grid an edge needs no more accuracy than keeps it there.
                 let far = self.distance_of(inner.iter().map(|(_, here)| *here).chain([a.1, b.1])) / 8.0;
-                let bent = inner.iter().any(|(_, here)| off(*here, a.1, b.1) > OFF.max(far));
+                let bent = inner.iter().any(|(_, here)| off(*here, a.1, b.1) > self.off.max(far));
                 next.push((a.0, a.1, bent));
                 if bent {
                     next.extend(inner.into_iter().map(|(there, here)| (there, here, true)));
