@@ -7,7 +7,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TILEFN = $(CARGO_TARGET_DIR)/release/tilefn
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build install dist
+.PHONY: help demo test bench build install python
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -23,9 +23,10 @@ install: ## Build it and put it where cargo puts programs (~/.cargo/bin)
 demo: build ## Run four examples on real scenes; rasters, pictures and a report in demo/
 	@scripts/demo.sh $(TILEFN)
 
-dist: ## The program and Python's package with GDAL inside: a tarball and a wheel, in dist/
-	@scripts/setup.sh dist
-	@scripts/dist.sh
+python: build ## Build Python's package and install it with pip, for jobs and functions from Python
+	cargo build --release --locked --package tilefn --package tilefn-python-api
+	cp $(CARGO_TARGET_DIR)/release/libtilefn_python_api.so guest-sdk/python/tilefn/_tilefn.abi3.so
+	python3 -m pip install ./guest-sdk/python
 
 test: ## Everything that CI runs
 	@scripts/setup.sh test

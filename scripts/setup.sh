@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run tilefn on Debian or Ubuntu; says what it does; does nothing the second time.
-# Usage: scripts/setup.sh run|test|dist
+# Usage: scripts/setup.sh run|test
 #   run   what the program and the demo need: GDAL, a C compiler, pip to fetch scenes, Rust's WebAssembly target
 #   test  that, and what the tests need: GDAL's Python for independent pixels, clang for the C example, cargo-deny,
 #         musl for the static worker, podman for its container,
 #         and in a container an SSH server and SLURM, which it starts by itself
-#   dist  what is published is built with: CMake, a C++ compiler, static libraries
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,8 +13,8 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 case "$what" in
-  run | test | dist) ;;
-  *) die "usage: scripts/setup.sh run|test|dist" ;;
+  run | test) ;;
+  *) die "usage: scripts/setup.sh run|test" ;;
 esac
 
 packages=(libgdal-dev pkg-config gcc libc6-dev ca-certificates python3-pip)
@@ -33,10 +32,6 @@ arm64=
 if [ "$what" = test ] && { [ -x /usr/sbin/policy-rc.d ] || [ "${TILEFN_TEST_RECIPES:-}" = recipes ]; }; then
   packages+=(openssh-client openssh-server slurm-wlm munge)
 fi
-
-# GDAL and its libraries are compiled, or linked statically.
-[ "$what" = dist ] && packages=(cmake g++ make perl pkg-config gcc libc6-dev ca-certificates python3-venv
-  libzstd-dev libdeflate-dev libwebp-dev libopenjp2-7-dev libblosc-dev liblz4-dev)
 
 command -v dpkg-query >/dev/null || die "this script knows Debian's and Ubuntu's packages only; install GDAL with its headers yourself"
 missing=()

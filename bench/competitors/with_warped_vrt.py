@@ -27,7 +27,7 @@ def main(out, red, nir):
 
         def run(window):
             if not hasattr(local, "files"):
-                local.files = [rasterio.open(red), WarpedVRT(rasterio.open(nir), resampling=Resampling.bilinear, tolerance=0, **grid)]
+                local.files = [rasterio.open(red), WarpedVRT(rasterio.open(nir), resampling=Resampling.bilinear, tolerance=1e-6, **grid)]
             result = kernels.ndvi(*(file.read(1, window=window, out_dtype=np.float32) for file in local.files))
             with lock:
                 output.write(result, 1, window=window)

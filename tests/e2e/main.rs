@@ -26,6 +26,7 @@ mod report;
 mod shell;
 mod stats;
 mod support;
+mod table;
 mod terminal;
 mod validity;
 mod vectors;

@@ -56,6 +56,8 @@ mod stats;
 #[cfg(feature = "gdal")]
 mod table_file;
 #[cfg(feature = "gdal")]
+mod table_job;
+#[cfg(feature = "gdal")]
 mod worker_kinds;
 #[cfg(feature = "gdal")]
 mod zonal;
@@ -138,10 +140,6 @@ fn run() -> u8 {
     ::worker::open_files::raise();
     // A file that grows beyond the system's limit (`ulimit -f`) is an error of the write, then, and not this process's end.
     let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
-    #[cfg(feature = "gdal")]
-    if let Ok(program) = std::env::current_exe() {
-        raster::find_data(&program);
-    }
     // clap exits with 2 on wrong arguments, as we do.
     let cli =
         match Cli::command().long_version(&*version().leak()).try_get_matches().and_then(|m| Cli::from_arg_matches(&m))

@@ -45,7 +45,7 @@ pub struct JobArguments {
     pub overwrite: bool,
     /// Go on with what an interrupted run of the same job has done
     #[arg(long)]
-    resume: bool,
+    pub resume: bool,
     /// Whether a command has made the job, which can't be resumed then
     #[arg(skip)]
     made: Option<Arguments>,
@@ -139,6 +139,12 @@ pub fn prepare(
     start: bool,
     report: Option<&Path>,
 ) -> Result<Prepared, Fatal> {
+    if loaded.spec.table.is_some() {
+        return Err(Fatal::usage(format!(
+            "{}: table: a job over an attribute table's rows is run by `tilefn run` only",
+            loaded.position("table")
+        )));
+    }
     let workers = &loaded.spec.workers;
     let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
     check_threads(threads)?;

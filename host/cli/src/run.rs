@@ -4,7 +4,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::launcher::{self, Launched, Launcher};
 use super::prepare::{self, Prepared, RunArguments};
-use super::{detach, each, fleets, progress, report, signals, worker_kinds};
+use super::{detach, each, fleets, progress, report, signals, table_job, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
 use dashboard::{Bound, Dashboard, JobView, Status};
@@ -43,7 +43,11 @@ pub fn run(arguments: &LocalArguments, console: &Console) -> Result<(), Fatal> {
 /// Runs one job on this machine.
 pub fn run_here(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
-    start(arguments, || prepare::load(&arguments.job), console, &launchers, "run", None)
+    let loaded = prepare::load(&arguments.job);
+    match &loaded {
+        Ok(loaded) if loaded.spec.table.is_some() => table_job::run_table(arguments, loaded, console),
+        _ => start(arguments, || loaded, console, &launchers, "run", None),
+    }
 }
 
 /// Runs a job that a command has made, as if it were one of a file.

@@ -6,41 +6,52 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::{self, JobArguments, RunArguments};
+use super::report;
 use super::run;
 use super::table_file::quoted;
-use grid::{Crs, GeoTransform, Grid, Window};
+use grid::{Crs, GeoTransform, Grid, Offset, Placement, Turn, Window};
 use job::spec::{Input, Spec};
 use job::{Loaded, Mistakes, did_you_mean};
-use raster::{Column, ColumnType, Import, Source, SourceBand, SourceSpec, Target, TargetSpec, Values, Way, import_columns, read_table, table_info};
+use raster::{
+    Column, ColumnType, Import, Source, SourceBand, SourceSpec, Target, TargetSpec, Values, Way, import_columns,
+    read_table, table_info,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use tilefn_abi::DType;
-use types::{Edge, for_dtype, Pixel};
+use types::{Edge, Number, Pixel, for_dtype};
 
 /// The band whose table it is.
 const BAND: usize = 1;
 
 /// Runs the job; puts its columns into the tables once all rows are done.
 pub fn run_table(arguments: &RunArguments, loaded: &Loaded, console: &Console) -> Result<(), Fatal> {
+    if arguments.job.resume {
+        return Err(Fatal::usage("--resume: a job over an attribute table's rows can't be gone on with; leave it out"));
+    }
+    if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
+        report::check_place(path)?;
+    }
     let rows = check(loaded, arguments.job.overwrite)?;
     let folder = tempfile::tempdir().map_err(|e| Fatal::failed(format!("no temporary folder: {e}")))?;
-    if !arguments.dry_run {
-        columns_to_rasters(&loaded.spec, rows, folder.path())?;
-    } else {
-        empty_rasters(&loaded.spec, rows, folder.path())?;
-    }
-    let job = inner(&loaded.spec, folder.path())?;
-    let mut inner = arguments.clone();
-    inner.job = JobArguments::made("table", |key| Some(key.to_owned()), None);
-    let text = format!("{job:#}");
-    let load = || job::load_text("table", text, folder.path(), &[]).map_err(|found| inner.job.mistakes(found));
-    run::run_made(&inner, load, console)?;
-    if arguments.dry_run {
-        return Ok(());
-    }
-    rasters_to_columns(&loaded.spec, rows, folder.path(), arguments.job.overwrite, console)
+    columns_to_rasters(&loaded.spec, rows, folder.path())?;
+    let text = format!("{:#}", inner(&loaded.spec, folder.path())?);
+    let made = RunArguments {
+        job: JobArguments::made("table", |key| Some(key.to_owned()), None),
+        dry_run: arguments.dry_run,
+        report: None,
+        dashboard: arguments.dashboard.clone(),
+    };
+    let load = || job::load_text("table", text, folder.path(), &[]).map_err(|found| made.job.mistakes(found));
+    let Some(mut report) = run::made(&made, load, console)? else { return Ok(()) };
+    report.outputs.clear();
+    rasters_to_columns(&loaded.spec, rows, folder.path(), arguments.job.overwrite, console)?;
+    let Some(path) = &arguments.report else { return Ok(()) };
+    report::write(path, &report)
+        .map_err(|e| Fatal::failed(format!("the job is done, but its report can't be written to {e}")))
 }
 
 /// Everything that can be known before the first row. Returns the number of rows.
@@ -105,6 +116,9 @@ fn check(loaded: &Loaded, overwrite: bool) -> Result<u32, Fatal> {
             Ok(_) => {}
         }
     }
+    if loaded.spec.outputs.is_empty() {
+        mistakes.add(loaded.position("table"), "table", "a job over rows needs an output, which is a column");
+    }
     if loaded.spec.inputs.is_empty() {
         mistakes.add(loaded.position("table"), "table", "a job over rows needs an input, whose table has them");
     }
@@ -126,7 +140,8 @@ fn inner(spec: &Spec, folder: &Path) -> Result<Value, Fatal> {
             job.insert(section.to_owned(), value.clone());
         }
     }
-    let inputs: Map<_, _> = spec.inputs.keys().map(|name| (name.clone(), json!({ "path": input_path(folder, name) }))).collect();
+    let inputs: Map<_, _> =
+        spec.inputs.keys().map(|name| (name.clone(), json!({ "path": input_path(folder, name) }))).collect();
     let rows = spec.table.as_ref().map_or(1, |table| table.rows);
     let options = json!(["TILED=NO", format!("BLOCKYSIZE={rows}"), "COMPRESS=NONE"]);
     let outputs = spec.outputs.iter().map(|(name, output)| {
@@ -151,4 +166,162 @@ fn input_path(folder: &Path, name: &str) -> String {
 
 fn output_path(folder: &Path, name: &str) -> String {
     folder.join(format!("out-{name}.tif")).display().to_string()
+}
+
+/// Reads each input's column into a raster, a row for each of its rows.
+fn columns_to_rasters(spec: &Spec, rows: u32, folder: &Path) -> Result<(), Fatal> {
+    let block = spec.table.as_ref().map_or(1, |table| table.rows);
+    for (name, input) in &spec.inputs {
+        let Input::Raster(input) = input else { continue };
+        let Some(path) = input.files.as_slice().first() else { continue };
+        let wanted = input.column.as_deref().unwrap_or(name);
+        let info = table_info(path, BAND).map_err(Fatal::failed)?.unwrap_or_default();
+        let found = info.columns.iter().enumerate().find(|(_, column)| column.name == wanted);
+        let Some((number, column)) = found else {
+            return Err(Fatal::failed(format!("{path}: the column {wanted:?} is gone")));
+        };
+        let dtype = if column.kind == ColumnType::Integer { DType::Int32 } else { DType::Float64 };
+        let options = vec!["TILED=NO".to_owned(), format!("BLOCKYSIZE={block}"), "COMPRESS=NONE".to_owned()];
+        let plain = TargetSpec::plain(input_path(folder, name), one_column(rows), dtype);
+        let spec =
+            TargetSpec { driver: Some("GTiff".to_owned()), options, tile: (block, 1), georeferenced: false, ..plain };
+        let mut target = Target::create(spec).map_err(Fatal::failed)?;
+        let mut row = 0;
+        read_table(path, BAND, &mut |values| {
+            let bytes: Vec<u8> = match values.get(number) {
+                Some(Values::Integers(values)) => values.iter().flat_map(|value| value.to_ne_bytes()).collect(),
+                Some(Values::Reals(values)) => values.iter().flat_map(|value| value.to_ne_bytes()).collect(),
+                Some(Values::Texts(_)) | None => return Err(format!("the column {wanted:?} has no numbers")),
+            };
+            let count = u32::try_from(bytes.len() / dtype.size()).map_err(|e| e.to_string())?;
+            target.write(Window { row, col: 0, rows: count, cols: 1 }, &bytes).map_err(|e| e.to_string())?;
+            row += i64::from(count);
+            Ok(())
+        })
+        .map_err(Fatal::failed)?;
+        let complete = target.complete(&mut |_| true).map_err(Fatal::failed)?;
+        complete.publish(false).map_err(Fatal::failed)?;
+    }
+    Ok(())
+}
+
+/// Puts what the job has made into the tables: all columns of a table at once, or none.
+fn rasters_to_columns(spec: &Spec, rows: u32, folder: &Path, overwrite: bool, console: &Console) -> Result<(), Fatal> {
+    let mut tables: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
+    for (name, output) in &spec.outputs {
+        let path = output.files.as_slice().first().map(ToString::to_string).unwrap_or_default();
+        tables.entry(path).or_default().push((name, output.column.as_deref().unwrap_or(name)));
+    }
+    // All are made before the first is put in: a value that a table can't have stops all of them.
+    let mut ready = Vec::new();
+    for (number, (path, columns)) in tables.into_iter().enumerate() {
+        let csv = folder.join(format!("columns-{number}.csv"));
+        write_csv(&csv, &columns, rows, folder)?;
+        ready.push((path, csv));
+    }
+    for (path, csv) in ready {
+        let import = Import { table: &csv.display().to_string(), by: None, overwrite };
+        let changed = import_columns(&path, BAND, import).map_err(Fatal::failed)?;
+        let names: Vec<_> = changed.columns.iter().map(|column| column.name.as_str()).collect();
+        console.result(
+            &format!("wrote {} ({} rows: {})", changed.file, changed.rows, names.join(", ")),
+            "table",
+            || json!({ "path": path, "written": changed.file, "rows": changed.rows, "columns": names }),
+        );
+    }
+    Ok(())
+}
+
+/// Writes columns as a table, some rows at a time.
+fn write_csv(csv: &Path, columns: &[(&str, &str)], rows: u32, folder: &Path) -> Result<(), Fatal> {
+    let failed = |e: std::io::Error| Fatal::failed(format!("the temporary folder: {e}"));
+    let mut file = BufWriter::new(File::create_new(csv).map_err(failed)?);
+    let head: Vec<_> = columns.iter().map(|(_, column)| quoted(column)).collect();
+    writeln!(file, "{}", head.join(",")).map_err(failed)?;
+    let mut open = Vec::new();
+    for (name, column) in columns {
+        open.push((column, OpenColumn::open(&output_path(folder, name), rows)?));
+    }
+    let mut row = 0;
+    while row < rows {
+        let count = ROWS.min(rows - row);
+        let mut texts = Vec::new();
+        for (column, open) in &mut open {
+            let values = open.read(row, count)?;
+            if let Some(at) = values.iter().position(|value| value == "NaN") {
+                let at = u64::from(row) + at as u64;
+                return Err(Fatal::failed(format!(
+                    "{column}: the function gives row {at} no value, and an attribute table has no nodata; give it one, such as \
+                     fill(x, 0) in an expression"
+                )));
+            }
+            texts.push(values);
+        }
+        for at in 0..usize::try_from(count).unwrap_or(0) {
+            let line: Vec<_> = texts.iter().filter_map(|values| values.get(at)).map(String::as_str).collect();
+            writeln!(file, "{}", line.join(",")).map_err(failed)?;
+        }
+        row += count;
+    }
+    file.flush().map_err(failed)
+}
+
+/// Rows that are read at a time.
+const ROWS: u32 = 65_536;
+
+/// An output's raster of one column.
+struct OpenColumn {
+    source: Source,
+    dtype: DType,
+    buffer: Vec<u8>,
+}
+
+impl OpenColumn {
+    fn open(path: &str, rows: u32) -> Result<Self, Fatal> {
+        let info = raster::inspect(path).map_err(Fatal::failed)?;
+        let [band] = info.bands.as_slice() else {
+            return Err(Fatal::failed(format!(
+                "the function returned {} bands, and a column is one",
+                info.bands.len()
+            )));
+        };
+        let dtype = band.dtype;
+        let whole = SourceBand { number: 1, dtype, nodata: None, mask: false, scale: None, mark: None };
+        let spec = SourceSpec {
+            path: path.to_owned(),
+            bands: vec![whole],
+            dtype,
+            way: Way::Aligned(Placement { offset: Offset { row: 0, col: 0 }, turn: Turn::default() }),
+            file_size: (rows, 1),
+            grid_size: (rows, 1),
+            halo: 0,
+            edge: Edge::Nodata,
+        };
+        Ok(Self { source: Source::open(&spec).map_err(Fatal::failed)?, dtype, buffer: Vec::new() })
+    }
+
+    /// Values as texts that no other value has, with a point where they are floats.
+    fn read(&mut self, row: u32, count: u32) -> Result<Vec<String>, Fatal> {
+        let bytes = usize::try_from(count).unwrap_or(0).saturating_mul(self.dtype.size());
+        self.buffer.resize(bytes, 0);
+        let window = Window { row: row.into(), col: 0, rows: count, cols: 1 };
+        self.source.read(window, &mut self.buffer).map_err(Fatal::failed)?;
+        Ok(for_dtype!(self.dtype, texts(&self.buffer)))
+    }
+}
+
+fn texts<T: Pixel>(bytes: &[u8]) -> Vec<String> {
+    let values = bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>);
+    let text = |value: T| match value.number() {
+        Number::Signed(value) => value.to_string(),
+        Number::Unsigned(value) => value.to_string(),
+        // With a point, so that a whole column of whole numbers is one of floats.
+        Number::Float(value) => format!("{value:?}"),
+    };
+    values.map(text).collect()
+}
+
+/// A grid of one column.
+fn one_column(rows: u32) -> Grid {
+    Grid { transform: GeoTransform::north_up(0.0, 0.0, 1.0, 1.0), rows, cols: 1, crs: Crs::default() }
 }

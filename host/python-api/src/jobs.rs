@@ -66,9 +66,8 @@ pub fn run(
     })
 }
 
-/// Which program worker processes run, as this process is Python's, and beside which GDAL's files lie.
+/// Which program worker processes run, as this process is Python's.
 #[pyfunction]
 pub fn set_program(path: PathBuf) {
-    raster::find_data(&path);
     let _first = PROGRAM.set(path);
 }

@@ -8,20 +8,12 @@ mod stopped;
 
 use pyo3::prelude::*;
 
-/// The module's contents, for Python's own build of this crate and for the wheel's.
-///
-/// # Errors
-/// When Python has no memory.
-pub fn contents(module: &Bound<'_, PyModule>) -> PyResult<()> {
+#[pymodule]
+fn _tilefn(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<functions::Module>()?;
     module.add_class::<functions::Function>()?;
     module.add_function(wrap_pyfunction!(functions::compile_expression, module)?)?;
     module.add_function(wrap_pyfunction!(jobs::run, module)?)?;
     module.add_function(wrap_pyfunction!(jobs::set_program, module)?)
-}
-
-#[pymodule]
-fn _tilefn(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    contents(module)
 }

@@ -8,7 +8,7 @@ from types import ModuleType
 
 WITHOUT = (
     "this installation of tilefn is only its Python part, which tests functions; "
-    "functions in the sandbox and jobs need the whole: pip install tilefn"
+    "functions in the sandbox and jobs need the whole: make python, in a clone of tilefn"
 )
 
 
@@ -25,9 +25,6 @@ def native() -> ModuleType:
 
 
 def program() -> Path | None:
-    """The program `tilefn`: the wheel's own, else the one on the path."""
-    own = Path(__file__).parents[1] / "_program" / "bin" / "tilefn"
-    if own.exists():
-        return own
+    """The program `tilefn` on the path, of which a job's worker processes are copies."""
     found = shutil.which("tilefn")
     return Path(found) if found else None

@@ -164,15 +164,17 @@ impl Reader<'_> {
 
     /// Two outputs that would overwrite each other.
     fn same_file_twice(&mut self, spec: &Spec) {
-        let mut seen: HashMap<&str, String> = HashMap::new();
+        let mut seen: HashMap<(&str, Option<&str>), String> = HashMap::new();
         for (name, output) in &spec.outputs {
+            // Columns of one table.
+            let column = spec.table.is_some().then(|| output.column.as_deref().unwrap_or(name));
             let section = join("outputs", name);
             for (index, file) in output.files.as_slice().iter().enumerate() {
                 let list = output.files.is_list();
                 let key = if list { item(&join(&section, "paths"), index) } else { join(&section, "path") };
-                match seen.get(file.as_str()) {
+                match seen.get(&(file.as_str(), column)) {
                     Some(first) => _ = self.refuse_at(key, format!("the same file as {first}")),
-                    None => _ = seen.insert(file, key),
+                    None => _ = seen.insert((file, column), key),
                 }
             }
         }
@@ -215,14 +217,19 @@ impl Reader<'_> {
             let Some(Node { data: Data::Table(entries), .. }) = self.tree.find(&section) else { continue };
             for Entry { key, .. } in entries {
                 if spec.table.is_none() && key == "column" {
-                    self.refuse(&section, key, "only in a job over an attribute table's rows").hint("put a line `[table]` in place of `[grid]`");
+                    self.refuse(&section, key, "only in a job over an attribute table's rows")
+                        .hint("put a line `[table]` in place of `[grid]`");
                 } else if spec.table.is_some() && !known.contains(&key.as_str()) {
-                    self.refuse(&section, key, "not in a job with `[table]`, which is about columns").hint(format!("known keys: {}", known.join(", ")));
+                    self.refuse(&section, key, "not in a job with `[table]`, which is about columns")
+                        .hint(format!("known keys: {}", known.join(", ")));
                 }
             }
         }
         if spec.table.is_some() && self.tree.find("grid").is_some() {
-            self.refuse_at("grid".to_owned(), "contradicts `[table]`: the function gets rows of attribute tables, or tiles of a grid");
+            self.refuse_at(
+                "grid".to_owned(),
+                "contradicts `[table]`: the function gets rows of attribute tables, or tiles of a grid",
+            );
         }
     }
 

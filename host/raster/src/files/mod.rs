@@ -16,7 +16,6 @@ mod vector;
 mod write;
 
 pub use self::gdal::attributes::{Column, ColumnType, Values};
-pub use self::gdal::data::find_data;
 pub use self::gdal::setup::{formats, gdal_version, init, settings_warnings};
 pub use self::gdal::vsi::exists;
 pub use colors::{ColorRamp, Colors, Rgba, rgba};

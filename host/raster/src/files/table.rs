@@ -4,7 +4,10 @@ use crate::files::gdal::attributes::{ColumnType, Values};
 use crate::files::gdal::call;
 use gdal::vector::{Feature, LayerAccess, OGRFieldType};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
+use tempfile::NamedTempFile;
 use types::location::gdal_name;
 
 /// The largest whole number up to which 64-bit floats have all.
@@ -23,10 +26,30 @@ pub(crate) struct TableFile {
     path: String,
     dataset: Dataset,
     pub(crate) fields: Vec<Field>,
+    /// There as long as the table is open.
+    _widened: Option<NamedTempFile>,
 }
 
 /// A row of the table.
 pub(crate) struct Cell<'a>(Feature<'a>);
+
+/// A CSV file of one column, which GDAL takes for no CSV, with a second one. None if it has several, or can't be read.
+fn widened(path: &str) -> Option<NamedTempFile> {
+    let mut lines = BufReader::new(File::open(path).ok()?).lines();
+    let head = lines.next()?.ok()?;
+    if head.contains([',', ';', '\t', '|']) {
+        return None;
+    }
+    let file = tempfile::Builder::new().suffix(".csv").tempfile().ok()?;
+    let mut to = BufWriter::new(&file);
+    writeln!(to, "{head},other").ok()?;
+    for line in lines {
+        writeln!(to, "{},0", line.ok()?).ok()?;
+    }
+    to.flush().ok()?;
+    drop(to);
+    Some(file)
+}
 
 impl TableFile {
     /// Opens it. The types of a CSV file's columns are those of all its values.
@@ -39,7 +62,11 @@ impl TableFile {
             open_options: csv.then_some(options),
             ..DatasetOptions::default()
         };
-        let name = gdal_name(path);
+        let widened = if csv { widened(path) } else { None };
+        let name = match &widened {
+            Some(file) => file.path().display().to_string().into(),
+            None => gdal_name(path),
+        };
         let (opened, messages) = call::watch(|| Dataset::open_ex(Path::new(&*name), options));
         let dataset = opened.map_err(|e| format!("can't open {path}: {}", messages.reason(&e.to_string())))?;
         let layer = dataset.layer(0).map_err(|_| format!("{path} has no table"))?;
@@ -51,12 +78,15 @@ impl TableFile {
                 _ => ColumnType::String,
             },
         };
-        let fields: Vec<_> = layer.defn().fields().map(field).collect();
+        let mut fields: Vec<_> = layer.defn().fields().map(field).collect();
+        if widened.is_some() {
+            fields.pop();
+        }
         let twice = fields.iter().enumerate().find(|(n, field)| fields.iter().take(*n).any(|f| f.name == field.name));
         if let Some((_, field)) = twice {
             return Err(format!("{path} has two columns {:?}", field.name));
         }
-        Ok(Self { path: path.to_owned(), dataset, fields })
+        Ok(Self { path: path.to_owned(), dataset, fields, _widened: widened })
     }
 
     /// The number of the column of this name.

@@ -2,7 +2,6 @@
 
 pub(crate) mod attributes;
 pub(crate) mod call;
-pub(crate) mod data;
 pub(crate) mod dtype;
 pub(crate) mod hdf5;
 pub(crate) mod lists;

@@ -1,6 +1,6 @@
 //! GDAL set up for this process, once.
 
-use crate::files::gdal::{data, messages, settings};
+use crate::files::gdal::{messages, settings};
 use gdal::{Metadata, config};
 use std::sync::Once;
 
@@ -50,7 +50,6 @@ pub(crate) fn ready() {
         ] {
             settings::set_unless_given(key, value);
         }
-        data::apply();
         // With YES, the pixels that a raw file lacks read as zeros in narrow windows of wide rasters.
         let _ = config::set_config_option("GDAL_ONE_BIG_READ", "NO");
         let environment = |name| std::env::var(name).ok().filter(|url| !url.is_empty());

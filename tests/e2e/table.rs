@@ -1,0 +1,190 @@
+//! Jobs with `[table]`: functions over the rows of attribute tables, against GDAL's own tables and numpy.
+
+use crate::support::{Folder, module};
+
+/// A raster whose table has so many rows; columns of the two types of numbers, and names.
+fn table(f: &Folder, file: &str, rows: u32) {
+    f.python(&format!(
+        "
+n = {rows}
+write('{file}', np.zeros((20, 30), np.uint8), driver='HFA' if '{file}'.endswith('.img') else 'GTiff')
+ds = gdal.Open('{file}', gdal.GA_Update)
+table = ds.GetRasterBand(1).GetDefaultRAT() if '{file}'.endswith('.img') else gdal.RasterAttributeTable()
+table.SetRowCount(n)
+for name, kind, usage in [('Histogram', gdal.GFT_Real, gdal.GFU_PixelCount), ('Crop', gdal.GFT_Integer, gdal.GFU_Generic), ('Class_Names', gdal.GFT_String, gdal.GFU_Name)]:
+    table.CreateColumn(name, kind, usage)
+rows = np.arange(n)
+table.WriteArray((rows * 7 % 1000).astype(np.float64) / 4, 0)
+table.WriteArray((rows * 3 % 17 - 5).astype(np.int32), 1)
+if not '{file}'.endswith('.img'): ds.GetRasterBand(1).SetDefaultRAT(table)
+del table, ds"
+    ));
+}
+
+const JOB: &str = r#"
+function.expression = "share = 100 * area / (crop + 6); odd = crop % 2 == 1"
+table.rows = 1000
+inputs.area = { path = "a.img", column = "Histogram" }
+inputs.crop = { path = "a.img", column = "Crop" }
+outputs.share = { path = "a.img", dtype = "float64", column = "Share" }
+outputs.odd = { path = "a.img" }
+"#;
+
+/// Several blocks, the last one shorter, with threads and with processes.
+#[test]
+fn columns_of_an_expression_are_numpys() {
+    for workers in ["threads:2", "processes:2"] {
+        let f = Folder::new();
+        table(&f, "a.img", 4_567);
+        f.write("job.toml", JOB);
+        let said = f.tilefn(["run", "job.toml", "--workers", workers, "--report", "r.json"]).ok().stdout.clone();
+        assert_eq!(
+            said,
+            "wrote a.img (4567 rows: Share, odd)\n".replace("a.img", &f.path().join("a.img").display().to_string())
+        );
+        f.python(
+            "
+ds = gdal.Open('a.img')
+table = ds.GetRasterBand(1).GetDefaultRAT()
+columns = {table.GetNameOfCol(i): table.ReadAsArray(i) for i in range(table.GetColumnCount())}
+assert np.array_equal(columns['Share'], 100 * columns['Histogram'] / (columns['Crop'] + 6))
+assert columns['Share'].dtype == np.float64 and columns['odd'].dtype == np.int32
+assert np.array_equal(columns['odd'], columns['Crop'] % 2 == 1)
+assert table.GetRowCount() == 4567",
+        );
+        let report: serde_json::Value = serde_json::from_str(&f.read("r.json")).unwrap();
+        assert_eq!((&report["tiles"]["done"], &report["outputs"]), (&5.into(), &serde_json::json!([])));
+    }
+}
+
+/// A module, on a file whose table lies beside it; colours are columns, and get their use by their names.
+#[test]
+fn colours_by_a_module_beside_the_file() {
+    let f = Folder::new();
+    table(&f, "a.tif", 256);
+    let ndvi = module("examples/ndvi");
+    f.write(
+        "job.toml",
+        &format!(
+            "[function]\nmodule = {ndvi:?}\n[table]\n[inputs.red]\npath = \"a.tif\"\ncolumn = \"Crop\"\n\
+             [inputs.nir]\npath = \"a.tif\"\ncolumn = \"Histogram\"\n[outputs.ndvi]\npath = \"a.tif\"\n"
+        ),
+    );
+    f.tilefn(["run", "job.toml"]).ok();
+    f.python(
+        "
+ds = gdal.Open('a.tif')
+table = ds.GetRasterBand(1).GetDefaultRAT()
+nir, red = (table.ReadAsArray(i).astype(np.float32) for i in (0, 1))
+# GDAL keeps 16 digits in the file beside the raster.
+assert np.allclose(table.ReadAsArray(3), ((nir - red) / (nir + red)).astype(np.float64), rtol=1e-15, atol=0)",
+    );
+    f.write(
+        "colour.toml",
+        "function.expression = \"Red = uint8(crop + 5); Green = uint8(2 * crop + 10)\"\n[table]\n[inputs.crop]\npath = \"a.tif\"\ncolumn = \"Crop\"\n\
+         [outputs.Red]\npath = \"a.tif\"\n[outputs.Green]\npath = \"a.tif\"\n",
+    );
+    f.tilefn(["run", "colour.toml"]).ok();
+    f.python(
+        "
+ds = gdal.Open('a.tif')
+table = ds.GetRasterBand(1).GetDefaultRAT()
+names = [table.GetNameOfCol(i) for i in range(table.GetColumnCount())]
+assert names == ['Histogram', 'Crop', 'Class_Names', 'ndvi', 'Red', 'Green'], names
+assert table.GetUsageOfCol(4) == gdal.GFU_Red and table.GetUsageOfCol(5) == gdal.GFU_Green
+crop = table.ReadAsArray(1)
+assert np.array_equal(table.ReadAsArray(4), crop + 5) and np.array_equal(table.ReadAsArray(5), 2 * crop + 10)",
+    );
+}
+
+#[test]
+fn a_column_that_exists_is_only_replaced_when_asked() {
+    let f = Folder::new();
+    table(&f, "a.img", 300);
+    f.write(
+        "job.toml",
+        "function.expression = \"crop * 2\"\n[table]\n[inputs.crop]\npath = \"a.img\"\ncolumn = \"Crop\"\n[outputs.result]\npath = \"a.img\"\ncolumn = \"Crop\"\ndtype = \"int32\"\n",
+    );
+    let before = std::fs::read(f.path().join("a.img")).unwrap();
+    let ended = f.tilefn(["run", "job.toml"]);
+    assert!(ended.error(2).contains("has a column \"Crop\""), "{}", ended.error(2));
+    assert_eq!(before, std::fs::read(f.path().join("a.img")).unwrap());
+    f.tilefn(["run", "job.toml", "--overwrite"]).ok();
+    f.python(
+        "
+ds = gdal.Open('a.img')
+table = ds.GetRasterBand(1).GetDefaultRAT()
+assert np.array_equal(table.ReadAsArray(1), (np.arange(300) * 3 % 17 - 5) * 2)",
+    );
+}
+
+/// A table marks no value as invalid: a function that does so leaves it as it was.
+#[test]
+fn a_row_without_a_value_fails_the_job() {
+    let f = Folder::new();
+    table(&f, "a.img", 300);
+    f.write(
+        "job.toml",
+        "[function]\nexpression = \"sqrt(crop)\"\n[table]\n[inputs.crop]\npath = \"a.img\"\ncolumn = \"Crop\"\n[outputs.root]\npath = \"a.img\"\n",
+    );
+    let before = std::fs::read(f.path().join("a.img")).unwrap();
+    let ended = f.tilefn(["run", "job.toml", "-q"]);
+    assert!(ended.error(1).starts_with("root: the function gives row 0 no value"), "{}", ended.error(1));
+    assert_eq!(before, std::fs::read(f.path().join("a.img")).unwrap());
+}
+
+/// All at once, with their lines.
+#[test]
+fn mistakes() {
+    let f = Folder::new();
+    table(&f, "a.img", 300);
+    table(&f, "b.img", 299);
+    f.python("write('plain.tif', np.zeros((20, 30), np.uint8))");
+    f.write(
+        "job.toml",
+        "[function]\nexpression = \"a + b + c + d + e\"\n[table]\n[inputs.a]\npath = \"a.img\"\ncolumn = \"Crop\"\n[inputs.b]\npath = \"b.img\"\ncolumn = \"Crop\"\n\
+         [inputs.c]\npath = \"a.img\"\ncolumn = \"Crops\"\n[inputs.d]\npath = \"a.img\"\ncolumn = \"Class_Names\"\n[inputs.e]\npath = \"plain.tif\"\n\
+         [outputs.result]\npath = \"none.img\"\n",
+    );
+    let ended = f.tilefn(["run", "job.toml"]);
+    let text = ended.error(2);
+    for said in [
+        "job.toml:9:10: inputs.b.column: the table of ",
+        "has 299 rows, that of ",
+        "job.toml:12:10: inputs.c.column: the attribute table of ",
+        "did you mean \"Crop\"?",
+        "has texts, and functions get numbers",
+        "plain.tif has no attribute table",
+        "none.img",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    f.write(
+        "job.toml",
+        "[function]\nexpression = \"a\"\n[table]\n[grid]\ntile = [9, 9]\n[inputs.a]\npath = \"a.img\"\nresampling = \"cubic\"\n[outputs.result]\npath = \"a.img\"\nstatistics = true\n",
+    );
+    let ended = f.tilefn(["run", "job.toml"]);
+    for said in [
+        "grid: contradicts `[table]`",
+        "inputs.a.resampling: not in a job with `[table]`",
+        "outputs.result.statistics: not in",
+    ] {
+        assert!(ended.error(2).contains(said), "{said}\n{}", ended.error(2));
+    }
+    f.write("job.toml", "[function]\nexpression = \"a\"\n[inputs.a]\npath = \"a.img\"\ncolumn = \"Crop\"\n[outputs.result]\npath = \"x.tif\"\n");
+    let ended = f.tilefn(["run", "job.toml"]);
+    assert!(
+        ended.error(2).contains("inputs.a.column: only in a job over an attribute table's rows"),
+        "{}",
+        ended.error(2)
+    );
+    f.write("job.toml", JOB);
+    let ended = f.tilefn(["submit", "job.toml", "--workers", "processes:2"]);
+    assert!(
+        ended.error(2).ends_with("a job over an attribute table's rows is run by `tilefn run` only"),
+        "{}",
+        ended.error(2)
+    );
+    let ended = f.tilefn(["run", "job.toml", "--resume"]);
+    assert!(ended.error(2).starts_with("--resume: "), "{}", ended.error(2));
+}
