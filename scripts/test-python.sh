@@ -44,7 +44,7 @@ XDG_CACHE_HOME="$cache" "$program" run "$folder/scene/calls.toml" --quiet --repo
 "$python" guest-sdk/python/conformance/compare.py "$folder/report.json" docs/python.md
 
 # The package that runs jobs and functions on arrays: its compiled part is the workspace's, beside the package as in a wheel.
-pinned=(rasterio==1.4.3 xarray==2025.6.1 dask==2025.5.1 mypy==1.16.1)
+pinned=(scikit-learn==1.9.1 rasterio==1.4.3 xarray==2025.6.1 dask==2025.5.1 mypy==1.16.1)
 if [ "$(cat "$venv/pinned-api" 2>/dev/null)" != "${pinned[*]}" ]; then
   if ! "$venv/bin/pip" install --quiet --only-binary :all: "${pinned[@]}"; then
     say "SKIPPED: tests of jobs and arrays from Python, since ${pinned[*]} can't be installed"

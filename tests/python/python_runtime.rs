@@ -9,7 +9,7 @@ fn what_is_installed() {
     let f = Folder::new();
     let run = f.tilefn(["python", "list"]);
     let text = &run.ok().stdout;
-    assert!(text.starts_with("python 3.15.0, numpy 2.5.2, scipy 1.18.1\n"), "{text}");
+    assert!(text.starts_with("python 3.15.0, numpy 2.5.2, scipy 1.18.1, scikit-learn 1.9.1, pandas 3.0.6\n"), "{text}");
     assert!(text.contains("files as installed\n"), "{text}");
     let run = f.tilefn(["python", "install"]);
     assert!(run.ok().stdout.starts_with("the Python runtime is installed already: "), "{}", run.stdout);

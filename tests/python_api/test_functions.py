@@ -77,7 +77,9 @@ def test_mistakes(ndvi_wasm, bands, call, error, said):
 
 def test_no_value_changes_on_the_way_in(tmp_path, bands):
     program = tmp_path / "counts.py"
-    program.write_text('from tilefn import tile_function\n\n\n@tile_function\ndef counts(a: "uint16") -> "uint16":\n    return a\n')
+    program.write_text(
+        'from tilefn import tile_function\n\n\n@tile_function\ndef counts(a: "uint16") -> "uint16":\n    return a\n'
+    )
     counts = tilefn.Function(program)
     for dtype in ("uint16", "int64", ">u2"):
         np.testing.assert_array_equal(counts(bands["red"].astype(dtype)), bands["red"])

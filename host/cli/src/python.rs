@@ -94,7 +94,7 @@ fn summary(runtime: &Runtime) -> String {
         let (name, version) = runtime.manifest().packages.iter().find(|(name, _)| name == wanted)?;
         Some(format!("{name} {version}"))
     };
-    let versions: Vec<_> = ["python", "numpy", "scipy"].iter().filter_map(version).collect();
+    let versions: Vec<_> = ["python", "numpy", "scipy", "scikit-learn", "pandas"].iter().filter_map(version).collect();
     versions.join(", ")
 }
 

@@ -180,13 +180,16 @@ impl Function {
     }
 }
 
+/// An expression's input: its name, its type, whether it is a list, files, bands.
+type ExpressionInput = (String, String, bool, Option<u32>, Option<u32>);
+
 /// Compiles an expression to a module. `inputs`: name, type, whether it is a list, files, bands; `params`: name, and `bool`, `int` or `float`;
 /// `dtype`: the type of its outputs, if not its own.
 #[pyfunction]
 pub fn compile_expression<'py>(
     py: Python<'py>,
     text: &str,
-    inputs: Vec<(String, String, bool, Option<u32>, Option<u32>)>,
+    inputs: Vec<ExpressionInput>,
     params: Vec<(String, String)>,
     dtype: Option<&str>,
     strict: bool,

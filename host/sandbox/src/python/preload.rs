@@ -51,7 +51,7 @@ impl Preload {
             SOURCES.iter().map(|(name, source)| ((*name).to_owned(), serde_json::Value::from(*source))).collect();
         // JSON's texts are Python's too.
         let sources = serde_json::Value::from(sources);
-        self.turn(&format!("import numpy, scipy.ndimage\n_sources = {sources}\n{IMPORT}"))
+        self.turn(&format!("import numpy, scipy.ndimage\n{MODELS}\n_sources = {sources}\n{IMPORT}"))
     }
 
     /// The value of an exported global; `None` if there is none, or of another type.
@@ -104,6 +104,20 @@ pub enum GlobalValue {
     F64(u64),
     V128(u128),
 }
+
+/// Imports what fitted models are of, which would cost each tile seconds. A model of another version is refused: what it predicts may be
+/// anything.
+pub(super) const MODELS: &str = "
+import warnings
+import sklearn.cluster, sklearn.decomposition, sklearn.discriminant_analysis, sklearn.ensemble, sklearn.linear_model
+import sklearn.mixture, sklearn.naive_bayes, sklearn.neighbors, sklearn.neural_network, sklearn.pipeline
+import sklearn.preprocessing, sklearn.svm, sklearn.tree
+from sklearn.exceptions import InconsistentVersionWarning
+warnings.simplefilter('error', InconsistentVersionWarning)
+# scikit-learn tells OpenMP something, which isn't there.
+import os
+os.environ.clear()
+";
 
 /// Imports the package `tilefn` from the table `_sources`, with lines that tracebacks can show.
 pub(super) const IMPORT: &str = r#"

@@ -14,7 +14,7 @@ use wasmtime::{Engine, Module};
 
 use super::engine;
 use super::install::{self, EMPTY, LIBRARY, MANIFEST, Manifest, RUNTIME};
-use super::preload::IMPORT;
+use super::preload::{IMPORT, MODELS};
 use super::sources::SOURCES;
 use crate::error::{Error, Result};
 
@@ -77,7 +77,7 @@ impl Runtime {
     /// [`Error::Engine`] when this machine can't run WebAssembly.
     pub fn key() -> Result<String> {
         let mut hasher = Sha(Sha256::new());
-        (install::FORMAT, install::WHEEL_SHA256, IMPORT).hash(&mut hasher);
+        (install::FORMAT, install::WHEEL_SHA256, IMPORT, MODELS).hash(&mut hasher);
         engine::compiler()?.precompile_compatibility_hash().hash(&mut hasher);
         SOURCES.hash(&mut hasher);
         Ok(hex::encode(hasher.0.finalize()).chars().take(16).collect())
