@@ -55,7 +55,7 @@ enum {
 };
 
 /* Types of parameters. */
-enum { TILEFN_BOOL = 1, TILEFN_INT = 2, TILEFN_FLOAT = 3, TILEFN_TEXT = 4 };
+enum { TILEFN_BOOL = 1, TILEFN_INT = 2, TILEFN_FLOAT = 3, TILEFN_TEXT = 4, TILEFN_BYTES = 5 };
 
 /* A run of items in the call block. Texts are UTF-8 without a closing zero. */
 typedef struct {
@@ -88,10 +88,10 @@ typedef struct {
 
 /* A parameter's value. */
 typedef struct {
-    uint32_t kind; /* TILEFN_BOOL … TILEFN_TEXT */
+    uint32_t kind; /* TILEFN_BOOL … TILEFN_BYTES */
     uint32_t list; /* 1 when it is a list */
     uint64_t bits; /* a single bool (0 or 1), int64_t, or double, as its bits */
-    tilefn_slice items; /* a single text's bytes; a list's uint64_t bits, or a tilefn_slice for each text */
+    tilefn_slice items; /* a text's or a file's bytes; a list's uint64_t bits, or a tilefn_slice for each text */
 } tilefn_param;
 
 /* A named input: one raster, as many as its list has, or none when it is optional and absent. */

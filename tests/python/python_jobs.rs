@@ -68,6 +68,65 @@ fn accumulated_results() {
     }
 }
 
+/// A parameter's file reaches every worker, and the report and a resumed run know which it was.
+#[test]
+fn a_file_as_a_parameter() {
+    let f = Folder::new();
+    f.python("write('a.tif', ramp(64, 64))");
+    let io = "[inputs.image]\npath = 'a.tif'\n[outputs.looked_up]\npath = 'out.tif'\n[grid]\ntile = [32, 32]\n";
+    let with = |params: &str| _ = job(&f, "looked_up.py", &format!("{io}[params]\n{params}\n"));
+    with("table = { file = 'tables/table.bin' }");
+    std::fs::create_dir(f.path().join("tables")).unwrap();
+    let mut expected = serde_json::Value::Null;
+    for (add, workers) in [(0, "threads:2"), (3, "processes:2")] {
+        expected = f.python(&format!(
+            "
+            import hashlib
+            table = (np.arange(256)[::-1] // 2 + {add}).astype('u1')
+            table.tofile('tables/table.bin')
+            result = hashlib.sha256(table.tobytes()).hexdigest()
+            "
+        ));
+        let report = f.report(&format!("--overwrite --workers {workers}"));
+        f.python("same('out.tif', np.fromfile('tables/table.bin', 'u1')[ramp(64, 64)])");
+        assert_eq!(report["job"]["params_sha256"], serde_json::json!({ "table": expected }), "{workers}");
+    }
+    with("gain = 1");
+    for set in ["params.table.file=tables/table.bin", "params.table={file=\"tables/table.bin\"}"] {
+        let report = f.report(&format!("--overwrite --set {set}"));
+        assert_eq!(report["job"]["params_sha256"]["table"], expected, "{set}");
+    }
+
+    let wanted = "expected a file as { file = \"…\" }, found \"tables/table.bin\"";
+    for (params, message) in [
+        ("table = 'tables/table.bin'", format!("job.toml:8:9: params.table: {wanted}")),
+        (
+            "table = { file = 'gone.bin' }",
+            "job.toml:8:9: params.table: can't read ~/gone.bin: No such file or directory (os error 2)".to_owned(),
+        ),
+        ("table = { file = 'tables' }", "job.toml:8:9: params.table: ~/tables is no file".to_owned()),
+        (
+            "table = { file = 's3://b/k' }",
+            "job.toml:8:9: params.table: s3://b/k is not a local file: a parameter's file is read from this machine"
+                .to_owned(),
+        ),
+        (
+            "table = { file = 'tables/table.bin' }\ngain = { file = 'tables/table.bin' }",
+            "job.toml:9:8: params.gain: expected an integer, found the file ~/tables/table.bin".to_owned(),
+        ),
+    ] {
+        with(params);
+        let run = f.run("--overwrite");
+        assert_message(&f, run.error(2), &message);
+    }
+    std::fs::File::create(f.path().join("tables/large.bin")).unwrap().set_len(64 << 20).unwrap();
+    with("table = { file = 'tables/large.bin' }");
+    let run = f.run("--overwrite --set limits.memory=64MiB");
+    let large =
+        "~/tables/large.bin has 64MiB, and the function gets it in its own memory, of which limits.memory allows 64MiB";
+    assert_message(&f, run.error(2), &format!("job.toml:8:9: params.table: {large}"));
+}
+
 /// Files go along to every worker, are read-only, and count as part of the function.
 #[test]
 fn files_of_the_job() {

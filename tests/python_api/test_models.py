@@ -36,7 +36,8 @@ def six_bands(tmp_path, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
 
 def job() -> dict:
     return {
-        "function": {"module": "land_cover.py", "include": ["land_cover.pkl"]},
+        "function": {"module": "land_cover.py"},
+        "params": {"model": {"file": "land_cover.pkl"}},
         "inputs": {"scene": "scene.tif"},
         "outputs": {"land_cover": "land_cover.tif"},
         "grid": {"tile": [64, 64]},
@@ -75,5 +76,5 @@ def test_a_model_of_another_version_is_refused(six_bands):
     assert b"1.9.1" in saved
     with open("land_cover.pkl", "wb") as file:
         file.write(saved.replace(b"1.9.1", b"1.8.9"))
-    with pytest.raises(tilefn.JobError, match=r"(?s)LogisticRegression from version 1\.8\.9 when using version 1\.9\.1"):
+    with pytest.raises(tilefn.JobError, match=r"LogisticRegression\) was made with scikit-learn 1\.8\.9, the sandbox has 1\.9\.1"):
         tilefn.run(job())

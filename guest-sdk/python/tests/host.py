@@ -140,9 +140,11 @@ class Host:
 
     def _param(self, block, value) -> bytes:
         values = value if isinstance(value, list) else [value]
-        kind = 1 if isinstance(values[0], bool) else {int: 2, float: 3, str: 4}[type(values[0])]
+        kind = 1 if isinstance(values[0], bool) else {int: 2, float: 3, str: 4, bytes: 5}[type(values[0])]
         if kind == 4 and not isinstance(value, list):
             return struct.pack("<IIQII", 4, 0, 0, *block.text(value))
+        if isinstance(value, bytes):
+            return struct.pack("<IIQII", 5, 0, 0, *block.put(value, len(value)))
         if kind == 4:
             items = block.put(b"".join(struct.pack("<II", *block.text(text)) for text in values), len(values))
         elif isinstance(value, list):

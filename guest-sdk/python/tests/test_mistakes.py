@@ -23,8 +23,14 @@ def told(source, program="f.py"):
          "Python 2, and functions are Python {}: convert it with 2to3\n    print 'hello'"),
         ('{"cells": [], "nbformat": 4}',
          "f.py:1: this is a notebook; make a Python file of it: jupyter nbconvert --to script f.py"),
-        ("import osgeo\n", "there is no module 'osgeo' in the sandbox: it has Python's own modules, numpy and scipy; name "
-         'files of pure Python in the job\'s function.include\n  File "f.py", line 1, in <module>\n    import osgeo'),
+        ("import osgeo\n", "there is no module 'osgeo' in the sandbox: it has Python's own modules, numpy, scipy, pandas "
+         'and scikit-learn; name files of pure Python in the job\'s function.include\n  File "f.py", line 1, in <module>\n    import osgeo'),
+        (
+            HEAD + "class InconsistentVersionWarning(UserWarning):\n    estimator_name = 'Tree'\n"
+            "    original_sklearn_version, current_sklearn_version = '1.7.2', '1.9.1'\nraise InconsistentVersionWarning\n",
+            "the model (Tree) was made with scikit-learn 1.7.2, the sandbox has 1.9.1: pip install scikit-learn==1.9.1, and "
+            'train it again\n  File "f.py", line 6, in <module>\n    raise InconsistentVersionWarning',
+        ),
         ("x = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero\n  File "f.py", line 2, in <module>\n    y = x / 0'),
         (HEAD + "exit = 1\nraise SystemExit(3)\n", "the function called exit(), which ends nothing here: return a result or "
          'raise an error\n  File "f.py", line 4, in <module>\n    raise SystemExit(3)'),
@@ -62,9 +68,9 @@ def test_files(source, message):
         ('def f(a: "uint8") -> "any": pass',
          'an output is "any", the type of the first input that is "any", but there is no such input'),
         ('def f(a: "uint8", *, n) -> "uint8": pass',
-         "parameter n has no type: write n: bool, int, float, str, or list[int] and the like"),
+         "parameter n has no type: write n: bool, int, float, str, bytes, or list[int] and the like"),
         ('def f(a: "uint8", *, n: "uint8") -> "uint8": pass',
-         "parameter n has the type uint8: write n: bool, int, float, str, or list[int] and the like"),
+         "parameter n has the type uint8: write n: bool, int, float, str, bytes, or list[int] and the like"),
         ('def f(a: "uint8", *, n: int = 2.5) -> "uint8": pass', "the default of parameter n is 2.5, which is no int"),
         ('def f(a: "uint8", *, n: list[int] = 2) -> "uint8": pass', "the default of parameter n is 2, which is no list"),
         ('def f(a: "uint8", *, n: int = param(9, max=8)) -> "uint8": pass',

@@ -106,6 +106,16 @@ def test_every_type_goes_through_any(dtype):
     np.testing.assert_array_equal(pixels, np.array([[[1, 0, 5]]], dtype))
 
 
+def test_the_bytes_of_a_file():
+    host = Host(
+        HEAD + '@tile_function\ndef f(a: "uint8", *, table: bytes) -> "uint8":\n    return np.frombuffer(table, "u1")[a]\n'
+    )
+    assert host.describe()[0]["params"][0]["type"] == "bytes"
+    table = bytes(reversed(range(256)))
+    ([(pixels, _)],), _ = host.process("f", [[(np.array([[0, 3, 255]], "u1"), [None])]], [table], outputs=[("f", 1)])
+    np.testing.assert_array_equal(pixels, [[[255, 252, 0]]])
+
+
 def test_lists_optional_inputs_params_and_several_outputs():
     host = Host(
         HEAD

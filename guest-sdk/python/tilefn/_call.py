@@ -47,7 +47,8 @@ class Call(NamedTuple):
 def read(memory: Memory, address: int, signature: Signature) -> Call:
     """The call at an address."""
     size = int(memory.array_at(address, (1,), np.dtype("<u4"))[0])
-    block = memory.array_at(address, (size,), np.dtype("u1")).tobytes()
+    # Not copied: a parameter may be a file of many megabytes.
+    block = memoryview(memory.array_at(address, (size,), np.dtype("u1")))
     header = _CALL.unpack_from(block)
     halo, index, count, tile_row, tile_col, tile_rows, tile_cols, row, col, rows, cols, grid_rows, grid_cols = header[1:14]
     crs, params, inputs, outputs = (header[at : at + 2] for at in (20, 22, 24, 26))
@@ -72,30 +73,32 @@ def read(memory: Memory, address: int, signature: Signature) -> Call:
     return Call(context, arrays, values, files, any_dtype)
 
 
-def _items(block: bytes, slice_: tuple[int, ...], item: struct.Struct) -> list[tuple[Any, ...]]:
+def _items(block: memoryview, slice_: tuple[int, ...], item: struct.Struct) -> list[tuple[Any, ...]]:
     at, number = slice_
     return list(item.iter_unpack(block[at : at + number * item.size]))
 
 
-def _string(block: bytes, slice_: tuple[int, ...]) -> str:
+def _string(block: memoryview, slice_: tuple[int, ...]) -> str:
     at, length = slice_
-    return block[at : at + length].decode()
+    return bytes(block[at : at + length]).decode()
 
 
-def _param(block: bytes, fields: tuple[Any, ...]) -> Any:
+def _param(block: memoryview, fields: tuple[Any, ...]) -> Any:
     kind, is_list, bits, at, number = fields
+    if kind == 5:
+        return bytes(block[at : at + number])
     if kind == 4:
         if not is_list:
             return _string(block, (at, number))
         return [_string(block, text) for text in _items(block, (at, number), struct.Struct("<II"))]
     code = {1: "Q", 2: "q", 3: "d"}[kind]
-    stored = block[at : at + 8 * number] if is_list else struct.pack("<Q", bits)
+    stored: Any = block[at : at + 8 * number] if is_list else struct.pack("<Q", bits)
     values: list[Any] = list(struct.unpack(f"<{len(stored) // 8}{code}", stored))
     values = [bool(value) for value in values] if kind == 1 else values
     return values if is_list else values[0]
 
 
-def _raster(memory: Memory, block: bytes, fields: tuple[Any, ...]) -> tuple[np.ndarray, list[Any], FileInfo]:
+def _raster(memory: Memory, block: memoryview, fields: tuple[Any, ...]) -> tuple[np.ndarray, list[Any], FileInfo]:
     """Pixels with NaN where a float has its nodata value, the bands' nodata values, and the file."""
     number, bands, rows, cols, data, _, path_at, path_len, bands_at, bands_len = fields
     dtype = np.dtype(DTYPES[number - 1])

@@ -125,11 +125,17 @@ def _message(e: BaseException) -> str:
         return str(e)
     if isinstance(e, MemoryError):
         return f"MemoryError: {e}".rstrip(": ") + "; the job's limits.memory says how much there is"
+    if type(e).__name__ == "InconsistentVersionWarning" and hasattr(e, "original_sklearn_version"):
+        version = e.current_sklearn_version
+        return (
+            f"the model ({e.estimator_name}) was made with scikit-learn {e.original_sklearn_version}, the sandbox has "
+            f"{version}: pip install scikit-learn=={version}, and train it again"
+        )
     if isinstance(e, SystemExit):
         return "the function called exit(), which ends nothing here: return a result or raise an error"
     if isinstance(e, ModuleNotFoundError) and e.name:
         return (
-            f"there is no module {e.name!r} in the sandbox: it has Python's own modules, numpy and scipy; name files "
-            "of pure Python in the job's function.include"
+            f"there is no module {e.name!r} in the sandbox: it has Python's own modules, numpy, scipy, pandas and "
+            "scikit-learn; name files of pure Python in the job's function.include"
         )
     return "".join(traceback.format_exception_only(e)).rstrip()

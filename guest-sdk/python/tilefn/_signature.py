@@ -13,8 +13,8 @@ from ._errors import TileFunctionError
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 """Pixel types; the ABI's number of a type is its place in this list, from 1."""
-SCALARS = {"bool": bool, "int": int, "float": float, "str": str}
-WORDS = {"bool": "bool", "int": "int", "float": "float", "str": "text"}
+SCALARS = {"bool": bool, "int": int, "float": float, "str": str, "bytes": bytes}
+WORDS = {"bool": "bool", "int": "int", "float": "float", "str": "text", "bytes": "bytes"}
 """The description's words for the types of parameters."""
 EXAMPLES = '"float32", "uint16", "any", list["float32"], "float32 | None"'
 INT64 = (-(2**63), 2**63 - 1)
@@ -247,7 +247,9 @@ def _param(name: str, annotation: Any, default: Any, doc: str, wrong: Any) -> Pa
         kind = Kind(type(value).__name__)
     if kind is None or kind.name not in SCALARS or kind.optional:
         shown = "no type" if annotation is None else f"the type {_text(annotation)}"
-        raise wrong(f"parameter {name} has {shown}: write {name}: bool, int, float, str, or list[int] and the like")
+        raise wrong(f"parameter {name} has {shown}: write {name}: bool, int, float, str, bytes, or list[int] and the like")
+    if kind.name == "bytes" and (kind.list or value is not _REQUIRED):
+        raise wrong(f"parameter {name} is the bytes of a file, which the job names: it can be no list and has no default")
     bounds = (declared.min, declared.max)
     if any(bound is not None for bound in bounds) and kind.name not in ("int", "float"):
         raise wrong(f"parameter {name} has bounds, but only an int and a float can have them")
@@ -274,7 +276,7 @@ def convert(scalar: str, value: Any) -> Any:
         return float(value)
     if scalar == "int" and isinstance(value, int) and not is_bool and INT64[0] <= value <= INT64[1]:
         return value
-    if (scalar == "bool" and is_bool) or (scalar == "str" and isinstance(value, str)):
+    if (scalar == "bool" and is_bool) or (scalar in ("str", "bytes") and isinstance(value, SCALARS[scalar])):
         return value
     return None
 
@@ -287,7 +289,8 @@ def check_param(item: Param, value: Any) -> Any:
     for one in value if item.list else [value]:
         fitting = convert(item.type, one)
         if fitting is None:
-            raise TileFunctionError(f"parameter {item.name} is {one!r}, which is no {item.type}")
+            shown = "bytes" if isinstance(one, bytes) else repr(one)
+            raise TileFunctionError(f"parameter {item.name} is {shown}, which is no {item.type}")
         if item.min is not None and fitting < item.min:
             raise TileFunctionError(f"parameter {item.name} is {one!r}, below min = {item.min}")
         if item.max is not None and fitting > item.max:

@@ -225,6 +225,8 @@ pub enum ParamKind {
     Float = 3,
     /// A text.
     Text = 4,
+    /// The bytes of a file.
+    Bytes = 5,
 }
 
 /// A parameter's value.
@@ -237,7 +239,7 @@ pub struct Param {
     pub list: u32,
     /// A single bool, integer or float, as its 64 bits; else 0.
     pub bits: u64,
-    /// A single text's bytes; a list's items: `u64` bits each, or a [`Slice`] each for texts.
+    /// A single text's bytes, or those of a file; a list's items: `u64` bits each, or a [`Slice`] each for texts.
     pub items: Slice,
 }
 

@@ -108,6 +108,7 @@ impl Description {
             ParamKind::Int => "int",
             ParamKind::Float => "float",
             ParamKind::Text => "text",
+            ParamKind::Bytes => "bytes",
         };
         let ParamBounds { default, min, max } = bounds;
         let (lowest, highest) = P::RANGE;

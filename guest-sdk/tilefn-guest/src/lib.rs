@@ -40,7 +40,7 @@ pub use element::Element;
 pub use error::Error;
 pub use input::{Input, Raster};
 pub use output::{Output, Outputs, Returned, SingleOutput};
-pub use param::{ParamScalar, ParamValue};
+pub use param::{Bytes, ParamScalar, ParamValue};
 pub use reduce::{Reduce, Reduced};
 pub use tile::{Focal, FocalWindow, Series, Tile};
 pub use tilefn_abi::DType;
@@ -71,6 +71,6 @@ pub mod prelude {
     pub use ndarray::array;
 
     pub use crate::{
-        AnyTile, Context, DType, Element, Error, Outputs, Reduce, Reduced, Tile, log, tile_function, with_tile,
+        AnyTile, Bytes, Context, DType, Element, Error, Outputs, Reduce, Reduced, Tile, log, tile_function, with_tile,
     };
 }

@@ -1,16 +1,17 @@
 //! What a function can take as a parameter.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
+use core::ops::Deref;
 
 use tilefn_abi::ParamKind;
 
 use crate::{Error, RawParam, RawValue};
 
-/// An argument that is a parameter: a bool, an integer, a float, a `String`, or a `Vec` of one of them.
+/// An argument that is a parameter: a bool, an integer, a float, a `String`, a `Vec` of one of them, or [`Bytes`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a parameter of a tile function",
     label = "not a parameter type",
-    note = "a parameter is a bool, an integer up to 64 bits, f32, f64, `String`, or a `Vec` of one of them"
+    note = "a parameter is a bool, an integer up to 64 bits, f32, f64, `String`, a `Vec` of one of them, or `Bytes`"
 )]
 pub trait ParamValue: Sized {
     /// What each value is.
@@ -72,6 +73,7 @@ fn read<S: ParamScalar>(value: RawValue) -> Result<S, Error> {
     S::from_value(value).ok_or_else(|| match value {
         RawValue::Bits(bits) => format!("{} is outside the range of {type_name}", bits.cast_signed()).into(),
         RawValue::Text(text) => format!("{text:?} is no {type_name}").into(),
+        RawValue::Bytes(_) => format!("a file is no {type_name}").into(),
     })
 }
 
@@ -96,7 +98,7 @@ macro_rules! integer_param {
             fn from_value(value: RawValue) -> Option<Self> {
                 match value {
                     RawValue::Bits(bits) => bits.cast_signed().try_into().ok(),
-                    RawValue::Text(_) => None,
+                    _ => None,
                 }
             }
         }
@@ -125,7 +127,7 @@ macro_rules! float_param {
             fn from_value(value: RawValue) -> Option<Self> {
                 match value {
                     RawValue::Bits(bits) => Some(num_traits::AsPrimitive::<$type>::as_(f64::from_bits(bits))),
-                    RawValue::Text(_) => None,
+                    _ => None,
                 }
             }
         }
@@ -140,7 +142,40 @@ impl ParamScalar for String {
     fn from_value(value: RawValue) -> Option<Self> {
         match value {
             RawValue::Text(text) => Some(text.into()),
-            RawValue::Bits(_) => None,
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a file that the job names, such as a model: `#[param] model: Bytes` and `model = { file = "model.bin" }`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(Cow<'static, [u8]>);
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// For tests.
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Cow::Owned(bytes))
+    }
+}
+
+impl ParamValue for Bytes {
+    const KIND: ParamKind = ParamKind::Bytes;
+    const LIST: bool = false;
+    const RANGE: (Option<i64>, Option<i64>) = (None, None);
+
+    fn from_raw(raw: &RawParam) -> Result<Self, Error> {
+        check_kind(raw, ParamKind::Bytes, false)?;
+        match raw.values.as_slice() {
+            [RawValue::Bytes(bytes)] => Ok(Self(Cow::Borrowed(bytes))),
+            _ => Err("it has no value".into()),
         }
     }
 }

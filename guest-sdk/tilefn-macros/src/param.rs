@@ -23,7 +23,7 @@ impl Param {
         let param_type = ParamType::of(ty).ok_or_else(|| {
             Error::new_spanned(
                 ty,
-                "a parameter is a bool, an integer up to 64 bits, f32, f64, String, or a Vec of one of them",
+                "a parameter is a bool, an integer up to 64 bits, f32, f64, String, a Vec of one of them, or Bytes",
             )
         })?;
         let tokens = match &attribute.meta {
@@ -60,6 +60,9 @@ impl Param {
         let Some(default) = &mut self.default else {
             return Ok(());
         };
+        if scalar == Scalar::Bytes {
+            return Err(default.error("a file has no default: the job names it"));
+        }
         let values = match (&mut default.value, list) {
             (Value::List(items), true) => items.as_mut_slice(),
             (Value::List(_), false) => return Err(default.error("the parameter isn't a list: write one value")),

@@ -17,6 +17,8 @@ pub enum Scalar {
     Int(i128, i128),
     Float,
     Text,
+    /// The bytes of a file.
+    Bytes,
 }
 
 impl Scalar {
@@ -39,6 +41,7 @@ impl Scalar {
             "i64" => signed(64),
             "f32" | "f64" => Self::Float,
             "String" => Self::Text,
+            "Bytes" => Self::Bytes,
             _ => return None,
         })
     }
@@ -50,6 +53,7 @@ impl Scalar {
             Self::Int(..) => "an integer",
             Self::Float => "a float",
             Self::Text => "a text",
+            Self::Bytes => "a file",
         }
     }
 }
@@ -60,7 +64,7 @@ impl ParamType {
             return Some(Self { scalar, list: false });
         }
         let item = argument(ty, "Vec")?;
-        Scalar::of(item).map(|scalar| Self { scalar, list: true })
+        Scalar::of(item).filter(|scalar| *scalar != Scalar::Bytes).map(|scalar| Self { scalar, list: true })
     }
 }
 

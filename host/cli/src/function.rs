@@ -30,8 +30,8 @@ pub fn read_module(loaded: &Loaded) -> Result<Vec<u8>, Fatal> {
     let is_python = bundle::is_python(Path::new(path.as_str()));
     if !function.include.is_empty() && !is_python {
         return Err(Fatal::usage(format!(
-            "function.include: only a Python function can read files; {path} is a module, which gets all it needs as \
-             inputs and parameters"
+            "function.include: only a Python function can read files; {path} is a module, which gets a file's bytes as \
+             a parameter: `NAME = {{ file = \"…\" }}` under [params]"
         )));
     }
     let bytes = match path.kind() {
@@ -81,6 +81,7 @@ pub fn expression(loaded: &Loaded, text: &str, survey: &Survey, made: bool) -> R
             Value::Float(_) => ParamKind::Float,
             Value::Text(_) => return Err(wrong(name, "texts")),
             Value::List(_) => return Err(wrong(name, "lists")),
+            Value::File(_) => return Err(wrong(name, "files")),
         };
         // Without the value, so that another one needs no other module.
         Ok(Param { name: name.clone(), kind, default: None })

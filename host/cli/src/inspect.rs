@@ -120,6 +120,7 @@ fn kind(kind: ParamKind) -> &'static str {
         ParamKind::Int => "int",
         ParamKind::Float => "float",
         ParamKind::Text => "text",
+        ParamKind::Bytes => "bytes of a file",
     }
 }
 

@@ -13,6 +13,7 @@ use job::{self, Loaded, Planning, Resume, ResumeError, Run, Scene, Survey};
 use sandbox::{self, Function, Module, Sandbox, user_cache_dir};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use types::location::Kind;
 use worker::KEPT_MEMORY;
@@ -157,6 +158,8 @@ pub fn prepare(
         module: function::shown(&loaded),
         module_sha256: compiled.sha256().to_owned(),
         function: function.description().name.clone(),
+        // The plan knows them.
+        params_sha256: BTreeMap::new(),
     };
     let journal = if start && arguments.made.is_none() {
         open_journal(arguments, &mut loaded, &identity, &survey, console)?

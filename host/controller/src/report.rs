@@ -3,6 +3,7 @@
 use super::tally::WorkerTally;
 use grid::Grid;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -61,6 +62,9 @@ pub struct Job {
     /// SHA-256 of the module.
     pub module_sha256: String,
     pub function: String,
+    /// SHA-256 of the parameters' files, by the parameters' names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub params_sha256: BTreeMap<String, String>,
 }
 
 /// The working grid.

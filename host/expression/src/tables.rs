@@ -125,6 +125,7 @@ fn description(source: &Source<'_>, graph: &Graph) -> Value {
                 ParamKind::Int => "int",
                 ParamKind::Float => "float",
                 ParamKind::Text => "text",
+                ParamKind::Bytes => "bytes",
             };
             json!({ "name": param.name, "type": kind, "default": param.default })
         })

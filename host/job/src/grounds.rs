@@ -1,11 +1,12 @@
 //! The grounds of a job: everything its results depend on. A run can be resumed only while they are the same.
 
-use super::plan::{Survey, in_threads};
+use super::plan::{Survey, in_threads, sha256};
 use super::spec::{Input, Output, Spec};
 use controller::Ground;
 use raster::{Fingerprint, fingerprints};
 use serde::Serialize;
 use types::location::is_remote;
+use types::{ParamFile, Value};
 
 /// The grounds of a job. `function`: its name; `module_sha256`: its module's hash. Files count with all files that they refer to.
 pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str) -> Vec<Ground> {
@@ -19,6 +20,11 @@ pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str
     let grid = super::spec::Grid { tile: None, ..spec.grid.clone() };
     grounds.push(ground("grid", json(&grid)));
     grounds.extend(spec.params.iter().map(|(name, value)| ground(&format!("params.{name}"), json(value))));
+    grounds.extend(spec.params.iter().filter_map(|(name, value)| match value {
+        // A file that can't be read is a mistake of the plan's.
+        Value::File(file) => Some(ground(&format!("params.{name}: {}", file.file), content(file))),
+        _ => None,
+    }));
     grounds.extend(spec.inputs.iter().map(|(name, input)| ground(&format!("inputs.{name}"), json(input))));
     let output = |(name, output): (&String, &Output)| ground(&format!("outputs.{name}"), json(output));
     grounds.extend(spec.outputs.iter().map(output));
@@ -48,6 +54,11 @@ fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Fingerprint)> {
     };
     let look_at = |paths: &[_]| paths.iter().flat_map(look).collect::<Vec<_>>();
     look_at(&local).into_iter().chain(in_threads(&remote, look_at)).collect()
+}
+
+/// What is in a parameter's file.
+fn content(file: &ParamFile) -> String {
+    std::fs::read(file.file.as_str()).map_or_else(|error| error.to_string(), |bytes| sha256(&bytes))
 }
 
 fn ground(what: &str, state: impl Into<String>) -> Ground {

@@ -25,7 +25,7 @@ pub use draft::Planning;
 use grid::{TileBudget, Tiling, choose_tile};
 use inputs::{Opened, OpenedFile};
 use outputs::Planned;
-pub use params::convert as param_value;
+pub use params::{convert as param_value, sha256};
 use places::Places;
 use raster::{MosaicSpec, Source, SourceSpec, TargetSpec, Way};
 use sandbox::Halo;
@@ -74,6 +74,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     let place = outputs::Georeference::of(&placed.grid, draft, &opened);
     let mut outputs = outputs::plan(draft, &opened, place);
     let halo = halo(draft, &params);
+    let params_sha256 = params::file_sha256(&description.params, &params);
     // The grid is one tile for now: the size of tiles depends on the memory that the rest of the task takes.
     let tiling = Tiling::new(placed.grid.rows, placed.grid.cols, placed.grid.rows, placed.grid.cols);
     let tiling = tiling.map_err(|error| _ = draft.wrong("grid", error.to_string())).ok()?;
@@ -107,7 +108,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         outputs::rehearse(draft, &opened, &mut outputs, &mut places);
     }
     Some(Plan {
-        job: planning.job.clone(),
+        job: controller::Job { params_sha256, ..planning.job.clone() },
         task: Arc::new(task),
         outputs: outputs.into_iter().map(|output| output.targets).collect(),
         threads,

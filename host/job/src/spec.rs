@@ -29,7 +29,7 @@ pub struct Spec {
     /// What to run.
     #[schemars(extend("x-example" = "[function]\n        module = \"ndvi.wasm\""))]
     pub function: Function,
-    /// The function's parameters by name; `tilefn inspect MODULE` lists them.
+    /// The function's parameters by name; `tilefn inspect MODULE` lists them. A file's bytes, such as a model's: `{ file = "…" }`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub params: IndexMap<String, Value>,
     /// The function's inputs by name: raster files, or vector files that are rasterised on the fly.

@@ -180,9 +180,22 @@ fn param(raw: RawParam) -> Result<ParamInfo, String> {
         "int" => ParamKind::Int,
         "float" => ParamKind::Float,
         "text" => ParamKind::Text,
+        "bytes" if list => {
+            return Err(format!(
+                "parameter `{name}` is a list of bytes, which can't be: take one parameter for each file"
+            ));
+        }
+        "bytes" if default.is_some() => {
+            return Err(format!(
+                "parameter `{name}` is bytes and has a default, which can't be: the job names its file"
+            ));
+        }
+        "bytes" => ParamKind::Bytes,
         other => {
             let other = quoted(other);
-            return Err(format!("parameter `{name}` has the unknown type \"{other}\" (bool, int, float or text)"));
+            return Err(format!(
+                "parameter `{name}` has the unknown type \"{other}\" (bool, int, float, text or bytes)"
+            ));
         }
     };
     let bound = |bound: Option<serde_json::Value>, which: &str| match bound {

@@ -10,6 +10,8 @@ pub(super) fn value_from_json(kind: ParamKind, json: &serde_json::Value) -> Opti
         ParamKind::Int => json.as_i64().map(Value::Int),
         ParamKind::Float => json.as_f64().map(Value::Float),
         ParamKind::Text => json.as_str().map(|text| Value::Text(text.to_owned())),
+        // The job names the file.
+        ParamKind::Bytes => None,
     }
 }
 

@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use tilefn_abi::ParamKind;
 
+use super::param_file::ParamFile;
+
 /// A parameter's value as written; it is checked against the function's description when the job is planned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 // The `x-…` words are for the reader of the job file.
-#[schemars(extend("x-format" = "parameter", "x-expected" = "true, false, a number, text, or a list of these"))]
+#[schemars(extend("x-format" = "parameter", "x-expected" = "true, false, a number, text, a list of these, or { file = \"…\" }"))]
 #[schemars(extend("x-list" = { "items": { "x-format": "scalar" }, "x-item": "true, false, a number or text" }))]
 pub enum Value {
     /// true or false.
@@ -23,6 +25,8 @@ pub enum Value {
     Text(String),
     /// A list of values, none of them a list.
     List(Vec<Value>),
+    /// A file, whose bytes are the value.
+    File(ParamFile),
 }
 
 impl Value {
@@ -38,7 +42,7 @@ impl Value {
                 "-inf" => Some(f64::NEG_INFINITY),
                 _ => None,
             },
-            Self::Bool(_) | Self::List(_) => None,
+            Self::Bool(_) | Self::List(_) | Self::File(_) => None,
         }
     }
 
@@ -49,6 +53,7 @@ impl Value {
             Self::Int(_) => Some(ParamKind::Int),
             Self::Float(_) => Some(ParamKind::Float),
             Self::Text(_) => Some(ParamKind::Text),
+            Self::File(_) => Some(ParamKind::Bytes),
             Self::List(_) => None,
         }
     }
@@ -57,6 +62,9 @@ impl Value {
     pub fn check(&self, kind: ParamKind, min: Option<&Self>, max: Option<&Self>) -> Result<(), String> {
         if self.kind() != Some(kind) {
             return Err(format!("is not {}", kind_text(kind)));
+        }
+        if let Self::File(ParamFile { file, content: None }) = self {
+            return Err(format!("is the file {file}, which wasn't read"));
         }
         if let Some(min) = min.filter(|min| !self.at_least(min)) {
             return Err(format!("is {self}, below the minimum {min}"));
@@ -95,6 +103,7 @@ fn kind_text(kind: ParamKind) -> &'static str {
         ParamKind::Int => "an integer",
         ParamKind::Float => "a float",
         ParamKind::Text => "a text",
+        ParamKind::Bytes => "a file",
     }
 }
 
@@ -105,6 +114,7 @@ impl fmt::Display for Value {
             Self::Int(value) => value.fmt(f),
             Self::Float(value) => value.fmt(f),
             Self::Text(value) => write!(f, "{value:?}"),
+            Self::File(file) => write!(f, "the file {}", file.file),
             Self::List(items) => {
                 f.write_str("[")?;
                 for (i, item) in items.iter().enumerate() {

@@ -138,9 +138,7 @@ impl Block {
     fn append<T: Pod>(&mut self, items: &[T]) -> Result<abi::Slice, TooLong> {
         self.0.resize(self.0.len().next_multiple_of(8), 0);
         let offset = u32::try_from(self.0.len()).map_err(|_| TooLong)?;
-        for item in items {
-            self.0.extend_from_slice(bytes_of(item));
-        }
+        self.0.extend_from_slice(bytemuck::cast_slice(items));
         Ok(abi::Slice { offset, len: u32::try_from(items.len()).map_err(|_| TooLong)? })
     }
 
@@ -160,6 +158,9 @@ impl Block {
                 });
                 let texts = texts.collect::<Result<Vec<_>, _>>()?;
                 param.items = self.append(&texts)?;
+            }
+            (abi::ParamKind::Bytes, Value::File(file)) => {
+                param.items = self.append(file.content.as_ref().map_or(&[][..], |content| &content.0))?;
             }
             (_, Value::List(items)) => {
                 param.list = 1;
@@ -184,6 +185,7 @@ fn bits(value: &Value, kind: abi::ParamKind) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::{Content, ParamFile};
 
     /// The parameter after the way to a remote worker, and the bytes that it points to.
     fn sent(value: &Value, kind: abi::ParamKind) -> (abi::Param, Vec<u8>) {
@@ -203,6 +205,10 @@ mod tests {
         assert_eq!(sent(&Value::Int(i64::MIN), abi::ParamKind::Int).0.bits, 1 << 63);
         assert_eq!(sent(&Value::Bool(true), abi::ParamKind::Bool).0.bits, 1);
         let (text, bytes) = sent(&Value::Text("nan".into()), abi::ParamKind::Text);
+        let content = Some(Content((0..=255).collect()));
+        let file = Value::File(ParamFile { file: "rf.pkl".into(), content });
+        let (file, all) = sent(&file, abi::ParamKind::Bytes);
+        assert_eq!((file.kind, file.items.len, all), (5, 256, (0..=255).collect::<Vec<u8>>()));
         assert_eq!((text.items.len, text.bits, bytes.as_slice()), (3, 0, &b"nan"[..]));
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -223,7 +224,7 @@ class _Compiled(NamedTuple):
             return np.empty(size, self.about["outputs"][0]["dtype"] if self.about["outputs"] else "uint8")
         flat = all(np.ndim(one) == 2 for value in (*args, *kwargs.values()) for one in _each(value) if np.ndim(one) >= 2)
         with errors():
-            text = json.dumps(params)
+            text = json.dumps(params, default=_file)
             halo = self.function.halo(text)
             passed = [[_pass(array, halo, options.edge) for array in several] for several in arrays]
             outputs, reduced = self.function.call(passed, text, size, self._nodata(options.nodata))
@@ -263,6 +264,13 @@ class _Compiled(NamedTuple):
 
 def _typed(info: dict[str, Any]) -> str:
     return f"list[{info['dtype']}]" if info["list"] else str(info["dtype"])
+
+
+def _file(value: Any) -> dict[str, str]:
+    """Bytes as a file's, which are a parameter's value."""
+    if not isinstance(value, (bytes, bytearray)):
+        raise TypeError(f"a parameter is no {type(value).__name__}")
+    return {"file": "", "content": base64.b64encode(value).decode()}
 
 
 def _plain(value: Any) -> Any:

@@ -40,6 +40,8 @@ pub enum RawValue {
     Bits(u64),
     /// A text.
     Text(&'static str),
+    /// The bytes of a file.
+    Bytes(&'static [u8]),
 }
 
 impl Call {
@@ -124,6 +126,10 @@ impl Call {
     fn raw_param(&self, param: &abi::Param) -> Result<RawParam, Error> {
         let text = param.kind == abi::ParamKind::Text as u32;
         let list = param.list != 0;
+        if param.kind == abi::ParamKind::Bytes as u32 && !list {
+            let values = alloc::vec![RawValue::Bytes(self.items(param.items)?)];
+            return Ok(RawParam { kind: param.kind, list, values });
+        }
         let values = match (list, text) {
             (false, false) => alloc::vec![RawValue::Bits(param.bits)],
             (false, true) => alloc::vec![RawValue::Text(self.text(param.items)?)],

@@ -12,6 +12,7 @@ fn exports_are_those_of_the_abi() {
         "context",
         "difference",
         "halved",
+        "looked_up",
         "median",
         "ndvi",
         "panics",
@@ -259,6 +260,15 @@ fn outputs_and_state_go_together() {
     assert_eq!(result.outputs[0][0].f32(), [Some(1.5)]);
     let finished = Module::new().finish("halved", &result.state).unwrap();
     assert_eq!(finished, json!({"least": 3.0, "greatest": 3.0, "tiles": [0]}));
+}
+
+#[test]
+fn a_parameter_is_the_bytes_of_a_file() {
+    let image = Raster::new(DType::UInt8, [1, 1, 3], [2u8, 0, 9]);
+    let call = Call::new(1, 3).input("image", [image]).output("looked_up", 1);
+    let call = call.param_of_kind(Param::Text("abc"), 5);
+    let outcome = Module::new().process("looked_up", call).unwrap();
+    assert_eq!(outcome.outputs[0][0].bytes, b"ca\0");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::reader::{Field, Reader};
 use crate::spec::FargateMemory;
-use crate::tree::{Data, Node};
+use crate::tree::{Data, Entry, Node, join};
 use crate::units::{Size, Time};
 use serde_json::Value;
 use std::fmt::Display;
@@ -26,6 +26,7 @@ impl Reader<'_> {
             "crs" => self.crs(wanted, field),
             "nodata" => self.nodata(rules, wanted, field),
             "parameter" if matches!(data, Data::List(_)) => self.list(&rules["x-list"], wanted, field),
+            "parameter" if matches!(data, Data::Table(_)) => self.parameter_file(wanted, field),
             "parameter" | "scalar" => self.keep(field, wanted, is_scalar(data)),
             "size" => {
                 let size = match data {
@@ -57,6 +58,21 @@ impl Reader<'_> {
             "tag" => self.keep(field, wanted, matches!(data, Data::Text(text) if is_tag(text, 256))),
             _ => None,
         }
+    }
+
+    /// `{ file = "…" }`, whose path becomes absolute.
+    fn parameter_file(&mut self, wanted: &str, field: &Field<'_>) -> Option<Node> {
+        let entries = match &field.node.data {
+            Data::Table(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        let [entry] = entries else { return self.keep(field, wanted, false) };
+        if entry.key != "file" {
+            return self.keep(field, wanted, false);
+        }
+        let of_file = Field { path: join(&field.path, "file"), node: &entry.node };
+        let node = self.format("path", &Value::Null, "a path", &of_file)?;
+        Some(Node { data: Data::Table(vec![Entry { node, ..entry.clone() }]), origin: field.node.origin })
     }
 
     fn is_input(&self, name: &str) -> bool {

@@ -239,7 +239,11 @@ fn grid_limits_and_params() {
         ("[limits]\ntime = '0s'", "4:8: limits.time: expected 1ms to 24h, found \"0s\""),
         ("[limits]\nfuel = -1", "4:8: limits.fuel: expected a number of instructions, 0 for unlimited, found -1"),
         ("[params]\na = [[1]]", "4:6: params.a[0]: expected true, false, a number or text, found [1]"),
-        ("[params.a]\nb = 1", "3:9: params.a: expected true, false, a number, text, or a list of these, found a table"),
+        (
+            "[params.a]\nb = 1",
+            "3:9: params.a: expected true, false, a number, text, a list of these, or { file = \"…\" }, found a table",
+        ),
+        ("[params.a]\nfile = 1", "4:8: params.a.file: expected a path, found 1"),
     ] {
         assert_eq!(said(&format!("{lines}\n")), format!("job.toml:{message}"));
     }

@@ -109,7 +109,7 @@ pub enum GlobalValue {
 /// anything.
 pub(super) const MODELS: &str = "
 import warnings
-import sklearn.cluster, sklearn.decomposition, sklearn.discriminant_analysis, sklearn.ensemble, sklearn.linear_model
+import pandas, sklearn.cluster, sklearn.decomposition, sklearn.discriminant_analysis, sklearn.ensemble, sklearn.linear_model
 import sklearn.mixture, sklearn.naive_bayes, sklearn.neighbors, sklearn.neural_network, sklearn.pipeline
 import sklearn.preprocessing, sklearn.svm, sklearn.tree
 from sklearn.exceptions import InconsistentVersionWarning

@@ -42,6 +42,11 @@ pub fn smooth(#[param(default = 1, min = 1, max = 9)] radius: usize, dem: Tile<f
     dem.focal(radius).mean()
 }
 
+#[tile_function]
+pub fn looked_up(image: Tile<u8>, #[param] table: Bytes) -> Tile<u8> {
+    image.map_valid(|pixel| table.get(usize::from(pixel)).copied().unwrap_or(0))
+}
+
 /// Returned as it came, halo and all.
 #[tile_function(halo = 1)]
 pub fn same(image: AnyTile) -> AnyTile {
