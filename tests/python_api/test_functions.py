@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tilefn
+
 from conftest import ROOT, ndvi_of
 
 
