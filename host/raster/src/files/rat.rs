@@ -4,7 +4,7 @@
 //! by GDAL beside the file, which is then opened for reading only.
 
 use crate::files::gdal::attributes::{AttributeTable, Column, ColumnType, Values};
-use crate::files::gdal::call;
+use crate::files::inspect::open;
 use crate::files::table::{Cell, Field, TableFile};
 use crate::files::write::classes::has_own_table;
 use crate::files::write::dataset::{close, reopen};
@@ -58,8 +58,7 @@ fn failed(path: &str, step: &'static str) -> impl Fn(String) -> Error + use<> {
 }
 
 fn open(path: &str) -> Result<Dataset> {
-    let (opened, messages) = call::watch(|| Dataset::open(Path::new(&*gdal_name(path))));
-    opened.map_err(|e| Error::Open { path: path.to_owned(), reason: messages.reason(&e.to_string()) })
+    open::open(path).map(|opened| opened.dataset)
 }
 
 /// Looks at the attribute table of a band, from 1. `None` if it has none.
