@@ -16,4 +16,5 @@ mod generators;
 mod grids;
 mod info;
 mod statistics;
+mod tables;
 mod vectors;
