@@ -102,22 +102,21 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
     let mut inputs = Map::new();
     for input in &arguments.input {
         let files: Vec<_> = arguments.input.iter().filter(|other| other.name == input.name).collect();
-        if let Some(other) = files.iter().find(|other| other.bands != input.bands) {
-            return Err(Fatal::usage(format!(
-                "-i {}: {} and {} are one list, whose files have the same bands",
-                input.name, input.file, other.file
-            )));
-        }
         let mut value = Map::new();
         match files.as_slice() {
-            [only] if !only.file.contains('*') => value.insert("path".to_owned(), json!(only.file)),
-            files => {
-                let files: Vec<_> = files.iter().map(|input| &input.file).collect();
-                value.insert("paths".to_owned(), json!(files))
+            [only] if !only.file.contains('*') => {
+                value.insert("path".to_owned(), json!(only.file));
+                if !only.bands.is_empty() {
+                    value.insert("bands".to_owned(), json!(only.bands));
+                }
             }
-        };
-        if !input.bands.is_empty() {
-            value.insert("bands".to_owned(), json!(input.bands));
+            files => {
+                let listed = |input: &&Input| match input.bands.as_slice() {
+                    [] => json!(input.file),
+                    bands => json!({ "path": input.file, "bands": bands }),
+                };
+                value.insert("paths".to_owned(), files.iter().map(listed).collect());
+            }
         }
         inputs.insert(input.name.clone(), value.into());
     }

@@ -81,7 +81,13 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, load, console, &Way { launchers, command, id, held: None }, started) {
+    match attempt(
+        arguments,
+        load,
+        console,
+        &Way { launchers, command, id, held: None, describe: &report::described },
+        started,
+    ) {
         Ok(Ended::Planned(_)) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
@@ -113,14 +119,15 @@ fn start(
     }
 }
 
-/// Runs a job that a command has made, on this machine, and returns its report.
+/// Runs a job that a command has made, on this machine, and returns its report. `describe`: its plan.
 pub fn made(
     arguments: &RunArguments,
     load: impl FnOnce() -> Result<Loaded, Fatal>,
     console: &Console,
+    describe: &Describe<'_>,
 ) -> Result<Option<Report>, Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
-    let way = Way { launchers: &launchers, command: "run", id: None, held: None };
+    let way = Way { launchers: &launchers, command: "run", id: None, held: None, describe };
     match attempt(arguments, load, console, &way, Instant::now()) {
         Ok(Ended::Planned(_)) => Ok(None),
         Ok(Ended::Finished(finished)) => {
@@ -161,7 +168,12 @@ struct Way<'a> {
     id: Option<&'a str>,
     /// Another program's hold on it; none where the process is there for this job, and signals stop it.
     held: Option<&'a Held>,
+    /// Says what would be done.
+    describe: &'a Describe<'a>,
 }
+
+/// A plan for people and for programs.
+type Describe<'a> = dyn Fn(&Plan, &Workers) -> (String, serde_json::Value) + 'a;
 
 /// A program's hold on a job that it runs.
 #[derive(Default)]
@@ -180,7 +192,7 @@ pub fn held(
     held: &Held,
 ) -> Result<serde_json::Value, (Fatal, Option<Report>)> {
     let launchers: Vec<_> = worker_kinds::all().collect();
-    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held) };
+    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held), describe: &report::described };
     match attempt(arguments, load, console, &way, Instant::now()) {
         Ok(Ended::Planned(plan)) => Ok(plan),
         Ok(Ended::Finished(finished)) => {
@@ -198,7 +210,7 @@ fn attempt(
     way: &Way<'_>,
     started: Instant,
 ) -> Result<Ended, Box<Stopped>> {
-    let Way { launchers, command, id, held } = *way;
+    let Way { launchers, command, id, held, describe } = *way;
     let control = held.map_or_else(Arc::default, |held| held.control.clone());
     // A container's first process can't be ended by a signal that it doesn't catch.
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
@@ -218,7 +230,7 @@ fn attempt(
     let launch = (!arguments.dry_run).then(|| (launcher.begin)(&loaded.spec.workers)).transpose()?;
     let report = arguments.report.as_deref();
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
-    let (text, json) = report::described(&prepared.plan, &prepared.loaded.spec.workers);
+    let (text, json) = describe(&prepared.plan, &prepared.loaded.spec.workers);
     let Some(launch) = launch else {
         console.result(&text, "plan", || json.clone());
         return Ok(Ended::Planned(json));

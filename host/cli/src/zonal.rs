@@ -123,7 +123,9 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         let text = format!("{:#}", job(arguments, module.path(), &zones, &paths));
         job::load_text("zonal", text, &here, &overrides(&made.job)).map_err(|e| made.job.mistakes(e))
     };
-    let result = run::made(&made, load, console)?.and_then(|report| report.result).unwrap_or_default();
+    let result = run::made(&made, load, console, &super::report::described)?
+        .and_then(|report| report.result)
+        .unwrap_or_default();
     let zones = Zones {
         layer: layer(arguments, &zones)?,
         path: zones,

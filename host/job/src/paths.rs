@@ -6,7 +6,8 @@ use super::mistakes::Mistakes;
 use super::tree::{Data, Node, Source, item, join};
 use types::location::{Kind, Location};
 
-/// Replaces each pattern in the lists of input files by the files it matches, so that later positions fit.
+/// Replaces each pattern in the lists of input files by the files it matches, so that later positions fit. A pattern in a table stands for
+/// a table for each file.
 pub fn expand_patterns(root: &mut Node, base: &str, source: &Source, mistakes: &mut Mistakes) {
     if let Some(Data::Table(inputs)) = root.entry_mut("inputs").map(|e| &mut e.node.data) {
         for input in inputs {
@@ -27,7 +28,7 @@ fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mu
     };
     let written = std::mem::take(items);
     for (index, node) in written.into_iter().enumerate() {
-        let Data::Text(pattern) = &node.data else {
+        let Some(pattern) = path_in(&node) else {
             items.push(node);
             continue;
         };
@@ -43,13 +44,32 @@ fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mu
                     .hint(format!("looked for {resolved}"));
                 items.push(node);
             }
-            Ok(files) => items.extend(files.into_iter().map(|f| Node { data: Data::Text(f), origin: node.origin })),
+            Ok(files) => items.extend(files.into_iter().map(|file| with_path(&node, file))),
             Err(message) => {
                 mistakes.add(source.place(node.origin), item(key, index), format!("{pattern:?}: {message}"));
                 items.push(node);
             }
         }
     }
+}
+
+/// The path that an item is, or has as a table.
+fn path_in(item: &Node) -> Option<&str> {
+    let path = item.entry("path").map_or(item, |entry| &entry.node);
+    match &path.data {
+        Data::Text(path) => Some(path),
+        _ => None,
+    }
+}
+
+/// The item with this path in place of its own.
+fn with_path(item: &Node, path: String) -> Node {
+    let mut item = item.clone();
+    match item.entry_mut("path") {
+        Some(entry) => entry.node.data = Data::Text(path),
+        None => item.data = Data::Text(path),
+    }
+    item
 }
 
 /// Only local paths are patterns: a URL may hold `?`, and a subdataset's name `[`.

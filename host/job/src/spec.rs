@@ -3,6 +3,7 @@
 //! A `Spec` travels as JSON; that JSON is itself a valid job file. Times, sizes and nodata keep their written form in it.
 
 mod names;
+mod raster_files;
 mod rasters;
 mod texts;
 mod workers;
@@ -17,6 +18,7 @@ use super::units::{Size, Time};
 use texts::{crs, path, paths};
 
 pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, OverviewUse, Reads, Spot};
+pub use raster_files::{FileOf, ListedFile, OwnFile, RasterFiles};
 pub use rasters::{
     Absent, Burn, Class, ColorTable, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput,
 };
@@ -58,7 +60,7 @@ pub struct Spec {
 pub struct Table {
     /// Rows of a block.
     #[serde(default = "rows")]
-    #[schemars(range(min = 1, max = 16_777_216))]
+    #[schemars(range(min = 1, max = 65_536))]
     pub rows: u32,
 }
 

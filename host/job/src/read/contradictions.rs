@@ -1,11 +1,12 @@
 //! Contradictions: values that are right one by one, but not together.
 
+use super::WRONG_ITEMS;
 use super::formats::is_tag;
 use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    Code, ColorTable, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput,
-    Spec, VectorInput, Workers,
+    Code, ColorTable, Ec2, Fargate, FileOf, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output,
+    RasterInput, Spec, VectorInput, Workers,
 };
 use crate::tree::{Data, Entry, Node, item, join};
 use crate::units::Nodata;
@@ -67,18 +68,25 @@ impl Reader<'_> {
     }
 
     fn raster(&mut self, section: &str, input: &RasterInput) {
-        if let (Some(bands), Some(InputNodata::PerBand(values))) = (&input.bands, &input.nodata)
-            && bands.len() != values.len()
-        {
-            let (bands, values) = (bands.len(), values.len());
-            let message = format!("expected one value, or one for each of the {bands} bands, found {values}");
-            self.refuse(section, "nodata", message);
+        let own = || input.each().filter(|file| file.own.is_some());
+        let wrong = |file: &FileOf<'_>| uneven(file.bands, file.nodata).map(|why| (file.section(section), why));
+        let all = uneven(input.bands.as_deref(), input.nodata.as_ref()).map(|why| (section.to_owned(), why));
+        let mut last = None;
+        for (section, why) in all.into_iter().chain(own().filter_map(|file| wrong(&file)).take(WRONG_ITEMS)) {
+            // The files of one pattern share a mistake.
+            let origin = self.tree.origin_of(&join(&section, "nodata"));
+            if last.replace(origin) != Some(origin) {
+                self.refuse(&section, "nodata", why);
+            }
         }
         if input.mosaic.is_some() && !input.files.is_list() {
             self.refuse(section, "mosaic", "one file is no mosaic").hint("give the files as paths = [\"…\", \"…\"]");
         }
-        if input.mask == MaskUse::None && self.has(section, "nodata") {
-            self.refuse(section, "nodata", "contradicts `mask = \"none\"`, which makes every pixel valid");
+        if input.mask == MaskUse::None {
+            let mut sections = std::iter::once(section.to_owned()).chain(own().map(|file| file.section(section)));
+            if let Some(section) = sections.find(|section| self.has(section, "nodata")) {
+                self.refuse(&section, "nodata", "contradicts `mask = \"none\"`, which makes every pixel valid");
+            }
         }
     }
 
@@ -164,17 +172,18 @@ impl Reader<'_> {
 
     /// Two outputs that would overwrite each other.
     fn same_file_twice(&mut self, spec: &Spec) {
-        let mut seen: HashMap<(&str, Option<&str>), String> = HashMap::new();
+        let mut seen: HashMap<_, String> = HashMap::new();
         for (name, output) in &spec.outputs {
             // Columns of one table.
-            let column = spec.table.is_some().then(|| output.column.as_deref().unwrap_or(name));
+            let column =
+                spec.table.is_some().then(|| (output.band.unwrap_or(1), output.column.as_deref().unwrap_or(name)));
             let section = join("outputs", name);
             for (index, file) in output.files.as_slice().iter().enumerate() {
                 let list = output.files.is_list();
                 let key = if list { item(&join(&section, "paths"), index) } else { join(&section, "path") };
                 match seen.get(&(file.as_str(), column)) {
                     Some(first) => _ = self.refuse_at(key, format!("the same file as {first}")),
-                    None => _ = seen.insert((file, column), key),
+                    None => _ = seen.insert((file.as_str(), column), key),
                 }
             }
         }
@@ -211,12 +220,12 @@ impl Reader<'_> {
 
     /// A job over rows knows no pixels, and columns belong to such jobs only.
     fn table(&mut self, spec: &Spec) {
-        let sections = spec.inputs.keys().map(|name| (join("inputs", name), &["path", "column"][..]));
-        let outputs = spec.outputs.keys().map(|name| (join("outputs", name), &["path", "column", "dtype"][..]));
+        let sections = spec.inputs.keys().map(|name| (join("inputs", name), &["path", "band", "column"][..]));
+        let outputs = spec.outputs.keys().map(|name| (join("outputs", name), &["path", "band", "column", "dtype"][..]));
         for (section, known) in sections.chain(outputs) {
             let Some(Node { data: Data::Table(entries), .. }) = self.tree.find(&section) else { continue };
             for Entry { key, .. } in entries {
-                if spec.table.is_none() && key == "column" {
+                if spec.table.is_none() && matches!(key.as_str(), "band" | "column") {
                     self.refuse(&section, key, "only in a job over an attribute table's rows")
                         .hint("put a line `[table]` in place of `[grid]`");
                 } else if spec.table.is_some() && !known.contains(&key.as_str()) {
@@ -329,4 +338,14 @@ fn holds(dtype: DType, value: f64) -> bool {
     let bits = types::Nodata::Float(value).as_bits_for(dtype);
     let overflows = |bits| dtype == DType::Float32 && f64::from_bits(bits).is_infinite();
     bits.is_ok_and(|bits| !overflows(bits))
+}
+
+/// What is wrong with nodata for each band, where its bands are others.
+fn uneven(bands: Option<&[u32]>, nodata: Option<&InputNodata>) -> Option<String> {
+    let (Some(bands), Some(InputNodata::PerBand(values))) = (bands, nodata) else { return None };
+    let each = match bands.len() {
+        1 => "for one band".to_owned(),
+        bands => format!("or one for each of the {bands} bands"),
+    };
+    (bands.len() != values.len()).then(|| format!("expected one value, {each}, found {}", values.len()))
 }
