@@ -76,5 +76,6 @@ def test_a_model_of_another_version_is_refused(six_bands):
     assert b"1.9.1" in saved
     with open("land_cover.pkl", "wb") as file:
         file.write(saved.replace(b"1.9.1", b"1.8.9"))
-    with pytest.raises(tilefn.JobError, match=r"LogisticRegression\) was made with scikit-learn 1\.8\.9, the sandbox has 1\.9\.1"):
+    said = r"LogisticRegression\) was made with scikit-learn 1\.8\.9, the sandbox has 1\.9\.1"
+    with pytest.raises(tilefn.JobError, match=said):
         tilefn.run(job())
