@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import tilefn
+
 from conftest import ndvi_of
 
 INPUTS = {"red": {"path": "scene.tif", "bands": [1]}, "nir": {"path": "scene.tif", "bands": [2]}}

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import rasterio
 import tilefn
-from conftest import ROOT
 from rasterio.transform import from_origin
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +15,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+
+from conftest import ROOT
 
 
 @pytest.fixture

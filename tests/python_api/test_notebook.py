@@ -6,10 +6,11 @@ import textwrap
 import nbformat
 import numpy as np
 import rasterio
-from conftest import ROOT
 from nbclient import NotebookClient
 from rasterio.io import MemoryFile
 from scipy.ndimage import uniform_filter
+
+from conftest import ROOT
 
 NOTEBOOK = ROOT / "docs/python-api.ipynb"
 
