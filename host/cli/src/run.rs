@@ -7,7 +7,7 @@ use super::prepare::{self, Prepared, RunArguments};
 use super::{detach, each, fleets, progress, report, signals, table_job, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
-use dashboard::{Bound, Dashboard, JobView, Status};
+use dashboard::{Bound, Dashboard, JobView, Picture, Status};
 use job::Loaded;
 use job::spec::Workers;
 use sandbox::Interrupt;
@@ -182,6 +182,10 @@ pub struct Held {
     pub control: Arc<Control>,
     /// Stops the functions under way, too; there as soon as they can begin.
     pub interrupt: OnceLock<Interrupt>,
+    /// Whether a picture of the first output is wanted while it fills in.
+    pub draws: bool,
+    /// The picture, there as soon as tiles can come.
+    pub picture: OnceLock<Arc<Picture>>,
 }
 
 /// Runs a job for a program. Returns its report, or its plan if it was only asked for that; with an error comes the report, if there is one.
@@ -242,6 +246,10 @@ fn attempt(
         None => Some(signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?),
         Some(held) => {
             let _first = held.interrupt.set(prepared.sandbox.interrupt());
+            if let Some(picture) = held.draws.then(|| Picture::of(&prepared.plan)).flatten().map(Arc::new) {
+                control.observe(picture.clone());
+                let _first = held.picture.set(picture);
+            }
             None
         }
     };
@@ -288,9 +296,12 @@ fn show(
     }
     let view = Arc::new(JobView::new(plan, prepared));
     control.observe(view.clone());
-    let control = control.clone();
-    let dashboard =
-        bound.serve(move || Status::of(&view, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+    let picture = Picture::of(plan).map(Arc::new);
+    picture.iter().for_each(|picture| control.observe(picture.clone()));
+    let (control, shown) = (control.clone(), picture.clone());
+    let dashboard = bound
+        .serve(move || Status::of(&view, &control, shown.as_deref()), picture)
+        .map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
     console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
     Ok(dashboard)
 }
