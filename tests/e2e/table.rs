@@ -81,8 +81,8 @@ assert np.allclose(table.ReadAsArray(3), ((nir - red) / (nir + red)).astype(np.f
     );
     f.write(
         "colour.toml",
-        "function.expression = \"Red = uint8(crop + 5); Green = uint8(2 * crop + 10)\"\n[table]\n[inputs.crop]\npath = \"a.tif\"\ncolumn = \"Crop\"\n\
-         [outputs.Red]\npath = \"a.tif\"\n[outputs.Green]\npath = \"a.tif\"\n",
+        "function.expression = \"Red = crop + 5; Green = 2 * crop + 10\"\n[table]\n[inputs.crop]\npath = \"a.tif\"\ncolumn = \"Crop\"\n\
+         [outputs.Red]\npath = \"a.tif\"\ndtype = \"uint8\"\n[outputs.Green]\npath = \"a.tif\"\ndtype = \"uint8\"\n",
     );
     f.tilefn(["run", "colour.toml"]).ok();
     f.python(

@@ -17,6 +17,8 @@ fn schema_keys() -> (Keys, BTreeMap<String, Value>) {
     let schema = schema();
     let (mut keys, mut defaults) = (Keys::new(), BTreeMap::new());
     walk(&schema, &schema, "", &mut keys, &mut defaults);
+    // A parameter is no section: `{ file = "…" }` is one of the forms that its value has.
+    assert_eq!(keys.remove("params.*"), Some(BTreeSet::from(["file".to_owned()])));
     (keys, defaults)
 }
 
@@ -104,7 +106,7 @@ fn page_and_schema() {
     // The page documents sections by their headings, and parameters by the one row for any name.
     assert_eq!(
         keys.remove("").unwrap(),
-        ["function", "params", "inputs", "outputs", "grid", "limits", "workers"].map(str::to_owned).into()
+        ["function", "params", "inputs", "outputs", "grid", "table", "limits", "workers"].map(str::to_owned).into()
     );
     for section in ["s3", "fargate", "ec2"] {
         assert!(keys.get_mut("workers").unwrap().remove(section));
