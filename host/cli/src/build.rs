@@ -47,14 +47,26 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
             folder.display()
         )));
     }
+    let output = make(folder, arguments.output.as_deref(), console)?;
+    show(&output, &inspect::compile(&output, &[])?, console);
+    Ok(())
+}
+
+/// Builds the crate's module into `output`, else beside its manifest; returns where it is.
+fn make(folder: &Path, output: Option<&Path>, console: &Console) -> Result<PathBuf, Fatal> {
     // Until the module has been copied.
     let shared = build_folder::shared(folder, TARGET);
     let built = compile(folder, &toolchain()?, shared.as_ref(), console)?;
     let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
-    let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
+    let output = output.map_or_else(|| folder.join(name), Path::to_owned);
     std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
-    show(&output, &inspect::compile(&output, &[])?, console);
-    Ok(())
+    Ok(output)
+}
+
+/// Builds the module of a job that names it.
+#[cfg(feature = "gdal")]
+pub fn build_module(folder: &Path, module: &Path, console: &Console) -> Result<(), Fatal> {
+    make(folder, Some(module), console).map(drop)
 }
 
 /// Says what a built module is.

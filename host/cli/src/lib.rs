@@ -37,6 +37,8 @@ mod new;
 #[cfg(feature = "gdal")]
 mod new_file;
 #[cfg(feature = "gdal")]
+mod not_a_job;
+#[cfg(feature = "gdal")]
 mod prepare;
 #[cfg(feature = "gdal")]
 mod preview;
@@ -58,6 +60,8 @@ mod schema;
 mod sdk;
 #[cfg(feature = "gdal")]
 mod signals;
+#[cfg(feature = "gdal")]
+mod stale;
 #[cfg(feature = "gdal")]
 mod stats;
 #[cfg(feature = "gdal")]
