@@ -172,8 +172,8 @@ struct Way<'a> {
     describe: &'a Describe<'a>,
 }
 
-/// A plan for people and for programs.
-type Describe<'a> = dyn Fn(&Plan, &Workers) -> (String, serde_json::Value) + 'a;
+/// A plan for people and for programs; in full, if that is all that is wanted.
+type Describe<'a> = dyn Fn(&Plan, &Workers, bool) -> (String, serde_json::Value) + 'a;
 
 /// A program's hold on a job that it runs.
 #[derive(Default)]
@@ -224,8 +224,14 @@ fn attempt(
     let kind = loaded.spec.workers.kind;
     let Some(launcher) = launchers.iter().find(|launcher| launcher.kind == kind) else {
         let kinds: Vec<_> = launchers.iter().map(|launcher| launcher.kind.name()).collect();
+        let other = worker_kinds::all().find(|launcher| launcher.kind == kind);
+        let other = match other {
+            Some(Launcher { run: true, .. }) => format!(", tilefn run with {}", kind.name()),
+            Some(Launcher { submit: true, .. }) => format!(", tilefn submit with {}", kind.name()),
+            _ => String::new(),
+        };
         return Err(Fatal::usage(format!(
-            "workers.kind is {:?}; tilefn {command} works with {}",
+            "workers.kind is {:?}; tilefn {command} works with {}{other}",
             kind.name(),
             kinds.join(" or ")
         ))
@@ -234,7 +240,7 @@ fn attempt(
     let launch = (!arguments.dry_run).then(|| (launcher.begin)(&loaded.spec.workers)).transpose()?;
     let report = arguments.report.as_deref();
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
-    let (text, json) = describe(&prepared.plan, &prepared.loaded.spec.workers);
+    let (text, json) = describe(&prepared.plan, &prepared.loaded.spec.workers, arguments.dry_run);
     let Some(launch) = launch else {
         console.result(&text, "plan", || json.clone());
         return Ok(Ended::Planned(json));

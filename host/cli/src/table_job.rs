@@ -66,7 +66,7 @@ fn columns(arguments: &RunArguments, loaded: &Loaded, console: &Console) -> Resu
         dashboard: arguments.dashboard.clone(),
     };
     let load = || job::load_text("table", text, folder.path(), &[]).map_err(|found| made.job.mistakes(found));
-    let describe = |plan: &Plan, _: &Workers| described(plan, &loaded.spec);
+    let describe = |plan: &Plan, _: &Workers, _: bool| described(plan, &loaded.spec);
     let Some(mut report) = run::made(&made, load, console, &describe)? else { return Ok(Value::Null) };
     report.outputs.clear();
     report.job.path.clone_from(&arguments.job.job);

@@ -3,26 +3,26 @@
 use std::path::Path;
 
 use super::mistakes::Mistakes;
-use super::tree::{Data, Node, Source, item, join};
+use super::tree::{Data, Node, Origin, Source, item, join};
 use types::location::{Kind, Location};
 
 /// Replaces each pattern in the lists of input files by the files it matches, so that later positions fit. A pattern in a table stands for
-/// a table for each file.
-pub fn expand_patterns(root: &mut Node, base: &str, source: &Source, mistakes: &mut Mistakes) {
+/// a table for each file. `folders`: those that relative paths of the job file and of overrides belong to.
+pub fn expand_patterns(root: &mut Node, folders: (&str, &str), source: &Source, mistakes: &mut Mistakes) {
     if let Some(Data::Table(inputs)) = root.entry_mut("inputs").map(|e| &mut e.node.data) {
         for input in inputs {
             let key = join(&join("inputs", &input.key), "paths");
             if let Some(paths) = input.node.entry_mut("paths") {
-                expand(&mut paths.node, &key, base, source, mistakes);
+                expand(&mut paths.node, &key, folders, source, mistakes);
             }
         }
     }
     if let Some(files) = root.entry_mut("grid").and_then(|grid| grid.node.entry_mut("extent_from")) {
-        expand(&mut files.node, "grid.extent_from", base, source, mistakes);
+        expand(&mut files.node, "grid.extent_from", folders, source, mistakes);
     }
 }
 
-fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mut Mistakes) {
+fn expand(list: &mut Node, key: &str, folders: (&str, &str), source: &Source, mistakes: &mut Mistakes) {
     let Data::List(items) = &mut list.data else {
         return;
     };
@@ -31,6 +31,10 @@ fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mu
         let Some(pattern) = path_in(&node) else {
             items.push(node);
             continue;
+        };
+        let base = match node.origin {
+            Origin::Text(_) => folders.0,
+            Origin::Override(_) => folders.1,
         };
         let resolved = Location::resolved(base, pattern);
         if !is_pattern(pattern) || Path::new(resolved.as_str()).exists() {

@@ -19,8 +19,8 @@ use super::tree::{Data, Entry, Node, Source, item, join, shorten};
 ///
 /// # Errors
 /// All mistakes, if there are any.
-pub fn read(tree: &Node, base: &str, source: &Source, mistakes: Mistakes) -> Result<Spec, Mistakes> {
-    let mut reader = Reader { tree, source, base, mistakes };
+pub fn read(tree: &Node, base: &str, here: &str, source: &Source, mistakes: Mistakes) -> Result<Spec, Mistakes> {
+    let mut reader = Reader { tree, source, base, here, mistakes };
     let Some(read) = reader.value(rules(), "", &Field { path: String::new(), node: tree }) else {
         return Err(reader.mistakes);
     };

@@ -18,6 +18,8 @@ pub struct Planning<'a> {
     pub job: Job,
     /// Whether outputs that exist may be replaced.
     pub overwrite: bool,
+    /// Whether folders of outputs that don't exist are made when the job is run.
+    pub make_folders: bool,
     /// Outputs that an earlier run, which this one goes on with, has made.
     pub made: BTreeSet<String>,
     /// Compute threads on this machine.

@@ -2,7 +2,7 @@
 
 use super::reader::{Field, Reader};
 use crate::spec::FargateMemory;
-use crate::tree::{Data, Entry, Node, join};
+use crate::tree::{Data, Entry, Node, Origin, join};
 use crate::units::{Size, Time};
 use serde_json::Value;
 use std::fmt::Display;
@@ -18,7 +18,11 @@ impl Reader<'_> {
         };
         match format {
             "path" => {
-                self.want(field, wanted, text.map(|path| Data::Text(Location::resolved(self.base, path).to_string())))
+                let base = match field.node.origin {
+                    Origin::Text(_) => self.base,
+                    Origin::Override(_) => self.here,
+                };
+                self.want(field, wanted, text.map(|path| Data::Text(Location::resolved(base, path).to_string())))
             }
             "reference" if text.is_some_and(|name| self.is_input(name)) => Some(field.node.clone()),
             "reference" if matches!(data, Data::Text(_)) => self.format("path", rules, "a path or URL", field),

@@ -26,6 +26,7 @@ pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
 pub use inspect::vector::{AttributeInfo, LayerInfo, VectorInfo, inspect_vector};
 pub use rat::{Changed, Import, TableInfo, import_columns, read_table, table_info};
 pub use read::burn::{Burner, Selection};
+pub use read::compare::{Differences, Differing, compare};
 pub use read::coverage::Coverage;
 pub use read::mosaic::Mosaic;
 pub use read::source::Source;

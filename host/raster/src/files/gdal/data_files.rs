@@ -62,7 +62,8 @@ fn library() -> Option<PathBuf> {
 
 #[expect(unsafe_code, reason = "the gdal crate has no call for it")]
 fn set_proj_folders(folders: &[PathBuf]) {
-    let folders: Vec<_> = folders.iter().filter_map(|folder| CString::new(folder.as_os_str().as_bytes()).ok()).collect();
+    let folders: Vec<_> =
+        folders.iter().filter_map(|folder| CString::new(folder.as_os_str().as_bytes()).ok()).collect();
     let mut list: Vec<_> = folders.iter().map(|folder| folder.as_ptr()).collect();
     list.push(std::ptr::null());
     // SAFETY: a list of texts that ends in a null pointer; GDAL copies them.

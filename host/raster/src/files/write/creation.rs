@@ -123,6 +123,17 @@ fn lacks(driver: &str) -> String {
     format!("this GDAL, {version}, is built without the driver {driver}: choose another format, such as GTiff or HFA")
 }
 
+impl TargetSpec {
+    /// GDAL's short name of the format, and the creation options `NAME=VALUE` with which the file is made.
+    ///
+    /// # Errors
+    /// When there is no such format, or it takes no such raster.
+    pub fn format(&self) -> Result<(String, Vec<String>), String> {
+        let Creation { driver, options, .. } = Creation::plan(self)?;
+        Ok((driver, options.into_iter().map(|(key, value)| format!("{key}={value}")).collect()))
+    }
+}
+
 fn find_driver(spec: &TargetSpec) -> Result<Driver, String> {
     let Some(name) = &spec.driver else {
         // Some drivers list an empty extension.
