@@ -186,11 +186,16 @@ fn full_disk() {
         "copy",
         "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'disk/copy.tif'\n[grid]\ntile = [512, 512]\n",
     );
+    let warning = format!(
+        "warning: the outputs' pixels take 9 MB without compression, and 2 MB are free in {}\n",
+        disk.display()
+    );
+    assert!(f.run("--dry-run").ok().stderr.starts_with(&warning), "{}", f.run("--dry-run").stderr);
     let run = f.run("--workers threads:2");
     check_full(&f, &run);
     // What is kept for --resume is removed by the next run that doesn't resume; here the input is small enough.
     f.python("write('a.tif', ramp(100, 100))");
-    f.run("").ok();
+    assert!(!f.run("").ok().stderr.contains("MB"));
     f.python("same('disk/copy.tif', ramp(100, 100))");
     let left: Vec<_> = std::fs::read_dir(&disk).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["copy.tif"]);

@@ -134,7 +134,8 @@ fn a_job_is_told_that_a_file_is_resampled() {
     );
     let run = f.run("");
     let run = run.ok();
-    let warning = "input \"other\": ~/b.tif gets onto the working grid by nearest neighbour: set inputs.other.resampling to say how \
+    let warning = "input \"other\": ~/b.tif gets onto the working grid by nearest neighbour, since its pixels are 20 × 20, not 10 × 10: set \
+                   inputs.other.resampling to say how \
                    (~/b.tif has 30 rows × 30 columns of 20 × 20 from (500000, 7000000) in EPSG:28355; ~/a.tif has 60 rows × 60 columns \
                    of 10 × 10 from (500000, 7000000) in EPSG:28355)";
     assert!(run.stderr.replace(f.path().to_str().unwrap(), "~").contains(warning), "{}", run.stderr);
@@ -254,7 +255,9 @@ fn differences_that_move_no_pixel() {
     }
     // Beyond the tolerance a file is resampled; by nearest neighbour its pixels stay, but for the column that has no neighbour.
     let run = f.run("--overwrite --set inputs.other.path=more.tif");
-    assert!(run.ok().stderr.contains("more.tif gets onto the working grid by nearest neighbour"), "{}", run.stderr);
+    let warning = "more.tif gets onto the working grid by nearest neighbour, since its pixels are shifted by 0.02 columns and 0 rows: set \
+                   inputs.other.resampling to say how, or grid.tolerance = 0.02 to take its pixels as they are (";
+    assert!(run.ok().stderr.contains(warning), "{}", run.stderr);
     f.python("same('add.tif', ramp(200, 300).astype('f4') * 2)");
 }
 

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::inputs::{Opened, OpenedFile};
-use super::reference::{Candidate, Lie, Problem, Reference, outline, reference};
+use super::reference::{Candidate, Lie, Others, Problem, Reference, outline, reference};
 use crate::spec::{self, OverviewUse};
 use grid::{Bounds, Grid, Offset, Placement, Window};
 use raster::{self, Georeferencing, Resampled, Way, crs_name};
@@ -129,7 +129,7 @@ fn window(spec: &spec::Grid, reference: &Reference, rasters: &[Vec<&Laid>]) -> R
     let window = grid::footprint(footprint, &reference.grid, drawn.iter().copied())
         .map_err(|e| ("grid.footprint", problem(e.to_string())))?;
     // A file whose outline can't be drawn may still have data all over the grid, as one of the whole globe has.
-    let covers = |file: &&&Laid| matches!(&file.lie, Lie::Resampled(overlay, _) if overlay.covers(&window));
+    let covers = |file: &&&Laid| matches!(&file.lie, Lie::Resampled(others) if others.overlay.covers(&window));
     let lost = rasters.iter().flatten().filter(|file| file.extent.is_none()).find(|file| !covers(file));
     match lost {
         Some(file) if footprint != Footprint::Reference => Err((
@@ -171,7 +171,7 @@ impl Laid {
     fn new(file: &Candidate, lie: Lie) -> Self {
         let extent = match &lie {
             Lie::Aligned(placement) => Some(placement.offset.window(file.info.grid.rows, file.info.grid.cols)),
-            Lie::Resampled(overlay, _) => overlay.extent(),
+            Lie::Resampled(others) => others.overlay.extent(),
         };
         Self { path: file.path.to_owned(), lie, extent, outline: outline(&file.info.grid) }
     }
@@ -184,7 +184,8 @@ impl Laid {
                 let offset = Offset { row: row - window.row, col: col - window.col };
                 Way::Aligned(Placement { offset, ..placement })
             }
-            Lie::Resampled(overlay, crs) => {
+            Lie::Resampled(others) => {
+                let Others { overlay, crs, .. } = *others;
                 let extent = self.extent.unwrap_or(*window);
                 let shared = extent.intersection(window).unwrap_or(*window);
                 let overview = match input.overviews {
@@ -194,7 +195,7 @@ impl Laid {
                 };
                 let overlay = match &overview {
                     None => overlay,
-                    Some(overview) => Box::new(reference.overlay(&overview.grid)?),
+                    Some(overview) => reference.overlay(&overview.grid)?,
                 };
                 Way::Resampled(Box::new(Resampled {
                     method: input.resampling.unwrap_or_default(),
@@ -210,20 +211,25 @@ impl Laid {
     }
 }
 
-/// A warning that files are resampled, if the job doesn't say how.
+/// A warning that files are resampled, why, and what to do, if the job doesn't say how.
 fn unasked(input: &Opened, files: &[Laid], reference: &Reference) -> Option<String> {
     if input.resampling.is_some() {
         return None;
     }
-    let mut resampled = files.iter().filter(|file| matches!(file.lie, Lie::Resampled(..)));
-    let first = resampled.next()?;
+    let mut resampled = files.iter().filter_map(|file| match &file.lie {
+        Lie::Resampled(others) => Some((file, &others.why)),
+        Lie::Aligned(_) => None,
+    });
+    let (first, why) = resampled.next()?;
     let others = match resampled.count() {
         0 => " gets".to_owned(),
         n => format!(" and {n} other files get"),
     };
+    let tolerance = why.tolerance().map(|t| format!(", or grid.tolerance = {t} to take its pixels as they are"));
+    let tolerance = tolerance.unwrap_or_default();
     Some(format!(
-        "input {:?}: {}{others} onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
-         {} has {})",
+        "input {:?}: {}{others} onto the working grid by nearest neighbour, since {why}: set inputs.{}.resampling to say how{tolerance} \
+         ({} has {}; {} has {})",
         input.name,
         first.path,
         input.name,
