@@ -201,6 +201,28 @@ fn full_disk() {
     assert_eq!(left, ["copy.tif"]);
 }
 
+/// A folder that can't be written to is found out before the first tile.
+#[test]
+fn a_folder_that_can_not_be_written_to() {
+    let f = Folder::new();
+    let disk = f.path().join("disk");
+    let Some(_disk) = SmallDisk::mount(&disk) else {
+        eprintln!("SKIPPED a_folder_that_can_not_be_written_to: it needs root, to mount a small file system");
+        return;
+    };
+    let read_only = Command::new("mount").args(["-o", "remount,ro"]).arg(&disk).status().unwrap();
+    assert!(read_only.success());
+    f.python("write('a.tif', ramp(100, 100))");
+    f.job(
+        "fail",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.fail]\npath = 'disk/out.tif'\n[params]\nhow = 'error'\nat = 0\n",
+    );
+    let run = f.run("");
+    let message = run.error(1).replace(f.path().to_str().unwrap(), "~");
+    let expected = "output \"fail\": can't create ~/disk/out.tif: can't make a file in ~/disk: Read-only file system";
+    assert!(message.starts_with(expected), "{message}");
+}
+
 /// Two outputs of which the second can't be completed: neither appears.
 #[test]
 fn one_of_two_outputs_on_a_full_disk() {

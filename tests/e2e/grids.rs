@@ -442,6 +442,32 @@ fn files_without_a_common_pixel() {
     );
 }
 
+/// A grid that the job says itself: where its bounds are no edges of pixels, and where an input has none of its pixels, a warning says so.
+#[test]
+fn bounds_beside_the_pixels_or_the_inputs() {
+    let f = adding();
+    f.python(
+        "write('a.tif', ramp(10, 10)); write('b.tif', ramp(10, 10), gt=(500400, 10, 0, 7000000, 0, -10)); write('c.tif', ramp(10, 10))",
+    );
+    let said = |arguments: &str| {
+        let run = f.run(&format!("--overwrite {arguments}"));
+        run.ok().stderr.replace(f.path().to_str().unwrap(), "~")
+    };
+    let beside = said("--set inputs.other.path=c.tif --set grid.bounds=[500000,6999958,500055,7000000]");
+    let warning = "warning: grid.bounds: the working grid covers [500000.0, 6999960.0, 500060.0, 7000000.0]: its pixels of 10 × 10 have their \
+                   edges up to 0.50 pixels from the bounds\n";
+    assert!(beside.contains(warning), "{beside}");
+    f.python("same('add.tif', ramp(10, 10)[:4, :6].astype('f4') * 2)");
+    let far = said("--set grid.bounds=[500000,6999900,500100,7000000]");
+    let warning = "warning: input \"other\": ~/b.tif has no pixel on the working grid, so all of the input is invalid (~/b.tif has 10 rows × 10 \
+                   columns of 10 × 10 from (500400, 7000000) in EPSG:28355; the grid has 10 rows × 10 columns of 10 × 10 from (500000, \
+                   7000000) in EPSG:28355)\n";
+    assert!(far.contains(warning) && !far.contains("grid.bounds"), "{far}");
+    f.python("assert np.isnan(read('add.tif')).all()");
+    let inside = said("--set grid.footprint=union --set grid.tile=[16,16]");
+    assert!(!inside.contains("warning"), "{inside}");
+}
+
 /// What GDAL can't resample is a mistake in the job, before the first tile.
 #[test]
 fn what_cannot_be_resampled_is_refused_while_planning() {

@@ -25,6 +25,10 @@ pub fn check(draft: &mut Draft<'_>, outputs: &[Planned]) {
     }
     for (folder, bytes) in disks.values() {
         let Ok(found) = rustix::fs::statvfs(folder) else { continue };
+        // A file system that stores nothing, such as /proc.
+        if found.f_blocks == 0 {
+            continue;
+        }
         let free = found.f_bavail.saturating_mul(found.f_frsize);
         if *bytes > free {
             draft.warnings.push(format!(

@@ -77,6 +77,10 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
     match window(spec, &reference, &extents) {
         Ok(window) => {
             let grid = reference.grid.crop(&window);
+            draft.warnings.extend(moved_bounds(spec, &grid));
+            draft
+                .warnings
+                .extend(inputs.iter().zip(&laid).filter_map(|(input, files)| elsewhere(input, files, &grid, &window)));
             let mut ways = Vec::new();
             for (input, files) in inputs.iter().zip(laid) {
                 let mut of_input = Vec::new();
@@ -209,6 +213,40 @@ impl Laid {
             }
         })
     }
+}
+
+/// A warning that the grid has other bounds than the job asks for, since its pixels have their edges elsewhere.
+fn moved_bounds(spec: &spec::Grid, grid: &Grid) -> Option<String> {
+    let asked = spec.bounds?;
+    let Bounds { x_min, y_min, x_max, y_max } = grid.bounds();
+    let has = [x_min, y_min, x_max, y_max];
+    let (dx, dy) = grid.transform.pixel_size();
+    let off = asked.iter().zip(has).zip([dx, dy, dx, dy]).map(|((asked, has), size)| (asked - has).abs() / size);
+    let most = off.fold(0.0, f64::max);
+    (most > spec.tolerance).then(|| {
+        format!(
+            "grid.bounds: the working grid covers {has:?}: its pixels of {dx} × {dy} have their edges up to {most:.2} pixels from \
+             the bounds"
+        )
+    })
+}
+
+/// A warning that all pixels of an input are invalid, since its files lie elsewhere.
+fn elsewhere(input: &Opened, files: &[Laid], grid: &Grid, window: &Window) -> Option<String> {
+    let first = files.first()?;
+    let lies_here = |file: &Laid| file.extent.is_none_or(|extent| extent.intersection(window).is_some());
+    if files.iter().any(lies_here) {
+        return None;
+    }
+    let others = if files.len() > 1 { " and the other files have" } else { " has" };
+    Some(format!(
+        "input {:?}: {}{others} no pixel on the working grid, so all of the input is invalid ({} has {}; the grid has {})",
+        input.name,
+        first.path,
+        first.path,
+        first.outline,
+        outline(grid)
+    ))
 }
 
 /// A warning that files are resampled, why, and what to do, if the job doesn't say how.
