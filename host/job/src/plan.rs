@@ -13,6 +13,7 @@ mod outputs;
 mod params;
 mod places;
 mod reference;
+mod room;
 mod survey;
 mod vectors;
 mod working_grid;
@@ -106,6 +107,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     // The rehearsal needs a plan without mistakes: its failures would be consequences.
     if draft.mistakes.is_empty() {
         outputs::rehearse(draft, &opened, &mut outputs, &mut places);
+        room::check(draft, &outputs);
     }
     Some(Plan {
         job: controller::Job { params_sha256, ..planning.job.clone() },
