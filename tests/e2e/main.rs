@@ -16,6 +16,7 @@ mod large;
 mod lists;
 mod mistakes;
 mod outputs;
+mod param_files;
 mod pixels;
 mod places;
 mod preview;
