@@ -3,6 +3,7 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
+mod disk;
 mod each;
 mod ending;
 mod examples;
