@@ -24,6 +24,7 @@ mod preview;
 #[path = "../../host/raster/tests/raster/python.rs"]
 mod rasters;
 mod rat;
+mod reduced;
 mod report;
 mod shell;
 mod stats;

@@ -76,6 +76,9 @@ fn plan_text(plan: &Plan) -> String {
         }
         more(&mut text, &output.name, "->", targets.len());
     }
+    if let Some(path) = &plan.reduced {
+        let _ok = write!(text, "\n  {:<12} -> {path} (a table of the result)", "reduced");
+    }
     text
 }
 
@@ -188,6 +191,7 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "tiles": task.tiling.count(),
         "halo": task.halo,
         "threads": plan.threads,
+        "reduced": plan.reduced,
         "tile_bytes": worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
@@ -251,7 +255,9 @@ pub fn text(report: &Report) -> String {
     if let Some(more) = report.outputs.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let _ok = writeln!(text, "and {more} more files");
     }
-    if let Some(result) = &report.result {
+    if let Some(path) = &report.result_path {
+        let _ok = writeln!(text, "wrote {path} (the result)");
+    } else if let Some(result) = &report.result {
         // As JSON's own escapes, so that it stays JSON for who copies it.
         let _ok = writeln!(text, "result {}", types::text::json(&format!("{result:#}")));
     }
