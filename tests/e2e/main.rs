@@ -5,6 +5,7 @@
 
 mod arguments;
 mod diff;
+mod disk;
 mod each;
 mod ending;
 mod examples;
@@ -18,12 +19,14 @@ mod large;
 mod lists;
 mod mistakes;
 mod outputs;
+mod param_files;
 mod pixels;
 mod places;
 mod preview;
 #[path = "../../host/raster/tests/raster/python.rs"]
 mod rasters;
 mod rat;
+mod reduced;
 mod report;
 mod shell;
 mod stats;

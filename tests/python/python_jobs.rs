@@ -62,8 +62,10 @@ fn accumulated_results() {
         "name = 'totals'\n[inputs.image]\npath = 'a.tif'\n[outputs.totals]\npath = 'out.tif'\n[params]\nfactor = 3\n";
     job(&f, "focal.py", &format!("{io}[grid]\ntile = [100, 100]\n"));
     for workers in WORKERS {
-        let report = f.report(&format!("--overwrite --workers {workers}"));
+        let report = f.report(&format!("--overwrite --workers {workers} --set reduced.path=totals.csv"));
         assert_eq!(report["result"], expected, "{workers}");
+        let table = format!("id,value\nsum,{}\ncount,{}\n", expected["sum"], expected["count"]);
+        assert_eq!(f.read("totals.csv"), table, "{workers}");
         f.python("same('out.tif', read('a.tif'))");
     }
 }

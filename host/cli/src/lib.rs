@@ -49,6 +49,8 @@ mod rasters;
 #[cfg(feature = "gdal")]
 mod rat;
 #[cfg(feature = "gdal")]
+mod reduced_table;
+#[cfg(feature = "gdal")]
 mod report;
 #[cfg(feature = "gdal")]
 mod run;

@@ -73,6 +73,9 @@ fn plan_text(plan: &Plan, full: bool) -> String {
             bytes(task.block_cache)
         );
     }
+    if let Some(path) = &plan.reduced {
+        let _ok = write!(text, "\n  {:<12} -> {path} (a table of the result)", "reduced");
+    }
     text
 }
 
@@ -218,6 +221,7 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "threads": plan.threads,
         "memory_limit": task.limits.memory,
         "block_cache_bytes": task.block_cache,
+        "reduced": plan.reduced,
         "tile_bytes": worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
@@ -283,7 +287,9 @@ pub fn text(report: &Report) -> String {
     if let Some(more) = report.outputs.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let _ok = writeln!(text, "and {more} more files");
     }
-    if let Some(result) = &report.result {
+    if let Some(path) = &report.result_path {
+        let _ok = writeln!(text, "wrote {path} (the result)");
+    } else if let Some(result) = &report.result {
         // As JSON's own escapes, so that it stays JSON for who copies it.
         let _ok = writeln!(text, "result {}", types::text::json(&format!("{result:#}")));
     }

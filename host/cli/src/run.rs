@@ -4,6 +4,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::launcher::{self, Launched, Launcher};
 use super::prepare::{self, Prepared, RunArguments};
+use super::reduced_table::{self, Unwritten};
 use super::{detach, each, fleets, progress, report, signals, table_job, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
@@ -11,7 +12,7 @@ use dashboard::{Bound, Dashboard, JobView, Picture, Status};
 use job::Loaded;
 use job::spec::Workers;
 use sandbox::Interrupt;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -266,14 +267,37 @@ fn attempt(
     let _upload =
         given.map(|id| detach::ProgressUpload::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
     let Prepared { module, sandbox, function, plan, journal, .. } = prepared;
+    let reduced = plan.reduced.clone();
     let job = ReadyJob { plan, module, function, control: control.clone(), journal, prepared: started.elapsed() };
     let launched = Launched { job, workers: &workers, id: id.clone(), interrupt: sandbox.interrupt(), console };
     let result = progress::show(console, &control, || launch(launched));
     drop(catcher);
     drop(dashboard);
-    let finished = result?.map_err(stopped)?;
+    let finished = with_table(result?.map_err(stopped)?, reduced.as_deref())?;
     fleets::keep(&workers, &id, &finished.report, console);
     Ok(Ended::Finished(Box::new(finished)))
+}
+
+/// Writes the result's table, if the job wants one. If it can't be written, the journal stays for `--resume`; a result that is no table is
+/// the same another time.
+fn with_table(mut finished: Finished, path: Option<&str>) -> Result<Finished, Box<Stopped>> {
+    let Some(path) = path else { return Ok(finished) };
+    let (mut fatal, is_shape) =
+        match reduced_table::write(finished.report.result.as_ref().unwrap_or(&Value::Null), path) {
+            Ok(()) => {
+                finished.report.result_path = Some(path.to_owned());
+                return Ok(finished);
+            }
+            Err(Unwritten::Shape(fatal)) => (fatal, true),
+            Err(Unwritten::File(fatal)) => (fatal, false),
+        };
+    match finished.journal.take() {
+        Some(journal) if is_shape => journal.remove(),
+        Some(_) => fatal.text.push_str("; --resume writes it again"),
+        None => {}
+    }
+    let report = Report { exit_code: fatal.code, error: Some(fatal.text.clone()), ..finished.report };
+    Err(Box::new(Stopped { fatal, report: Some(report) }))
 }
 
 /// The job's id, by which its workers and all that is made for them are marked.

@@ -12,6 +12,7 @@ mod inputs;
 mod outputs;
 mod params;
 mod places;
+mod reduced;
 mod reference;
 mod room;
 mod survey;
@@ -67,6 +68,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     let opened = inputs::open(draft);
     let mut places = Places::new(draft);
     outputs::check(draft, &mut places);
+    reduced::check(draft, &mut places);
     // The grid needs all inputs, so mistakes found after a mistake here would only be its consequences.
     if !draft.mistakes.is_empty() {
         return None;
@@ -113,6 +115,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
         job: controller::Job { params_sha256, ..planning.job.clone() },
         task: Arc::new(task),
         outputs: outputs.into_iter().map(|output| output.targets).collect(),
+        reduced: spec.reduced.as_ref().map(|file| file.path.to_string()),
         threads,
         warnings: std::mem::take(&mut draft.warnings),
     })

@@ -40,6 +40,9 @@ pub struct Spec {
     /// The function's outputs by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<String, Output>,
+    /// Where the result of an accumulating function goes, besides the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduced: Option<ReducedFile>,
     /// The working grid on which all tiles lie, and how it is cut.
     #[serde(default)]
     pub grid: Grid,
@@ -52,6 +55,15 @@ pub struct Spec {
     /// Who runs the tiles.
     #[serde(default)]
     pub workers: Workers,
+}
+
+/// The file of an accumulating function's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Reduced")]
+pub struct ReducedFile {
+    /// The result's records as a table, on this machine: `.csv` or `.parquet`.
+    #[schemars(schema_with = "path", example = "areas.csv")]
+    pub path: Location,
 }
 
 /// How a function goes over the rows of attribute tables.

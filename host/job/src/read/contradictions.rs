@@ -234,6 +234,9 @@ impl Reader<'_> {
                 }
             }
         }
+        if spec.table.is_some() && self.tree.find("reduced").is_some() {
+            self.refuse_at("reduced".to_owned(), "not in a job with `[table]`, whose results are columns");
+        }
         if spec.table.is_some() && self.tree.find("grid").is_some() {
             self.refuse_at(
                 "grid".to_owned(),
