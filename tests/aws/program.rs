@@ -142,7 +142,7 @@ async fn a_job_runs_on_a_private_cluster() {
     assert!(used["cost_usd"].as_f64().unwrap() >= 0.12 - 1e-9, "{used:#}");
     for step in [
         "2 instances c7i.large started in subnet-a, 2 in all (",
-        "an instance has joined the cluster (",
+        " of 2 instances have joined the cluster (",
         "2 instances terminated (",
     ] {
         assert!(done.stderr.contains(step), "{step}: {}", done.stderr);

@@ -60,8 +60,12 @@ impl World {
             "DescribeContainerInstances" => {
                 let wanted = texts(&body["containerInstances"]);
                 let all = self.hosts.iter().filter(|h| wanted.contains(&h.arn));
-                let all = all
-                    .map(|h| json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE" }));
+                let memory = json!({ "name": "MEMORY", "type": "INTEGER", "integerValue": self.rules.memory });
+                let cpu = json!({ "name": "CPU", "type": "INTEGER", "integerValue": 2048 });
+                let all = all.map(|h| {
+                    json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE",
+                            "registeredResources": [cpu, memory] })
+                });
                 Ok(json!({ "containerInstances": all.collect::<Vec<_>>() }))
             }
             "GetLogEvents" => self.log_events(&body),
@@ -88,6 +92,11 @@ impl World {
     fn create_cluster(&mut self, body: &Value) -> Result {
         let name = text(&body["clusterName"]);
         check_tags(&body["tags"])?;
+        if self.rules.new_account && !texts(&body["capacityProviders"]).is_empty() {
+            return Err(wrong(
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+            ));
+        }
         let made = Cluster { active: true, providers: texts(&body["capacityProviders"]), tags: body["tags"].clone() };
         // Making one that is there returns it.
         if !self.clusters.get(&name).is_some_and(|c| c.active) {
@@ -266,6 +275,12 @@ impl World {
         let spot = providers == ["FARGATE_SPOT"];
         let fargate = spot || body["launchType"] == "FARGATE";
         let subnets = &body["networkConfiguration"]["awsvpcConfiguration"]["subnets"];
+        if let Some(unknown) = texts(subnets).iter().find(|s| self.rules.unknown.contains(s)) {
+            return Err(wrong(&format!(
+                "Error retrieving subnet information for [{unknown}]: The subnet ID '{unknown}' does not exist (ErrorCode: \
+                 InvalidSubnetID.NotFound)"
+            )));
+        }
         if definition["networkMode"] == "awsvpc" && texts(subnets).is_empty() {
             return Err(wrong("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
         }
@@ -281,8 +296,18 @@ impl World {
         let (mut made, mut failures) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let container = &definition["containerDefinitions"][0];
-            let memory = container["memory"].as_i64().or(container["memoryReservation"].as_i64()).unwrap_or(0);
-            let host = if fargate { None } else { self.host_with(&cluster, memory) };
+            let instead = &body["overrides"]["containerOverrides"][0];
+            if instead.is_object() && instead["name"] != container["name"] {
+                return Err(wrong("Override for container is not a container in the TaskDefinition."));
+            }
+            let soft = instead["memoryReservation"].as_i64().or(container["memoryReservation"].as_i64());
+            let memory = container["memory"].as_i64().or(soft).unwrap_or(0);
+            let wanted = text(&definition["runtimePlatform"]["cpuArchitecture"]).to_ascii_lowercase();
+            if !fargate && !self.hosts.iter().any(|h| h.cluster == cluster && self.runs_on(h, &wanted)) {
+                failures.push(json!({ "arn": "arn:host", "reason": "ATTRIBUTE" }));
+                continue;
+            }
+            let host = if fargate { None } else { self.host_with(&cluster, memory, &wanted) };
             let room = if spot { &mut self.rules.spot } else { &mut self.rules.fargate };
             if fargate && *room == 0 {
                 failures.push(json!({ "reason": "Capacity is unavailable at this time. Please try again later or in a different availability zone" }));
@@ -323,14 +348,19 @@ impl World {
         Ok(json!({ "tasks": made, "failures": failures }))
     }
 
-    /// A container instance with so much memory left.
-    fn host_with(&self, cluster: &str, memory: i64) -> Option<String> {
+    /// Whether the instance has these processors.
+    fn runs_on(&self, host: &Host, architecture: &str) -> bool {
+        self.instances.iter().any(|i| i.id == host.instance && i.architecture() == architecture)
+    }
+
+    /// A container instance with such processors and so much memory left: of several the one with the fewest tasks.
+    fn host_with(&self, cluster: &str, memory: i64, architecture: &str) -> Option<String> {
         let used = |host: &Host| -> i64 {
             let on = self.tasks.iter().filter(|t| t.host.as_ref() == Some(&host.arn) && t.state != State::Stopped);
             on.map(|t| t.memory).sum()
         };
         let alive = |host: &Host| self.instances.iter().any(|i| i.id == host.instance && i.ended.is_none());
-        let all = self.hosts.iter().filter(|h| h.cluster == cluster && alive(h));
+        let all = self.hosts.iter().filter(|h| h.cluster == cluster && alive(h) && self.runs_on(h, architecture));
         all.filter(|h| used(h) + memory <= self.rules.memory).min_by_key(|h| used(h)).map(|h| h.arn.clone())
     }
 

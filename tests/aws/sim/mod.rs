@@ -141,7 +141,7 @@ impl Sim {
     /// Whatever of a job still exists, tickets included.
     pub fn inventory(&self) -> Vec<String> {
         let mut all = self.world.lock().unwrap().inventory();
-        let mut folders = vec![self.folder.path().join("bucket")];
+        let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 if entry.file_type().unwrap().is_dir() {

@@ -1,5 +1,6 @@
 //! What is asked of EC2: instances, and where to try to get them, as pure functions of the settings.
 
+use crate::fleets::request::WORKER;
 use crate::fleets::tags;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesInputBuilder;
 use aws_sdk_ec2::types::{
@@ -51,14 +52,34 @@ pub(super) fn capacity_pools(settings: &spec::Ec2) -> Vec<CapacityPool> {
     capacity_pools
 }
 
-/// What an instance runs when it starts: it joins the cluster, and ends itself after a while whatever became of the
-/// controller.
+/// Minutes without a worker after which an instance ends itself.
+const IDLE: u32 = 15;
+
+/// What an instance runs when it starts: it joins the cluster, and ends itself whatever became of the controller: once it has
+/// been idle, and in any case after a while.
+///
+/// The loop is a unit of its own, as ECS's agent starts only when this script has ended.
 fn user_data(settings: &spec::Ec2, cluster: &str) -> String {
     let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
     let minutes = settings.shutdown_after.duration().as_secs().div_ceil(60);
+    let container = WORKER;
     format!(
-        "#!/bin/bash\nshutdown -h +{minutes}\ncat >>/etc/ecs/ecs.config <<'END'\nECS_CLUSTER={cluster}\n\
-         ECS_ENABLE_SPOT_INSTANCE_DRAINING=true\nECS_AWSVPC_BLOCK_IMDS=true\nEND\n"
+        r#"#!/bin/bash
+shutdown -h +{minutes}
+cat >>/etc/ecs/ecs.config <<'END'
+ECS_CLUSTER={cluster}
+ECS_ENABLE_SPOT_INSTANCE_DRAINING=true
+ECS_AWSVPC_BLOCK_IMDS=true
+END
+systemd-run --unit=tilefn-idle --no-block bash -c '
+  idle=0
+  while [ $idle -lt {IDLE} ]; do
+    sleep 60
+    idle=$((idle + 1))
+    [ -z "$(docker ps --quiet --filter label=com.amazonaws.ecs.container-name={container})" ] || idle=0
+  done
+  shutdown -h now'
+"#
     )
 }
 
@@ -70,7 +91,7 @@ pub(super) fn run_instances(
     launch: &Launch,
 ) -> RunInstancesInputBuilder {
     let ecs = &settings.ecs;
-    let arm = match ecs.cpu_architecture {
+    let arm = match settings.architecture() {
         spec::CpuArchitecture::X86_64 => "",
         spec::CpuArchitecture::Arm64 => "arm64/",
     };
@@ -165,6 +186,7 @@ mod tests {
         let script = user_data(&settings(""), "arn:aws:ecs:eu-west-1:1:cluster/own");
         assert!(script.starts_with("#!/bin/bash\nshutdown -h +90\n"), "{script}");
         assert!(script.contains("\nECS_CLUSTER=own\n"), "{script}");
+        assert!(script.contains("-name=worker)"), "{script}");
     }
 
     #[test]
@@ -182,8 +204,9 @@ mod tests {
         let kinds: Vec<_> = it.tag_specifications().iter().map(|t| t.resource_type().unwrap().as_str()).collect();
         assert_eq!(kinds, ["instance", "volume"]);
 
-        let more = "assign_public_ip = true\ncpu_architecture = 'ARM64'";
-        let it = run_instances(&settings(more), &tags, "c", &launch(true)).build().unwrap();
+        let graviton = settings("assign_public_ip = true");
+        let graviton = spec::Ec2 { instance_types: vec!["c7g.large".into()], ..graviton };
+        let it = run_instances(&graviton, &tags, "c", &launch(true)).build().unwrap();
         assert!(it.image_id().unwrap().ends_with("/amazon-linux-2023/arm64/recommended/image_id"));
         assert_eq!(it.instance_market_options().unwrap().market_type(), Some(&MarketType::Spot));
         // AWS refuses a subnet or groups beside an interface that has them.
