@@ -23,7 +23,7 @@ impl InstanceType {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (generation, attributes) = rest.split_at(digits);
         let generation: u32 = generation.parse().ok()?;
-        if !series.chars().all(|c| c.is_ascii_lowercase()) || series == "mac" {
+        if series.is_empty() || !series.chars().all(|c| c.is_ascii_lowercase()) || series == "mac" {
             return None;
         }
         // `p6e-gb200` has NVIDIA's ARM processors; `m7i-flex` none.
