@@ -176,10 +176,10 @@ pub fn architecture(kind: &str) -> &'static str {
 }
 
 impl World {
-    /// The tasks on each instance that has any, by instance, in the order of the instances.
+    /// How many tasks there have been on each instance.
     pub fn tasks_on_instances(&self) -> Vec<usize> {
-        let on = |host: &Host| self.tasks.iter().filter(|t| t.host.as_ref() == Some(&host.arn)).count();
-        self.instances.iter().map(|i| self.hosts.iter().filter(|h| h.instance == i.id).map(on).sum()).collect()
+        let on = |task: &Task, id: &str| task.host.as_ref().is_some_and(|host| host.ends_with(id));
+        self.instances.iter().map(|i| self.tasks.iter().filter(|t| on(t, &i.id)).count()).collect()
     }
 
     pub fn new(rules: Rules) -> Self {
