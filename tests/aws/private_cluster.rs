@@ -68,6 +68,23 @@ async fn memory_that_no_instance_has_is_said_as_soon_as_one_has_joined() {
     assert_eq!(stage.sim.count("RunTask"), 0, "nothing is asked for in vain");
 }
 
+/// Instances of the user's own that are in the cluster, with services on them perhaps, are left alone.
+#[tokio::test]
+async fn in_a_shared_cluster_workers_run_on_the_jobs_instances_only() {
+    let stage = Stage::new(Rules { apart: 20, ..Rules::default() }).await;
+    {
+        let mut world = stage.sim.world.lock().unwrap();
+        world.existing_cluster("shared", &[]);
+        world.existing_instance("shared");
+    }
+    let mut fleet = Ec2::new(&stage.session, &ec2(4, 2, "cluster = 'shared'\nmemory_reservation = 600")).unwrap();
+    stage.run(&mut fleet, "j", 4).await.unwrap();
+    assert_eq!(stage.sim.world.lock().unwrap().tasks_on_instances(), [0, 2, 2]);
+    assert_eq!(stage.stop(&mut fleet).await, none());
+    let left = stage.sim.inventory();
+    assert!(left.len() == 2 && left.iter().all(|thing| thing.ends_with("i-other")), "{left:?}");
+}
+
 #[tokio::test]
 async fn a_few_tiles_start_a_few_instances() {
     let stage = Stage::new(Rules::default()).await;

@@ -307,7 +307,8 @@ impl World {
                 failures.push(json!({ "arn": "arn:host", "reason": "ATTRIBUTE" }));
                 continue;
             }
-            let host = if fargate { None } else { self.host_with(&cluster, memory, &wanted) };
+            let constraint = text(&body["placementConstraints"][0]["expression"]);
+            let host = if fargate { None } else { self.host_with(&cluster, memory, &wanted, &constraint) };
             let room = if spot { &mut self.rules.spot } else { &mut self.rules.fargate };
             if fargate && *room == 0 {
                 failures.push(json!({ "reason": "Capacity is unavailable at this time. Please try again later or in a different availability zone" }));
@@ -353,14 +354,25 @@ impl World {
         self.instances.iter().any(|i| i.id == host.instance && i.architecture() == architecture)
     }
 
+    /// Whether the instance passes a placement constraint: `attribute:NAME == VALUE`.
+    fn passes(&self, host: &Host, constraint: &str) -> bool {
+        let Some((name, value)) = constraint.strip_prefix("attribute:").and_then(|c| c.split_once(" == ")) else {
+            return constraint.is_empty();
+        };
+        let script = self.instances.iter().find(|i| i.id == host.instance).map_or("", |i| &i.script);
+        let attributes = script.lines().find_map(|l| l.strip_prefix("ECS_INSTANCE_ATTRIBUTES="));
+        attributes.is_some_and(|json| serde_json::from_str::<Value>(json).unwrap()[name] == value)
+    }
+
     /// A container instance with such processors and so much memory left: of several the one with the fewest tasks.
-    fn host_with(&self, cluster: &str, memory: i64, architecture: &str) -> Option<String> {
+    fn host_with(&self, cluster: &str, memory: i64, architecture: &str, constraint: &str) -> Option<String> {
         let used = |host: &Host| -> i64 {
             let on = self.tasks.iter().filter(|t| t.host.as_ref() == Some(&host.arn) && t.state != State::Stopped);
             on.map(|t| t.memory).sum()
         };
         let alive = |host: &Host| self.instances.iter().any(|i| i.id == host.instance && i.ended.is_none());
         let all = self.hosts.iter().filter(|h| h.cluster == cluster && alive(h) && self.runs_on(h, architecture));
+        let all = all.filter(|h| self.passes(h, constraint));
         all.filter(|h| used(h) + memory <= self.rules.memory).min_by_key(|h| used(h)).map(|h| h.arn.clone())
     }
 

@@ -209,6 +209,24 @@ impl World {
         self.clusters.insert(name.to_owned(), Cluster { active: true, providers, tags: Value::Array(vec![]) });
     }
 
+    /// An instance in a cluster that is there before the job, with much memory left.
+    pub fn existing_instance(&mut self, cluster: &str) {
+        let arn = format!("arn:aws:ecs:eu-west-1:1:container-instance/{cluster}/i-other");
+        self.hosts.push(Host { arn, cluster: cluster.to_owned(), instance: "i-other".to_owned() });
+        self.instances.push(Instance {
+            id: "i-other".to_owned(),
+            kind: "c7i.large".to_owned(),
+            subnet: "subnet-a".to_owned(),
+            spot: false,
+            cluster: cluster.to_owned(),
+            tags: Vec::new(),
+            script: String::new(),
+            made: 0,
+            joined: true,
+            ended: None,
+        });
+    }
+
     /// AWS ends a task, whose worker leaves at once.
     pub fn end_task(&mut self, arn: &str, code: &'static str, reason: &str) {
         let now = self.now;

@@ -7,8 +7,8 @@ use aws_sdk_ecs::operation::run_task::builders::RunTaskInputBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Compatibility, ContainerDefinition,
     ContainerOverride, CpuArchitecture, EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
-    NetworkConfiguration, NetworkMode, OsFamily, PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
-    TaskOverride,
+    NetworkConfiguration, NetworkMode, OsFamily, PlacementConstraint, PlacementConstraintType, PlacementStrategy,
+    PlacementStrategyType, RuntimePlatform, Tag, TaskOverride,
 };
 use indexmap::IndexMap;
 use job::spec;
@@ -236,6 +236,13 @@ pub(super) fn run_task(kind: &TaskSettings, common: &Common, cluster: &str, batc
         TaskSettings::Ec2(ec2) => {
             let spread = PlacementStrategy::builder().r#type(PlacementStrategyType::Spread).field("instanceId").build();
             let request = request.launch_type(LaunchType::Ec2).placement_strategy(spread);
+            // In a cluster of the user's own there may be other instances, with other work.
+            let ours = PlacementConstraint::builder().r#type(PlacementConstraintType::MemberOf).expression(format!(
+                "attribute:{} == {}",
+                tags::ATTRIBUTE,
+                tags::started_by(&common.job)
+            ));
+            let request = request.placement_constraints(ours.build());
             let request = request.set_overrides(batch.memory.map(|mib| reserved(&common.role, mib)));
             match ec2.network_mode {
                 spec::NetworkMode::Host => request,
@@ -373,6 +380,7 @@ mod tests {
         let it = run_task(&TaskSettings::Ec2(ec2()), &common(), "c", &batch).build().unwrap();
         assert!(it.network_configuration().is_none() && it.platform_version().is_none());
         assert_eq!(it.launch_type(), Some(&LaunchType::Ec2));
+        assert_eq!(it.placement_constraints()[0].expression(), Some("attribute:tilefn.job == tilefn-j1"));
         let own = spec::Ec2 { network_mode: spec::NetworkMode::Awsvpc, ..ec2() };
         let it = run_task(&TaskSettings::Ec2(own), &common(), "c", &batch).build().unwrap();
         let vpc = it.network_configuration().unwrap().awsvpc_configuration().unwrap().clone();

@@ -59,10 +59,10 @@ const IDLE: u32 = 15;
 /// been idle, and in any case after a while.
 ///
 /// The loop is a unit of its own, as ECS's agent starts only when this script has ended.
-fn user_data(settings: &spec::Ec2, cluster: &str) -> String {
+fn user_data(settings: &spec::Ec2, cluster: &str, job: &str) -> String {
     let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
     let minutes = settings.shutdown_after.duration().as_secs().div_ceil(60);
-    let container = WORKER;
+    let (container, attribute, mark) = (WORKER, tags::ATTRIBUTE, tags::started_by(job));
     format!(
         r#"#!/bin/bash
 shutdown -h +{minutes}
@@ -70,6 +70,7 @@ cat >>/etc/ecs/ecs.config <<'END'
 ECS_CLUSTER={cluster}
 ECS_ENABLE_SPOT_INSTANCE_DRAINING=true
 ECS_AWSVPC_BLOCK_IMDS=true
+ECS_INSTANCE_ATTRIBUTES={{"{attribute}":"{mark}"}}
 END
 systemd-run --unit=tilefn-idle --no-block bash -c '
   idle=0
@@ -96,7 +97,9 @@ pub(super) fn run_instances(
         spec::CpuArchitecture::Arm64 => "arm64/",
     };
     let image = settings.ami.clone().unwrap_or_else(|| format!("{IMAGE}/{arm}recommended/image_id"));
+    let job = tags.get(tags::JOB).map_or("", String::as_str);
     let cluster_tag = Tag::builder().key(tags::CLUSTER).value(cluster).build();
+    let script = user_data(settings, cluster, job);
     let tags = tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build());
     let tags: Vec<_> = tags.chain([cluster_tag]).collect();
     let tagged = |kind| TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone())).build();
@@ -109,7 +112,7 @@ pub(super) fn run_instances(
         .min_count(1)
         .max_count(count)
         .client_token(&launch.token)
-        .user_data(aws_smithy_types::base64::encode(user_data(settings, cluster)))
+        .user_data(aws_smithy_types::base64::encode(script))
         .iam_instance_profile(IamInstanceProfileSpecification::builder().arn(&settings.instance_profile_arn).build())
         .metadata_options(metadata.http_put_response_hop_limit(1).build())
         // Or "shutdown" would only stop the instance, and its disk would be paid for ever.
@@ -183,10 +186,11 @@ mod tests {
 
     #[test]
     fn an_instance_joins_the_cluster_and_ends_itself() {
-        let script = user_data(&settings(""), "arn:aws:ecs:eu-west-1:1:cluster/own");
+        let script = user_data(&settings(""), "arn:aws:ecs:eu-west-1:1:cluster/own", "j 1");
         assert!(script.starts_with("#!/bin/bash\nshutdown -h +90\n"), "{script}");
         assert!(script.contains("\nECS_CLUSTER=own\n"), "{script}");
         assert!(script.contains("-name=worker)"), "{script}");
+        assert!(script.contains("\nECS_INSTANCE_ATTRIBUTES={\"tilefn.job\":\"tilefn-j-1\"}\n"), "{script}");
     }
 
     #[test]
