@@ -242,11 +242,13 @@ impl Tasks {
     }
 
     /// How long a worker may take to connect.
+    #[cfg(feature = "ec2")]
     pub fn start_timeout(&self) -> Duration {
         self.limits.start_timeout
     }
 
     /// Notes the reason why workers are missing, for the message of a job that fails for lack of them.
+    #[cfg(feature = "ec2")]
     pub fn note(&mut self, trouble: String) {
         tracing::warn!("{trouble}");
         self.trouble.last = Some(trouble);
