@@ -7,6 +7,7 @@
 mod agent;
 mod ec2;
 mod ecs;
+mod tasks;
 mod world;
 
 pub use agent::Agent;
