@@ -142,7 +142,7 @@ async fn a_job_runs_on_a_private_cluster() {
     assert!(used["cost_usd"].as_f64().unwrap() >= 0.12 - 1e-9, "{used:#}");
     for step in [
         "2 instances c7i.large started in subnet-a, 2 in all (",
-        "an instance has joined the cluster (",
+        " of 2 instances have joined the cluster (",
         "2 instances terminated (",
     ] {
         assert!(done.stderr.contains(step), "{step}: {}", done.stderr);
@@ -244,6 +244,19 @@ async fn a_dry_run_says_what_the_workers_will_cost() {
         "{text}"
     );
     assert_eq!(sim.calls(), Vec::<String>::new(), "a dry run asks nothing of AWS");
+}
+
+/// A fleet's workers have processors of their own: their number says nothing about the controller's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_workers_is_not_that_of_the_controllers_threads() {
+    let sim = aws().await;
+    let own = std::thread::available_parallelism().unwrap().get();
+    for count in [1, 500] {
+        let f = labour::folder(0, &workers(count, "", ""));
+        let plan: Value = serde_json::from_str(&run(&sim, &f, "--json submit job.toml --dry-run").ok().stdout).unwrap();
+        assert_eq!(plan["threads"], own, "{count} workers");
+        assert_eq!(plan["workers_cost"]["count"], count);
+    }
 }
 
 /// Moves the input into the bucket, and lets the job read and write there.

@@ -18,6 +18,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use types::WorkerKind;
 use types::location::Kind;
 use worker::KEPT_MEMORY;
 
@@ -164,7 +165,10 @@ pub fn prepare(
         make_folders(&loaded)?;
     }
     let workers = &loaded.spec.workers;
-    let threads = usize::try_from(workers.count.unwrap_or_else(cores)).unwrap_or(1);
+    // Other workers have threads of their own; then this machine's are for what the controller does itself.
+    let own = workers.count.filter(|_| workers.kind == WorkerKind::Threads);
+    let threads = usize::try_from(own.unwrap_or_else(cores)).unwrap_or(1);
+    let at_once = workers.tasks().map_or(threads, |count| usize::try_from(count).unwrap_or(usize::MAX));
     check_threads(threads)?;
     let (survey, (module, sandbox, compiled), unused) =
         survey_and_compile(&mut loaded, threads, arguments.made.is_some())?;
@@ -192,6 +196,7 @@ pub fn prepare(
         overwrite: arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites),
         made: journal.as_ref().map(Journal::made).unwrap_or_default(),
         threads,
+        at_once,
         report: report.map(|path| path.display().to_string()),
     };
     let mut plan = planning.plan().map_err(|mistakes| arguments.mistakes(mistakes))?;

@@ -1,6 +1,7 @@
 //! Reads the tree by the job file's schema, key by key, noting each mistake and going on.
 
 mod contradictions;
+mod fleets;
 mod formats;
 mod reader;
 mod typed;

@@ -2,6 +2,7 @@
 //!
 //! A `Spec` travels as JSON; that JSON is itself a valid job file. Times, sizes and nodata keep their written form in it.
 
+mod instance_type;
 mod names;
 mod raster_files;
 mod rasters;
@@ -17,6 +18,7 @@ use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
+pub use instance_type::InstanceType;
 pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, OverviewUse, Reads, Spot};
 pub use raster_files::{FileOf, ListedFile, OwnFile, RasterFiles};
 pub use rasters::{

@@ -24,6 +24,8 @@ pub struct Planning<'a> {
     pub made: BTreeSet<String>,
     /// Compute threads on this machine.
     pub threads: usize,
+    /// Tiles that are in work at the same time, on all workers.
+    pub at_once: usize,
     /// Where the run's report will be written, if anywhere.
     pub report: Option<String>,
 }

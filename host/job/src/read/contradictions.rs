@@ -1,17 +1,15 @@
 //! Contradictions: values that are right one by one, but not together.
 
 use super::WRONG_ITEMS;
-use super::formats::is_tag;
 use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    Code, ColorTable, Ec2, Fargate, FileOf, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output,
-    RasterInput, Spec, VectorInput, Workers,
+    Code, ColorTable, FileOf, Function, Grid, Input, InputNodata, MaskUse, Output, RasterInput, Spec, VectorInput,
 };
 use crate::tree::{Data, Entry, Node, item, join};
 use crate::units::Nodata;
 use std::collections::HashMap;
-use types::{DType, Footprint, WorkerKind};
+use types::{DType, Footprint};
 
 impl Reader<'_> {
     /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
@@ -30,25 +28,25 @@ impl Reader<'_> {
         self.same_file_twice(spec);
         self.grid(&spec.grid);
         self.table(spec);
-        self.workers(&spec.workers);
+        self.workers(&spec.workers, spec.limits.memory);
     }
 
     /// Whether a key was written.
-    fn has(&self, section: &str, key: &str) -> bool {
+    pub fn has(&self, section: &str, key: &str) -> bool {
         self.tree.find(&join(section, key)).is_some()
     }
 
     /// A mistake in what was written for a key, or in the section that lacks it.
-    fn refuse(&mut self, section: &str, key: &str, message: impl Into<String>) -> &mut Mistake {
+    pub fn refuse(&mut self, section: &str, key: &str, message: impl Into<String>) -> &mut Mistake {
         self.refuse_at(join(section, key), message)
     }
 
-    fn refuse_at(&mut self, path: String, message: impl Into<String>) -> &mut Mistake {
+    pub fn refuse_at(&mut self, path: String, message: impl Into<String>) -> &mut Mistake {
         self.mistakes.add(self.source.place(self.tree.origin_of(&path)), path, message)
     }
 
     /// Whether a mistake in the value of a key is known already.
-    fn is_wrong(&self, section: &str, key: &str) -> bool {
+    pub fn is_wrong(&self, section: &str, key: &str) -> bool {
         let path = join(section, key);
         self.mistakes.iter().any(|mistake| mistake.key == path)
     }
@@ -244,97 +242,7 @@ impl Reader<'_> {
             );
         }
     }
-
-    fn workers(&mut self, workers: &Workers) {
-        if let Some(count) = workers.count
-            && workers.min_count > count
-            && self.has("workers", "min_count")
-        {
-            self.refuse("workers", "min_count", format!("{} is more than `count`, {count}", workers.min_count));
-        }
-        if let WorkerKind::Fargate | WorkerKind::Ec2 = workers.kind {
-            let s3 = "[workers.s3]\n        bucket = \"my-bucket\"";
-            for (key, example) in [("count", "count = 10"), ("s3", s3), (workers.kind.name(), "see docs/aws")] {
-                if !self.has("workers", key) {
-                    self.refuse("workers", key, "missing").hint(format!("for example: {example}"));
-                }
-            }
-        }
-        if let Some(fargate) = &workers.fargate {
-            self.tags("workers.fargate");
-            self.fargate("workers.fargate", fargate);
-        }
-        if let Some(ec2) = &workers.ec2 {
-            self.tags("workers.ec2");
-            self.ec2("workers.ec2", ec2);
-        }
-    }
-
-    fn tags(&mut self, section: &str) {
-        let path = join(section, "tags");
-        let Some(Node { data: Data::Table(tags), .. }) = self.tree.find(&path) else { return };
-        if tags.len() > 40 {
-            self.refuse(section, "tags", format!("{} tags are more than 40", tags.len()));
-        }
-        for tag in tags {
-            if tag.key.is_empty() || !is_tag(&tag.key, 128) || tag.key.to_ascii_lowercase().starts_with("aws:") {
-                self.refuse(&path, &tag.key, "not a tag's name")
-                    .hint("at most 128 letters, digits, spaces and _.:/=+-@, and not `aws:` in front");
-            }
-        }
-    }
-
-    fn fargate(&mut self, section: &str, fargate: &Fargate) {
-        if !self.is_wrong(section, "cpu") && !self.is_wrong(section, "memory") {
-            self.fargate_size(section, fargate);
-        }
-        if fargate.ecs.execution_role_arn.is_none() && !self.has(section, "execution_role_arn") {
-            let ecr = fargate.ecs.image.contains(".dkr.ecr.") && !self.is_wrong(section, "image");
-            let why = match &fargate.ecs.log_group {
-                Some(_) => Some("needed to write to `log_group`"),
-                None => ecr.then_some("needed to pull `image` from ECR"),
-            };
-            if let Some(why) = why {
-                self.refuse(section, "execution_role_arn", format!("missing: {why}"))
-                    .hint("for example: execution_role_arn = \"arn:aws:iam::123456789012:role/ecsTaskExecutionRole\"");
-            }
-        }
-    }
-
-    /// Checks that Fargate has this pair of cpu and memory.
-    fn fargate_size(&mut self, section: &str, Fargate { cpu, memory, .. }: &Fargate) {
-        let Some((_, min, max, step)) = FARGATE_SIZES.into_iter().find(|size| size.0 == *cpu) else { return };
-        let gib = memory.0 / 1024;
-        let steps = memory.0.is_multiple_of(1024) && (min..=max).contains(&gib) && (gib - min).is_multiple_of(step);
-        if steps || (*cpu, memory.0) == (256, 512) {
-            return;
-        }
-        let least = if *cpu == 256 { "512 MiB, " } else { "" };
-        let by = if step == 1 { String::new() } else { format!(" in steps of {step}") };
-        let key = if self.has(section, "memory") { "memory" } else { "cpu" };
-        self.refuse(section, key, format!("Fargate has no task with cpu {cpu} and {} MiB of memory", memory.0))
-            .hint(format!("cpu {cpu} goes with {least}{min} to {max} GB{by}"));
-    }
-
-    fn ec2(&mut self, section: &str, ec2: &Ec2) {
-        if ec2.network_mode == NetworkMode::Awsvpc && ec2.ecs.assign_public_ip {
-            let message = "contradicts `network_mode = \"awsvpc\"`: such tasks get no public address on EC2";
-            self.refuse(section, "assign_public_ip", message)
-                .hint("use network_mode = \"host\", or a subnet with a NAT gateway");
-        }
-    }
 }
-
-/// CPU units, smallest and largest memory and its step, in GiB; ECS has no other Fargate sizes.
-const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
-    (256, 1, 2, 1), // and 512 MiB
-    (512, 1, 4, 1),
-    (1024, 2, 8, 1),
-    (2048, 4, 16, 1),
-    (4096, 8, 30, 1),
-    (8192, 16, 60, 4),
-    (16384, 32, 120, 8),
-];
 
 /// Whether a pixel of this type can have this value (for floats: up to rounding).
 fn holds(dtype: DType, value: f64) -> bool {

@@ -1,7 +1,7 @@
 //! Values that are more than their type: each `x-format` of the schema, and how it is read.
 
 use super::reader::{Field, Reader};
-use crate::spec::FargateMemory;
+use crate::spec::{Fargate, FargateMemory};
 use crate::tree::{Data, Entry, Node, Origin, join};
 use crate::units::{Size, Time};
 use serde_json::Value;
@@ -49,6 +49,13 @@ impl Reader<'_> {
                     return None;
                 };
                 self.in_range(rules, Time::parse, time, field)
+            }
+            "fargate cpu" => {
+                let units = match data {
+                    Data::Int(units) => Fargate::cpu_units(&units.to_string()),
+                    _ => text.and_then(Fargate::cpu_units),
+                };
+                self.want(field, wanted, units.map(|units| Data::Int(units.into())))
             }
             "fargate memory" => {
                 let memory = match data {

@@ -313,7 +313,7 @@ fn ecs() {
         (
             "fargate",
             "cpu = 1000",
-            "7:7: workers.fargate.cpu: expected CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384, found 1000",
+            "7:7: workers.fargate.cpu: expected CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384, or such as \"2 vCPU\", found 1000",
         ),
         (
             "fargate",
