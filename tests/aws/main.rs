@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod detached;
+mod documented;
 mod ec2;
 mod fargate;
 mod inventory;
@@ -11,6 +12,7 @@ mod inventory;
 #[expect(dead_code, reason = "the tests of remote runs need more of it")]
 mod labour;
 mod moto;
+mod policy;
 mod program;
 #[path = "../remote/running.rs"]
 mod running;
@@ -20,3 +22,4 @@ mod stage;
 #[path = "../e2e/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the end-to-end tests need more of it")]
 mod support;
+mod unheard;

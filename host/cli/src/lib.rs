@@ -8,6 +8,7 @@ mod console;
 mod fatal;
 mod inspect;
 mod log;
+mod metadata;
 #[cfg_attr(not(feature = "aws"), path = "without_s3.rs")]
 mod s3;
 mod shell;
@@ -72,6 +73,8 @@ mod fleets;
 mod gc;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod place;
+#[cfg(all(feature = "gdal", feature = "aws"))]
+mod whereabouts;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::Console;

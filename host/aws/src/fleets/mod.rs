@@ -12,6 +12,7 @@ pub mod detached;
 mod ec2;
 mod fargate;
 pub mod gc;
+mod last_words;
 mod ledger;
 mod outlook;
 mod recruit;
