@@ -3,6 +3,7 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
+mod credentials;
 mod detached;
 mod documented;
 mod ec2;
