@@ -63,8 +63,8 @@ async fn tasks_that_hang_or_die_on_their_way_are_replaced() {
     assert_eq!(
         why,
         [
-            ("1", "before it connected: not connected for 1s"),
-            ("3", "before it connected: not connected for 1s"),
+            ("1", "before it connected: not connected for 1 s; ECS says PENDING"),
+            ("3", "before it connected: not connected for 1 s; ECS says PENDING"),
             (
                 "4",
                 "before it connected: CannotPullContainerError: pull image manifest: img: not found (is `image` right?)"

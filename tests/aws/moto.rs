@@ -3,7 +3,7 @@
 //! moto's tasks run at once and end by being looked at, it starts MinCount instances, and no agent ever joins; so these
 //! tests go through the calls, and the simulator's tests through the behaviour.
 
-use crate::stage::{EXPIRES, ec2, fargate, ticket};
+use crate::stage::{EXPIRES, ec2, fargate, found, ticket};
 use aws::{Clients, Ec2, Fargate, Pace, Session, Store, fetch, gc};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -52,7 +52,7 @@ impl Place {
 async fn nothing_stays(session: &Session, workers: &Workers, job: &str) {
     let clients = Clients::new(session, Store::new(session, workers.s3.as_ref().unwrap()));
     let scope = gc::Scope { job: Some(job.to_owned()), now: EXPIRES, ..Default::default() };
-    assert_eq!(gc::find(&clients, &scope).await.unwrap(), []);
+    assert_eq!(found(&clients, &scope).await, []);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn every_call_of_a_fargate_job_is_understood() {
     assert_eq!(fleet.usage().unwrap().tasks, 12);
     let clients = Clients::new(&session, store);
     let scope = gc::Scope { job: Some("moto-fargate".into()), now: 0, ..Default::default() };
-    let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
+    let kinds: Vec<_> = found(&clients, &scope).await.into_iter().map(|f| f.kind).collect();
     assert_eq!(kinds, [gc::ResourceKind::Ticket, gc::ResourceKind::Cluster, gc::ResourceKind::TaskDefinition]);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-fargate").await;
@@ -110,7 +110,7 @@ async fn every_call_of_a_private_cluster_is_understood() {
         assert_eq!(fleet.usage().unwrap().instances, 1);
         let clients = Clients::new(&session, Store::new(&session, workers.s3.as_ref().unwrap()));
         let scope = gc::Scope { job: Some(job.into()), now: 0, ..Default::default() };
-        let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
+        let kinds: Vec<_> = found(&clients, &scope).await.into_iter().map(|f| f.kind).collect();
         assert_eq!(
             kinds,
             [

@@ -33,7 +33,7 @@ fn it_works_for_a_controller_that_reads_and_for_no_other() {
     let mut controller = submit(&f, "--overwrite --set workers.reads=worker");
     controller.until("there is a ticket", |_| f.path().join("ticket").exists());
     assert_eq!(
-        small(&f).wait().error(3),
+        small(&f).wait().error(12),
         "the controller refused this worker: the job wants workers that read the inputs themselves (workers.reads = \"worker\"); \
          this one has no GDAL"
     );

@@ -9,6 +9,7 @@ mod console;
 mod fatal;
 mod inspect;
 mod log;
+mod metadata;
 #[cfg_attr(not(feature = "aws"), path = "without_s3.rs")]
 mod s3;
 mod shell;
@@ -84,7 +85,11 @@ mod fleets;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod gc;
 #[cfg(all(feature = "gdal", feature = "aws"))]
+mod lend;
+#[cfg(all(feature = "gdal", feature = "aws"))]
 mod place;
+#[cfg(all(feature = "gdal", feature = "aws"))]
+mod whereabouts;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::Console;

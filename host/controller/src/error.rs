@@ -50,6 +50,8 @@ pub enum Error {
         what: Poisonous,
         /// The last worker, and what became of it.
         last: String,
+        /// The ECS task of a last worker that is gone.
+        task: Option<String>,
         /// What the function had logged there.
         log: Vec<String>,
     },

@@ -33,7 +33,15 @@ impl World {
         let body: Value = serde_json::from_str(body).unwrap();
         let result = match action {
             "CreateCluster" => self.create_cluster(&body),
-            "DescribeClusters" => Ok(self.describe_clusters(&body)),
+            "DescribeClusters" => {
+                match texts(&body["clusters"]).iter().find(|c| self.rules.foreign.iter().any(|f| f == short(c))) {
+                    Some(foreign) => Err((
+                        "AccessDeniedException",
+                        format!("User is not authorized to perform: ecs:DescribeClusters on resource: {foreign}"),
+                    )),
+                    None => Ok(self.describe_clusters(&body)),
+                }
+            }
             "ListClusters" => {
                 let active = self.clusters.iter().filter(|(_, c)| c.active).map(|(n, _)| cluster_arn(n));
                 Ok(json!({ "clusterArns": active.collect::<Vec<_>>() }))
@@ -245,9 +253,15 @@ impl World {
         });
         let gone = || ("ResourceNotFoundException", "The specified log stream does not exist.".to_owned());
         let number = super::agent::number(&task.ok_or_else(gone)?.arn);
-        let log = std::fs::read_to_string(self.agent.as_ref().unwrap().log(number)).unwrap();
+        let log = std::fs::read_to_string(self.agent.as_ref().ok_or_else(gone)?.log(number)).map_err(|_| gone())?;
         let lines = log.lines().map(|line| json!({ "timestamp": 0, "message": line, "ingestionTime": 0 }));
-        let lines: Vec<_> = if body["nextToken"].is_null() { lines.collect() } else { Vec::new() };
+        let mut lines: Vec<_> = if body["nextToken"].is_null() { lines.collect() } else { Vec::new() };
+        let most = usize::try_from(body["limit"].as_u64().unwrap_or(10_000)).unwrap();
+        if body["startFromHead"] == true {
+            lines.truncate(most);
+        } else {
+            lines.drain(..lines.len().saturating_sub(most));
+        }
         Ok(json!({ "events": lines, "nextForwardToken": "f/1", "nextBackwardToken": "b/1" }))
     }
 

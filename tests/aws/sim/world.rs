@@ -24,6 +24,12 @@ pub struct Rules {
     pub stuck: Vec<usize>,
     /// Tasks that stop before they run, by number, or all.
     pub dead: Dead,
+    /// What ECS says about these.
+    pub reason: &'static str,
+    /// Tasks that run end by themselves, with this exit code.
+    pub exit: Option<i32>,
+    /// Clusters of others, about which nobody may ask.
+    pub foreign: Vec<String>,
     /// Instances of a type in a subnet and whether on Spot that can be had; others without limit.
     pub instances: HashMap<(String, String, bool), usize>,
     /// MiB for tasks on an instance.
@@ -53,6 +59,9 @@ impl Default for Rules {
             spot: usize::MAX,
             stuck: Vec::new(),
             dead: Dead::Some(Vec::new()),
+            reason: "CannotPullContainerError: pull image manifest: img: not found",
+            exit: None,
+            foreign: Vec::new(),
             instances: HashMap::new(),
             memory: 4_000,
             apart: 0,
@@ -268,7 +277,7 @@ impl World {
                 State::Pending if age > 2 * STEP && task.dead => {
                     task.state = State::Stopped;
                     task.code = "TaskFailedToStart";
-                    task.reason = "CannotPullContainerError: pull image manifest: img: not found".to_owned();
+                    task.reason = self.rules.reason.to_owned();
                 }
                 State::Pending if age > 2 * STEP && !task.stuck => {
                     task.state = State::Running;
@@ -279,6 +288,11 @@ impl World {
                 }
                 State::Running if let Some(exit) = self.agent.as_mut().and_then(|a| a.ended(&task.arn)) => {
                     (task.state, task.exit, task.code) = (State::Stopped, Some(exit), "EssentialContainerExited");
+                    task.reason = "Essential container in task exited".to_owned();
+                    events.push(Event::Stopped(task.arn.clone()));
+                }
+                State::Running if self.rules.exit.is_some() && self.agent.is_none() => {
+                    (task.state, task.exit, task.code) = (State::Stopped, self.rules.exit, "EssentialContainerExited");
                     task.reason = "Essential container in task exited".to_owned();
                     events.push(Event::Stopped(task.arn.clone()));
                 }

@@ -45,6 +45,10 @@ impl Fleet for Fargate {
         }
     }
 
+    async fn why(&mut self, task: &str) -> Option<String> {
+        self.tasks.why(task).await
+    }
+
     async fn stop(&mut self) -> Vec<String> {
         self.tasks.stop().await
     }

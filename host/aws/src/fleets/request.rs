@@ -6,9 +6,10 @@ use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefi
 use aws_sdk_ecs::operation::run_task::builders::RunTaskInputBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Compatibility, ContainerDefinition,
-    ContainerOverride, CpuArchitecture, EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
-    NetworkConfiguration, NetworkMode, OsFamily, PlacementConstraint, PlacementConstraintType, PlacementStrategy,
-    PlacementStrategyType, RuntimePlatform, Tag, TaskOverride,
+    ContainerOverride, CpuArchitecture, EphemeralStorage, KernelCapabilities, KeyValuePair, LaunchType,
+    LinuxParameters, LogConfiguration, LogDriver, MountPoint, NetworkConfiguration, NetworkMode, OsFamily,
+    PlacementConstraint, PlacementConstraintType, PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
+    TaskOverride, Volume,
 };
 use indexmap::IndexMap;
 use job::spec;
@@ -18,6 +19,8 @@ use types::WorkerKind;
 pub(super) const BATCH: u32 = 10;
 /// Seconds between SIGTERM and SIGKILL, ECS's most: a worker gives its tiles back in them.
 const STOP_TIMEOUT: i32 = 120;
+/// The volume at /tmp, the one place where a container may write: outputs of a controller on AWS are staged there.
+const SCRATCH: &str = "scratch";
 
 /// The settings of a job's tasks.
 #[derive(Clone, Debug)]
@@ -127,6 +130,7 @@ pub(super) fn task_definition(kind: &TaskSettings, common: &Common) -> RegisterT
         .set_execution_role_arn(ecs.execution_role_arn.clone())
         .runtime_platform(platform.build())
         .container_definitions(container(kind, common))
+        .volumes(Volume::builder().name(SCRATCH).build())
         .set_tags(Some(ecs_tags(&common.tags)));
     match kind {
         TaskSettings::Fargate(fargate) => {
@@ -173,6 +177,9 @@ fn container(kind: &TaskSettings, common: &Common) -> ContainerDefinition {
         .set_command(Some(command))
         .set_environment(Some(variables.collect()))
         .stop_timeout(STOP_TIMEOUT)
+        .readonly_root_filesystem(true)
+        .linux_parameters(no_capabilities())
+        .mount_points(MountPoint::builder().source_volume(SCRATCH).container_path("/tmp").build())
         .set_log_configuration(ecs.log_group.as_deref().map(|group| log(group, common)));
     match kind {
         TaskSettings::Fargate(fargate) => builder.memory(small(fargate.memory.0)).build(),
@@ -180,6 +187,11 @@ fn container(kind: &TaskSettings, common: &Common) -> ContainerDefinition {
             builder.memory_reservation(small(ec2.memory_reservation.unwrap_or(LEAST_MEMORY))).build()
         }
     }
+}
+
+/// The program needs none of root's powers, and is not root.
+fn no_capabilities() -> LinuxParameters {
+    LinuxParameters::builder().capabilities(KernelCapabilities::builder().drop("ALL").build()).build()
 }
 
 /// The log in CloudWatch. It never blocks the worker; what matters reaches the controller by the worker's own link.
@@ -337,6 +349,10 @@ mod tests {
             ["worker", "--ticket", "s3://b/tilefn/jobs/j1/ticket.json", "--kind", "fargate", "--threads", "2"]
         );
         assert_eq!(container.stop_timeout(), Some(120));
+        assert_eq!(container.readonly_root_filesystem(), Some(true));
+        assert_eq!(container.linux_parameters().unwrap().capabilities().unwrap().drop(), ["ALL"]);
+        let mount = &container.mount_points()[0];
+        assert_eq!((mount.container_path(), mount.source_volume()), (Some("/tmp"), it.volumes()[0].name()));
         assert_eq!(container.memory(), Some(8192));
         let log = container.log_configuration().unwrap().options().unwrap();
         assert_eq!((log["awslogs-group"].as_str(), log["awslogs-region"].as_str()), ("/w", "eu-west-1"));

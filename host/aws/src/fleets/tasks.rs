@@ -4,20 +4,19 @@
 //! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
 
 mod ask;
+mod watch;
 
 use super::backoff::{Step, chance, delay};
-use super::clients::{Clients, PAGE};
+use super::clients::Clients;
 use super::ledger::{Cluster, Ledger};
 use super::outlook::Outlook;
 use super::request::{self, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
-use super::stopped::{Said, why};
 use super::tags;
 use crate::error::AwsError;
 use crate::session::Session;
-use aws_sdk_ecs::types::Task;
+use controller::Usage;
 use controller::fleet::{ConnectedWorkers, FleetError};
-use controller::{Ended, Usage};
 use indexmap::IndexMap;
 use job::spec::{self, Spot};
 use std::collections::HashSet;
@@ -30,6 +29,8 @@ pub(super) const SPOT_REST: u32 = 10;
 
 /// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
 const PATIENCE: u32 = 3;
+/// The job gives up when so many workers could not use its module and no tile was done meanwhile.
+const USELESS: u32 = 3;
 
 impl From<AwsError> for FleetError {
     fn from(error: AwsError) -> Self {
@@ -56,6 +57,8 @@ pub(super) struct Tasks {
     trouble: Trouble,
     /// When there last were as many workers as the job needs.
     enough: Instant,
+    /// Where the workers look for the controller.
+    addresses: Vec<String>,
 }
 
 /// The tasks that there is a place for.
@@ -81,9 +84,11 @@ struct Limits {
     start_timeout: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Member {
     asked: Instant,
+    /// ECS's name for its state, when it was last looked at.
+    status: String,
     /// When it was last seen connected; before that, when it was asked for.
     seen: Instant,
     /// Whether the task ever connected.
@@ -98,6 +103,14 @@ struct Trouble {
     refusals: u32,
     /// Tasks in a row that ended before they connected.
     failed_starts: u32,
+    /// Tasks that ended since they can't use the module, after which no tile was done.
+    useless: u32,
+    /// Tiles that were left then.
+    tiles_left: u64,
+    /// A task that ended before it connected, whose log has not been looked at.
+    unread: Option<String>,
+    /// The log can't be read; said once.
+    no_log: bool,
     not_before: Option<Instant>,
     last: Option<String>,
     /// The last refusal was of a kind that waiting does not cure.
@@ -142,6 +155,7 @@ impl Tasks {
             nonce: chance(),
             trouble: Trouble::default(),
             enough: Instant::now(),
+            addresses: Vec::new(),
         })
     }
 
@@ -153,6 +167,7 @@ impl Tasks {
         self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
         let ticket_url = self.clients.store.ticket_url(job);
         self.common.role = Role::Worker { ticket: ticket_url.clone() };
+        self.addresses.clone_from(&ticket.addresses);
         self.ledger = Ledger::new(job);
         self.enough = Instant::now();
 
@@ -222,8 +237,12 @@ impl Tasks {
             );
             self.said = present;
         }
+        if workers.tiles_left() != self.trouble.tiles_left {
+            (self.trouble.tiles_left, self.trouble.useless) = (workers.tiles_left(), 0);
+        }
         self.look(&connected).await;
         self.stop_overdue(&connected).await;
+        self.read_last_words().await;
 
         let wanted = self.wanted(workers.tiles_left());
         let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
@@ -252,76 +271,6 @@ impl Tasks {
     pub fn note(&mut self, trouble: String) {
         tracing::warn!("{trouble}");
         self.trouble.last = Some(trouble);
-    }
-
-    /// Asks ECS about the tasks that aren't connected, and strikes off those that have stopped.
-    async fn look(&mut self, connected: &HashSet<String>) {
-        let absent: Vec<_> = self.tasks.keys().filter(|t| !connected.contains(*t)).cloned().collect();
-        let Some(cluster) = self.ledger.cluster.clone() else { return };
-        for page in absent.chunks(PAGE) {
-            let request = self.clients.ecs.describe_tasks().cluster(&cluster.name).set_tasks(Some(page.to_vec()));
-            let answer = match request.send().await {
-                Ok(answer) => answer,
-                Err(e) => {
-                    // Nothing is known anew; a task that is gone is found by a later look, or its start timeout.
-                    tracing::warn!("{}", AwsError::of("look at the tasks", e));
-                    return;
-                }
-            };
-            for task in answer.tasks().iter().filter(|t| is_ending(t)) {
-                let arn = task.task_arn().unwrap_or_default();
-                self.ledger.tasks.remove(arn);
-                let said = Said::of(task);
-                self.strike_off(arn, &why(said), is_blameless(said));
-            }
-            for missing in answer.failures().iter().filter(|f| f.reason() == Some("MISSING")) {
-                // A task just accepted may be unknown for a while.
-                let arn = missing.arn().unwrap_or_default();
-                if self.tasks.get(arn).is_some_and(|m| m.seen.elapsed() >= self.clients.pace.settle) {
-                    self.ledger.tasks.remove(arn);
-                    self.strike_off(arn, "ECS does not know it any more", false);
-                }
-            }
-        }
-    }
-
-    /// Stops the tasks that did not connect in time: one in a hundred hangs on its way for ever.
-    async fn stop_overdue(&mut self, connected: &HashSet<String>) {
-        let timeout = self.limits.start_timeout;
-        let overdue = |(task, member): (&String, &Member)| {
-            (!connected.contains(task) && member.seen.elapsed() >= timeout).then(|| task.clone())
-        };
-        let Some(cluster) = self.ledger.cluster.clone() else { return };
-        for task in self.tasks.iter().filter_map(overdue).collect::<Vec<_>>() {
-            let request = self.clients.ecs.stop_task().cluster(&cluster.name).task(&task);
-            match request.reason("it did not connect in time").send().await {
-                Ok(_) => self.strike_off(&task, &format!("not connected for {timeout:?}"), false),
-                Err(e) => tracing::warn!("{}", AwsError::of(format!("stop task {task}"), e)),
-            }
-        }
-    }
-
-    /// Takes a task that has ended off the list. A `blameless` one says nothing about image, roles and network.
-    fn strike_off(&mut self, task: &str, why: &str, blameless: bool) {
-        let Some(member) = self.tasks.shift_remove(task) else { return };
-        self.usage = member.counted(std::mem::take(&mut self.usage));
-        let text = if member.connected { why.to_owned() } else { format!("before it connected: {why}") };
-        if member.connected {
-            tracing::info!("worker task {task} left: {why}");
-        } else {
-            tracing::warn!("worker task {task} ended before it connected: {why}");
-            self.trouble.last = Some(format!("task {task} ended before it connected: {why}"));
-            if !blameless {
-                self.trouble.failed_starts = self.trouble.failed_starts.saturating_add(1);
-                self.wait_a_while(self.trouble.failed_starts);
-            } else if member.spot && self.kind.ecs().spot == Spot::Prefer {
-                self.rest_from_spot();
-            } else {
-                self.trouble.refusals = self.trouble.refusals.saturating_add(1);
-                self.wait_a_while(self.trouble.refusals);
-            }
-        }
-        self.usage.ended.push(Ended { task: task.to_owned(), why: text, connected: member.connected });
     }
 
     /// Asks for on-demand capacity only, for a while.
@@ -357,7 +306,11 @@ impl Tasks {
             failed_starts: self.trouble.failed_starts,
             fatal: self.trouble.fatal,
         };
-        let Some(problem) = outlook.problem() else { return Ok(()) };
+        let useless = self.trouble.useless;
+        // Each of them connects and ends at once, so that there would be others for ever.
+        let hopeless = (present == 0 && useless >= USELESS)
+            .then(|| format!("{useless} worker tasks could not use the job's module, and none could"));
+        let Some(problem) = outlook.problem().or(hopeless) else { return Ok(()) };
         let last = self.trouble.last.as_deref().map(|l| format!("; last: {l}")).unwrap_or_default();
         Err(FleetError(format!("{problem}{last}")))
     }
@@ -379,7 +332,7 @@ impl Tasks {
 
 impl Member {
     /// `usage` with this task's seconds.
-    fn counted(self, mut usage: Usage) -> Usage {
+    fn counted(&self, mut usage: Usage) -> Usage {
         let seconds = self.asked.elapsed().as_secs_f64();
         if self.spot {
             usage.spot_task_seconds += seconds;
@@ -388,16 +341,4 @@ impl Member {
         }
         usage
     }
-}
-
-/// Whether a task has stopped, or is on its way there and has a reason: it will not come back, so why wait for its end.
-fn is_ending(task: &Task) -> bool {
-    let told = task.desired_status() == Some("STOPPED") && task.stopped_reason().is_some_and(|r| !r.is_empty());
-    told || task.last_status() == Some("STOPPED")
-}
-
-/// Whether AWS took away, or never had, what the task was to run on: no fault of its image, its roles or its network.
-fn is_blameless(said: Said<'_>) -> bool {
-    let says = |text: &str| said.reason.contains(text);
-    said.code == "SpotInterruption" || says("Spot interruption") || says("Capacity is unavailable") || says("Host EC2")
 }

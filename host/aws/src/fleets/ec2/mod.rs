@@ -308,6 +308,10 @@ impl Fleet for Ec2 {
         }
     }
 
+    async fn why(&mut self, task: &str) -> Option<String> {
+        self.tasks.why(task).await
+    }
+
     async fn stop(&mut self) -> Vec<String> {
         let failed = self.tasks.stop().await;
         self.ended_seconds = self.instance_seconds();

@@ -79,10 +79,10 @@ impl Tasks {
         self.batch = None;
         self.ledger.unanswered = None;
         self.ledger.accepted = Some(asked);
-        let member = Member { asked, seen: asked, connected: false, spot: batch.spot };
+        let member = Member { asked, status: String::new(), seen: asked, connected: false, spot: batch.spot };
         for arn in answer.tasks().iter().filter_map(|t| t.task_arn.clone()) {
             self.ledger.tasks.insert(arn.clone());
-            if self.tasks.insert(arn, member).is_none() {
+            if self.tasks.insert(arn, member.clone()).is_none() {
                 self.usage.tasks += 1;
             }
         }
