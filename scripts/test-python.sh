@@ -44,7 +44,8 @@ XDG_CACHE_HOME="$cache" "$program" run "$folder/scene/calls.toml" --quiet --repo
 "$python" guest-sdk/python/conformance/compare.py "$folder/report.json" docs/python.md
 
 # The package that runs jobs and functions on arrays: its compiled part is the workspace's, beside the package as in a wheel.
-pinned=(scikit-learn==1.9.1 rasterio==1.4.3 xarray==2025.6.1 dask==2025.5.1 mypy==1.16.1)
+pinned=(scikit-learn==1.9.1 rasterio==1.4.3 xarray==2025.6.1 dask==2025.5.1 rioxarray==0.19.0 geopandas==1.1.1 mypy==1.16.1
+  matplotlib==3.10.3 nbclient==0.10.2 ipykernel==6.30.1)
 if [ "$(cat "$venv/pinned-api" 2>/dev/null)" != "${pinned[*]}" ]; then
   if ! "$venv/bin/pip" install --quiet --only-binary :all: "${pinned[@]}"; then
     say "SKIPPED: tests of jobs and arrays from Python, since ${pinned[*]} can't be installed"
@@ -61,6 +62,8 @@ ln -s "$program" "$folder/bin/tilefn"
   cd tests/python_api
   "$venv/bin/ruff" check --quiet --no-cache --config "$sdk/pyproject.toml" .
   "$venv/bin/ruff" format --quiet --no-cache --check --config "$sdk/pyproject.toml" .
+  "$venv/bin/ruff" check --quiet --no-cache --config "$sdk/pyproject.toml" ../../docs/python-api.ipynb
+  "$venv/bin/ruff" format --quiet --no-cache --check --config "$sdk/pyproject.toml" ../../docs/python-api.ipynb
   export PYTHONPATH="$folder/site" PATH="$folder/bin:$PATH" XDG_CACHE_HOME="$cache"
   "$python" -m mypy --strict --cache-dir /dev/null use.py
   "$python" -m pytest --quiet -p no:cacheprovider

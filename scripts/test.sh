@@ -133,7 +133,7 @@ moto() { [ "$memory" -lt 9 ] || scripts/moto.sh; }
 # Workers in containers, on their own and on an emulated AWS. The image with GDAL holds the program that the tests start.
 containers() {
   if [ "$memory" -ge 9 ] && can_be_static; then
-    scripts/containers.sh "$static" "$target/debug/tilefn-under-test"
+    scripts/containers.sh "$static" "$target/debug/tilefn-under-test" "$target/tmp/cache/tilefn/python"
   fi
 }
 

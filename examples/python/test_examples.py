@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from tilefn import Context
+
 from cloud_free_median import cloud_free_median
 from focal_mean import focal_mean
 from land_cover_histogram import land_cover_histogram
 from ndvi import ndvi
 from slope_hillshade import slope_hillshade
 from tasselled_cap import tasselled_cap
-from tilefn import Context
 
 
 def test_ndvi():

@@ -108,14 +108,14 @@ async fn the_page_has_every_permission() {
     let page = std::fs::read_to_string(format!("{}/docs/aws.md", crate::support::ROOT)).unwrap();
     let mut called = std::collections::BTreeSet::new();
     let stage = Stage::new(Rules::default()).await;
-    let (private, shared) = (ec2(3, 2, ""), fargate(3, "", "spot = 'prefer'"));
+    let (private, shared) = (ec2(3, 2, "ami = 'ami-intel'"), fargate(3, "", "spot = 'prefer'"));
     stage.run(&mut Ec2::new(&stage.session, &private).unwrap(), "left", 3).await.unwrap();
     let mut fleet = Fargate::new(&stage.session, &shared).unwrap();
     stage.run(&mut fleet, "job", 6).await.unwrap();
     stage.stop(&mut fleet).await;
     collect(&stage, &private).await;
     called.extend(stage.sim.calls());
-    let ec2s = ["RunInstances", "DescribeInstances", "TerminateInstances"];
+    let ec2s = ["DescribeImages", "RunInstances", "DescribeInstances", "TerminateInstances"];
     for action in called.iter().filter(|a| !a.starts_with("s3:")) {
         let service = if ec2s.contains(&action.as_str()) { "ec2" } else { "ecs" };
         assert!(page.contains(&format!("`{service}:{action}`")), "{service}:{action}");

@@ -11,10 +11,12 @@ mod inventory;
 #[expect(dead_code, reason = "the tests of remote runs need more of it")]
 mod labour;
 mod moto;
+mod private_cluster;
 mod program;
 #[path = "../remote/running.rs"]
 mod running;
 mod s3;
+mod seeds;
 mod sim;
 mod stage;
 #[path = "../e2e/support/mod.rs"]

@@ -12,11 +12,12 @@ use controller::fleet::{ConnectedWorkers, Fleet};
 use job::spec::{Ecs, Workers};
 use std::time::Duration;
 
-/// moto's session, a subnet and a security group; none without `TILEFN_MOTO`.
+/// moto's session, a subnet, a security group and a machine image; none without `TILEFN_MOTO`.
 async fn moto() -> Option<(Session, Place)> {
     let variable = |name: &str| std::env::var(name).ok();
-    let place = |url| Some((url, variable("TILEFN_MOTO_SUBNET")?, variable("TILEFN_MOTO_GROUP")?));
-    let Some((url, subnet, group)) = variable("TILEFN_MOTO").and_then(place) else {
+    let named = |what| variable(&format!("TILEFN_MOTO_{what}"));
+    let place = |url| Some((url, Place { subnet: named("SUBNET")?, group: named("GROUP")?, image: named("IMAGE")? }));
+    let Some((url, place)) = variable("TILEFN_MOTO").and_then(place) else {
         println!("SKIPPED: moto is not running; scripts/moto.sh starts it and runs this test");
         return None;
     };
@@ -30,12 +31,13 @@ async fn moto() -> Option<(Session, Place)> {
         .await;
     let ms = Duration::from_millis;
     let pace = Pace { poll: ms(50), settle: ms(100), stop: ms(20_000), backoff: ms(10), backoff_most: ms(50) };
-    Some((Session::new(config, pace), Place { subnet, group }))
+    Some((Session::new(config, pace), place))
 }
 
 struct Place {
     subnet: String,
     group: String,
+    image: String,
 }
 
 impl Place {
@@ -100,6 +102,7 @@ async fn every_call_of_a_private_cluster_is_understood() {
         place.set(&mut settings.ecs);
         settings.instance_profile_arn = "arn:aws:iam::123456789012:instance-profile/p".into();
         settings.instance_types = vec!["t3.small".into()];
+        settings.ami = Some(place.image.clone());
         let connected = ConnectedWorkers::default();
         connected.set_tiles_left(100);
         let mut fleet = Ec2::new(&session, &workers).unwrap();

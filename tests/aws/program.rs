@@ -142,7 +142,7 @@ async fn a_job_runs_on_a_private_cluster() {
     assert!(used["cost_usd"].as_f64().unwrap() >= 0.12 - 1e-9, "{used:#}");
     for step in [
         "2 instances c7i.large started in subnet-a, 2 in all (",
-        "an instance has joined the cluster (",
+        " of 2 instances have joined the cluster (",
         "2 instances terminated (",
     ] {
         assert!(done.stderr.contains(step), "{step}: {}", done.stderr);
@@ -246,21 +246,41 @@ async fn a_dry_run_says_what_the_workers_will_cost() {
     assert_eq!(sim.calls(), Vec::<String>::new(), "a dry run asks nothing of AWS");
 }
 
+/// A fleet's workers have processors of their own: their number says nothing about the controller's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_workers_is_not_that_of_the_controllers_threads() {
+    let sim = aws().await;
+    let own = std::thread::available_parallelism().unwrap().get();
+    for count in [1, 500] {
+        let f = labour::folder(0, &workers(count, "", ""));
+        let plan: Value = serde_json::from_str(&run(&sim, &f, "--json submit job.toml --dry-run").ok().stdout).unwrap();
+        assert_eq!(plan["threads"], own, "{count} workers");
+        assert_eq!(plan["workers_cost"]["count"], count);
+    }
+}
+
 /// Moves the input into the bucket, and lets the job read and write there.
 pub fn in_s3(sim: &Sim, f: &Folder) -> String {
     std::fs::create_dir(object(sim, "in")).unwrap();
     std::fs::copy(f.path().join("a.tif"), object(sim, "in/a.tif")).unwrap();
     std::fs::rename(f.path().join("a.tif"), f.path().join("original.tif")).unwrap();
-    "--set inputs.image.path=s3://bucket/in/a.tif --set outputs.added.path=s3://bucket/out/added.tif \
-     --set outputs.tile.path=s3://bucket/out/tile.tif"
-        .to_owned()
+    let out = out(f);
+    format!(
+        "--set inputs.image.path=s3://bucket/in/a.tif --set outputs.added.path=s3://bucket/{out}/added.tif \
+         --set outputs.tile.path=s3://bucket/{out}/tile.tif"
+    )
+}
+
+/// Where the outputs go in the bucket. A name of each test's own: outputs in S3 are locked by their names, whoever has the bucket.
+fn out(f: &Folder) -> String {
+    f.path().file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 /// Brings the outputs back, to be compared.
 pub fn back(sim: &Sim, f: &Folder) {
     std::fs::rename(f.path().join("original.tif"), f.path().join("a.tif")).unwrap();
     for name in ["added.tif", "tile.tif"] {
-        std::fs::copy(object(sim, &format!("out/{name}")), f.path().join(name)).unwrap();
+        std::fs::copy(object(sim, &format!("{}/{name}", out(f))), f.path().join(name)).unwrap();
     }
 }
 
@@ -274,8 +294,9 @@ async fn workers_read_from_s3_and_outputs_appear_there_complete() {
     back(&sim, &f);
     assert_done(&f, &done);
     assert_nothing_stays(&sim);
-    let out: Vec<_> = objects(&sim).into_iter().filter(|k| k.starts_with("out/")).collect();
-    assert_eq!(out, ["out/added.tif", "out/tile.tif"]);
+    let out = out(&f);
+    let found: Vec<_> = objects(&sim).into_iter().filter(|k| k.starts_with(&out)).collect();
+    assert_eq!(found, [format!("{out}/added.tif"), format!("{out}/tile.tif")]);
     assert_eq!(std::fs::read_dir(f.path().join(".tmp")).unwrap().count(), 0, "temporary files are left");
 }
 
@@ -284,10 +305,11 @@ async fn an_output_in_s3_is_not_replaced_unless_that_is_wanted() {
     let sim = aws().await;
     let f = labour::folder(0, "");
     let set = in_s3(&sim, &f);
-    std::fs::create_dir(object(&sim, "out")).unwrap();
-    std::fs::write(object(&sim, "out/tile.tif"), "old").unwrap();
+    let out = out(&f);
+    std::fs::create_dir(object(&sim, &out)).unwrap();
+    std::fs::write(object(&sim, &format!("{out}/tile.tif")), "old").unwrap();
     let message = run(&sim, &f, &format!("run job.toml {set}")).error(2).to_owned();
-    assert!(message.contains("outputs.tile.path: s3://bucket/out/tile.tif exists"), "{message}");
+    assert!(message.contains(&format!("outputs.tile.path: s3://bucket/{out}/tile.tif exists")), "{message}");
     run(&sim, &f, &format!("run job.toml {set} --overwrite --report report.json")).ok();
     back(&sim, &f);
     f.python("r, c = np.mgrid[:512, :512]; same('tile.tif', (r // 64 * 8 + c // 64).astype('u2'))");

@@ -19,7 +19,7 @@ fn chromium(profile: &Path) -> Command {
     command.args([
         "--disable-component-update",
         "--disable-sync",
-        "--window-size=1200,800",
+        "--window-size=1200,1000",
         "--virtual-time-budget=3000",
     ]);
     command.arg(format!("--user-data-dir={}", profile.display()));
@@ -58,15 +58,19 @@ fn the_page_shows_the_job_and_takes_nothing_for_markup() {
         r#"<b id="n-skipped">1</b>"#,
         r#"<b id="n-in-flight">1</b>"#,
         "<td>1 thread 1</td>",
+        r#"<small id="output-name">y</small>"#,
         "&lt;img src=x onerror=document.title='owned'&gt;",
     ] {
         assert!(dom.contains(part), "no {part} in\n{dom}\n{said}");
     }
-    assert!(!dom.contains("<img"), "{dom}");
+    assert_eq!(dom.matches("<img").count(), 1, "the picture of the output: {dom}");
 
     let picture = folder.path().join("page.png");
     let output = chromium(folder.path()).arg(format!("--screenshot={}", picture.display())).arg(&url).output().unwrap();
     assert!(picture.exists(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The picture of 48 × 64 pixels is drawn 640 wide, so each of its ten tiles is a black square of 160.
+    let found = count(&picture, [0, 0, 0]);
+    assert!(found >= 10 * 160 * 160, "{found} pixels of the output");
     // Cells of 40 pixels with a gap of one: 10 done, 1 left out, 1 under way; the legend's patches and the bar come on top.
     let cell = 39 * 39;
     for (colour, cells) in [([0x00, 0x72, 0xb2], 10), ([0x9f, 0xc7, 0xdf], 1), ([0xe6, 0x9f, 0x00], 1)] {

@@ -27,6 +27,18 @@ pub fn send(address: SocketAddr, request: &[u8]) -> Answer {
     Answer { head: format!("{head}\r\n"), body: body.to_owned() }
 }
 
+/// The body of an answer that is no text.
+#[track_caller]
+pub fn bytes(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer[..end]));
+    answer.split_off(end + 4)
+}
+
 #[track_caller]
 pub fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())

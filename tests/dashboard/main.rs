@@ -12,6 +12,7 @@ mod browser;
 mod client;
 mod job;
 mod names;
+mod picture;
 
 use client::{get, send, status, until};
 use job::{Job, TILES};

@@ -3,6 +3,8 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
+mod arguments;
+mod diff;
 mod disk;
 mod each;
 mod ending;

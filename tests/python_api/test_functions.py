@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tilefn
+
 from conftest import ROOT, ndvi_of
 
 
@@ -102,7 +103,8 @@ def test_mistakes_of_the_function(tmp_path, bands):
     with pytest.raises(tilefn.JobError, match=r"(?s)IndexError.*fails\.py"):
         tilefn.Function(program)(bands["red"])
     program.write_text(
-        'from tilefn import tile_function\n\n\n@tile_function\ndef f(a: "uint16") -> "uint16":\n    while True:\n        pass\n'
+        "from tilefn import tile_function\n\n\n"
+        '@tile_function\ndef f(a: "uint16") -> "uint16":\n    while True:\n        pass\n'
     )
     with pytest.raises(tilefn.JobError, match=r"limits\.time|time"):
         tilefn.Function(program, seconds=0.5)(bands["red"])

@@ -1,6 +1,5 @@
 """Jobs from Python."""
 
-import signal
 import subprocess
 import sys
 import textwrap
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import tilefn
+
 from conftest import ndvi_of
 
 INPUTS = {"red": {"path": "scene.tif", "bands": [1]}, "nir": {"path": "scene.tif", "bands": [2]}}
@@ -36,6 +36,49 @@ def test_an_expression_with_workers(scene, bands, workers):
     )
     np.testing.assert_allclose(read(result.outputs["result"]), ndvi_of(**bands), rtol=1e-6)
     assert all(done <= total for done, _, total in seen)
+    tiles = result.report["tiles"]["total"]
+    assert seen[-1] == (tiles, 0, tiles), "the last call has all tiles"
+
+
+def test_events(scene):
+    """Workers that come and leave, and a warning that each tile has."""
+    program = """
+        import logging
+        import warnings
+        from tilefn import tile_function
+
+        @tile_function
+        def warns(a: "uint16") -> "uint16":
+            warnings.warn("it is late")
+            return a
+    """
+    (scene.parent / "warns.py").write_text(textwrap.dedent(program))
+    events = []
+    with pytest.warns(tilefn.JobWarning, match="it is late"):
+        result = tilefn.run(
+            tilefn.Function("warns.py"),
+            inputs={"a": "scene.tif"},
+            outputs={"warns": "x.tif"},
+            grid={"tile": [128, 128]},
+            workers="processes:2",
+            events=events.append,
+        )
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "begun" and events[0]["tiles"] == 12
+    assert kinds.count("worker") == kinds.count("worker_left") == len(result.report["workers"]) == 2
+    assert {event["kind"] for event in events if event["event"] == "worker"} == {"process"}
+    (warning,) = [event for event in events if event["event"] == "warning"]
+    assert "it is late" in warning["message"]
+    assert "finishing" in kinds
+
+
+@pytest.mark.parametrize("callback", ["progress", "events"])
+def test_an_exception_in_a_callback_stops_the_job(scene, callback):
+    def fails(*_):
+        raise LookupError("in the callback")
+
+    with pytest.raises(LookupError, match="in the callback"):
+        tilefn.run(tilefn.expression("a"), inputs={"a": "scene.tif"}, outputs={"result": "x.tif"}, **{callback: fails})
 
 
 def test_a_job_file_and_its_plan(scene, bands):
@@ -100,7 +143,7 @@ def test_warnings_are_pythons(scene):
         tilefn.run(tilefn.expression("a"), inputs=inputs, outputs={"result": {"path": "n.tif", "nodata": 5000}})
 
 
-def test_an_interrupt_stops_cleanly(scene):
+def test_an_interrupt_stops_cleanly_and_the_job_goes_on_later(scene, bands):
     """Ctrl-C is sent by the run itself, once it has begun, so that nothing is left to time."""
     code = """
         import os, signal, tilefn
@@ -125,4 +168,9 @@ def test_an_interrupt_stops_cleanly(scene):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=scene.parent)
     assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
     assert not (scene.parent / "x.tif").exists()
-    assert signal.SIGINT
+    job = {"inputs": {"a": "scene.tif"}, "outputs": {"slow": "x.tif"}, "grid": {"tile": [32, 32]}}
+    result = tilefn.run(tilefn.Function("slow.py"), **job, resume=True)
+    tiles = result.report["tiles"]
+    assert tiles["resumed"] > 0 and tiles["resumed"] + tiles["done"] == tiles["total"]
+    np.testing.assert_array_equal(read("x.tif"), bands["red"])
+    assert not [path.name for path in scene.parent.iterdir() if path.name.startswith(".")], "nothing is left behind"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import rasterio
 import tilefn
-from conftest import ROOT
 from rasterio.transform import from_origin
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +15,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -76,5 +77,6 @@ def test_a_model_of_another_version_is_refused(six_bands):
     assert b"1.9.1" in saved
     with open("land_cover.pkl", "wb") as file:
         file.write(saved.replace(b"1.9.1", b"1.8.9"))
-    with pytest.raises(tilefn.JobError, match=r"LogisticRegression\) was made with scikit-learn 1\.8\.9, the sandbox has 1\.9\.1"):
+    said = r"LogisticRegression\) was made with scikit-learn 1\.8\.9, the sandbox has 1\.9\.1"
+    with pytest.raises(tilefn.JobError, match=said):
         tilefn.run(job())

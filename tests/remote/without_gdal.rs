@@ -52,7 +52,7 @@ fn it_needs_no_library_and_says_what_it_can_not_do() {
     assert!(!headers.contains("INTERP") && !headers.contains("(NEEDED)"), "{headers}");
 
     let without = "this tilefn was built without GDAL, so it can only work for a controller (tilefn worker) and show modules \
-                   (tilefn inspect); new, run, submit, calc, zonal, preview, stats, rat and schema need a tilefn built with it";
+                   (tilefn inspect); new, run, submit, calc, zonal, info, diff, preview, stats, rat and schema need a tilefn built with it";
     for arguments in [&["run", "job.toml", "--workers", "threads:2"][..], &["submit", "--help"], &["schema"]] {
         assert_eq!(run(program, arguments).error(2), without);
     }

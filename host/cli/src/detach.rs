@@ -110,7 +110,7 @@ fn detach(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
             "reduced.path: {path} is a file of this machine, which a controller on AWS can't reach; its report has the result"
         )));
     }
-    let (text, json) = described(plan, &prepared.loaded.spec.workers);
+    let (text, json) = described(plan, &prepared.loaded.spec.workers, arguments.dry_run);
     if arguments.dry_run {
         console.result(&text, "plan", || json);
         return Ok(());

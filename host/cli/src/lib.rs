@@ -3,6 +3,7 @@
 mod aws;
 mod build;
 mod build_expression;
+mod build_folder;
 mod bundle;
 mod console;
 mod fatal;
@@ -22,15 +23,21 @@ pub mod api;
 #[cfg(feature = "gdal")]
 mod calc;
 #[cfg(feature = "gdal")]
+mod diff;
+#[cfg(feature = "gdal")]
 mod each;
 #[cfg(feature = "gdal")]
 mod function;
+#[cfg(feature = "gdal")]
+mod info;
 #[cfg(feature = "gdal")]
 mod launcher;
 #[cfg(feature = "gdal")]
 mod new;
 #[cfg(feature = "gdal")]
 mod new_file;
+#[cfg(feature = "gdal")]
+mod not_a_job;
 #[cfg(feature = "gdal")]
 mod prepare;
 #[cfg(feature = "gdal")]
@@ -52,7 +59,11 @@ mod sample;
 #[cfg(feature = "gdal")]
 mod schema;
 #[cfg(feature = "gdal")]
+mod sdk;
+#[cfg(feature = "gdal")]
 mod signals;
+#[cfg(feature = "gdal")]
+mod stale;
 #[cfg(feature = "gdal")]
 mod stats;
 #[cfg(feature = "gdal")]
@@ -204,7 +215,9 @@ fn exit_code(result: Result<(), Fatal>, console: &Console) -> u8 {
     match result.and_then(|()| end.map_err(Fatal::failed)) {
         Ok(()) => 0,
         Err(fatal) => {
-            console.error(&fatal.text, fatal.detail.as_ref());
+            if !fatal.text.is_empty() {
+                console.error(&fatal.text, fatal.detail.as_ref());
+            }
             fatal.code
         }
     }

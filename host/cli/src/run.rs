@@ -8,7 +8,7 @@ use super::reduced_table::{self, Unwritten};
 use super::{detach, each, fleets, progress, report, signals, table_job, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
-use dashboard::{Bound, Dashboard, JobView, Status};
+use dashboard::{Bound, Dashboard, JobView, Picture, Status};
 use job::Loaded;
 use job::spec::Workers;
 use sandbox::Interrupt;
@@ -82,7 +82,13 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, load, console, &Way { launchers, command, id, held: None }, started) {
+    match attempt(
+        arguments,
+        load,
+        console,
+        &Way { launchers, command, id, held: None, describe: &report::described },
+        started,
+    ) {
         Ok(Ended::Planned(_)) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
@@ -114,14 +120,15 @@ fn start(
     }
 }
 
-/// Runs a job that a command has made, on this machine, and returns its report.
+/// Runs a job that a command has made, on this machine, and returns its report. `describe`: its plan.
 pub fn made(
     arguments: &RunArguments,
     load: impl FnOnce() -> Result<Loaded, Fatal>,
     console: &Console,
+    describe: &Describe<'_>,
 ) -> Result<Option<Report>, Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
-    let way = Way { launchers: &launchers, command: "run", id: None, held: None };
+    let way = Way { launchers: &launchers, command: "run", id: None, held: None, describe };
     match attempt(arguments, load, console, &way, Instant::now()) {
         Ok(Ended::Planned(_)) => Ok(None),
         Ok(Ended::Finished(finished)) => {
@@ -162,7 +169,12 @@ struct Way<'a> {
     id: Option<&'a str>,
     /// Another program's hold on it; none where the process is there for this job, and signals stop it.
     held: Option<&'a Held>,
+    /// Says what would be done.
+    describe: &'a Describe<'a>,
 }
+
+/// A plan for people and for programs; in full, if that is all that is wanted.
+type Describe<'a> = dyn Fn(&Plan, &Workers, bool) -> (String, serde_json::Value) + 'a;
 
 /// A program's hold on a job that it runs.
 #[derive(Default)]
@@ -171,6 +183,10 @@ pub struct Held {
     pub control: Arc<Control>,
     /// Stops the functions under way, too; there as soon as they can begin.
     pub interrupt: OnceLock<Interrupt>,
+    /// Whether a picture of the first output is wanted while it fills in.
+    pub draws: bool,
+    /// The picture, there as soon as tiles can come.
+    pub picture: OnceLock<Arc<Picture>>,
 }
 
 /// Runs a job for a program. Returns its report, or its plan if it was only asked for that; with an error comes the report, if there is one.
@@ -181,7 +197,7 @@ pub fn held(
     held: &Held,
 ) -> Result<serde_json::Value, (Fatal, Option<Report>)> {
     let launchers: Vec<_> = worker_kinds::all().collect();
-    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held) };
+    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held), describe: &report::described };
     match attempt(arguments, load, console, &way, Instant::now()) {
         Ok(Ended::Planned(plan)) => Ok(plan),
         Ok(Ended::Finished(finished)) => {
@@ -199,7 +215,7 @@ fn attempt(
     way: &Way<'_>,
     started: Instant,
 ) -> Result<Ended, Box<Stopped>> {
-    let Way { launchers, command, id, held } = *way;
+    let Way { launchers, command, id, held, describe } = *way;
     let control = held.map_or_else(Arc::default, |held| held.control.clone());
     // A container's first process can't be ended by a signal that it doesn't catch.
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
@@ -209,8 +225,14 @@ fn attempt(
     let kind = loaded.spec.workers.kind;
     let Some(launcher) = launchers.iter().find(|launcher| launcher.kind == kind) else {
         let kinds: Vec<_> = launchers.iter().map(|launcher| launcher.kind.name()).collect();
+        let other = worker_kinds::all().find(|launcher| launcher.kind == kind);
+        let other = match other {
+            Some(Launcher { run: true, .. }) => format!(", tilefn run with {}", kind.name()),
+            Some(Launcher { submit: true, .. }) => format!(", tilefn submit with {}", kind.name()),
+            _ => String::new(),
+        };
         return Err(Fatal::usage(format!(
-            "workers.kind is {:?}; tilefn {command} works with {}",
+            "workers.kind is {:?}; tilefn {command} works with {}{other}",
             kind.name(),
             kinds.join(" or ")
         ))
@@ -219,7 +241,7 @@ fn attempt(
     let launch = (!arguments.dry_run).then(|| (launcher.begin)(&loaded.spec.workers)).transpose()?;
     let report = arguments.report.as_deref();
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
-    let (text, json) = report::described(&prepared.plan, &prepared.loaded.spec.workers);
+    let (text, json) = describe(&prepared.plan, &prepared.loaded.spec.workers, arguments.dry_run);
     let Some(launch) = launch else {
         console.result(&text, "plan", || json.clone());
         return Ok(Ended::Planned(json));
@@ -231,6 +253,10 @@ fn attempt(
         None => Some(signals::Catcher::new(control.clone(), prepared.sandbox.interrupt())?),
         Some(held) => {
             let _first = held.interrupt.set(prepared.sandbox.interrupt());
+            if let Some(picture) = held.draws.then(|| Picture::of(&prepared.plan)).flatten().map(Arc::new) {
+                control.observe(picture.clone());
+                let _first = held.picture.set(picture);
+            }
             None
         }
     };
@@ -300,9 +326,12 @@ fn show(
     }
     let view = Arc::new(JobView::new(plan, prepared));
     control.observe(view.clone());
-    let control = control.clone();
-    let dashboard =
-        bound.serve(move || Status::of(&view, &control)).map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
+    let picture = Picture::of(plan).map(Arc::new);
+    picture.iter().for_each(|picture| control.observe(picture.clone()));
+    let (control, shown) = (control.clone(), picture.clone());
+    let dashboard = bound
+        .serve(move || Status::of(&view, &control, shown.as_deref()), picture)
+        .map_err(|e| Fatal::failed(format!("the dashboard: {e}")))?;
     console.say(&format!("dashboard at {url}"), "dashboard", || json!({ "url": url }));
     Ok(dashboard)
 }

@@ -2,6 +2,7 @@
 
 use super::ranges::Ranges;
 use super::work::Work;
+use grid::Window;
 
 /// Something that has happened. A job's first event is [`Event::Begun`]; a worker's first is [`Event::WorkerJoined`].
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum Event<'a> {
         /// Output pixels of the tile, bytes.
         bytes_out: u64,
     },
+    /// Pixels of a tile are in an output's file: `[bands, rows, cols]` of the file's type. It comes before the tile is done.
+    TileWritten { output: usize, raster: usize, window: Window, bands: u32, pixels: &'a [u8] },
     /// A tile was not run, since no input has a valid pixel there.
     TileSkipped { tile: u64 },
     /// A worker has come.

@@ -146,6 +146,7 @@ impl JobState {
         for (output, raster, bands, pixels) in rasters {
             bytes += pixels.len() as u64;
             self.writer.write(output, raster, tile, bands, pixels)?;
+            self.control.tell(Event::TileWritten { output, raster, window: tile.window, bands, pixels });
         }
         self.reduce(tile.index, state)?;
         self.control.tell(Event::TileDone { tile: tile.index, bytes_out: bytes });

@@ -198,7 +198,7 @@ impl Journal {
         let left = self.left.take().unwrap_or_default();
         if !left.is_empty() {
             // The journal first: it must not name files that are gone.
-            let _gone = std::fs::remove_file(&self.path);
+            file::remove(&self.path);
         }
         let mut stays = Vec::new();
         for (path, folder) in left.iter().flatten().map(FileState::place) {
@@ -248,8 +248,7 @@ impl Journal {
 
     /// Removes the journal: its run is complete, or can't be resumed.
     pub fn remove(self) {
-        // A journal that can't be removed does no harm: it is refused for any other job.
-        let _gone = std::fs::remove_file(&self.path);
+        file::remove(&self.path);
     }
 }
 

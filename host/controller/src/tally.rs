@@ -86,6 +86,7 @@ impl RunTally {
                 self.counts.done += 1;
                 self.counts.skipped += 1;
             }
+            Event::TileWritten { .. } => {}
             Event::WorkerJoined { worker, identity } => {
                 let since = Instant::now();
                 self.first_joined.get_or_insert(since);

@@ -1,8 +1,8 @@
 //! The little of HTTP that a read-only page needs: one GET for each connection, with bounded size.
 
-use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -16,7 +16,7 @@ const MAX_REST: u64 = 64 << 10;
 const HEADERS: &str = "\
 Connection: close\r\n\
 Cache-Control: no-store\r\n\
-Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
 base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'\r\n\
 Cross-Origin-Resource-Policy: same-origin\r\n\
 Referrer-Policy: no-referrer\r\n\
@@ -31,23 +31,51 @@ pub struct Request {
     pub host: String,
 }
 
+/// An answer's content.
+#[derive(Debug)]
+enum Body {
+    Fixed(&'static str),
+    Text(String),
+    Bytes(Arc<[u8]>),
+}
+
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Fixed(text) => text.as_bytes(),
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Reply {
     status: &'static str,
     content_type: &'static str,
-    body: Cow<'static, str>,
+    body: Body,
 }
 
 impl Reply {
-    /// What was asked for.
-    pub fn text(content_type: &'static str, body: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: "200 OK", content_type, body: body.into() }
+    /// A part of the page.
+    pub fn page(content_type: &'static str, text: &'static str) -> Self {
+        Self { status: "200 OK", content_type, body: Body::Fixed(text) }
+    }
+
+    /// A text that was made just now.
+    pub fn text(content_type: &'static str, text: String) -> Self {
+        Self { status: "200 OK", content_type, body: Body::Text(text) }
+    }
+
+    /// A file that is no text.
+    pub fn bytes(content_type: &'static str, bytes: Arc<[u8]>) -> Self {
+        Self { status: "200 OK", content_type, body: Body::Bytes(bytes) }
     }
 
     /// Why there is nothing.
     pub fn error(status: &'static str, why: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: format!("{why}\n").into() }
+        Self { status, content_type: "text/plain; charset=utf-8", body: Body::Text(format!("{why}\n")) }
     }
 }
 
@@ -67,12 +95,13 @@ pub async fn serve(mut stream: TcpStream, answer: impl FnOnce(&Request) -> Reply
     };
     let Reply { status, content_type, body } = reply;
     let allow = if status.starts_with("405") { "Allow: GET\r\n" } else { "" };
+    let body = body.bytes();
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}{HEADERS}\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
+    stream.write_all(body).await?;
     stream.shutdown().await?;
     // Closing a socket with unread bytes resets the connection, and the client would lose the answer.
     tokio::io::copy(&mut stream.take(MAX_REST), &mut tokio::io::sink()).await?;

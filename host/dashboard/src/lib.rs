@@ -6,9 +6,11 @@
 mod http;
 mod map;
 mod metrics;
+mod picture;
 mod status;
 mod view;
 
+pub use picture::Picture;
 pub use status::Status;
 pub use view::JobView;
 
@@ -74,14 +76,18 @@ impl Bound {
         !self.address.ip().is_loopback()
     }
 
-    /// Serves what `look` returns until the [`Dashboard`] is dropped.
+    /// Serves what `look` returns, and the picture, until the [`Dashboard`] is dropped.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn serve(self, look: impl Fn() -> Status + Send + Sync + 'static) -> io::Result<Dashboard> {
+    pub fn serve(
+        self,
+        look: impl Fn() -> Status + Send + Sync + 'static,
+        picture: Option<Arc<Picture>>,
+    ) -> io::Result<Dashboard> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let site = Arc::new(Site { name: self.name, look: Box::new(look), last: Mutex::default() });
+        let site = Arc::new(Site { name: self.name, look: Box::new(look), picture, last: Mutex::default() });
         let listener = {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(self.listener)?
@@ -142,6 +148,7 @@ async fn accept(listener: &tokio::net::TcpListener, site: &Arc<Site>, mut stoppe
 struct Site {
     name: String,
     look: Box<dyn Fn() -> Status + Send + Sync>,
+    picture: Option<Arc<Picture>>,
     last: Mutex<Option<(Instant, Arc<Texts>)>>,
 }
 
@@ -161,12 +168,16 @@ impl Site {
             );
         }
         match request.path.as_str() {
-            "/" => Reply::text("text/html; charset=utf-8", PAGE),
-            "/page.css" => Reply::text("text/css; charset=utf-8", STYLE),
-            "/page.js" => Reply::text("text/javascript; charset=utf-8", SCRIPT),
+            "/" => Reply::page("text/html; charset=utf-8", PAGE),
+            "/page.css" => Reply::page("text/css; charset=utf-8", STYLE),
+            "/page.js" => Reply::page("text/javascript; charset=utf-8", SCRIPT),
             "/status.json" => Reply::text("application/json", self.texts().json.clone()),
+            "/picture.png" => match &self.picture {
+                Some(picture) => Reply::bytes("image/png", picture.png()),
+                None => Reply::error("404 Not Found", "the job has no output that is a file"),
+            },
             "/metrics" => Reply::text("text/plain; version=0.0.4; charset=utf-8", self.texts().metrics.clone()),
-            _ => Reply::error("404 Not Found", "there are /, /status.json and /metrics"),
+            _ => Reply::error("404 Not Found", "there are /, /picture.png, /status.json and /metrics"),
         }
     }
 

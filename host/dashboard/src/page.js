@@ -5,7 +5,10 @@ const EVERY = 1000;
 const GIVE_UP = 5000;
 const $ = (id) => document.getElementById(id);
 const LISTS = ["done", "in_flight", "skipped", "retried"];
+const SIDE = 640;
 let map = null;
+let tilesBefore = [];
+let turns = 0;
 
 function put(id, text) {
   // What hasn't changed isn't touched, so that a selection stays and a screen reader keeps quiet.
@@ -85,6 +88,17 @@ function show(s) {
   $("warnings").replaceChildren(...warnings);
   map = s.map;
   draw();
+  if (s.picture) picture(s.picture);
+}
+
+// The server may answer with a picture that is half a second old, so the page asks once more after the last change.
+function picture({ output, rows, cols, tiles }) {
+  put("output-name", output);
+  $("output").hidden = tiles === 0;
+  if (tilesBefore.length === 2 && tilesBefore.every((n) => n === tiles)) return;
+  tilesBefore = [tiles, ...tilesBefore].slice(0, 2);
+  const scale = SIDE / Math.max(rows, cols);
+  Object.assign($("picture"), { width: cols * scale, height: rows * scale, src: `picture.png?${turns++}` });
 }
 
 // Each cell is filled from the left by the shares of its tiles; a dot marks retried ones.

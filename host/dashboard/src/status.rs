@@ -1,5 +1,6 @@
 //! A running job in numbers, as the dashboard shows them. `docs/dashboard.md` lists the keys.
 
+use super::picture::{Picture, PictureStatus};
 use super::view::JobView;
 use controller::{Control, Job, RunTally, Stages, Unsettled, WorkerTally};
 use serde::Serialize;
@@ -49,6 +50,8 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// Where the tiles stand.
     pub map: MapStatus,
+    /// The picture of the first output; none if no output is a file.
+    pub picture: Option<PictureStatus>,
 }
 
 /// Numbers of tiles. `fresh`, `in_flight`, `done`, `skipped` and `resumed` add up to `total`.
@@ -118,9 +121,10 @@ pub struct MapStatus {
 
 impl Status {
     /// The job as it stands now.
-    pub fn of(view: &JobView, control: &Control) -> Self {
+    pub fn of(view: &JobView, control: &Control, picture: Option<&Picture>) -> Self {
         let unsettled = control.unsettled();
-        Self::from_parts(view, &control.tally(), &unsettled, control.stopped())
+        let picture = picture.map(Picture::status);
+        Self { picture, ..Self::from_parts(view, &control.tally(), &unsettled, control.stopped()) }
     }
 
     fn from_parts(view: &JobView, tally: &RunTally, unsettled: &Unsettled, stopped: bool) -> Self {
@@ -177,6 +181,7 @@ impl Status {
             workers: workers(tally, now),
             warnings: view.warnings.iter().chain(&tally.warnings()).map(|w| clip(w)).collect(),
             map: map(view, unsettled),
+            picture: None,
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! A `Spec` travels as JSON; that JSON is itself a valid job file. Times, sizes and nodata keep their written form in it.
 
+mod instance_type;
 mod names;
+mod raster_files;
 mod rasters;
 mod texts;
 mod workers;
@@ -16,7 +18,9 @@ use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
+pub use instance_type::InstanceType;
 pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, OverviewUse, Reads, Spot};
+pub use raster_files::{FileOf, ListedFile, OwnFile, RasterFiles};
 pub use rasters::{
     Absent, Burn, Class, ColorTable, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput,
 };
@@ -70,7 +74,7 @@ pub struct ReducedFile {
 pub struct Table {
     /// Rows of a block.
     #[serde(default = "rows")]
-    #[schemars(range(min = 1, max = 16_777_216))]
+    #[schemars(range(min = 1, max = 65_536))]
     pub rows: u32,
 }
 

@@ -2,6 +2,7 @@
 //! is Python, in `guest-sdk/python/tilefn/_host`.
 
 mod arrays;
+mod events;
 mod functions;
 mod jobs;
 mod stopped;

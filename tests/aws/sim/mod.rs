@@ -7,6 +7,7 @@
 mod agent;
 mod ec2;
 mod ecs;
+mod tasks;
 mod world;
 
 pub use agent::Agent;
@@ -141,7 +142,7 @@ impl Sim {
     /// Whatever of a job still exists, tickets included.
     pub fn inventory(&self) -> Vec<String> {
         let mut all = self.world.lock().unwrap().inventory();
-        let mut folders = vec![self.folder.path().join("bucket")];
+        let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 if entry.file_type().unwrap().is_dir() {

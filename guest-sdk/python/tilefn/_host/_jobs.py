@@ -12,9 +12,9 @@ from typing import Any
 from ._errors import JobWarning, errors
 from ._functions import Expression, Function
 from ._native import native
-from ._progress import shown
+from ._progress import Picture, Progress, shown
 
-Progress = Callable[[int, int, int], object]
+Events = Callable[[dict[str, Any]], object]
 
 
 class Output(os.PathLike):  # type: ignore[type-arg]
@@ -61,6 +61,7 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     progress: bool | Progress | None = None,
+    events: Events | None = None,
     set: Mapping[str, Any] | None = None,
     **sections: Any,
 ) -> Result:
@@ -73,13 +74,15 @@ def run(
     overwrite: replace outputs that exist. resume: go on with an interrupted run of the same job.
     progress: whether to show it (default: in a notebook and on a terminal), or what to call with the tiles done, those of
         them that were skipped, and all.
+    events: what to call with each event, a dict: workers that come and leave, warnings, ….
     set: other keys of a job file by their names, `{"params.radius": 3}`.
 
     Raises JobFileError with all mistakes, JobError when the job fails, InfrastructureError, and KeyboardInterrupt after a
     clean stop.
     """
-    with shown(progress) as show:
-        report = _run(job, sections, set, (overwrite, resume, False), show)
+    told = None if events is None else lambda event: events(json.loads(event))
+    with shown(progress) as (show, picture):
+        report = _run(job, sections, set, (overwrite, resume, False), (show, told, picture))
     for text in report.get("warnings", []):
         warnings.warn(text, JobWarning, stacklevel=2)
     return Result(report)
@@ -93,11 +96,15 @@ def plan(
     **sections: Any,
 ) -> dict[str, Any]:
     """What `run` would do, as `tilefn run --dry-run --json` says it; nothing is run."""
-    return _run(job, sections, set, (overwrite, False, True), None)
+    return _run(job, sections, set, (overwrite, False, True), (None, None, None))
 
 
 def _run(
-    job: Any, sections: dict[str, Any], set_: Mapping[str, Any] | None, options: Any, show: Progress | None
+    job: Any,
+    sections: dict[str, Any],
+    set_: Mapping[str, Any] | None,
+    options: tuple[bool, bool, bool],
+    callbacks: tuple[Progress | None, Callable[[str], object] | None, Picture | None],
 ) -> dict[str, Any]:
     changes = [f"{key}={json.dumps(value, default=_plain)}" for key, value in (set_ or {}).items()]
     path, text = None, None
@@ -108,7 +115,7 @@ def _run(
     else:
         text = json.dumps(_job(job, sections), default=_plain)
     with errors():
-        said = native().run(path, text, os.getcwd(), (changes, *options), show)
+        said = native().run(path, text, os.getcwd(), (changes, *options), callbacks)
     answer: dict[str, Any] = json.loads(said)
     return answer
 

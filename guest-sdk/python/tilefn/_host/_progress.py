@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 Progress = Callable[[int, int, int], object]
+Picture = Callable[[bytes], object]
 
 
 @contextmanager
-def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
-    """What a run calls with the tiles done, skipped, and all."""
+def shown(progress: bool | Progress | None) -> Iterator[tuple[Progress | None, Picture | None]]:
+    """What a run calls with the tiles done, skipped, and all; and with a picture of the first output, a PNG file."""
     if callable(progress):
-        yield progress
+        yield progress, None
         return
     notebook = _notebook() if progress is not False else None
     if notebook is not None:
@@ -22,7 +23,7 @@ def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
     elif progress or (progress is None and sys.stderr.isatty()):
         yield from _on_terminal()
     else:
-        yield None
+        yield None, None
 
 
 def _notebook() -> Any:
@@ -36,26 +37,35 @@ def _notebook() -> Any:
     return display
 
 
-def _in_notebook(display: Any) -> Iterator[Progress]:
-    handle = display.display(display.HTML(_bar(0, 0)), display_id=True)
+def _in_notebook(display: Any) -> Iterator[tuple[Progress, Picture]]:
+    nothing = display.HTML("")
+    bar = display.display(nothing, display_id=True)
+    preview = display.display(nothing, display_id=True)
+    last = None
+
+    def show(done: int, _skipped: int, total: int) -> None:
+        nonlocal last
+        if last != (done, total):
+            last = (done, total)
+            text = f'<progress value="{done}" max="{max(total, 1)}"></progress> {done} of {total} tiles'
+            bar.update(display.HTML(text))
+
     try:
-        yield lambda done, _skipped, total: handle.update(display.HTML(_bar(done, total)))
+        yield show, lambda png: preview.update(display.Image(data=png))
     finally:
-        handle.update(display.HTML(""))
+        # What has become of the job is said by its result, or by the exception.
+        bar.update(nothing)
+        preview.update(nothing)
 
 
-def _bar(done: int, total: int) -> str:
-    return f'<progress value="{done}" max="{max(total, 1)}"></progress> {done} of {total} tiles'
-
-
-def _on_terminal() -> Iterator[Progress]:
+def _on_terminal() -> Iterator[tuple[Progress, None]]:
     def show(done: int, _skipped: int, total: int) -> None:
         percent = 100 * done // total if total else 0
         sys.stderr.write(f"\r{'█' * (percent * 30 // 100):<30} {percent:3} %  {done}/{total} tiles")
         sys.stderr.flush()
 
     try:
-        yield show
+        yield show, None
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()

@@ -187,7 +187,7 @@ async fn start(
     ledger.cluster = Some(Cluster { name: controller.cluster.clone(), ours: false });
     ledger.unanswered = Some(Instant::now());
     let step = Step::begin();
-    let batch = Batch { token: format!("tilefn-{:016x}", backoff::chance()), count: 1, spot: false };
+    let batch = Batch { token: format!("tilefn-{:016x}", backoff::chance()), count: 1, spot: false, memory: None };
     let answer = request::run_task(kind, common, &controller.cluster, &batch).send_with(&clients.ecs).await;
     let answer = answer.map_err(|e| AwsError::of(doing, e))?;
     (ledger.unanswered, ledger.accepted) = (None, Some(Instant::now()));

@@ -6,8 +6,9 @@ use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefi
 use aws_sdk_ecs::operation::run_task::builders::RunTaskInputBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Compatibility, ContainerDefinition,
-    CpuArchitecture, EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver, NetworkConfiguration,
-    NetworkMode, OsFamily, PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
+    ContainerOverride, CpuArchitecture, EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
+    NetworkConfiguration, NetworkMode, OsFamily, PlacementConstraint, PlacementConstraintType, PlacementStrategy,
+    PlacementStrategyType, RuntimePlatform, Tag, TaskOverride,
 };
 use indexmap::IndexMap;
 use job::spec;
@@ -34,7 +35,25 @@ impl TaskSettings {
             Self::Ec2(ec2) => &ec2.ecs,
         }
     }
+
+    fn architecture(&self) -> spec::CpuArchitecture {
+        match self {
+            Self::Fargate(fargate) => fargate.ecs.cpu_architecture.unwrap_or_default(),
+            Self::Ec2(ec2) => ec2.architecture(),
+        }
+    }
+
+    /// Tiles that a worker runs at the same time, where its own number of processors decides that.
+    pub fn threads(&self) -> u32 {
+        match self {
+            Self::Fargate(fargate) => fargate.cpu.div_ceil(1024),
+            Self::Ec2(ec2) => ec2.types().filter_map(|known| known.vcpus).min().unwrap_or(1),
+        }
+    }
 }
+
+/// MiB that a task definition on EC2 reserves where the instances' memory isn't known yet: each request for tasks says more.
+const LEAST_MEMORY: u32 = 128;
 
 /// What a task is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +64,14 @@ pub(super) enum Role {
     Controller { arguments: Vec<String>, role: String },
 }
 
+/// The name of a worker's container.
+pub(super) const WORKER: &str = "worker";
+
 impl Role {
     /// The container's name in the task definition.
     pub fn container(&self) -> &'static str {
         match self {
-            Self::Worker { .. } => "worker",
+            Self::Worker { .. } => WORKER,
             Self::Controller { .. } => "controller",
         }
     }
@@ -77,22 +99,21 @@ pub(super) struct Batch {
     pub token: String,
     pub count: u32,
     pub spot: bool,
+    /// MiB to reserve for each task, where that isn't known before there are instances.
+    pub memory: Option<u32>,
 }
 
-/// The cluster made for a job. Both capacity providers are associated, or Spot could not be asked for.
-pub(super) fn cluster(kind: &TaskSettings, common: &Common) -> CreateClusterInputBuilder {
+/// The cluster made for a job. Spot can be asked for only where its capacity provider is associated.
+pub(super) fn cluster(common: &Common, spot: bool) -> CreateClusterInputBuilder {
     let request =
         CreateClusterInputBuilder::default().cluster_name(&common.name).set_tags(Some(ecs_tags(&common.tags)));
-    match kind {
-        TaskSettings::Fargate(_) => request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT"),
-        TaskSettings::Ec2(_) => request,
-    }
+    if spot { request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT") } else { request }
 }
 
 /// The task definition that all tasks of a job share.
 pub(super) fn task_definition(kind: &TaskSettings, common: &Common) -> RegisterTaskDefinitionInputBuilder {
     let ecs = kind.ecs();
-    let architecture = match ecs.cpu_architecture {
+    let architecture = match kind.architecture() {
         spec::CpuArchitecture::X86_64 => CpuArchitecture::X8664,
         spec::CpuArchitecture::Arm64 => CpuArchitecture::Arm64,
     };
@@ -155,7 +176,9 @@ fn container(kind: &TaskSettings, common: &Common) -> ContainerDefinition {
         .set_log_configuration(ecs.log_group.as_deref().map(|group| log(group, common)));
     match kind {
         TaskSettings::Fargate(fargate) => builder.memory(small(fargate.memory.0)).build(),
-        TaskSettings::Ec2(ec2) => builder.memory_reservation(small(ec2.memory_reservation)).build(),
+        TaskSettings::Ec2(ec2) => {
+            builder.memory_reservation(small(ec2.memory_reservation.unwrap_or(LEAST_MEMORY))).build()
+        }
     }
 }
 
@@ -213,12 +236,26 @@ pub(super) fn run_task(kind: &TaskSettings, common: &Common, cluster: &str, batc
         TaskSettings::Ec2(ec2) => {
             let spread = PlacementStrategy::builder().r#type(PlacementStrategyType::Spread).field("instanceId").build();
             let request = request.launch_type(LaunchType::Ec2).placement_strategy(spread);
+            // In a cluster of the user's own there may be other instances, with other work.
+            let ours = PlacementConstraint::builder().r#type(PlacementConstraintType::MemberOf).expression(format!(
+                "attribute:{} == {}",
+                tags::ATTRIBUTE,
+                tags::started_by(&common.job)
+            ));
+            let request = request.placement_constraints(ours.build());
+            let request = request.set_overrides(batch.memory.map(|mib| reserved(&common.role, mib)));
             match ec2.network_mode {
                 spec::NetworkMode::Host => request,
                 spec::NetworkMode::Awsvpc => request.network_configuration(network(None)),
             }
         }
     }
+}
+
+/// So much memory instead of the task definition's, MiB.
+fn reserved(role: &Role, mib: u32) -> TaskOverride {
+    let container = ContainerOverride::builder().name(role.container()).memory_reservation(small(mib));
+    TaskOverride::builder().container_overrides(container.build()).build()
 }
 
 fn spot() -> CapacityProviderStrategyItem {
@@ -322,7 +359,7 @@ mod tests {
 
     #[test]
     fn spot_is_a_capacity_provider_and_never_a_launch_type() {
-        let batch = |spot| Batch { token: "t".into(), count: 10, spot };
+        let batch = |spot| Batch { token: "t".into(), count: 10, spot, memory: None };
         let kind = TaskSettings::Fargate(fargate());
         let it = run_task(&kind, &common(), "c", &batch(true)).build().unwrap();
         assert_eq!(it.launch_type(), None);
@@ -339,10 +376,11 @@ mod tests {
 
     #[test]
     fn tasks_on_ec2_have_no_network_of_their_own_unless_asked() {
-        let batch = Batch { token: "t".into(), count: 3, spot: true };
+        let batch = Batch { token: "t".into(), count: 3, spot: true, memory: None };
         let it = run_task(&TaskSettings::Ec2(ec2()), &common(), "c", &batch).build().unwrap();
         assert!(it.network_configuration().is_none() && it.platform_version().is_none());
         assert_eq!(it.launch_type(), Some(&LaunchType::Ec2));
+        assert_eq!(it.placement_constraints()[0].expression(), Some("attribute:tilefn.job == tilefn-j1"));
         let own = spec::Ec2 { network_mode: spec::NetworkMode::Awsvpc, ..ec2() };
         let it = run_task(&TaskSettings::Ec2(own), &common(), "c", &batch).build().unwrap();
         let vpc = it.network_configuration().unwrap().awsvpc_configuration().unwrap().clone();

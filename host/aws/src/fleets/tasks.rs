@@ -3,15 +3,17 @@
 //! ECS promises nothing by accepting a task: one in a hundred dies or hangs on its way. So nothing ever waits for *all*
 //! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
 
+mod ask;
+
 use super::backoff::{Step, chance, delay};
 use super::clients::{Clients, PAGE};
 use super::ledger::{Cluster, Ledger};
 use super::outlook::Outlook;
-use super::request::{self, BATCH, Batch, Common, Role, TaskSettings};
+use super::request::{self, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
 use super::stopped::{Said, why};
 use super::tags;
-use crate::error::{AwsError, Cause};
+use crate::error::AwsError;
 use crate::session::Session;
 use aws_sdk_ecs::types::Task;
 use controller::fleet::{ConnectedWorkers, FleetError};
@@ -22,6 +24,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 use wire::Ticket;
+
+/// After Spot capacity has failed, on-demand is taken for this many of the longest waits between tries: ten minutes.
+pub(super) const SPOT_REST: u32 = 10;
 
 /// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
 const PATIENCE: u32 = 3;
@@ -51,6 +56,19 @@ pub(super) struct Tasks {
     trouble: Trouble,
     /// When there last were as many workers as the job needs.
     enough: Instant,
+}
+
+/// The tasks that there is a place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub tasks: u32,
+    /// MiB that each reserves, if not as much as its definition says.
+    pub memory: Option<u32>,
+}
+
+impl Room {
+    /// As many as anybody wants.
+    pub const ANY: Self = Self { tasks: u32::MAX, memory: None };
 }
 
 /// How many workers, and how long to wait for one.
@@ -84,18 +102,16 @@ struct Trouble {
     last: Option<String>,
     /// The last refusal was of a kind that waiting does not cure.
     fatal: bool,
-    no_spot: bool,
+    /// Until when not to ask for Spot, if on-demand will do.
+    on_demand_until: Option<Instant>,
 }
 
 impl Tasks {
     pub fn new(session: &Session, workers: &spec::Workers, kind: TaskSettings) -> Result<Self, AwsError> {
         let missing = |what| AwsError::refused("use the job file", format!("it lacks {what}"));
         let s3 = workers.s3.clone().ok_or_else(|| missing("[workers.s3]"))?;
-        let count = workers.count.ok_or_else(|| missing("`count` in [workers]"))?;
-        let threads = workers.threads.unwrap_or(match &kind {
-            TaskSettings::Fargate(fargate) => fargate.cpu.div_ceil(1024),
-            TaskSettings::Ec2(_) => 1,
-        });
+        let count = workers.tasks().ok_or_else(|| missing("`count` in [workers]"))?;
+        let threads = workers.threads.unwrap_or_else(|| kind.threads());
         let limits = Limits {
             count,
             min_count: workers.min_count,
@@ -152,8 +168,7 @@ impl Tasks {
             Some(Cluster { name: existing.clone().unwrap_or_else(|| name.clone()), ours: existing.is_none() });
         if existing.is_none() {
             let step = Step::begin();
-            let made = request::cluster(&self.kind, &self.common).send_with(&self.clients.ecs).await;
-            made.map_err(|e| AwsError::of(format!("make cluster {name}"), e))?;
+            self.make_cluster().await?;
             step.done(format_args!("cluster {name} made"));
         }
 
@@ -165,8 +180,28 @@ impl Tasks {
         Ok(())
     }
 
-    /// Looks at the tasks once and asks for those that are missing. `ready`: whether there is a place for tasks.
-    pub async fn round(&mut self, workers: &ConnectedWorkers, ready: bool) -> Result<(), FleetError> {
+    /// Makes the job's cluster, with Spot on Fargate if that is wanted and the account can have it.
+    async fn make_cluster(&self) -> Result<(), AwsError> {
+        let wanted = match &self.kind {
+            TaskSettings::Fargate(fargate) => fargate.ecs.spot,
+            TaskSettings::Ec2(_) => Spot::Never,
+        };
+        let make = async |spot| {
+            let made = request::cluster(&self.common, spot).send_with(&self.clients.ecs).await;
+            made.map(|_| ()).map_err(|e| AwsError::of(format!("make cluster {}", self.common.name), e))
+        };
+        match make(wanted != Spot::Never).await {
+            // On-demand tasks need no capacity provider, and so not the role that ECS uses one with.
+            Err(e) if wanted == Spot::Prefer && e.said.contains("service linked role") => {
+                tracing::warn!("{e}; on-demand instead of Spot");
+                make(false).await
+            }
+            made => made,
+        }
+    }
+
+    /// Looks at the tasks once and asks for those that are missing, as far as there is room for them.
+    pub async fn round(&mut self, workers: &ConnectedWorkers, room: Room) -> Result<(), FleetError> {
         let connected: HashSet<_> = workers.connected().into_iter().filter_map(|about| about.task_arn).collect();
         let now = Instant::now();
         for (task, member) in &mut self.tasks {
@@ -193,16 +228,30 @@ impl Tasks {
         let wanted = self.wanted(workers.tiles_left());
         let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
         let waiting = self.trouble.not_before.is_some_and(|until| Instant::now() < until);
-        if ready && !waiting && wanted > there {
-            self.ask_for(wanted.saturating_sub(there)).await;
+        let missing = wanted.min(room.tasks).saturating_sub(there);
+        if missing > 0 && !waiting {
+            self.ask_for(missing, room.memory).await;
         }
         self.verdict(&connected, wanted)
     }
 
     /// Tasks that the tiles left have work for.
-    fn wanted(&self, tiles_left: u64) -> u32 {
+    pub fn wanted(&self, tiles_left: u64) -> u32 {
         let useful = tiles_left.div_ceil(u64::from(self.limits.threads));
         self.limits.count.min(u32::try_from(useful).unwrap_or(u32::MAX))
+    }
+
+    /// How long a worker may take to connect.
+    #[cfg(feature = "ec2")]
+    pub fn start_timeout(&self) -> Duration {
+        self.limits.start_timeout
+    }
+
+    /// Notes the reason why workers are missing, for the message of a job that fails for lack of them.
+    #[cfg(feature = "ec2")]
+    pub fn note(&mut self, trouble: String) {
+        tracing::warn!("{trouble}");
+        self.trouble.last = Some(trouble);
     }
 
     /// Asks ECS about the tasks that aren't connected, and strikes off those that have stopped.
@@ -222,14 +271,15 @@ impl Tasks {
             for task in answer.tasks().iter().filter(|t| is_ending(t)) {
                 let arn = task.task_arn().unwrap_or_default();
                 self.ledger.tasks.remove(arn);
-                self.strike_off(arn, &why(Said::of(task)));
+                let said = Said::of(task);
+                self.strike_off(arn, &why(said), is_blameless(said));
             }
             for missing in answer.failures().iter().filter(|f| f.reason() == Some("MISSING")) {
                 // A task just accepted may be unknown for a while.
                 let arn = missing.arn().unwrap_or_default();
                 if self.tasks.get(arn).is_some_and(|m| m.seen.elapsed() >= self.clients.pace.settle) {
                     self.ledger.tasks.remove(arn);
-                    self.strike_off(arn, "ECS does not know it any more");
+                    self.strike_off(arn, "ECS does not know it any more", false);
                 }
             }
         }
@@ -245,13 +295,14 @@ impl Tasks {
         for task in self.tasks.iter().filter_map(overdue).collect::<Vec<_>>() {
             let request = self.clients.ecs.stop_task().cluster(&cluster.name).task(&task);
             match request.reason("it did not connect in time").send().await {
-                Ok(_) => self.strike_off(&task, &format!("not connected for {timeout:?}")),
+                Ok(_) => self.strike_off(&task, &format!("not connected for {timeout:?}"), false),
                 Err(e) => tracing::warn!("{}", AwsError::of(format!("stop task {task}"), e)),
             }
         }
     }
 
-    fn strike_off(&mut self, task: &str, why: &str) {
+    /// Takes a task that has ended off the list. A `blameless` one says nothing about image, roles and network.
+    fn strike_off(&mut self, task: &str, why: &str, blameless: bool) {
         let Some(member) = self.tasks.shift_remove(task) else { return };
         self.usage = member.counted(std::mem::take(&mut self.usage));
         let text = if member.connected { why.to_owned() } else { format!("before it connected: {why}") };
@@ -259,100 +310,33 @@ impl Tasks {
             tracing::info!("worker task {task} left: {why}");
         } else {
             tracing::warn!("worker task {task} ended before it connected: {why}");
-            self.trouble.failed_starts = self.trouble.failed_starts.saturating_add(1);
             self.trouble.last = Some(format!("task {task} ended before it connected: {why}"));
-            self.wait_a_while(self.trouble.failed_starts);
+            if !blameless {
+                self.trouble.failed_starts = self.trouble.failed_starts.saturating_add(1);
+                self.wait_a_while(self.trouble.failed_starts);
+            } else if member.spot && self.kind.ecs().spot == Spot::Prefer {
+                self.rest_from_spot();
+            } else {
+                self.trouble.refusals = self.trouble.refusals.saturating_add(1);
+                self.wait_a_while(self.trouble.refusals);
+            }
         }
         self.usage.ended.push(Ended { task: task.to_owned(), why: text, connected: member.connected });
+    }
+
+    /// Asks for on-demand capacity only, for a while.
+    fn rest_from_spot(&mut self) {
+        let rest = self.clients.pace.backoff_most.saturating_mul(SPOT_REST);
+        let again = Instant::now() + rest;
+        if self.trouble.on_demand_until.replace(again).is_none_or(|before| before <= Instant::now()) {
+            tracing::info!("on-demand instead of Spot for the next {rest:?}");
+        }
     }
 
     fn wait_a_while(&mut self, failures: u32) {
         let pace = &self.clients.pace;
         let wait = delay(failures, pace.backoff, pace.backoff_most, chance());
         self.trouble.not_before = Some(Instant::now() + wait);
-    }
-
-    /// Asks for `missing` more tasks, until AWS refuses.
-    async fn ask_for(&mut self, missing: u32) {
-        let mut missing = missing;
-        self.trouble.no_spot = false;
-        let spot = self.kind.ecs().spot;
-        while missing > 0 {
-            let batch = self.batch.take().unwrap_or_else(|| {
-                self.sent += 1;
-                Batch {
-                    token: format!("tilefn-{:016x}-{}", self.nonce, self.sent),
-                    count: missing.min(BATCH),
-                    spot: matches!(self.kind, TaskSettings::Fargate(_)) && spot != Spot::Never && !self.trouble.no_spot,
-                }
-            });
-            self.batch = Some(batch.clone());
-            self.ledger.unanswered = Some(Instant::now());
-            let (started, refusal) = self.run(&batch).await;
-            missing = missing.saturating_sub(started);
-            let Some(refusal) = refusal else {
-                self.trouble.refusals = 0;
-                continue;
-            };
-            if batch.spot && spot == Spot::Prefer && matches!(refusal.cause, Cause::Capacity | Cause::Refused) {
-                tracing::info!("{refusal}; on-demand instead");
-                self.trouble.no_spot = true;
-                continue;
-            }
-            tracing::warn!("{refusal}");
-            let cured = matches!(refusal.cause, Cause::Throttled | Cause::Unclear | Cause::Capacity | Cause::Gone);
-            self.trouble.fatal = !cured;
-            self.trouble.last = Some(refusal.to_string());
-            self.trouble.refusals = self.trouble.refusals.saturating_add(1);
-            self.wait_a_while(self.trouble.refusals);
-            return;
-        }
-        self.trouble.fatal = false;
-    }
-
-    /// Sends one request. Returns how many tasks that started, and why not the rest.
-    async fn run(&mut self, batch: &Batch) -> (u32, Option<AwsError>) {
-        let Some(cluster) = self.ledger.cluster.clone() else { return (0, None) };
-        let kind = if batch.spot { " on Spot capacity" } else { "" };
-        let doing = format!("start {} worker tasks{kind}", batch.count);
-        let (asked, step) = (Instant::now(), Step::begin());
-        let request = request::run_task(&self.kind, &self.common, &cluster.name, batch);
-        let answer = match request.send_with(&self.clients.ecs).await.map_err(|e| AwsError::of(&doing, e)) {
-            Ok(answer) => answer,
-            Err(e) => {
-                if e.cause != Cause::Unclear && e.cause != Cause::Throttled {
-                    self.batch = None;
-                    self.ledger.unanswered = None;
-                }
-                return (0, Some(e));
-            }
-        };
-        self.batch = None;
-        self.ledger.unanswered = None;
-        self.ledger.accepted = Some(asked);
-        let member = Member { asked, seen: asked, connected: false, spot: batch.spot };
-        for arn in answer.tasks().iter().filter_map(|t| t.task_arn.clone()) {
-            self.ledger.tasks.insert(arn.clone());
-            if self.tasks.insert(arn, member).is_none() {
-                self.usage.tasks += 1;
-            }
-        }
-        let started = u32::try_from(answer.tasks().len()).unwrap_or(u32::MAX);
-        if started > 0 {
-            step.done(format_args!("{started} worker tasks accepted{kind}, {} in all", self.tasks.len()));
-        }
-        let refusal = answer.failures().first().map(|failure| {
-            let (reason, detail) = (failure.reason().unwrap_or_default(), failure.detail().unwrap_or_default());
-            let colon = if detail.is_empty() { "" } else { ": " };
-            AwsError { doing, cause: Cause::of_failure(reason, detail), said: format!("{reason}{colon}{detail}") }
-        });
-        // Fewer than asked for without a reason: those missing are asked for again by the next round.
-        let short = (started < batch.count && refusal.is_none()).then(|| AwsError {
-            doing: format!("start {} worker tasks{kind}", batch.count),
-            cause: Cause::Capacity,
-            said: format!("AWS started {started}"),
-        });
-        (started, refusal.or(short))
     }
 
     /// Fails when the job can't get the workers that it needs.
@@ -410,4 +394,10 @@ impl Member {
 fn is_ending(task: &Task) -> bool {
     let told = task.desired_status() == Some("STOPPED") && task.stopped_reason().is_some_and(|r| !r.is_empty());
     told || task.last_status() == Some("STOPPED")
+}
+
+/// Whether AWS took away, or never had, what the task was to run on: no fault of its image, its roles or its network.
+fn is_blameless(said: Said<'_>) -> bool {
+    let says = |text: &str| said.reason.contains(text);
+    said.code == "SpotInterruption" || says("Spot interruption") || says("Capacity is unavailable") || says("Host EC2")
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use types::tally::Tally;
 
 /// The journal format that this program reads and writes.
@@ -167,16 +167,33 @@ pub(super) fn write(path: &Path, mut head: Head, reduction: Option<&Reduction>) 
     if bytes > MAX_BYTES {
         return Err(format!("it would have {bytes} bytes, {MAX_BYTES} are the most"));
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let new = new_of(path);
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".tilefn-").tempfile_in(folder)?;
+        // Of a run that was killed while it wrote this. The lock keeps all others away.
+        let _gone = std::fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         file.write_all(&line)?;
         states.iter().try_for_each(|state| file.write_all(state))?;
         if head.boot.is_none() {
-            file.as_file().sync_all()?;
+            file.sync_all()?;
         }
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
+        std::fs::rename(&new, path)
     };
-    write().map_err(|e| e.to_string())
+    write().map_err(|e| {
+        let _gone = std::fs::remove_file(&new);
+        e.to_string()
+    })
+}
+
+/// The file that becomes the journal when it is complete. Its name is known, so that no kill leaves it for good.
+fn new_of(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+/// Removes the journal and what a killed run may have left of a newer one. One that can't be removed does no harm: it is refused for
+/// any other job.
+pub(super) fn remove(path: &Path) {
+    for file in [path, &new_of(path)] {
+        let _gone = std::fs::remove_file(file);
+    }
 }

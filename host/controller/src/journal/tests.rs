@@ -44,6 +44,21 @@ fn progress(path: &str, folder: &str) -> Progress {
 }
 
 #[test]
+fn a_run_that_was_killed_while_it_wrote_leaves_nothing_for_good() {
+    let folder = folder();
+    for noted in [false, true] {
+        std::fs::write(folder.path().join("journal.new"), "{\"vers").unwrap();
+        let mut journal = open(&folder, false).unwrap();
+        if noted {
+            journal.begin([512, 256], Vec::new()).unwrap();
+        }
+        journal.remove();
+        let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| name == "lock"), "{left:?}");
+    }
+}
+
+#[test]
 fn what_was_written_is_gone_on_with() {
     let folder = folder();
     let (path, own) = output(&folder);

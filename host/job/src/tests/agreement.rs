@@ -17,6 +17,8 @@ fn schema_keys() -> (Keys, BTreeMap<String, Value>) {
     let schema = schema();
     let (mut keys, mut defaults) = (Keys::new(), BTreeMap::new());
     walk(&schema, &schema, "", &mut keys, &mut defaults);
+    // A parameter's value, of whatever name, may be a file: no section, and the page has it in the row of all parameters.
+    assert_eq!(keys.remove("params.*").unwrap(), BTreeSet::from(["file".to_owned()]));
     (keys, defaults)
 }
 
@@ -196,7 +198,7 @@ fn the_fixture_has_every_key() {
     let more = format!("{LEAST}[reduced]\npath = 'x.csv'\n[grid]\nreference = 'x.tif'\nextent_from = ['y.tif']\n");
     let expression = "[function]\nexpression = 'a'\ncast = 'strict'\n";
     let table = format!(
-        "{LEAST}[table]\nrows = 9\n[inputs.a]\npath = 'x.img'\ncolumn = 'A'\n[outputs.b]\npath = 'x.img'\ncolumn = 'B'\n"
+        "{LEAST}[table]\nrows = 9\n[inputs.a]\npath = 'x.img'\nband = 2\ncolumn = 'A'\n[outputs.b]\npath = 'x.img'\nband = 2\ncolumn = 'B'\n"
     );
     let written = [FULL, &more, expression, &table].map(|text| {
         let loaded = toml(text).unwrap();

@@ -24,6 +24,7 @@ mod passing;
 mod python;
 mod rehearsal;
 mod resample;
+mod sketch;
 mod source;
 mod statistics;
 mod support;

@@ -1,6 +1,6 @@
 //! GDAL set up for this process, once.
 
-use crate::files::gdal::{messages, settings};
+use crate::files::gdal::{data_files, messages, settings};
 use gdal::{Metadata, config};
 use std::sync::Once;
 
@@ -60,6 +60,7 @@ pub(crate) fn ready() {
                 settings::set_unless_given(key, value);
             }
         }
+        data_files::find();
         gdal::DriverManager::register_all();
         // GDAL has read its configuration files now.
         settings::apply();

@@ -4,14 +4,12 @@ use crate::files::colors::ColorRamp;
 use crate::files::gdal::call;
 use crate::files::inspect::info::{Info, band_dtype, inspect};
 use crate::files::inspect::open;
+use crate::files::shades::{Plane, fit, rgb};
 use crate::{Error, Result};
 use gdal::Dataset;
 use gdal::raster::{ColorTable, RasterBand, ResampleAlg};
 use tilefn_abi::DType;
 use types::Nodata;
-
-/// Share of the valid pixels that the stretch leaves out at each end.
-const CLIP: f64 = 0.02;
 
 /// What to show of a raster.
 #[derive(Clone, Debug)]
@@ -34,9 +32,6 @@ pub struct Thumbnail {
     /// Red, green, blue and opacity, `[rows, cols, 4]`.
     pub rgba: Vec<u8>,
 }
-
-/// A band at the picture's size; invalid pixels are NaN.
-struct Plane(Vec<f64>);
 
 /// Draws the raster at `path`. Pixels that the picture has no room for are averaged over the valid ones, from the file's
 /// overviews where it has some; a file with a colour table is sampled instead.
@@ -68,20 +63,6 @@ fn choose(info: &Info, wanted: &[usize]) -> Result<Vec<usize>, String> {
         Some(missing) => Err(format!("there is no band {missing}: it has {count}")),
         None => Ok(bands),
     }
-}
-
-/// Rows and columns of the picture.
-fn fit(rows: u32, cols: u32, size: u32) -> (u32, u32) {
-    let longest = rows.max(cols).max(1);
-    if longest <= size {
-        return (rows, cols);
-    }
-    let scaled = |side: u32| {
-        let (side, size, longest) = (u64::from(side), u64::from(size), u64::from(longest));
-        // Rounded; never above `size`, which is a u32.
-        u32::try_from((side * size + longest / 2) / longest).unwrap_or(u32::MAX).max(1)
-    };
-    (scaled(rows), scaled(cols))
 }
 
 fn draw(
@@ -159,62 +140,6 @@ fn as_float(nodata: Nodata, dtype: Option<DType>) -> f64 {
     #[expect(clippy::cast_possible_truncation, reason = "pixels are rounded in the same way")]
     let rounded = if dtype == Some(DType::Float32) { f64::from(value as f32) } else { value };
     rounded
-}
-
-impl Plane {
-    /// The values between which colours vary: percentiles of the finite pixels, linear between neighbours.
-    fn stretch(&self) -> (f64, f64) {
-        let mut values: Vec<f64> = self.0.iter().copied().filter(|v| v.is_finite()).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        (percentile(&values, CLIP), percentile(&values, 1.0 - CLIP))
-    }
-
-    /// The picture of a single band.
-    fn ramp(&self, ramp: ColorRamp, range: (f64, f64)) -> Vec<u8> {
-        let colors: Vec<_> = (0..=usize::from(u8::MAX)).map(|i| ramp.color(i, 256)).collect();
-        let color = |v: &f64| match level(*v, range).and_then(|i| colors.get(usize::from(i))) {
-            Some([r, g, b]) => [*r, *g, *b, u8::MAX],
-            None => [0; 4],
-        };
-        self.0.iter().flat_map(color).collect()
-    }
-}
-
-/// The picture of three bands: transparent where one of them isn't valid.
-fn rgb([red, green, blue]: [&Plane; 3], [r, g, b]: [(f64, f64); 3]) -> Vec<u8> {
-    let pixels = red.0.iter().zip(&green.0).zip(&blue.0);
-    let color = |((red, green), blue): ((&f64, &f64), &f64)| {
-        let levels = (level(*red, r), level(*green, g), level(*blue, b));
-        if let (Some(r), Some(g), Some(b)) = levels { [r, g, b, u8::MAX] } else { [0; 4] }
-    };
-    pixels.flat_map(color).collect()
-}
-
-/// Where in `0..=255` a value lies within a range; `None` for NaN.
-fn level(value: f64, (low, high): (f64, f64)) -> Option<u8> {
-    if value.is_nan() {
-        return None;
-    }
-    let share = if value <= low {
-        0.0
-    } else if value >= high {
-        1.0
-    } else {
-        (value - low) / (high - low)
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 255 is in 0..=255")]
-    let level = (share * 255.0).round() as u8;
-    Some(level)
-}
-
-/// The value below which this share of the sorted values lies; 0 when there are none.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a picture has fewer pixels than 2^53")]
-    let position = sorted.len().saturating_sub(1) as f64 * share;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the length")]
-    let index = position.floor() as usize;
-    let at = |i: usize| sorted.get(i).or(sorted.last()).copied().unwrap_or(0.0);
-    at(index) + (at(index + 1) - at(index)) * position.fract()
 }
 
 /// The colour of a value in the file's own table.

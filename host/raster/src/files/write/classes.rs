@@ -160,7 +160,7 @@ pub(crate) fn store(dataset: &Dataset, spec: &TargetSpec, driver: &str, found: &
 }
 
 /// The colours of a band's values.
-struct Palette<'a> {
+pub(crate) struct Palette<'a> {
     spec: &'a TargetSpec,
     ramp: Option<ColorRamp>,
     low: i64,
@@ -169,7 +169,7 @@ struct Palette<'a> {
 }
 
 impl<'a> Palette<'a> {
-    fn new(spec: &'a TargetSpec, (low, high): (i64, i64)) -> Self {
+    pub(crate) fn new(spec: &'a TargetSpec, (low, high): (i64, i64)) -> Self {
         let ramp = match &spec.color_table {
             Some(Colors::Ramp(name)) => ColorRamp::from_name(name),
             _ => None,
@@ -183,7 +183,7 @@ impl<'a> Palette<'a> {
     }
 
     /// The colour of a value. Nodata is transparent.
-    fn color(&self, value: i64) -> Option<Rgba> {
+    pub(crate) fn color(&self, value: i64) -> Option<Rgba> {
         let color = self.opaque(value);
         if self.nodata == Some(value) {
             let [r, g, b, _] = color.unwrap_or_default();

@@ -14,6 +14,7 @@ pub(crate) mod passing;
 pub(crate) mod probe;
 mod progress;
 pub(crate) mod rehearsal;
+pub(crate) mod sketch;
 pub(crate) mod spec;
 pub(crate) mod staging;
 mod statistics;
