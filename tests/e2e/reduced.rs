@@ -125,20 +125,22 @@ fn what_can_not_be_written_is_refused_first() {
         ("s3://b/classes.csv", "s3://b/classes.csv is not a local file: the result's table is written on this machine"),
     ] {
         let run = f.run(&format!("--set reduced.path={path}"));
-        assert_message(&f, run.error(2), &format!("--set reduced.path={path}: reduced.path: {message}"));
+        let expected = format!("--set reduced.path={path}: reduced.path: {message}\n1 mistake in the job");
+        assert_message(&f, run.error(2), &expected);
     }
     std::fs::hard_link(f.path().join("a.tif"), f.path().join("a.csv")).unwrap();
     let run = f.run("--overwrite --set reduced.path=a.csv");
     let expected = "--set reduced.path=a.csv: reduced.path: ~/a.csv is read by input \"image\" as well\n  hint: what is written \
-                    needs a file of its own";
+                    needs a file of its own\n1 mistake in the job";
     assert_message(&f, run.error(2), expected);
     std::fs::remove_file(f.path().join("a.csv")).unwrap();
     f.job("copy_u8", &format!("{JOB}[outputs.copy_u8]\npath = 'out.tif'\n"));
     let expected = "job.toml:8:1: reduced: the function copy_u8 doesn't accumulate: it has no result\n  hint: leave [reduced] \
-                    out, or return a `Reduced` from the function";
+                    out, or return a `Reduced` from the function\n1 mistake in the job";
     assert_message(&f, f.run("").error(2), expected);
     f.write("job.toml", "[function]\nexpression = 'a * 2'\n[table]\n[inputs.a]\npath = 'a.tif'\n[reduced]\npath = 'a.csv'\n[outputs.result]\npath = 'a.tif'\n");
-    let expected = "job.toml:6:1: reduced: not in a job with `[table]`, whose results are columns";
+    let expected =
+        "job.toml:6:1: reduced: not in a job with `[table]`, whose results are columns\n1 mistake in the job";
     assert_message(&f, f.run("").error(2), expected);
     assert_eq!(f.files(), ["a.tif", "job.toml", "old.csv"]);
 }
