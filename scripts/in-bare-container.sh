@@ -13,7 +13,7 @@ say "the tarball"
 mkdir tarball
 tar -xf /given/*.tar.gz -C tarball --strip-components 1
 tarball/bin/tilefn calc -i red=$scene:3 -i nir=$scene:4 "$ndvi" -o demo/tarball.tif
-tarball/bin/tilefn calc -i red=$scene:3 -i nir=$scene:4 "$ndvi" -o demo/warped.tif --set 'grid.crs="EPSG:4326"' --set grid.resolution=0.0003
+tarball/bin/tilefn calc -i red=$scene:3 -i nir=$scene:4 "$ndvi" -o demo/warped.tif --set 'grid.crs="EPSG:4326"' --set "grid.resolution=[0.0003,0.0003]"
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { say "this Python is too old for the wheel"; exit 0; }
 say "the wheel"
