@@ -7,7 +7,7 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 skip() { say "SKIPPED: what is published in bare containers, since $1"; exit 0; }
 
 architecture=$(uname -m)
-wheel=$(ls dist/tilefn-*_"$architecture".whl 2>/dev/null) || skip "there is no wheel in dist/ (make dist builds it)"
+wheel=$(ls dist/tilefn-*_"$architecture".whl 2>/dev/null) || skip "there is no wheel in dist/; make dist builds it, or set TILEFN_TEST_DIST=dist"
 tarball=$(ls dist/tilefn-*-linux-"$architecture".tar.gz)
 . scripts/podman.sh
 podman_ready || skip "$podman_problem"
