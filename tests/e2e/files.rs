@@ -142,7 +142,7 @@ fn an_output_in_a_folder_that_does_not_exist() {
     assert_message(
         &f,
         f.run("").error(2),
-        "job.toml:7:8: outputs.copy.path: the folder ~/nowhere doesn't exist\n1 mistake in the job",
+        "job.toml:7:8: outputs.copy.path: the folder ~/nowhere doesn't exist\n  hint: make it, or add --make-folders\n1 mistake in the job",
     );
     assert_eq!(f.files(), ["a.tif", "job.toml"]);
 }

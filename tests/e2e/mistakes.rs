@@ -36,6 +36,7 @@ job.toml:12:8: outputs.add.path: ~/there.tif exists
 job.toml:13:10: outputs.sum: the function add has no output of this name
   hint: it has: add
 job.toml:14:8: outputs.sum.path: the folder ~/nowhere doesn't exist
+  hint: make it, or add --make-folders
 job.toml:16:8: params.gain: the function add has no parameter of this name
   hint: it has: none
 7 mistakes in the job",
