@@ -268,6 +268,7 @@ async fn a_dry_run_says_what_the_workers_will_cost() {
     let f = labour::folder(0, &workers(10, "", "cpu = 2048\nmemory = '8GB'"));
     // 2 × 0.04048 + 8 × 0.004445, as AWS's page has it for Ireland.
     let text = run(&sim, &f, "submit job.toml --dry-run").ok().stdout.clone();
+    assert!(text.contains(" tiles of 64 × 64, 10 workers (fargate), halo 1\n"), "{text}");
     assert!(
         text.contains(
             "\n  10 tasks at 0.1165 USD an hour each, 1.17 USD together (AWS's list prices for eu-west-1 of "

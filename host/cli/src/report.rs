@@ -11,7 +11,7 @@ use std::fmt::{Display, Write};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
-use types::DType;
+use types::{DType, WorkerKind};
 use worker::{PixelSource, Raster};
 
 /// Files of a list that people are shown; programs get all.
@@ -20,7 +20,7 @@ const SHOWN: usize = 20;
 /// The plan for people and for programs, with what its workers will cost. `full`: with formats and memory, which a run that
 /// begins at once doesn't say.
 pub fn described(plan: &Plan, workers: &Workers, full: bool) -> (String, serde_json::Value) {
-    let (mut text, mut json) = (plan_text(plan, full), plan_json(plan));
+    let (mut text, mut json) = (plan_text(plan, workers, full), plan_json(plan));
     if workers.ecs().is_none() {
         return (text, json);
     }
@@ -43,8 +43,20 @@ pub fn described(plan: &Plan, workers: &Workers, full: bool) -> (String, serde_j
     (text, json)
 }
 
+/// Who runs the tiles.
+fn who(plan: &Plan, workers: &Workers) -> String {
+    match (workers.kind, workers.tasks()) {
+        (WorkerKind::Threads, _) => several(plan.threads, "thread"),
+        (WorkerKind::External, _) => "external workers".to_owned(),
+        (kind, count) => {
+            let count = count.map_or(plan.threads, |count| usize::try_from(count).unwrap_or(usize::MAX));
+            format!("{} ({})", several(count, "worker"), kind.name())
+        }
+    }
+}
+
 /// A plan for people.
-fn plan_text(plan: &Plan, full: bool) -> String {
+fn plan_text(plan: &Plan, workers: &Workers, full: bool) -> String {
     let task = &plan.task;
     let (rows, cols) = task.tiling.tile_size();
     let mut text = format!(
@@ -53,7 +65,7 @@ fn plan_text(plan: &Plan, full: bool) -> String {
         task.grid.cols,
         task.grid.rows,
         several(task.tiling.count(), "tile"),
-        several(plan.threads, "thread")
+        who(plan, workers)
     );
     if task.halo > 0 {
         let _ok = write!(text, ", halo {}", task.halo);
