@@ -5,6 +5,7 @@
 
 mod each;
 mod ending;
+mod environment;
 mod examples;
 mod expressions;
 mod expressions_ends;
