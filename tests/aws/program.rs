@@ -214,7 +214,9 @@ async fn gc_says_what_it_may_not_do_and_where_it_was_not_told_to_look() {
     let sim = aws().await;
     let f = Folder::new();
     let message = run(&sim, &f, "gc").error(2).to_owned();
-    assert_eq!(message, "say where to look: --bucket NAME, or --job FILE with [workers.s3]");
+    assert_eq!(message, "say where to look: --bucket NAME, TILEFN_BUCKET, or --job FILE with [workers.s3]");
+    let default = tilefn(&sim, &f, "gc").env("TILEFN_BUCKET", "bucket").output().unwrap();
+    assert_eq!(crate::support::Run::of(default).ok().stdout, "nothing to remove\n");
     sim.fault(When::Action("ListClusters", 1), DENY);
     assert_eq!(
         run(&sim, &f, "gc --bucket bucket").error(3),

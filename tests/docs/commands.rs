@@ -106,43 +106,80 @@ fn the_page_is_what_help_says() {
     assert_eq!(documented(), commands);
 }
 
-/// In all pages: each command exists and has the options that it is given.
-#[test]
-fn commands_in_all_pages_exist() {
-    let ((commands, shared), left_out) = (program(), left_out());
-    let mut wrong = Vec::new();
-    let mut seen = 0;
-    for page in Page::all() {
-        for block in page.blocks().into_iter().filter(|b| b.language == "sh") {
-            let text = block.text.replace("\\\n", " ");
-            for line in text.lines().map(|l| l.split(" #").next().unwrap_or_default()) {
-                for call in line.split(['|', ';', '&']) {
-                    let mut words = call.split_whitespace().skip_while(|w| w.contains('=') || *w == "sudo");
-                    if words.next() != Some("tilefn") {
-                        continue;
-                    }
-                    seen += 1;
-                    let mut command = words.next().unwrap_or_default().to_owned();
-                    if commands.keys().any(|c| c.starts_with(&format!("{command} "))) {
-                        command = format!("{command} {}", words.next().unwrap_or_default());
-                    }
-                    let Some(own) = commands.get(&command) else {
-                        if !command.starts_with('-') && !left_out.contains(&command) {
-                            wrong.push(format!("{}: no command {command:?}: {call}", block.place));
-                        }
-                        continue;
-                    };
-                    for word in words.filter(|w| w.starts_with("--")) {
-                        let flag = word.split('=').next().unwrap_or_default();
-                        let known = own.iter().chain(&shared).flat_map(|n| n.split([' ', ',']));
-                        if flag != "--help" && !left_out.contains(flag) && !known.into_iter().any(|n| n == flag) {
-                            wrong.push(format!("{}: tilefn {command} has no {flag}", block.place));
-                        }
-                    }
+/// Commands that are called in texts: how many, and those that don't exist or don't have the options that they are given.
+struct Calls {
+    commands: BTreeMap<String, Names>,
+    shared: Names,
+    left_out: BTreeSet<String>,
+    seen: usize,
+    wrong: Vec<String>,
+}
+
+impl Calls {
+    fn new() -> Self {
+        let (commands, shared) = program();
+        Self { commands, shared, left_out: left_out(), seen: 0, wrong: Vec::new() }
+    }
+
+    /// Looks at a line of a shell's.
+    fn line(&mut self, place: &str, line: &str) {
+        for call in line.split(" #").next().unwrap_or_default().split(['|', ';', '&']) {
+            let mut words = call.split_whitespace().skip_while(|w| w.contains('=') || *w == "sudo");
+            if words.next() != Some("tilefn") {
+                continue;
+            }
+            self.seen += 1;
+            let mut command = words.next().unwrap_or_default().to_owned();
+            if self.commands.keys().any(|c| c.starts_with(&format!("{command} "))) {
+                command = format!("{command} {}", words.next().unwrap_or_default());
+            }
+            let Some(own) = self.commands.get(&command) else {
+                if !command.starts_with('-') && !self.left_out.contains(&command) {
+                    self.wrong.push(format!("{place}: no command {command:?}: {call}"));
+                }
+                continue;
+            };
+            for word in words.filter(|w| w.starts_with("--")) {
+                let flag = word.split('=').next().unwrap_or_default();
+                let known = own.iter().chain(&self.shared).flat_map(|n| n.split([' ', ',']));
+                if flag != "--help" && !self.left_out.contains(flag) && !known.into_iter().any(|n| n == flag) {
+                    self.wrong.push(format!("{place}: tilefn {command} has no {flag}"));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(seen >= 10, "{seen}");
+
+    #[track_caller]
+    fn check(&self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+        assert!(self.seen >= 10, "{}", self.seen);
+    }
+}
+
+/// In all pages: each command exists and has the options that it is given.
+#[test]
+fn commands_in_all_pages_exist() {
+    let mut calls = Calls::new();
+    for page in Page::all() {
+        for block in page.blocks().into_iter().filter(|b| b.language == "sh") {
+            let text = block.text.replace("\\\n", " ");
+            text.lines().for_each(|line| calls.line(&block.place, line));
+        }
+    }
+    calls.check();
+}
+
+/// Each command's help ends with examples of it, which are as good as those of the pages.
+#[test]
+fn every_help_has_examples() {
+    let mut calls = Calls::new();
+    for command in program().0.keys() {
+        let help = help(command);
+        let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("tilefn {command} has none"));
+        for line in examples.lines() {
+            assert!(line.starts_with(&format!("  tilefn {command}")), "tilefn {command}: {line}");
+            calls.line(&format!("tilefn {command} --help"), line);
+        }
+    }
+    calls.check();
 }

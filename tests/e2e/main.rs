@@ -8,6 +8,7 @@ mod diff;
 mod disk;
 mod each;
 mod ending;
+mod environment;
 mod examples;
 mod expressions;
 mod expressions_ends;

@@ -25,6 +25,7 @@ fn every_command_has_a_page() {
     f.tilefn(["man", "pages/man1"]).ok();
     assert!(f.read("pages/man1/tilefn.1").contains("tilefn\\-zonal(1)"));
     let page = f.read("pages/man1/tilefn-run.1");
+    assert!(page.contains("tilefn run job.toml \\-\\-dry\\-run"), "its examples: {page}");
     assert!(page.contains(".TH tilefn-run 1") && page.contains("\\-\\-overwrite"), "{page}");
     assert!(f.tilefn(["man", "pages/man1/tilefn.1"]).error(1).starts_with("can't write to pages/man1/tilefn.1: "));
 }

@@ -45,6 +45,7 @@ pub struct Stopped {
 /// # Errors
 /// As the command `run`.
 pub fn run(request: Request, held: &Held) -> Result<Value, Stopped> {
+    super::log::given().map_err(|text| Stopped { fatal: Fatal::usage(text), report: None })?;
     let Request { job, set, overwrite, resume, dry_run } = request;
     let name = match &job {
         Job::File(path) => path.clone(),

@@ -6,6 +6,7 @@ mod build_expression;
 mod build_folder;
 mod bundle;
 mod console;
+mod examples;
 mod fatal;
 mod inspect;
 mod log;
@@ -160,8 +161,7 @@ fn run() -> u8 {
     let caught = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
     // clap exits with 2 on wrong arguments, as we do.
     let cli =
-        match Cli::command().long_version(&*version().leak()).try_get_matches().and_then(|m| Cli::from_arg_matches(&m))
-        {
+        match commands().long_version(&*version().leak()).try_get_matches().and_then(|m| Cli::from_arg_matches(&m)) {
             Ok(cli) => cli,
             // It quotes arguments, which may be names of files: `tilefn preview *`.
             Err(error) if error.to_string().chars().any(|c| types::text::is_obeyed(c) && c != '\n') => {
@@ -174,6 +174,9 @@ fn run() -> u8 {
     if let Err(error) = caught {
         tracing::debug!("a file above the system's limit will end this process: {error}");
     }
+    if let Err(text) = log::given() {
+        return exit_code(Err(Fatal::usage(text)), &console);
+    }
     let result = match cli.command {
         Command::Raster(command) => command.run(&console),
         Command::Build(arguments) => build::build(&arguments, &console),
@@ -182,10 +185,15 @@ fn run() -> u8 {
         Command::Python(arguments) => python::python(&arguments, &console),
         Command::Aws(arguments) => aws::aws(&arguments, &console),
         Command::Worker(arguments) => worker::worker(&arguments),
-        Command::Completions(arguments) => shell::completions(&arguments, Cli::command(), &console),
-        Command::Man(arguments) => shell::man(&arguments, Cli::command(), &console),
+        Command::Completions(arguments) => shell::completions(&arguments, commands(), &console),
+        Command::Man(arguments) => shell::man(&arguments, commands(), &console),
     };
     exit_code(result, &console)
+}
+
+/// The commands, with examples.
+fn commands() -> clap::Command {
+    examples::add(Cli::command())
 }
 
 /// What `--version` says of this build; `-V` only has the number.

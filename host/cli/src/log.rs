@@ -18,7 +18,7 @@ const MOST: usize = 200;
 
 /// Begins the log, for this process and its copies.
 pub fn begin(level: &str, json: bool) {
-    let filter = EnvFilter::try_from_env("TILEFN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = given().ok().flatten().unwrap_or_else(|| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr);
     // A second Console in one process (tests) keeps the first one's log.
     let _already_set = if json {
@@ -26,6 +26,30 @@ pub fn begin(level: &str, json: bool) {
     } else {
         log.event_format(Lines::Text { colored: io::stderr().is_terminal() }).try_init()
     };
+}
+
+/// The environment's default for the log's level.
+const LOG: &str = "TILEFN_LOG";
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// What the environment says of the log, if anything.
+///
+/// # Errors
+/// When it can't be understood.
+pub fn given() -> Result<Option<EnvFilter>, String> {
+    let Some(text) = std::env::var_os(LOG).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let wrong = |why: String| {
+        format!("{LOG} is {text:?}: {why}; expected {}, or such as tilefn::gdal=debug,info", LEVELS.join(", "))
+    };
+    let text = text.to_str().ok_or_else(|| wrong("it is no text".to_owned()))?;
+    // tracing would take a level that is misspelt for the name of a module, and be silent.
+    let is_known = |part: &str| {
+        part.is_empty() || part.contains(['=', '[', ':']) || LEVELS.iter().any(|level| part.eq_ignore_ascii_case(level))
+    };
+    if let Some(part) = text.split(',').map(str::trim).find(|part| !is_known(part)) {
+        return Err(wrong(format!("there is no level {part:?}")));
+    }
+    EnvFilter::try_new(text).map(Some).map_err(|e| wrong(e.to_string()))
 }
 
 /// How many warnings were not said, in words, if any.

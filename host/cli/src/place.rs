@@ -11,7 +11,7 @@ pub struct PlaceArguments {
     /// Take bucket, region, endpoint and cluster from this job file's [workers]
     #[arg(long, value_name = "FILE")]
     job: Option<String>,
-    /// The bucket of [workers.s3]
+    /// The bucket of [workers.s3]; default: the job file's, or TILEFN_BUCKET
     #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
     /// What keys in the bucket start with; default: tilefn/
@@ -42,13 +42,14 @@ impl PlaceArguments {
             self.job.as_ref().map(|path| job::load(path, &[], None).map_err(super::prepare::mistakes)).transpose()?;
         let workers = loaded.as_ref().map(|l| &l.spec.workers);
         let ecs = workers.and_then(spec::Workers::ecs);
+        let default = || std::env::var("TILEFN_BUCKET").ok().filter(|name| !name.is_empty());
         let mut s3 = match (workers.and_then(|w| w.s3.clone()), &self.bucket) {
             (Some(s3), None) => s3,
             (Some(s3), Some(bucket)) => spec::S3 { bucket: bucket.clone(), ..s3 },
             (None, Some(bucket)) => spec::S3::new(bucket),
-            (None, None) => {
-                return Err(Fatal::usage("say where to look: --bucket NAME, or --job FILE with [workers.s3]"));
-            }
+            (None, None) => spec::S3::new(&default().ok_or_else(|| {
+                Fatal::usage("say where to look: --bucket NAME, TILEFN_BUCKET, or --job FILE with [workers.s3]")
+            })?),
         };
         if let Some(prefix) = &self.prefix {
             s3.prefix = prefix.clone();

@@ -7,7 +7,7 @@ use super::function;
 use super::not_a_job;
 use super::s3;
 use super::stale;
-use super::threads::{check_threads, cores};
+use super::threads::{check_threads, default_threads};
 use super::worker_kinds;
 use clap::Args;
 use controller::{Job, Journal, Plan};
@@ -25,6 +25,9 @@ use worker::KEPT_MEMORY;
 /// Bytes of a job file that comes from S3.
 const MAX_JOB: u64 = 16 << 20;
 
+/// The environment's default for `--dashboard`.
+pub const DASHBOARD: &str = "TILEFN_DASHBOARD";
+
 /// Warnings of the plan that are said: lists of files may have one for each file.
 const SAID: usize = 20;
 
@@ -39,7 +42,7 @@ pub struct JobArguments {
     /// Override a key of the job file, e.g. --set params.radius=3 or --set outputs.ndvi.path=x.tif
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// Who runs the tiles, e.g. threads:4 or processes:2; short for --set workers.kind=… and workers.count=…
+    /// Who runs the tiles, e.g. threads:4 or processes:2; short for --set workers.kind=… and workers.count=…; default count: TILEFN_THREADS, or the number of processors
     #[arg(long, value_name = "KIND[:COUNT]", value_parser = worker_kinds::argument)]
     workers: Option<String>,
     /// The module, in place of the job file's
@@ -114,7 +117,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Show the run on a page at this port of 127.0.0.1, or at this address and port; there also are /status.json and /metrics
-    #[arg(long, value_name = "[HOST:]PORT")]
+    #[arg(long, value_name = "[HOST:]PORT", env = DASHBOARD, hide_env_values = true)]
     pub dashboard: Option<String>,
 }
 
@@ -169,7 +172,7 @@ pub fn prepare(
     let workers = &loaded.spec.workers;
     // Other workers have threads of their own; then this machine's are for what the controller does itself.
     let own = workers.count.filter(|_| workers.kind == WorkerKind::Threads);
-    let threads = usize::try_from(own.unwrap_or_else(cores)).unwrap_or(1);
+    let threads = usize::try_from(own.map_or_else(default_threads, Ok)?).unwrap_or(1);
     let at_once = workers.tasks().map_or(threads, |count| usize::try_from(count).unwrap_or(usize::MAX));
     check_threads(threads)?;
     let (survey, (module, sandbox, compiled), unused) =

@@ -309,7 +309,12 @@ fn job_id(workers: &Workers, plan: &Plan) -> String {
 }
 
 fn bind(address: &str) -> Result<Bound, Fatal> {
-    Bound::new(address).map_err(|e| Fatal::usage(format!("--dashboard {address}: {e}")))
+    Bound::new(address).map_err(|e| {
+        // The option has the environment's value where it isn't given; a user who gives none doesn't look for it there.
+        let given = std::env::args().any(|argument| argument.starts_with("--dashboard"));
+        let place = if given { "--dashboard" } else { prepare::DASHBOARD };
+        Fatal::usage(format!("{place} {address}: {e}"))
+    })
 }
 
 /// Serves the dashboard from now on, and says where.

@@ -30,7 +30,21 @@ pub fn check_threads(work: usize) -> Result<(), Fatal> {
     })
 }
 
-/// Compute threads when nobody says how many: as many as there are processors.
-pub fn cores() -> u32 {
+/// The environment's default for the number of threads.
+const THREADS: &str = "TILEFN_THREADS";
+/// As many as `workers.threads` of a job may be.
+const MOST: u32 = 1024;
+
+/// Compute threads, or worker processes, when nobody says how many: the environment's, or as many as there are processors.
+pub fn default_threads() -> Result<u32, Fatal> {
+    let Some(text) = std::env::var_os(THREADS).filter(|text| !text.is_empty()) else { return Ok(cores()) };
+    let number = text.to_str().and_then(|text| text.parse().ok()).filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| {
+        Fatal::usage(format!("{THREADS} is {text:?}; expected a number of threads from 1 to {MOST}, or leave it unset"))
+    })
+}
+
+/// The number of processors.
+fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
 }

@@ -3,7 +3,7 @@
 use super::fatal::Fatal;
 use super::metadata::task_arn;
 use super::s3;
-use super::threads::{check_threads, cores, spawn};
+use super::threads::{check_threads, default_threads, spawn};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sandbox::user_cache_dir;
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// The ticket that the controller wrote: a file, s3://bucket/key, or - for standard input
     #[arg(long, value_name = "FILE", env = "TILEFN_TICKET", required_unless_present = "connected")]
     ticket: Option<String>,
-    /// Tiles to run at the same time; default: one for each processor
+    /// Tiles to run at the same time; default: TILEFN_THREADS, or one for each processor
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
     /// What started this worker, for the report
@@ -44,7 +44,7 @@ fn kind_parser() -> impl TypedValueParser<Value = WorkerKind> {
 /// Works until the job is done, or SIGTERM says to leave.
 pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
     let kind = if arguments.connected { WorkerKind::Processes } else { arguments.kind };
-    let threads = arguments.threads.unwrap_or_else(cores);
+    let threads = arguments.threads.map_or_else(default_threads, Ok)?;
     work(kind, threads, || match arguments.ticket.as_deref() {
         _ if arguments.connected => match Socket::inherited(std::io::stdin().as_fd()) {
             Ok(socket) => Ok(Controller::Parent(socket)),

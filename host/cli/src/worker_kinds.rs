@@ -3,7 +3,7 @@
 use super::fatal::Fatal;
 use super::fleets;
 use super::launcher::{self, Launch, Launched, Launcher, fatal};
-use super::threads::cores;
+use super::threads::default_threads;
 use controller::remote::{self, Recruited};
 use controller::{External, Processes, RunResult};
 use job::spec::Workers;
@@ -42,7 +42,7 @@ fn run_threads(launched: Launched<'_>) -> Result<RunResult, Fatal> {
 /// Starts the job's worker processes.
 fn start_processes(workers: &Workers) -> Result<Launch, Fatal> {
     let program = launcher::program()?;
-    let (count, threads) = (workers.count.unwrap_or_else(cores), workers.threads.unwrap_or(1));
+    let (count, threads) = (workers.count.map_or_else(default_threads, Ok)?, workers.threads.unwrap_or(1));
     let started = Processes::start(program, count, threads, workers.start_timeout.duration());
     let processes = started.map_err(|e| fatal(&controller::Error::Fleet(e)))?;
     Ok(Box::new(move |launched| {

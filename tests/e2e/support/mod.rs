@@ -74,7 +74,10 @@ impl Folder {
     pub fn command(&self) -> Command {
         let mut command = Command::new(TILEFN);
         command.current_dir(self.path()).env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
-        command.env_remove("TILEFN_LOG").stdin(Stdio::null());
+        for default in ["TILEFN_LOG", "TILEFN_THREADS", "TILEFN_DASHBOARD"] {
+            command.env_remove(default);
+        }
+        command.stdin(Stdio::null());
         command
     }
 
