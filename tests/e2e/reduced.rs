@@ -118,9 +118,11 @@ fn no_tile_is_no_row() {
 fn what_can_not_be_written_is_refused_first() {
     let f = folder();
     f.write("old.csv", "old");
+    std::fs::create_dir(f.path().join("folder.csv")).unwrap();
     for (path, message) in [
         ("old.csv", "~/old.csv exists\n  hint: add --overwrite to replace it once the job is complete"),
         ("classes.tif", "~/classes.tif is no table: its name ends in .csv or .parquet"),
+        ("folder.csv", "~/folder.csv is a folder"),
         ("gone/classes.csv", "the folder ~/gone doesn't exist"),
         ("s3://b/classes.csv", "s3://b/classes.csv is not a local file: the result's table is written on this machine"),
     ] {
@@ -135,14 +137,14 @@ fn what_can_not_be_written_is_refused_first() {
     assert_message(&f, run.error(2), expected);
     std::fs::remove_file(f.path().join("a.csv")).unwrap();
     f.job("copy_u8", &format!("{JOB}[outputs.copy_u8]\npath = 'out.tif'\n"));
-    let expected = "job.toml:8:1: reduced: the function copy_u8 doesn't accumulate: it has no result\n  hint: leave [reduced] \
+    let expected = "job.toml:8:2: reduced: the function copy_u8 doesn't accumulate: it has no result\n  hint: leave [reduced] \
                     out, or return a `Reduced` from the function\n1 mistake in the job";
     assert_message(&f, f.run("").error(2), expected);
     f.write("job.toml", "[function]\nexpression = 'a * 2'\n[table]\n[inputs.a]\npath = 'a.tif'\n[reduced]\npath = 'a.csv'\n[outputs.result]\npath = 'a.tif'\n");
     let expected =
-        "job.toml:6:1: reduced: not in a job with `[table]`, whose results are columns\n1 mistake in the job";
+        "job.toml:6:2: reduced: not in a job with `[table]`, whose results are columns\n1 mistake in the job";
     assert_message(&f, f.run("").error(2), expected);
-    assert_eq!(f.files(), ["a.tif", "job.toml", "old.csv"]);
+    assert_eq!(f.files(), ["a.tif", "folder.csv", "job.toml", "old.csv"]);
 }
 
 /// The tiles were run, so the report has the result all the same.

@@ -29,6 +29,10 @@ pub fn check(draft: &mut Draft<'_>, places: &mut Places) {
         draft.wrong(PATH, format!("{path} is no table: its name ends in .csv or .parquet"));
         return;
     }
+    if target.is_dir() {
+        draft.wrong(PATH, format!("{path} is a folder"));
+        return;
+    }
     let folder = target.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         draft.wrong(PATH, format!("the folder {} doesn't exist", folder.display()));
