@@ -7,7 +7,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TILEFN = $(CARGO_TARGET_DIR)/release/tilefn
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build install python
+.PHONY: help demo test bench build install python dist
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -26,7 +26,12 @@ demo: build ## Run four examples on real scenes; rasters, pictures and a report 
 python: build ## Build Python's package and install it with pip, for jobs and functions from Python
 	cargo build --release --locked --package tilefn --package tilefn-python-api
 	cp $(CARGO_TARGET_DIR)/release/libtilefn_python_api.so guest-sdk/python/tilefn/_tilefn.abi3.so
+	install -D $(TILEFN) guest-sdk/python/tilefn/_inside/bin/tilefn
 	python3 -m pip install ./guest-sdk/python
+
+dist: ## Build what is published, with GDAL inside: a tarball and a wheel, in dist/
+	@scripts/setup.sh run
+	@scripts/dist.sh
 
 test: ## Everything that CI runs
 	@scripts/setup.sh test

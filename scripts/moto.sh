@@ -33,7 +33,7 @@ for _ in $(seq 600); do
 done
 [ -n "$url" ] || { echo "moto did not start:" >&2; cat "$log" >&2; exit 1; }
 
-# The tests need a bucket, an instance profile, a subnet and a security group.
+# The tests need a bucket, an instance profile, a subnet, a security group and a machine image.
 made=$(AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b AWS_DEFAULT_REGION=eu-west-1 "$python" - "$url" <<'END'
 import sys
 import boto3
@@ -43,8 +43,11 @@ boto3.client("s3", endpoint_url=url).create_bucket(
 iam = boto3.client("iam", endpoint_url=url)
 iam.create_instance_profile(InstanceProfileName="p")
 ec2 = boto3.client("ec2", endpoint_url=url)
-print(ec2.describe_subnets()["Subnets"][0]["SubnetId"], ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"])
+image = next(i for i in ec2.describe_images()["Images"] if i["Architecture"] == "x86_64" and "amzn" in i["Name"])
+subnet, group = ec2.describe_subnets()["Subnets"][0], ec2.describe_security_groups()["SecurityGroups"][0]
+print(subnet["SubnetId"], group["GroupId"], image["ImageId"])
 END
 )
-read -r subnet group <<<"$made"
-TILEFN_MOTO="$url" TILEFN_MOTO_SUBNET="$subnet" TILEFN_MOTO_GROUP="$group" cargo test --locked --workspace --all-features --test aws -- moto "$@"
+read -r subnet group image <<<"$made"
+TILEFN_MOTO="$url" TILEFN_MOTO_SUBNET="$subnet" TILEFN_MOTO_GROUP="$group" TILEFN_MOTO_IMAGE="$image" \
+    cargo test --locked --workspace --all-features --test aws -- moto "$@"

@@ -4,7 +4,7 @@
 # Usage: scripts/test.sh [STEP…]     one step is a function below; none: all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=(space scripts format spelling dependencies clippy documentation python_runtime tests python_functions static arm64 moto containers examples recipes)
+steps=(space scripts format spelling dependencies clippy documentation python_runtime tests python_functions static arm64 moto containers published examples recipes)
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
 # Everything is compiled with the same features, so that each crate is compiled once. The SDK for EC2 takes 7 GB of memory to
@@ -133,8 +133,14 @@ moto() { [ "$memory" -lt 9 ] || scripts/moto.sh; }
 # Workers in containers, on their own and on an emulated AWS. The image with GDAL holds the program that the tests start.
 containers() {
   if [ "$memory" -ge 9 ] && can_be_static; then
-    scripts/containers.sh "$static" "$target/debug/tilefn-under-test"
+    scripts/containers.sh "$static" "$target/debug/tilefn-under-test" "$target/tmp/cache/tilefn/python"
   fi
+}
+
+# What `make dist` builds, in bare containers. Building it takes 25 minutes of processor time.
+published() {
+  [ "${TILEFN_TEST_DIST:-}" != dist ] || scripts/dist.sh
+  scripts/test-dist.sh
 }
 
 # The examples' own tests, which run natively.

@@ -63,8 +63,8 @@ async fn tasks_that_hang_or_die_on_their_way_are_replaced() {
     assert_eq!(
         why,
         [
-            ("1", "before it connected: not connected for 1s"),
-            ("3", "before it connected: not connected for 1s"),
+            ("1", "before it connected: not connected for 1 s; ECS says PENDING"),
+            ("3", "before it connected: not connected for 1 s; ECS says PENDING"),
             (
                 "4",
                 "before it connected: CannotPullContainerError: pull image manifest: img: not found (is `image` right?)"
@@ -133,6 +133,47 @@ async fn spot_that_a_shared_cluster_does_not_offer_becomes_on_demand_or_an_error
     );
     assert_eq!(stage.stop(&mut fleet).await, none());
     assert_eq!(stage.sim.inventory(), none());
+}
+
+#[tokio::test]
+async fn spot_tasks_that_stop_before_they_connect_become_on_demand() {
+    let stage = Stage::new(Rules { fleeting_spot: true, ..Rules::default() }).await;
+    let mut fleet = Fargate::new(&stage.session, &fargate(6, "", "spot = 'prefer'")).unwrap();
+    stage.run(&mut fleet, "j", 6).await.unwrap();
+    {
+        let world = stage.sim.world.lock().unwrap();
+        assert!(world.tasks.iter().filter(|t| t.spot).count() >= 6);
+        assert_eq!(world.tasks.iter().filter(|t| !t.spot).count(), 6);
+    }
+    assert_eq!(stage.stop(&mut fleet).await, none());
+    assert_eq!(stage.sim.inventory(), none());
+}
+
+#[tokio::test]
+async fn an_account_that_has_never_used_spot_gets_on_demand() {
+    let stage = Stage::new(Rules { new_account: true, ..Rules::default() }).await;
+    for spot in ["never", "prefer"] {
+        let mut fleet = Fargate::new(&stage.session, &fargate(2, "", &format!("spot = '{spot}'"))).unwrap();
+        stage.run(&mut fleet, spot, 2).await.unwrap();
+        assert_eq!(stage.stop(&mut fleet).await, none());
+        assert_eq!(stage.sim.inventory(), none());
+    }
+}
+
+#[tokio::test]
+async fn ids_that_do_not_exist_end_the_job_at_once() {
+    let subnet = "cannot start 2 worker tasks: Error retrieving subnet information for [subnet-a]: The subnet ID 'subnet-a' does \
+                  not exist (ErrorCode: InvalidSubnetID.NotFound) (InvalidParameterException)";
+    let cluster = "cannot start 2 worker tasks: Cluster not found. (ClusterNotFoundException)";
+    for (more, message) in [("", subnet), ("cluster = 'nowhere'", cluster)] {
+        let stage = Stage::new(Rules { unknown: vec!["subnet-a".to_owned()], ..Rules::default() }).await;
+        let mut fleet = Fargate::new(&stage.session, &fargate(2, "", more)).unwrap();
+        let error = stage.run(&mut fleet, "j", 2).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("no worker can be started; last: {message}"));
+        assert_eq!(stage.sim.count("RunTask"), 1, "asked for once");
+        assert_eq!(stage.stop(&mut fleet).await, none());
+        assert_eq!(stage.sim.inventory(), none());
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Nothing stays on AWS, whichever single call fails and however: the fault is put at every call in turn.
 
 use crate::sim::{DENY, Fault, Rules, When};
-use crate::stage::{EXPIRES, Stage, ec2, fargate, ticket};
+use crate::stage::{EXPIRES, Stage, ec2, fargate, found, ticket};
 use aws::{Ec2, Fargate, detached, gc};
 use controller::fleet::Fleet;
 use job::spec::Workers;
@@ -47,7 +47,7 @@ async fn collect(stage: &Stage, workers: &Workers) {
     let clients = stage.clients(workers);
     let clusters = workers.fargate.iter().filter_map(|f| f.ecs.cluster.clone()).collect();
     let scope = gc::Scope { now: EXPIRES, clusters, ..gc::Scope::default() };
-    let found = gc::find(&clients, &scope).await.unwrap();
+    let found = found(&clients, &scope).await;
     assert_eq!(gc::remove(&clients, &found).await, Vec::<String>::new());
 }
 
@@ -108,14 +108,14 @@ async fn the_page_has_every_permission() {
     let page = std::fs::read_to_string(format!("{}/docs/aws.md", crate::support::ROOT)).unwrap();
     let mut called = std::collections::BTreeSet::new();
     let stage = Stage::new(Rules::default()).await;
-    let (private, shared) = (ec2(3, 2, ""), fargate(3, "", "spot = 'prefer'"));
+    let (private, shared) = (ec2(3, 2, "ami = 'ami-intel'"), fargate(3, "", "spot = 'prefer'"));
     stage.run(&mut Ec2::new(&stage.session, &private).unwrap(), "left", 3).await.unwrap();
     let mut fleet = Fargate::new(&stage.session, &shared).unwrap();
     stage.run(&mut fleet, "job", 6).await.unwrap();
     stage.stop(&mut fleet).await;
     collect(&stage, &private).await;
     called.extend(stage.sim.calls());
-    let ec2s = ["RunInstances", "DescribeInstances", "TerminateInstances"];
+    let ec2s = ["DescribeImages", "RunInstances", "DescribeInstances", "TerminateInstances"];
     for action in called.iter().filter(|a| !a.starts_with("s3:")) {
         let service = if ec2s.contains(&action.as_str()) { "ec2" } else { "ecs" };
         assert!(page.contains(&format!("`{service}:{action}`")), "{service}:{action}");
@@ -134,7 +134,7 @@ async fn of_instances_in_a_shared_cluster() {
     drop(fleet);
     // Not even told of the cluster, so the tasks go with the instances.
     let clients = stage.clients(&workers);
-    let found = gc::find(&clients, &gc::Scope { now: EXPIRES, ..gc::Scope::default() }).await.unwrap();
+    let found = found(&clients, &gc::Scope { now: EXPIRES, ..gc::Scope::default() }).await;
     assert_eq!(gc::remove(&clients, &found).await, Vec::<String>::new());
     assert_eq!(stage.sim.inventory(), Vec::<String>::new());
     assert!(stage.sim.world.lock().unwrap().clusters["shared"].active);
@@ -214,8 +214,7 @@ async fn of_a_controller_that_is_killed() {
             } => panic!("it should have gone on"),
         }
         drop(fleet);
-        let before =
-            gc::find(&stage.clients(&workers), &gc::Scope { now: EXPIRES - 1, ..Default::default() }).await.unwrap();
+        let before = found(&stage.clients(&workers), &gc::Scope { now: EXPIRES - 1, ..Default::default() }).await;
         assert_eq!(before, [], "a live job is none of gc's business");
         collect(&stage, &workers).await;
         assert_eq!(stage.sim.inventory(), Vec::<String>::new(), "killed at call {number}");
@@ -261,10 +260,10 @@ async fn gc_says_what_it_found_and_why() {
     stage.run(&mut fleet, "job", 1).await.unwrap();
     let clients = stage.clients(&workers);
     let find = |job: Option<&str>, now| gc::Scope { job: job.map(str::to_owned), now, ..Default::default() };
-    assert_eq!(gc::find(&clients, &find(None, EXPIRES - 1)).await.unwrap(), []);
-    assert_eq!(gc::find(&clients, &find(Some("other"), EXPIRES)).await.unwrap(), []);
-    assert_eq!(gc::find(&clients, &find(Some("job"), 0)).await.unwrap().len(), 3, "a named job need not have expired");
-    let found = gc::find(&clients, &find(None, EXPIRES)).await.unwrap();
+    assert_eq!(found(&clients, &find(None, EXPIRES - 1)).await, []);
+    assert_eq!(found(&clients, &find(Some("other"), EXPIRES)).await, []);
+    assert_eq!(found(&clients, &find(Some("job"), 0)).await.len(), 3, "a named job need not have expired");
+    let found = found(&clients, &find(None, EXPIRES)).await;
     let lines: Vec<_> =
         found.iter().map(|f| f.to_string().replace(f.owner.as_deref().unwrap_or("(none)"), "ann@box")).collect();
     assert_eq!(

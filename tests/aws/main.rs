@@ -3,7 +3,9 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
+mod credentials;
 mod detached;
+mod documented;
 mod ec2;
 mod fargate;
 mod inventory;
@@ -11,12 +13,16 @@ mod inventory;
 #[expect(dead_code, reason = "the tests of remote runs need more of it")]
 mod labour;
 mod moto;
+mod policy;
+mod private_cluster;
 mod program;
 #[path = "../remote/running.rs"]
 mod running;
 mod s3;
+mod seeds;
 mod sim;
 mod stage;
 #[path = "../e2e/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the end-to-end tests need more of it")]
 mod support;
+mod unheard;

@@ -3,7 +3,7 @@
 //! moto's tasks run at once and end by being looked at, it starts MinCount instances, and no agent ever joins; so these
 //! tests go through the calls, and the simulator's tests through the behaviour.
 
-use crate::stage::{EXPIRES, ec2, fargate, ticket};
+use crate::stage::{EXPIRES, ec2, fargate, found, ticket};
 use aws::{Clients, Ec2, Fargate, Pace, Session, Store, fetch, gc};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -12,11 +12,12 @@ use controller::fleet::{ConnectedWorkers, Fleet};
 use job::spec::{Ecs, Workers};
 use std::time::Duration;
 
-/// moto's session, a subnet and a security group; none without `TILEFN_MOTO`.
+/// moto's session, a subnet, a security group and a machine image; none without `TILEFN_MOTO`.
 async fn moto() -> Option<(Session, Place)> {
     let variable = |name: &str| std::env::var(name).ok();
-    let place = |url| Some((url, variable("TILEFN_MOTO_SUBNET")?, variable("TILEFN_MOTO_GROUP")?));
-    let Some((url, subnet, group)) = variable("TILEFN_MOTO").and_then(place) else {
+    let named = |what| variable(&format!("TILEFN_MOTO_{what}"));
+    let place = |url| Some((url, Place { subnet: named("SUBNET")?, group: named("GROUP")?, image: named("IMAGE")? }));
+    let Some((url, place)) = variable("TILEFN_MOTO").and_then(place) else {
         println!("SKIPPED: moto is not running; scripts/moto.sh starts it and runs this test");
         return None;
     };
@@ -30,12 +31,13 @@ async fn moto() -> Option<(Session, Place)> {
         .await;
     let ms = Duration::from_millis;
     let pace = Pace { poll: ms(50), settle: ms(100), stop: ms(20_000), backoff: ms(10), backoff_most: ms(50) };
-    Some((Session::new(config, pace), Place { subnet, group }))
+    Some((Session::new(config, pace), place))
 }
 
 struct Place {
     subnet: String,
     group: String,
+    image: String,
 }
 
 impl Place {
@@ -50,7 +52,7 @@ impl Place {
 async fn nothing_stays(session: &Session, workers: &Workers, job: &str) {
     let clients = Clients::new(session, Store::new(session, workers.s3.as_ref().unwrap()));
     let scope = gc::Scope { job: Some(job.to_owned()), now: EXPIRES, ..Default::default() };
-    assert_eq!(gc::find(&clients, &scope).await.unwrap(), []);
+    assert_eq!(found(&clients, &scope).await, []);
 }
 
 #[tokio::test]
@@ -71,7 +73,7 @@ async fn every_call_of_a_fargate_job_is_understood() {
     assert_eq!(fleet.usage().unwrap().tasks, 12);
     let clients = Clients::new(&session, store);
     let scope = gc::Scope { job: Some("moto-fargate".into()), now: 0, ..Default::default() };
-    let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
+    let kinds: Vec<_> = found(&clients, &scope).await.into_iter().map(|f| f.kind).collect();
     assert_eq!(kinds, [gc::ResourceKind::Ticket, gc::ResourceKind::Cluster, gc::ResourceKind::TaskDefinition]);
     assert_eq!(fleet.stop().await, Vec::<String>::new());
     nothing_stays(&session, &workers, "moto-fargate").await;
@@ -100,6 +102,7 @@ async fn every_call_of_a_private_cluster_is_understood() {
         place.set(&mut settings.ecs);
         settings.instance_profile_arn = "arn:aws:iam::123456789012:instance-profile/p".into();
         settings.instance_types = vec!["t3.small".into()];
+        settings.ami = Some(place.image.clone());
         let connected = ConnectedWorkers::default();
         connected.set_tiles_left(100);
         let mut fleet = Ec2::new(&session, &workers).unwrap();
@@ -107,7 +110,7 @@ async fn every_call_of_a_private_cluster_is_understood() {
         assert_eq!(fleet.usage().unwrap().instances, 1);
         let clients = Clients::new(&session, Store::new(&session, workers.s3.as_ref().unwrap()));
         let scope = gc::Scope { job: Some(job.into()), now: 0, ..Default::default() };
-        let kinds: Vec<_> = gc::find(&clients, &scope).await.unwrap().into_iter().map(|f| f.kind).collect();
+        let kinds: Vec<_> = found(&clients, &scope).await.into_iter().map(|f| f.kind).collect();
         assert_eq!(
             kinds,
             [

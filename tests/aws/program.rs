@@ -3,7 +3,7 @@
 
 use crate::labour::{self, FILES, assert_done};
 use crate::running::{Running, assert_tidy, signal};
-use crate::sim::{ACCESS_KEY, DENY, Rules, SECRET_KEY, Sim, When};
+use crate::sim::{ACCESS_KEY, DENY, Fault, Rules, SECRET_KEY, Sim, When};
 use crate::support::{Folder, TILEFN};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -142,7 +142,7 @@ async fn a_job_runs_on_a_private_cluster() {
     assert!(used["cost_usd"].as_f64().unwrap() >= 0.12 - 1e-9, "{used:#}");
     for step in [
         "2 instances c7i.large started in subnet-a, 2 in all (",
-        "an instance has joined the cluster (",
+        " of 2 instances have joined the cluster (",
         "2 instances terminated (",
     ] {
         assert!(done.stderr.contains(step), "{step}: {}", done.stderr);
@@ -220,8 +220,47 @@ async fn gc_says_what_it_may_not_do_and_where_it_was_not_told_to_look() {
     sim.fault(When::Action("ListClusters", 1), DENY);
     assert_eq!(
         run(&sim, &f, "gc --bucket bucket").error(3),
-        "cannot list the clusters: User is not authorized (AccessDeniedException); it needs the permission \
-         ecs:ListClusters; docs/aws.md lists the permissions that the controller needs"
+        "there may be more, which could not be looked for:\n  cannot list the clusters: User is not authorized \
+         (AccessDeniedException); it needs the permission ecs:ListClusters; docs/aws.md lists the permissions that the \
+         controller needs"
+    );
+}
+
+/// Two kinds can't be listed, and the account has clusters that are others' business.
+#[tokio::test(flavor = "multi_thread")]
+async fn gc_removes_what_it_can_find_when_it_is_denied_the_rest() {
+    let sim = aws().await;
+    let f = labour::folder(ENDLESS, &workers(2, "", "job_name = 'killed'"));
+    let mut controller = submit(&sim, &f, "");
+    controller.says("2 workers are connected");
+    signal(controller.pid(), "KILL");
+    controller.wait();
+    let left = sim.inventory();
+    let id = left.iter().find_map(|l| l.strip_prefix("cluster tilefn-")).unwrap().to_owned();
+    {
+        let mut world = sim.world.lock().unwrap();
+        world.existing_cluster("payroll", &[]);
+        world.rules.foreign.push("payroll".to_owned());
+    }
+    sim.fault(When::Action("s3:GETList", 1), DENY);
+    sim.fault(
+        When::Action("DescribeInstances", 1),
+        Fault::Say { status: 403, code: "UnauthorizedOperation", message: "no" },
+    );
+    let run = run(&sim, &f, &format!("gc {id} --job job.toml --delete"));
+    let message = run.error(3).to_owned();
+    assert!(
+        message
+            .starts_with("there may be more, which could not be looked for:\n  cannot list s3://bucket/tilefn/jobs/: "),
+        "{message}"
+    );
+    assert!(message.contains("\n  cannot look at the instances: no (UnauthorizedOperation)"), "{message}");
+    assert!(run.stdout.ends_with("all removed\n"), "{}", run.stdout);
+    assert_eq!(sim.count("DeleteCluster"), 1);
+    let tickets: Vec<_> = sim.inventory();
+    assert!(
+        matches!(&tickets[..], [ticket] if ticket.starts_with("object ")),
+        "only what could not be listed: {tickets:?}"
     );
 }
 
@@ -237,15 +276,46 @@ async fn a_dry_run_says_what_the_workers_will_cost() {
         ),
         "{text}"
     );
+    // 10 × 2 vCPUs. AWS's defaults and codes are in its page "Amazon ECS endpoints and quotas".
+    assert!(
+        text.contains(
+            "\n  20 vCPUs of the quota \"Fargate On-Demand vCPU resource count\" (L-3032A538): an account has 6 or "
+        ),
+        "{text}"
+    );
+    let few = "submit job.toml --dry-run --set workers.count=3 --set workers.fargate.spot=prefer";
+    let few = run(&sim, &f, few).ok().stdout.clone();
+    assert!(
+        few.contains("\n  6 vCPUs of the quota \"Fargate Spot vCPU resource count\" (L-36FBB829)\n  6 vCPUs of "),
+        "{few}"
+    );
+    assert!(!few.contains("ask for more"), "{few}");
     let json = run(&sim, &f, "--json submit job.toml --dry-run --set workers.fargate.hourly_price=0.5");
     let plan: Value = serde_json::from_str(&json.ok().stdout).unwrap();
     assert_eq!((&plan["workers_cost"]["count"], &plan["workers_cost"]["all_usd"]), (&10.into(), &5.0.into()));
+    assert_eq!(
+        (&plan["workers_quotas"][0]["code"], &plan["workers_quotas"][0]["vcpus"]),
+        (&"L-3032A538".into(), &20.0.into())
+    );
     let text = run(&sim, &f, "submit job.toml --dry-run --set workers.fargate.region=mars-1").ok().stdout.clone();
     assert!(
-        text.ends_with("\n  what the workers cost is not known; set hourly_price in the section of their kind\n"),
+        text.contains("\n  what the workers cost is not known; set hourly_price in the section of their kind\n"),
         "{text}"
     );
     assert_eq!(sim.calls(), Vec::<String>::new(), "a dry run asks nothing of AWS");
+}
+
+/// A fleet's workers have processors of their own: their number says nothing about the controller's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_workers_is_not_that_of_the_controllers_threads() {
+    let sim = aws().await;
+    let own = std::thread::available_parallelism().unwrap().get();
+    for count in [1, 500] {
+        let f = labour::folder(0, &workers(count, "", ""));
+        let plan: Value = serde_json::from_str(&run(&sim, &f, "--json submit job.toml --dry-run").ok().stdout).unwrap();
+        assert_eq!(plan["threads"], own, "{count} workers");
+        assert_eq!(plan["workers_cost"]["count"], count);
+    }
 }
 
 /// Moves the input into the bucket, and lets the job read and write there.

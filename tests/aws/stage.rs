@@ -1,6 +1,7 @@
 //! A simulated AWS with a job on it: what every test here starts from.
 
 use crate::sim::{ACCESS_KEY, Event, Rules, SECRET_KEY, Sim};
+use aws::gc::{Leftover, Scope};
 use aws::{Clients, Pace, Session, Store};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -143,4 +144,11 @@ pub fn ec2(count: u32, instances: u32, more: &str) -> Workers {
         {more}"#
     ))
     .unwrap()
+}
+
+/// What `tilefn gc` finds where it may look at everything.
+pub async fn found(clients: &Clients, scope: &Scope) -> Vec<Leftover> {
+    let (found, denied) = aws::gc::find(clients, scope).await;
+    assert!(denied.is_empty(), "{denied:?}");
+    found
 }

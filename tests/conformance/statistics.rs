@@ -149,20 +149,41 @@ fn w4_overviews_of_any_level() {
     let f = Folder::new();
     f.python(
         "
-        write('a.tif', ramp(700, 600)); write('gdal.tif', ramp(700, 600))
-        dataset = gdal.Open('gdal.tif', gdal.GA_Update); dataset.BuildOverviews('NEAREST', [3, 8, 64]); dataset = None
+        write('a.tif', ramp(700, 600))
+        for name, driver in ('gdal.tif', 'GTiff'), ('gdal.img', 'HFA'):
+            write(name, ramp(700, 600), driver=driver)
+            dataset = gdal.Open(name, gdal.GA_Update); dataset.BuildOverviews('NEAREST', [3, 8, 64]); dataset = None
         ",
     );
     f.job("copy", "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\nlevels = [3, 8, 64]\n");
-    for tile in ["[100,100]", "[77,13]", "[32,500]"] {
-        f.run(&format!("--overwrite --set grid.tile={tile} --workers threads:3")).ok();
-        f.python(
+    // Imagine's (HFA) are made in a second pass.
+    for (copy, tile) in
+        [("copy.tif", "[100,100]"), ("copy.tif", "[77,13]"), ("copy.tif", "[32,500]"), ("copy.img", "[77,13]")]
+    {
+        f.run(&format!("--overwrite --set outputs.copy.path={copy} --set grid.tile={tile} --workers threads:3")).ok();
+        f.python(&format!(
             "
-            theirs, mine = band('gdal.tif'), band('copy.tif')
+            theirs, mine = band('{copy}'.replace('copy', 'gdal')), band('{copy}')
             assert mine.GetOverviewCount() == 3
             assert all((mine.GetOverview(n).ReadAsArray() == theirs.GetOverview(n).ReadAsArray()).all() for n in range(3))
-            ",
-        );
+            "
+        ));
+    }
+    // Means of the valid pixels, in both formats.
+    f.python("a = np.random.default_rng(2).normal(0, 9, (64, 96)).astype('f4'); a[a > 0] = -99; write('a.tif', a, nodata=-99)");
+    let average = "--overwrite --set outputs.copy.levels=[2] --set outputs.copy.overview_resampling=average --set outputs.copy.nodata=-99";
+    for copy in ["copy.tif", "copy.img"] {
+        f.run(&format!("{average} --set outputs.copy.path={copy} --set grid.tile=[16,32]")).ok();
+        f.python(&format!(
+            "
+            import warnings; warnings.simplefilter('ignore')
+            a = read('a.tif')[0].astype('f8'); a[a == -99] = np.nan
+            expected = np.nanmean(a.reshape(32, 2, 48, 2), (1, 3))
+            assert np.isnan(expected).any()
+            b = band('{copy}'); found = b.GetOverview(0).ReadAsArray()
+            assert np.allclose(found, np.where(np.isnan(expected), -99, expected), rtol=1e-6), '{copy}'
+            "
+        ));
     }
 }
 

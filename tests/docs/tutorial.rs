@@ -100,8 +100,8 @@ fn the_report_has_the_keys_of_its_page(report: &Path) {
     let documented: BTreeSet<String> = rows.filter(|key| !key.starts_with("aws.")).collect();
     let mut found = BTreeSet::new();
     keys("", &report, &mut found);
-    // Only functions that accumulate have a result, only runs that failed an error, and only some jobs files as parameters.
-    found.extend(["result", "error", "job.params_sha256"].map(str::to_owned));
+    // Only functions that accumulate have a result, only runs that failed an error, and only some jobs parameters from files.
+    found.extend(["result".into(), "result_path".into(), "error".into(), "job.params_sha256".into()]);
     assert_eq!(found, documented);
 }
 

@@ -91,6 +91,8 @@ fn limits() {
     let tile = "tile 3 (row 1, column 1; pixels 50..100 × 50..100): ";
     let text = message(&f, "endless", "--set limits.time=200ms");
     assert!(text.starts_with(&format!("{tile}`process:fail` ran longer than 200ms, the time limit\n  at ")), "{text}");
+    // The tile is small already.
+    assert!(text.contains("\nraise limits.time. This tile has 50 × 50 pixels"), "{text}");
     // The compiler may give the loop's own instructions no line: then the file is all that can be said.
     assert!(text.contains("src/fail.rs"), "{text}");
     let text = message(&f, "endless", "--set limits.fuel=100000000");
@@ -101,6 +103,7 @@ fn limits() {
         head.starts_with(&format!("{tile}`process:fail` wants 1")) && head.ends_with(", the limit is 67108864"),
         "{head}"
     );
+    assert!(text.contains("\nraise limits.memory. This tile has 50 × 50 pixels"), "{text}");
     let text = message(&f, "deep", "--set limits.time=60s");
     assert!(text.starts_with(&format!("{tile}`process:fail` ")) && text.contains("src/fail.rs:"), "{text}");
 }

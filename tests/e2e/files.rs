@@ -186,14 +186,41 @@ fn full_disk() {
         "copy",
         "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'disk/copy.tif'\n[grid]\ntile = [512, 512]\n",
     );
+    let warning = format!(
+        "warning: the outputs' pixels take 9 MB without compression, and 2 MB are free in {}\n",
+        disk.display()
+    );
+    assert!(f.run("--dry-run").ok().stderr.starts_with(&warning), "{}", f.run("--dry-run").stderr);
     let run = f.run("--workers threads:2");
     check_full(&f, &run);
     // What is kept for --resume is removed by the next run that doesn't resume; here the input is small enough.
     f.python("write('a.tif', ramp(100, 100))");
-    f.run("").ok();
+    assert!(!f.run("").ok().stderr.contains("MB"));
     f.python("same('disk/copy.tif', ramp(100, 100))");
     let left: Vec<_> = std::fs::read_dir(&disk).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["copy.tif"]);
+}
+
+/// A folder that can't be written to is found out before the first tile.
+#[test]
+fn a_folder_that_can_not_be_written_to() {
+    let f = Folder::new();
+    let disk = f.path().join("disk");
+    let Some(_disk) = SmallDisk::mount(&disk) else {
+        eprintln!("SKIPPED a_folder_that_can_not_be_written_to: it needs root, to mount a small file system");
+        return;
+    };
+    let read_only = Command::new("mount").args(["-o", "remount,ro"]).arg(&disk).status().unwrap();
+    assert!(read_only.success());
+    f.python("write('a.tif', ramp(100, 100))");
+    f.job(
+        "fail",
+        "[inputs.image]\npath = 'a.tif'\n[outputs.fail]\npath = 'disk/out.tif'\n[params]\nhow = 'error'\nat = 0\n",
+    );
+    let run = f.run("");
+    let message = run.error(1).replace(f.path().to_str().unwrap(), "~");
+    let expected = "output \"fail\": can't create ~/disk/out.tif: can't make a file in ~/disk: Read-only file system";
+    assert!(message.starts_with(expected), "{message}");
 }
 
 /// Two outputs of which the second can't be completed: neither appears.

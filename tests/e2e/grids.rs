@@ -134,7 +134,8 @@ fn a_job_is_told_that_a_file_is_resampled() {
     );
     let run = f.run("");
     let run = run.ok();
-    let warning = "input \"other\": ~/b.tif gets onto the working grid by nearest neighbour: set inputs.other.resampling to say how \
+    let warning = "input \"other\": ~/b.tif gets onto the working grid by nearest neighbour, since its pixels are 20 × 20, not 10 × 10: set \
+                   inputs.other.resampling to say how \
                    (~/b.tif has 30 rows × 30 columns of 20 × 20 from (500000, 7000000) in EPSG:28355; ~/a.tif has 60 rows × 60 columns \
                    of 10 × 10 from (500000, 7000000) in EPSG:28355)";
     assert!(run.stderr.replace(f.path().to_str().unwrap(), "~").contains(warning), "{}", run.stderr);
@@ -254,7 +255,9 @@ fn differences_that_move_no_pixel() {
     }
     // Beyond the tolerance a file is resampled; by nearest neighbour its pixels stay, but for the column that has no neighbour.
     let run = f.run("--overwrite --set inputs.other.path=more.tif");
-    assert!(run.ok().stderr.contains("more.tif gets onto the working grid by nearest neighbour"), "{}", run.stderr);
+    let warning = "more.tif gets onto the working grid by nearest neighbour, since its pixels are shifted by 0.02 columns and 0 rows: set \
+                   inputs.other.resampling to say how, or grid.tolerance = 0.02 to take its pixels as they are (";
+    assert!(run.ok().stderr.contains(warning), "{}", run.stderr);
     f.python("same('add.tif', ramp(200, 300).astype('f4') * 2)");
 }
 
@@ -437,6 +440,32 @@ fn files_without_a_common_pixel() {
         "job.toml:1:1: grid.footprint: ~/a.tif and ~/b.tif have no pixel in common, so the intersection of the inputs is empty
 1 mistake in the job",
     );
+}
+
+/// A grid that the job says itself: where its bounds are no edges of pixels, and where an input has none of its pixels, a warning says so.
+#[test]
+fn bounds_beside_the_pixels_or_the_inputs() {
+    let f = adding();
+    f.python(
+        "write('a.tif', ramp(10, 10)); write('b.tif', ramp(10, 10), gt=(500400, 10, 0, 7000000, 0, -10)); write('c.tif', ramp(10, 10))",
+    );
+    let said = |arguments: &str| {
+        let run = f.run(&format!("--overwrite {arguments}"));
+        run.ok().stderr.replace(f.path().to_str().unwrap(), "~")
+    };
+    let beside = said("--set inputs.other.path=c.tif --set grid.bounds=[500000,6999958,500055,7000000]");
+    let warning = "warning: grid.bounds: the working grid covers [500000.0, 6999960.0, 500060.0, 7000000.0]: its pixels of 10 × 10 have their \
+                   edges up to 0.50 pixels from the bounds\n";
+    assert!(beside.contains(warning), "{beside}");
+    f.python("same('add.tif', ramp(10, 10)[:4, :6].astype('f4') * 2)");
+    let far = said("--set grid.bounds=[500000,6999900,500100,7000000]");
+    let warning = "warning: input \"other\": ~/b.tif has no pixel on the working grid, so all of the input is invalid (~/b.tif has 10 rows × 10 \
+                   columns of 10 × 10 from (500400, 7000000) in EPSG:28355; the grid has 10 rows × 10 columns of 10 × 10 from (500000, \
+                   7000000) in EPSG:28355)\n";
+    assert!(far.contains(warning) && !far.contains("grid.bounds"), "{far}");
+    f.python("assert np.isnan(read('add.tif')).all()");
+    let inside = said("--set grid.footprint=union --set grid.tile=[16,16]");
+    assert!(!inside.contains("warning"), "{inside}");
 }
 
 /// What GDAL can't resample is a mistake in the job, before the first tile.

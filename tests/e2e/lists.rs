@@ -33,8 +33,10 @@ fn more_files_than_may_be_open() {
     for kind in KINDS {
         let run = run_with(&f, 256, &format!("--overwrite {kind}"));
         run.ok();
-        assert!(run.stderr.contains("/l/0019.tif") && !run.stderr.contains("/l/0020.tif"), "{}", run.stderr);
-        assert!(run.stderr.contains("images       <- and 1080 more\n"), "{}", run.stderr);
+        let folder = f.path().display();
+        let line =
+            format!("  images       <- 1100 files, {folder}/l/0000.tif to {folder}/l/1099.tif (1 band as uint8)\n");
+        assert!(run.stderr.contains(&line), "{}", run.stderr);
         f.python(
             "
             sums = sum(np.full((8, 12), (n % 7) * 3, 'u8') + np.arange(12, dtype='u8') for n in range(1100))
@@ -167,4 +169,55 @@ fn a_grid_for_each_file() {
         run_with(&f, 64, &format!("--overwrite {kind}")).ok();
         f.python("same('mean.tif', (np.load('total.npy') / np.float32(120)).astype('u1'))");
     }
+}
+
+/// Files of a list with bands and nodata of their own, one of them a pattern: as a list and as a mosaic, by every kind of worker.
+#[test]
+fn files_with_their_own_bands_and_nodata() {
+    let f = Folder::new();
+    f.python(
+        "
+        r = np.random.default_rng(8)
+        a, b = r.integers(0, 12, (1, 40, 50)).astype('u1'), r.integers(0, 12, (3, 40, 50)).astype('u1')
+        m = r.integers(-2, 9, (2, 2, 40, 50)).astype('i2')
+        write('a.tif', a); write('b.tif', b, nodata=5)
+        os.mkdir('m')
+        for i in range(2): write(f'm/{i}.tif', m[i])
+        part = lambda x, nodata: np.where(x == nodata, np.nan, x.astype('f8'))
+        np.save('stack.npy', np.stack([part(a[0], 9), part(b[2], 0), part(m[0, 1], -1), part(m[1, 1], -1)]))
+        ",
+    );
+    let files = "paths = ['a.tif', { path = 'b.tif', bands = [3], nodata = 0 }, { path = 'm/*.tif', bands = [2], nodata = -1 }]\nnodata = 9\n";
+    let expected = "s = np.load('stack.npy'); import warnings; warnings.simplefilter('ignore')\n";
+    let check = |kind: &str, numpy: &str| {
+        let run = f.run(&format!("--overwrite {kind}"));
+        assert!(!run.ok().stderr.contains("warning"), "{}", run.stderr);
+        f.python(&format!("{expected}assert np.allclose(read('out.tif'), {numpy}, equal_nan=True)"));
+    };
+    let outputs = "[outputs.out]\npath = 'out.tif'\ndtype = 'float64'\n[grid]\ntile = [16, 16]\n";
+    f.write("job.toml", &format!("[function]\nexpression = 'out = mean(files)'\n[inputs.files]\n{files}{outputs}"));
+    KINDS.iter().for_each(|kind| check(kind, "np.nanmean(s, 0)"));
+    let mosaic = |files: &str| {
+        format!("[function]\nexpression = 'out = scene'\n[inputs.scene]\n{files}mosaic = 'max'\n{outputs}")
+    };
+    f.write("job.toml", &mosaic(files));
+    KINDS.iter().for_each(|kind| check(kind, "np.nanmax(s, 0)"));
+
+    // A mistake is said of the file that it is in, or of the pattern.
+    let said = |from: &str, to: &str| {
+        f.write("job.toml", &mosaic(&files.replace(from, to)));
+        f.run("--dry-run --overwrite").error(2).replace(f.path().to_str().unwrap(), "~")
+    };
+    let several = "job.toml:4:9: inputs.scene.paths: the files of a mosaic have the same number of bands and one type: ~/a.tif has 1 band of \
+                   float32, ~/b.tif has 2 bands of float32\n  hint: choose bands = […]; or let the function ask for a type\n1 mistake in the job";
+    assert_eq!(said("[3]", "[3, 1]"), several);
+    let none =
+        "job.toml:4:45: inputs.scene.paths[1].bands: ~/b.tif: there is no band 4: it has 3\n1 mistake in the job";
+    assert_eq!(said("[3]", "[4]"), none);
+    let uneven =
+        "job.toml:4:106: inputs.scene.paths[2].nodata: expected one value, for one band, found 2\n1 mistake in the job";
+    assert_eq!(said("-1", "[-1, 0]"), uneven);
+    // On the command line each file has its bands, too.
+    f.tilefn(["calc", "mean(x)", "-i", "x=a.tif:1", "-i", "x=b.tif:3", "-o", "mean.tif"]).ok();
+    f.python("a, b = read('a.tif')[0].astype('f8'), read('b.tif')[2].astype('f8'); assert np.allclose(read('mean.tif')[0], np.where(b == 5, a, (a + b) / 2))");
 }

@@ -3,6 +3,9 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
+mod arguments;
+mod diff;
+mod disk;
 mod each;
 mod ending;
 mod environment;
@@ -17,12 +20,14 @@ mod large;
 mod lists;
 mod mistakes;
 mod outputs;
+mod param_files;
 mod pixels;
 mod places;
 mod preview;
 #[path = "../../host/raster/tests/raster/python.rs"]
 mod rasters;
 mod rat;
+mod reduced;
 mod report;
 mod shell;
 mod stats;

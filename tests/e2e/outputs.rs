@@ -84,17 +84,28 @@ fn classes_with_a_colour_table() {
         "copy",
         "[inputs.image]\npath = 'a.tif'\n[outputs.copy]\npath = 'copy.tif'\ncolor_table = 'viridis'\nthematic = true\nhistogram = true\noverviews = true\n",
     );
-    f.run("").ok();
-    f.python(
-        "
-        b = band('copy.tif')
-        table = b.GetColorTable()
-        # The ends of viridis, as matplotlib has them.
-        assert table.GetColorEntry(0)[:3] == (68, 1, 84) and table.GetColorEntry(10)[:3] == (253, 231, 37)
-        check_histogram(b, read('a.tif'))
-        assert (b.GetOverview(0).ReadAsArray() == read('a.tif')[0, ::2, ::2]).all(), 'classes are never averaged'
-        ",
-    );
+    // The ends as matplotlib and ColorBrewer have them.
+    let ends = [
+        ("viridis", "(68, 1, 84)", "(253, 231, 37)"),
+        ("magma", "(0, 0, 4)", "(252, 253, 191)"),
+        ("gray", "(0, 0, 0)", "(255, 255, 255)"),
+        ("RdYlGn", "(165, 0, 38)", "(0, 104, 55)"),
+    ];
+    for copy in ["copy.tif", "copy.img"] {
+        for (ramp, first, last) in ends {
+            f.run(&format!("--overwrite --set outputs.copy.path={copy} --set outputs.copy.color_table={ramp}")).ok();
+            f.python(&format!(
+                "
+                b = band('{copy}')
+                table = b.GetColorTable()
+                assert table.GetColorEntry(0)[:3] == {first} and table.GetColorEntry(10)[:3] == {last}, [table.GetColorEntry(i) for i in (0, 10)]
+                assert b.GetMetadataItem('LAYER_TYPE') == 'thematic'
+                if '{copy}' == 'copy.tif': check_histogram(b, read('a.tif'))
+                assert (b.GetOverview(0).ReadAsArray() == read('a.tif')[0, ::2, ::2]).all(), 'classes are never averaged'
+                "
+            ));
+        }
+    }
 }
 
 /// Names, colours and counts of classes, as GDAL finds them: whoever runs the tiles, and after a run that was interrupted.

@@ -17,9 +17,12 @@ fn dry_run() {
     run.ok();
     let expected = "moved: 80 × 100 pixels in 6 tiles of 32 × 50, 3 threads, halo 1
   image        <- ~/a.tif (1 band as float32)
-  moved        -> ~/out.tif (float32, nodata nan)
-";
-    assert_eq!(run.stdout.replace(f.path().to_str().unwrap(), "~"), expected);
+  moved        -> ~/out.tif (GTiff, float32, nodata nan)
+    options COMPRESS=DEFLATE ";
+    let text = run.stdout.replace(f.path().to_str().unwrap(), "~");
+    assert!(text.starts_with(expected), "{text}");
+    // 4 bytes for each of the pixels below.
+    assert!(text.contains("\n  memory: a tile's inputs and outputs take 13.16 KiB, of 1.00 GiB that"), "{text}");
     let run = f.run("--dry-run --json --workers threads:3");
     let plan: Value = serde_json::from_str(run.stdout.trim()).unwrap();
     assert_eq!(plan["event"], "plan");
@@ -32,6 +35,13 @@ fn dry_run() {
     // Inputs with their halo, and outputs.
     assert_eq!(plan["tile_bytes"], 4 * (34 * 52 + 32 * 50));
     assert_eq!(plan["outputs"][0]["finishing"], json!([]));
+    assert_eq!((&plan["outputs"][0]["driver"], &plan["memory_limit"]), (&json!("GTiff"), &json!(1 << 30)));
+    let options = plan["outputs"][0]["options"].as_array().unwrap();
+    // The run makes the file with them.
+    f.run("").ok();
+    let made = f.python("result = gdal.Open('out.tif').GetMetadata('IMAGE_STRUCTURE')['COMPRESSION']");
+    assert!(options.contains(&json!(format!("COMPRESS={}", made.as_str().unwrap()))), "{options:?}");
+    std::fs::remove_file(f.path().join("out.tif")).unwrap();
     assert_eq!(f.files(), ["a.tif", "job.toml"]);
 }
 
@@ -59,7 +69,7 @@ fn dry_run_says_how_outputs_are_finished() {
         ("--set outputs.moved.options=['COMPRESS=LERC','MAX_Z_ERROR=0.1'] --set outputs.moved.lossy=true", &lossy),
     ] {
         let run = f.run(&format!("--dry-run {set} {more}"));
-        assert!(run.ok().stdout.ends_with(&format!(")\n    {expected}")), "{more}: {}", run.stdout);
+        assert!(run.ok().stdout.contains(&format!("\n    {expected}  memory: ")), "{more}: {}", run.stdout);
     }
     let run = f.run(&format!("--dry-run --json {set} --set outputs.moved.path=out.img"));
     let plan: Value = serde_json::from_str(run.ok().stdout.trim()).unwrap();

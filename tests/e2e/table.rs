@@ -1,6 +1,6 @@
 //! Jobs with `[table]`: functions over the rows of attribute tables, against GDAL's own tables and numpy.
 
-use crate::support::{Folder, module};
+use crate::support::{Folder, Run, assert_message, module};
 
 /// A raster whose table has so many rows; columns of the two types of numbers, and names.
 fn table(f: &Folder, file: &str, rows: u32) {
@@ -82,7 +82,7 @@ assert np.allclose(table.ReadAsArray(3), ((nir - red) / (nir + red)).astype(np.f
     f.write(
         "colour.toml",
         "function.expression = \"Red = crop + 5; Green = 2 * crop + 10\"\n[table]\n[inputs.crop]\npath = \"a.tif\"\ncolumn = \"Crop\"\n\
-         [outputs.Red]\npath = \"a.tif\"\ndtype = \"uint8\"\n[outputs.Green]\npath = \"a.tif\"\ndtype = \"uint8\"\n",
+         [outputs.Red]\npath = \"a.tif\"\ndtype = \"uint8\"\n[outputs.Green]\npath = \"a.tif\"\ndtype = \"int16\"\n",
     );
     f.tilefn(["run", "colour.toml"]).ok();
     f.python(
@@ -133,6 +133,71 @@ fn a_row_without_a_value_fails_the_job() {
     assert_eq!(before, std::fs::read(f.path().join("a.img")).unwrap());
 }
 
+/// More rows than a block may have, in the table of a second band; the plan, the messages and the report name columns, no temporary file.
+#[test]
+fn many_rows_of_another_band() {
+    let f = Folder::new();
+    f.python(
+        "
+n = 200_000
+write('a.img', np.zeros((2, 20, 30), 'u1'), driver='HFA')
+ds = gdal.Open('a.img', gdal.GA_Update)
+for band, factor in ((1, 7), (2, 3)):
+    table = ds.GetRasterBand(band).GetDefaultRAT()
+    table.SetRowCount(n)
+    table.CreateColumn('Area', gdal.GFT_Real, gdal.GFU_Generic)
+    table.WriteArray(np.arange(n) * factor % 1000 / 4, 0)
+    del table
+del ds",
+    );
+    let job = "function.expression = \"x = area * 2 + first\"\n[table]\n[inputs.area]\npath = \"a.img\"\ncolumn = \"Area\"\nband = 2\n\
+               [inputs.first]\npath = \"a.img\"\ncolumn = \"Area\"\n[outputs.x]\npath = \"a.img\"\nband = 2\ndtype = \"float64\"\n";
+    f.write("job.toml", job);
+    let plan = "expression: 200000 rows in 4 blocks of 65536\n  area         <- ~/a.img, band 2, column \"Area\" (float64)\n  \
+                first        <- ~/a.img, column \"Area\" (float64)\n  x            -> ~/a.img, band 2, column \"x\" (float64)\n";
+    let dry = f.run("--dry-run");
+    assert_message(&f, &dry.ok().stdout, plan);
+    let json: serde_json::Value = serde_json::from_str(f.run("--dry-run --json").ok().stdout.trim()).unwrap();
+    assert_eq!((&json["rows"], &json["blocks"], &json["outputs"][0]["band"]), (&200_000.into(), &4.into(), &2.into()));
+
+    let ran = f.run("--report r.json");
+    assert_message(&f, &ran.ok().stdout, "wrote ~/a.img (200000 rows: x)\n");
+    assert!(ran.stderr.replace(f.path().to_str().unwrap(), "~").starts_with(plan), "{}", ran.stderr);
+    f.python(
+        "
+ds = gdal.Open('a.img')
+first, second = (ds.GetRasterBand(band).GetDefaultRAT() for band in (1, 2))
+rows = np.arange(200_000)
+assert first.GetColumnCount() == 1 and second.GetColumnCount() == 2 and second.GetRowCount() == 200_000
+assert np.array_equal(second.ReadAsArray(1), rows * 3 % 1000 / 2 + rows * 7 % 1000 / 4)
+assert np.array_equal(first.ReadAsArray(0), rows * 7 % 1000 / 4)",
+    );
+    let report = f.read("r.json");
+    let json: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&json["job"]["path"], &json["tiles"]["done"]), (&"job.toml".into(), &4.into()));
+
+    // Numbers that change, a function that fails, and a plan that can't be: no word of files that nobody has made.
+    let scratch = f.path().join("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let whole = job.replace("area * 2 + first", "int32(area)").replace("float64", "uint8");
+    for (text, code, said) in [
+        (job.replace("x = area * 2 + first", "x = area * 2").replace("float64", "uint8"), 0, "column"),
+        (whole, 2, "int32"),
+        (format!("{job}[limits]\nmemory = \"1MiB\"\n"), 2, "limits.memory"),
+        (format!("{job}[limits]\nfuel = 20000\n"), 1, "fuel"),
+    ] {
+        f.write("job.toml", &text);
+        let mut command = f.command();
+        command.args(["run", "job.toml", "--overwrite", "--report", "r.json"]).env("TMPDIR", &scratch);
+        let run = Run::of(command.output().unwrap());
+        assert_eq!(run.code, code, "{}", run.stderr);
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        for text in [&run.stdout, &run.stderr, &f.read("r.json")] {
+            assert!(!text.contains("scratch"), "{text}");
+        }
+    }
+}
+
 /// All at once, with their lines.
 #[test]
 fn mistakes() {
@@ -154,7 +219,7 @@ fn mistakes() {
         "job.toml:12:10: inputs.c.column: the attribute table of ",
         "did you mean \"Crop\"?",
         "has texts, and functions get numbers",
-        "plain.tif has no attribute table",
+        "plain.tif, band 1, has no attribute table",
         "none.img",
     ] {
         assert!(text.contains(said), "{said}\n{text}");

@@ -63,7 +63,9 @@ def up(folder):
     cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=template,
-        Parameters=[{"ParameterKey": "Rasters", "ParameterValue": ",".join(RASTERS)}],
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": ",".join(RASTERS)} for key in ("ReadRasters", "WriteRasters")
+        ],
         Capabilities=["CAPABILITY_IAM"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})

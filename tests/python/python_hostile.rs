@@ -133,7 +133,10 @@ fn memory() {
 fn endless_loops() {
     for how in ["endless", "numpy"] {
         let text = message(how, "--set limits.time=3s");
-        assert_eq!(text, "`process:hostile` ran longer than 3s, the time limit");
+        assert_eq!(
+            text,
+            "`process:hostile` ran longer than 3s, the time limit\nraise limits.time. This tile has 32 × 32 pixels"
+        );
     }
 }
 

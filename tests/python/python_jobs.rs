@@ -62,8 +62,10 @@ fn accumulated_results() {
         "name = 'totals'\n[inputs.image]\npath = 'a.tif'\n[outputs.totals]\npath = 'out.tif'\n[params]\nfactor = 3\n";
     job(&f, "focal.py", &format!("{io}[grid]\ntile = [100, 100]\n"));
     for workers in WORKERS {
-        let report = f.report(&format!("--overwrite --workers {workers}"));
+        let report = f.report(&format!("--overwrite --workers {workers} --set reduced.path=totals.csv"));
         assert_eq!(report["result"], expected, "{workers}");
+        let table = format!("id,value\nsum,{}\ncount,{}\n", expected["sum"], expected["count"]);
+        assert_eq!(f.read("totals.csv"), table, "{workers}");
         f.python("same('out.tif', read('a.tif'))");
     }
 }
@@ -102,29 +104,28 @@ fn a_file_as_a_parameter() {
         ("table = 'tables/table.bin'", format!("job.toml:10:9: params.table: {wanted}")),
         (
             "table = { file = 'gone.bin' }",
-            "job.toml:10:9: params.table: can't read ~/gone.bin: No such file or directory (os error 2)".to_owned(),
+            "job.toml:10:1: params.table: can't read ~/gone.bin: No such file or directory (os error 2)".to_owned(),
         ),
-        ("table = { file = 'tables' }", "job.toml:10:9: params.table: ~/tables is no file".to_owned()),
+        ("table = { file = 'tables' }", "job.toml:10:1: params.table: ~/tables is no file".to_owned()),
         (
             "table = { file = 's3://b/k' }",
-            "job.toml:10:9: params.table: s3://b/k is not a local file: a parameter's file is read from this machine"
+            "job.toml:10:1: params.table: s3://b/k is not a local file: a parameter's file is read from this machine"
                 .to_owned(),
         ),
         (
             "table = { file = 'tables/table.bin' }\ngain = { file = 'tables/table.bin' }",
-            "job.toml:11:8: params.gain: expected an integer, found the file ~/tables/table.bin".to_owned(),
+            "job.toml:11:1: params.gain: expected an integer, found the file ~/tables/table.bin".to_owned(),
         ),
     ] {
         with(params);
         let run = f.run("--overwrite");
-        assert_message(&f, run.error(2), &message);
+        assert_message(&f, run.error(2), &format!("{message}\n1 mistake in the job"));
     }
-    std::fs::File::create(f.path().join("tables/large.bin")).unwrap().set_len(64 << 20).unwrap();
+    std::fs::File::create(f.path().join("tables/large.bin")).unwrap().set_len(256 << 20).unwrap();
     with("table = { file = 'tables/large.bin' }");
-    let run = f.run("--overwrite --set limits.memory=64MiB");
-    let large =
-        "~/tables/large.bin has 64MiB, and the function gets it in its own memory, of which limits.memory allows 64MiB";
-    assert_message(&f, run.error(2), &format!("job.toml:10:9: params.table: {large}"));
+    let run = f.run("--overwrite --set limits.memory=256MiB");
+    let large = "~/tables/large.bin has 256MiB, and the function gets it in its own memory, of which limits.memory allows 256MiB";
+    assert_message(&f, run.error(2), &format!("job.toml:10:1: params.table: {large}\n1 mistake in the job"));
 }
 
 /// Files go along to every worker, are read-only, and count as part of the function.

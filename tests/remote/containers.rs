@@ -156,3 +156,26 @@ fn from_start_to_first_tile() {
         }
     }
 }
+
+#[test]
+fn python_functions_run_in_the_image_that_has_their_runtime() {
+    let Ok(image) = std::env::var("TILEFN_IMAGE_PYTHON") else {
+        return eprintln!("SKIPPED: Python functions in containers: there is no image with their runtime");
+    };
+    let f = Folder::new();
+    f.python("write('a.tif', (np.arange(300 * 200) % 251).astype('u1').reshape(300, 200))");
+    f.write(
+        "double.py",
+        "from tilefn import tile_function\n\n@tile_function\ndef double(image: 'uint8') -> 'uint16':\n    return image.astype('uint16') * 2\n",
+    );
+    f.write(
+        "job.toml",
+        "[function]\nmodule = 'double.py'\n[inputs.image]\npath = 'a.tif'\n[outputs.double]\npath = 'out.tif'\n\
+         [grid]\ntile = [64, 64]\n[workers]\nkind = 'external'\nticket = 'ticket'\nlisten = '127.0.0.1:0'\n",
+    );
+    let controller = ticketed(&f, "");
+    let mut worker = Container::start(&f, "python", &image);
+    controller.wait().ok();
+    worker.ends_well();
+    f.python("same('out.tif', read('a.tif').astype('u2') * 2)");
+}

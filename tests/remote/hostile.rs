@@ -233,7 +233,7 @@ fn a_worker_with_a_wrong_ticket_says_what_may_be_wrong() {
     command.args(["worker", "--ticket", "other"]);
     let run = Running::start(&f, "lost", command).wait();
     assert_eq!(
-        run.error(3),
+        run.error(12),
         "the server's certificate is not the one in the ticket: the ticket is of another job, or something else listens there"
     );
     std::fs::remove_file(f.path().join("other")).unwrap();

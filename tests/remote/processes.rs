@@ -130,7 +130,7 @@ fn a_killed_worker_costs_a_tile_for_each_of_its_threads() {
 fn a_ticket_on_standard_input_is_checked() {
     let f = Folder::new();
     let run = f.tilefn(["worker", "--ticket", "-"]);
-    assert_eq!(run.error(2), "ticket from standard input: not a ticket (line 1, column 0)");
+    assert_eq!(run.error(10), "ticket from standard input: not a ticket (line 1, column 0)");
 }
 
 #[test]

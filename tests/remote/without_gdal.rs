@@ -33,7 +33,7 @@ fn it_works_for_a_controller_that_reads_and_for_no_other() {
     let mut controller = submit(&f, "--overwrite --set workers.reads=worker");
     controller.until("there is a ticket", |_| f.path().join("ticket").exists());
     assert_eq!(
-        small(&f).wait().error(3),
+        small(&f).wait().error(12),
         "the controller refused this worker: the job wants workers that read the inputs themselves (workers.reads = \"worker\"); \
          this one has no GDAL"
     );
@@ -52,7 +52,7 @@ fn it_needs_no_library_and_says_what_it_can_not_do() {
     assert!(!headers.contains("INTERP") && !headers.contains("(NEEDED)"), "{headers}");
 
     let without = "this tilefn was built without GDAL, so it can only work for a controller (tilefn worker) and show modules \
-                   (tilefn inspect); new, run, submit, calc, zonal, preview, stats, rat and schema need a tilefn built with it";
+                   (tilefn inspect); new, run, submit, calc, zonal, info, diff, preview, stats, rat and schema need a tilefn built with it";
     for arguments in [&["run", "job.toml", "--workers", "threads:2"][..], &["submit", "--help"], &["schema"]] {
         assert_eq!(run(program, arguments).error(2), without);
     }

@@ -1,5 +1,6 @@
 //! What went wrong in a call to AWS, sorted by cause: the one place that decides what is worth another try.
 
+use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::config::interceptors::InterceptorContext;
 use aws_sdk_ecs::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -103,6 +104,16 @@ const DENIED: [&str; 10] = [
     "SignatureDoesNotMatch",
     "MissingAuthenticationToken",
 ];
+/// Of these, the ones about who calls, not about what is allowed.
+const CREDENTIALS: [&str; 7] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "RequestExpired",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+];
 const BUSY: [&str; 5] = [
     "ClusterContainsTasksException",
     "ClusterContainsContainerInstancesException",
@@ -157,7 +168,7 @@ pub struct AwsError {
 
 impl AwsError {
     /// The error of an SDK's call.
-    pub(super) fn of<E>(doing: impl Into<String>, error: SdkError<E>) -> Self
+    pub(super) fn of<E>(doing: impl Into<String>, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
@@ -177,7 +188,12 @@ impl AwsError {
                 ("", 404) => Cause::Gone,
                 _ => Cause::of(code, message),
             };
+            if let Some(region) = elsewhere(code, e.raw()) {
+                said.push_str(&format!("; the bucket is in {region}: set region = \"{region}\" in [workers.s3]"));
+                return Self { doing, cause: Cause::Refused, said };
+            }
             if cause == Cause::Denied
+                && !is_about_credentials(&said)
                 && !message.contains("perform: ")
                 && let Some(permission) = permission(std::any::type_name::<E>())
             {
@@ -201,6 +217,9 @@ impl AwsError {
 
     fn advice(&self) -> &'static str {
         match self.cause {
+            Cause::Denied if is_about_credentials(&self.said) => {
+                "; renew the credentials: aws sts get-caller-identity shows whether AWS takes them"
+            }
             Cause::Denied => "; docs/aws.md lists the permissions that the controller needs",
             Cause::Throttled => "; the account makes too many calls at once",
             // New accounts only: AWS refuses the first call, and creates the role meanwhile.
@@ -209,6 +228,25 @@ impl AwsError {
             _ => "",
         }
     }
+}
+
+/// Whether AWS does not know who calls, so that no permission would help.
+fn is_about_credentials(said: &str) -> bool {
+    CREDENTIALS.iter().any(|code| said.contains(code)) || said.contains("credential")
+}
+
+/// The region of a bucket that was looked for in another one, by S3's answer. An answer to HEAD has no code.
+fn elsewhere<'a>(code: &str, answer: &'a HttpResponse) -> Option<&'a str> {
+    let wrong = [
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+    ];
+    let redirected =
+        [301, 307].contains(&answer.status().as_u16()) || code.is_empty() && answer.status().as_u16() == 400;
+    let region = answer.headers().get("x-amz-bucket-region")?;
+    (redirected || wrong.contains(&code)).then_some(region)
 }
 
 /// The permission that a call needs, by the name of its error's type; AWS does not always say it.
@@ -222,6 +260,7 @@ fn permission(error: &str) -> Option<String> {
         ("s3", "ListObjectsV2") => "ListBucket",
         (_, operation) => operation,
     };
+    let service = if service == "cloudwatchlogs" { "logs" } else { service };
     Some(format!("{service}:{action}"))
 }
 

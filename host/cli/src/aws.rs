@@ -98,7 +98,11 @@ fn sections(description: &str, kind: FleetKind) -> Result<String, String> {
     let name = if kind == FleetKind::Fargate { "fargate" } else { "ec2" };
     // Writing to a text can't fail.
     let mut line = |args: std::fmt::Arguments<'_>| _ = writeln!(text, "{args}");
-    line(format_args!("# The CloudFormation stack {}.\n[workers]\nkind = {name:?}\ncount = 4", stack.stack_name));
+    line(format_args!("# The CloudFormation stack {}.\n[workers]\nkind = {name:?}", stack.stack_name));
+    // A private cluster has a worker on each instance.
+    if kind == FleetKind::Fargate {
+        line(format_args!("count = 4"));
+    }
     line(format_args!("listen = \"0.0.0.0:{}\"", output("ControllerPort")?));
     line(format_args!(
         "# advertise = \"10.74.0.10\"     # where workers reach this machine, if not under its own address\n"
@@ -123,7 +127,8 @@ fn sections(description: &str, kind: FleetKind) -> Result<String, String> {
             line(format_args!("cpu = 1024\nmemory = \"4GB\"\n# spot = \"prefer\"              # a third of the price"))
         }
         FleetKind::Ec2 => line(format_args!(
-            "instance_profile_arn = {:?}\ninstance_count = 2\ninstance_types = [\"c7i.xlarge\", \"c6i.xlarge\"]",
+            "instance_profile_arn = {:?}\ninstance_count = 2             # one worker on each, with all its memory\n\
+             instance_types = [\"c7i.xlarge\", \"c6i.xlarge\"]\n# spot = \"prefer\"              # a third of the price",
             output("InstanceProfileArn")?
         )),
     }
@@ -178,8 +183,10 @@ mod tests {
         let mut outputs = OUTPUTS.to_vec();
         outputs.push(("InstanceProfileArn", "arn:aws:iam::1:instance-profile/i"));
         let workers = read(&sections(&described("UPDATE_COMPLETE", &outputs), FleetKind::Ec2).unwrap());
+        assert_eq!((workers.tasks(), workers.count), (Some(2), None));
         let ec2 = workers.ec2.unwrap();
-        assert_eq!((workers.kind, ec2.instance_count, ec2.ecs.cluster), (WorkerKind::Ec2, 2, None));
+        assert_eq!((workers.kind, ec2.instance_count, &ec2.ecs.cluster), (WorkerKind::Ec2, 2, &None));
+        assert_eq!((ec2.memory_reservation, ec2.types().count()), (None, 2), "what is printed fits its instances");
     }
 
     #[test]

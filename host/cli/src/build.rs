@@ -1,6 +1,7 @@
 //! `tilefn build`: compiles a function's crate to a module with the Rust that is installed here; or an expression.
 
 use super::build_expression;
+use super::build_folder::{self, BuildFolder};
 use super::console::Console;
 use super::fatal::Fatal;
 use super::inspect;
@@ -46,12 +47,26 @@ pub fn build(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
             folder.display()
         )));
     }
-    let built = compile(folder, &toolchain()?, console)?;
-    let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
-    let output = arguments.output.clone().unwrap_or_else(|| folder.join(name));
-    std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+    let output = make(folder, arguments.output.as_deref(), console)?;
     show(&output, &inspect::compile(&output, &[])?, console);
     Ok(())
+}
+
+/// Builds the crate's module into `output`, else beside its manifest; returns where it is.
+fn make(folder: &Path, output: Option<&Path>, console: &Console) -> Result<PathBuf, Fatal> {
+    // Until the module has been copied.
+    let shared = build_folder::shared(folder, TARGET);
+    let built = compile(folder, &toolchain()?, shared.as_ref(), console)?;
+    let name = built.file_name().ok_or_else(|| Fatal::failed("cargo named a module without a name"))?;
+    let output = output.map_or_else(|| folder.join(name), Path::to_owned);
+    std::fs::copy(&built, &output).map_err(|e| Fatal::failed(format!("can't write {}: {e}", output.display())))?;
+    Ok(output)
+}
+
+/// Builds the module of a job that names it.
+#[cfg(feature = "gdal")]
+pub fn build_module(folder: &Path, module: &Path, console: &Console) -> Result<(), Fatal> {
+    make(folder, Some(module), console).map(drop)
 }
 
 /// Says what a built module is.
@@ -97,7 +112,12 @@ fn toolchain() -> Result<Toolchain, Fatal> {
 }
 
 /// Runs cargo; returns the path of the module it made.
-fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<PathBuf, Fatal> {
+fn compile(
+    folder: &Path,
+    toolchain: &Toolchain,
+    shared: Option<&BuildFolder>,
+    console: &Console,
+) -> Result<PathBuf, Fatal> {
     let mut cargo = Command::new("cargo");
     // In the crate's folder, so that its .cargo/config.toml counts.
     cargo.current_dir(folder).args([
@@ -109,6 +129,9 @@ fn compile(folder: &Path, toolchain: &Toolchain, console: &Console) -> Result<Pa
     ]);
     if std::env::var_os(OVERFLOW_CHECKS).is_none() && !sets_overflow_checks(folder) {
         cargo.env(OVERFLOW_CHECKS, "true");
+    }
+    if let Some(shared) = shared {
+        cargo.arg("--target-dir").arg(&shared.path);
     }
     if let Toolchain::BuildStd = toolchain {
         cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");

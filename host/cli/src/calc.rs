@@ -7,6 +7,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::prepare::{JobArguments, RunArguments, overrides};
 use super::run;
+use super::worker_kinds;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -39,11 +40,14 @@ pub struct Arguments {
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
     /// Who runs the tiles, e.g. threads:4 or processes:2
-    #[arg(long, value_name = "KIND[:COUNT]")]
+    #[arg(long, value_name = "KIND[:COUNT]", value_parser = worker_kinds::argument)]
     workers: Option<String>,
     /// Replace outputs that exist
     #[arg(long)]
     overwrite: bool,
+    /// Make the folders of outputs that don't exist
+    #[arg(long)]
+    make_folders: bool,
     /// Print what would be done: grid, tiles, types, memory; run nothing
     #[arg(long)]
     dry_run: bool,
@@ -72,8 +76,8 @@ struct Input {
 /// Computes the expression.
 pub fn calc(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let job = job(arguments)?;
-    let made =
-        JobArguments::made("calc", argument, arguments.workers.clone()).changed(&arguments.set, arguments.overwrite);
+    let made = JobArguments::made("calc", argument, arguments.workers.clone());
+    let made = made.changed(&arguments.set, arguments.overwrite, arguments.make_folders);
     let made =
         RunArguments { job: made, dry_run: arguments.dry_run, report: arguments.report.clone(), dashboard: None };
     let load = || {
@@ -102,22 +106,21 @@ fn job(arguments: &Arguments) -> Result<Value, Fatal> {
     let mut inputs = Map::new();
     for input in &arguments.input {
         let files: Vec<_> = arguments.input.iter().filter(|other| other.name == input.name).collect();
-        if let Some(other) = files.iter().find(|other| other.bands != input.bands) {
-            return Err(Fatal::usage(format!(
-                "-i {}: {} and {} are one list, whose files have the same bands",
-                input.name, input.file, other.file
-            )));
-        }
         let mut value = Map::new();
         match files.as_slice() {
-            [only] if !only.file.contains('*') => value.insert("path".to_owned(), json!(only.file)),
-            files => {
-                let files: Vec<_> = files.iter().map(|input| &input.file).collect();
-                value.insert("paths".to_owned(), json!(files))
+            [only] if !only.file.contains('*') => {
+                value.insert("path".to_owned(), json!(only.file));
+                if !only.bands.is_empty() {
+                    value.insert("bands".to_owned(), json!(only.bands));
+                }
             }
-        };
-        if !input.bands.is_empty() {
-            value.insert("bands".to_owned(), json!(input.bands));
+            files => {
+                let listed = |input: &&Input| match input.bands.as_slice() {
+                    [] => json!(input.file),
+                    bands => json!({ "path": input.file, "bands": bands }),
+                };
+                value.insert("paths".to_owned(), files.iter().map(listed).collect());
+            }
         }
         inputs.insert(input.name.clone(), value.into());
     }

@@ -13,6 +13,8 @@ use types::text;
 pub struct Console {
     json: bool,
     quiet: bool,
+    /// Texts that nobody knows, such as names of temporary files, and what is said in place of each.
+    names: Mutex<Vec<(String, String)>>,
     /// Why a result could not be written.
     unwritten: Mutex<Option<io::Error>>,
 }
@@ -28,7 +30,7 @@ impl Console {
             _ => "tilefn=debug,info",
         };
         log::begin(level, json);
-        Self { json, quiet, unwritten: Mutex::default() }
+        Self { json, quiet, names: Mutex::default(), unwritten: Mutex::default() }
     }
 
     /// Whether messages are JSON.
@@ -36,12 +38,28 @@ impl Console {
         self.json
     }
 
+    /// A text as it is said.
+    pub fn named(&self, text: &str) -> String {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
+    /// All texts in it as they are said.
+    pub fn named_in(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.named(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.named_in(item)),
+            Value::Object(entries) => entries.values_mut().for_each(|value| self.named_in(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
     /// A command's result.
     pub fn result(&self, text: &str, event: &str, detail: impl FnOnce() -> Value) {
         if self.json {
             self.event(event, detail());
         } else if !self.quiet {
-            self.print(&text::lines(text));
+            self.print(&text::lines(&self.named(text)));
         }
     }
 
@@ -54,7 +72,7 @@ impl Console {
             }
             self.event("error", event);
         } else {
-            tell(&format!("error: {text}"));
+            tell(&format!("error: {}", self.named(text)));
         }
     }
 
@@ -78,6 +96,7 @@ impl Console {
         if let Some(object) = detail.as_object_mut() {
             object.insert("event".into(), event.into());
         }
+        self.named_in(&mut detail);
         self.print(&text::json(&detail.to_string()));
     }
 
@@ -98,6 +117,11 @@ impl Console {
 /// What is said on the way, which only jobs do.
 #[cfg(feature = "gdal")]
 impl Console {
+    /// From now on says the second text of each pair in place of the first.
+    pub fn rename(&self, names: Vec<(String, String)>) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
     /// Whether a person watches: progress can be drawn over itself.
     pub fn live(&self) -> bool {
         use std::io::IsTerminal;
@@ -109,7 +133,7 @@ impl Console {
         if self.json {
             self.event(event, detail());
         } else if !self.quiet {
-            tell(text);
+            tell(&self.named(text));
         }
     }
 

@@ -105,7 +105,12 @@ fn detach(arguments: &RunArguments, console: &Console) -> Result<(), Fatal> {
             "{name}: {path} is a file of this machine, which a controller on AWS can't reach; use s3://"
         )));
     }
-    let (text, json) = described(plan, &prepared.loaded.spec.workers);
+    if let Some(path) = &plan.reduced {
+        return Err(Fatal::usage(format!(
+            "reduced.path: {path} is a file of this machine, which a controller on AWS can't reach; its report has the result"
+        )));
+    }
+    let (text, json) = described(plan, &prepared.loaded.spec.workers, arguments.dry_run);
     if arguments.dry_run {
         console.result(&text, "plan", || json);
         return Ok(());

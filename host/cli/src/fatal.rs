@@ -5,7 +5,7 @@
 pub struct Fatal {
     /// 1: the job failed; 2: the job or the arguments are wrong; 3: something that the job needs is not to be had.
     pub code: u8,
-    /// For people.
+    /// For people; empty where the command's result says it all.
     pub text: String,
     /// For `--json`.
     pub detail: Option<serde_json::Value>,

@@ -2,39 +2,41 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
-use super::launcher::{Launched, Launcher};
+use super::launcher::{Launch, Launched, Launcher, listen};
 use super::s3::wait;
+use super::whereabouts::advertised;
 #[cfg(feature = "ec2")]
 use aws::Ec2;
 use aws::{AwsError, Fargate, Session};
-use controller::{Fleet, Report, RunResult, remote};
+use controller::{Address, Fleet, Report, RunResult, remote};
 use job::spec::Workers;
 use serde_json::{Value, json};
 use types::WorkerKind;
 
 /// Kinds of workers on AWS that this program can start.
 pub const LAUNCHERS: &[Launcher] = &[
-    Launcher {
-        kind: WorkerKind::Fargate,
-        run: false,
-        submit: true,
-        begin: |_| Ok(Box::new(|launched| run(launched, Fargate::new))),
-    },
+    Launcher { kind: WorkerKind::Fargate, run: false, submit: true, begin: |workers| begin(workers, Fargate::new) },
     #[cfg(feature = "ec2")]
-    Launcher {
-        kind: WorkerKind::Ec2,
-        run: false,
-        submit: true,
-        begin: |_| Ok(Box::new(|launched| run(launched, Ec2::new))),
-    },
+    Launcher { kind: WorkerKind::Ec2, run: false, submit: true, begin: |workers| begin(workers, Ec2::new) },
 ];
+
+/// Checks that workers will find this controller; what it returns runs a job with the fleet that `make` makes of its settings.
+fn begin<F: Fleet + 'static>(
+    workers: &Workers,
+    make: fn(&Session, &Workers) -> Result<F, AwsError>,
+) -> Result<Launch, Fatal> {
+    let advertise = advertised(workers, listen(workers)?)?;
+    Ok(Box::new(move |launched| run(launched, advertise, make)))
+}
 
 /// Runs a job with the fleet that `make` makes of its settings.
 fn run<F: Fleet>(
     launched: Launched<'_>,
-    make: impl FnOnce(&Session, &Workers) -> Result<F, AwsError>,
+    advertise: Vec<String>,
+    make: fn(&Session, &Workers) -> Result<F, AwsError>,
 ) -> Result<RunResult, Fatal> {
-    let (options, address, workers) = (launched.options(), launched.address()?, launched.workers);
+    let (options, workers) = (launched.options(), launched.workers);
+    let address = Address { advertise, ..launched.address()? };
     let recruit = async |module: &[u8]| aws::recruit(workers, module, make).await;
     Ok(remote::run(launched.job, recruit, &options, &address))
 }
@@ -43,6 +45,12 @@ fn run<F: Fleet>(
 pub fn estimate(workers: &Workers) -> Option<(String, Value)> {
     let estimate = wait(async { Ok(aws::estimate(workers).await) }).ok()??;
     Some((estimate.to_string(), json!(estimate)))
+}
+
+/// The account's quotas that the workers take from, for people and for programs.
+pub fn quotas(workers: &Workers) -> (Vec<String>, Value) {
+    let quotas = aws::quotas(workers);
+    (quotas.iter().map(ToString::to_string).collect(), json!(quotas))
 }
 
 /// The id of a job with workers on AWS.

@@ -5,7 +5,7 @@ use super::fatal::Fatal;
 use super::prepare::sha256;
 use super::s3;
 use expression::{Compiled, Input, Param, Source};
-use job::spec::{Burn, Cast, Code, Files};
+use job::spec::{Burn, Cast, Code, RasterFiles};
 use job::{Loaded, Survey};
 use std::path::{Path, PathBuf};
 use tilefn_abi::{DType, ParamKind};
@@ -129,12 +129,15 @@ fn known(name: &str, input: &job::spec::Input, survey: &Survey) -> Input {
         job::spec::Input::Raster(raster) => raster,
     };
     let list = raster.files.is_list() && raster.mosaic.is_none();
-    let infos: Vec<_> = raster.files.as_slice().iter().filter_map(|path| survey.info(path).ok()).collect();
-    let chosen = raster.bands.as_ref().map(|bands| bands.iter().map(|band| usize::try_from(*band).unwrap_or(0)));
     let mut types = Vec::new();
     let mut counts = Vec::new();
-    for info in &infos {
-        let bands = chosen.clone().map_or_else(|| (1..=info.bands.len()).collect(), Iterator::collect::<Vec<_>>);
+    for file in raster.each() {
+        let Ok(info) = survey.info(file.path) else { continue };
+        let number = |band: &u32| usize::try_from(*band).unwrap_or(0);
+        let bands: Vec<_> = match file.bands {
+            Some(bands) => bands.iter().map(number).collect(),
+            None => (1..=info.bands.len()).collect(),
+        };
         types.extend(info.dtypes_of(&bands).unwrap_or_default());
         counts.push(u32::try_from(bands.len()).unwrap_or(u32::MAX));
     }
@@ -146,7 +149,7 @@ fn known(name: &str, input: &job::spec::Input, survey: &Survey) -> Input {
     };
     let bands = counts.first().copied().filter(|first| counts.iter().all(|count| count == first));
     let files = match &raster.files {
-        Files::List(paths) if list => u32::try_from(paths.len()).ok(),
+        RasterFiles::List(files) if list => u32::try_from(files.len()).ok(),
         _ => None,
     };
     Input { name, dtype, list, files, bands }

@@ -26,18 +26,27 @@ pub fn gc(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
     let place = arguments.place.resolve()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let scope = Scope { job: arguments.id.clone(), clusters: place.clusters.clone(), now };
-    let (found, failed) = wait(async {
+    let (found, denied, failed) = wait(async {
         let clients = place.clients().await?;
-        let found = gc::find(&clients, &scope).await?;
+        let (found, denied) = gc::find(&clients, &scope).await;
         let failed = if arguments.delete { gc::remove(&clients, &found).await } else { Vec::new() };
-        Ok((found, failed))
+        Ok((found, denied, failed))
     })?;
     if !failed.is_empty() {
         let text = format!("not everything could be removed; try again later:\n  {}", failed.join("\n  "));
         return Err(Fatal { code: 3, text, detail: Some(json!({ "failed": failed })) });
     }
-    console.result(&text(&found, arguments.delete), "gc", || json!({ "found": found, "removed": arguments.delete }));
-    Ok(())
+    // With nothing found, "nothing to remove" would be wrong if not everything was looked at.
+    if !found.is_empty() || denied.is_empty() {
+        let removed = arguments.delete;
+        console.result(&text(&found, removed), "gc", || json!({ "found": found, "removed": removed }));
+    }
+    if denied.is_empty() {
+        return Ok(());
+    }
+    let denied: Vec<_> = denied.iter().map(ToString::to_string).collect();
+    let text = format!("there may be more, which could not be looked for:\n  {}", denied.join("\n  "));
+    Err(Fatal { code: 3, text, detail: Some(json!({ "denied": denied })) })
 }
 
 fn text(found: &[Leftover], removed: bool) -> String {

@@ -41,6 +41,9 @@ pub fn read(path: &Path, include: &[PathBuf]) -> Result<Vec<u8>, Fatal> {
     if bundle::is_python(path) {
         return bundle::python(path, include).map_err(|(_, text)| Fatal::usage(text));
     }
+    if !include.is_empty() {
+        return Err(Fatal::usage(format!("{} is a module: only a Python program can include files", path.display())));
+    }
     std::fs::read(path).map_err(|e| Fatal::usage(format!("can't read {}: {e}", path.display())))
 }
 

@@ -2,10 +2,11 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
-use controller::remote::{Address, Options};
-use controller::{ReadyJob, RunResult};
+use controller::remote::Options;
+use controller::{Address, ReadyJob, RunResult};
 use job::spec::{Reads, Workers};
 use sandbox::Interrupt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use types::WorkerKind;
@@ -59,12 +60,15 @@ impl Launched<'_> {
 
     /// The controller's address, for workers on other machines.
     pub fn address(&self) -> Result<Address, Fatal> {
-        let listen = self.workers.listen.as_deref().unwrap_or("0.0.0.0:0");
-        let listen = listen
-            .parse()
-            .map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))?;
+        let listen = listen(self.workers)?;
         Ok(Address { listen, advertise: self.workers.advertise.iter().cloned().collect(), job: self.id.clone() })
     }
+}
+
+/// Where the controller listens.
+pub fn listen(workers: &Workers) -> Result<SocketAddr, Fatal> {
+    let listen = workers.listen.as_deref().unwrap_or("0.0.0.0:0");
+    listen.parse().map_err(|e| Fatal::usage(format!("workers.listen: {listen:?} is not an address and port: {e}")))
 }
 
 /// The controller's error as the end of a command.

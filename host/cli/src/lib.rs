@@ -3,12 +3,14 @@
 mod aws;
 mod build;
 mod build_expression;
+mod build_folder;
 mod bundle;
 mod console;
 mod examples;
 mod fatal;
 mod inspect;
 mod log;
+mod metadata;
 #[cfg_attr(not(feature = "aws"), path = "without_s3.rs")]
 mod s3;
 mod shell;
@@ -23,15 +25,21 @@ pub mod api;
 #[cfg(feature = "gdal")]
 mod calc;
 #[cfg(feature = "gdal")]
+mod diff;
+#[cfg(feature = "gdal")]
 mod each;
 #[cfg(feature = "gdal")]
 mod function;
+#[cfg(feature = "gdal")]
+mod info;
 #[cfg(feature = "gdal")]
 mod launcher;
 #[cfg(feature = "gdal")]
 mod new;
 #[cfg(feature = "gdal")]
 mod new_file;
+#[cfg(feature = "gdal")]
+mod not_a_job;
 #[cfg(feature = "gdal")]
 mod prepare;
 #[cfg(feature = "gdal")]
@@ -43,6 +51,8 @@ mod rasters;
 #[cfg(feature = "gdal")]
 mod rat;
 #[cfg(feature = "gdal")]
+mod reduced_table;
+#[cfg(feature = "gdal")]
 mod report;
 #[cfg(feature = "gdal")]
 mod run;
@@ -51,7 +61,11 @@ mod sample;
 #[cfg(feature = "gdal")]
 mod schema;
 #[cfg(feature = "gdal")]
+mod sdk;
+#[cfg(feature = "gdal")]
 mod signals;
+#[cfg(feature = "gdal")]
+mod stale;
 #[cfg(feature = "gdal")]
 mod stats;
 #[cfg(feature = "gdal")]
@@ -72,7 +86,11 @@ mod fleets;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod gc;
 #[cfg(all(feature = "gdal", feature = "aws"))]
+mod lend;
+#[cfg(all(feature = "gdal", feature = "aws"))]
 mod place;
+#[cfg(all(feature = "gdal", feature = "aws"))]
+mod whereabouts;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::Console;
@@ -210,7 +228,9 @@ fn exit_code(result: Result<(), Fatal>, console: &Console) -> u8 {
     match result.and_then(|()| end.map_err(Fatal::failed)) {
         Ok(()) => 0,
         Err(fatal) => {
-            console.error(&fatal.text, fatal.detail.as_ref());
+            if !fatal.text.is_empty() {
+                console.error(&fatal.text, fatal.detail.as_ref());
+            }
             fatal.code
         }
     }

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::fatal::Fatal;
-use super::sample;
+use super::{sample, sdk};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -75,11 +75,16 @@ pub fn new(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         parent.and_then(|()| std::fs::write(&path, content)).map_err(|e| failed(&path, e))
     };
-    let (texts, sdk) = if arguments.python { (PYTHON, python_sdk()) } else { (CRATE, sdk()) };
+    let package = python_sdk();
     let filled =
-        |text: &str| text.replace("{{name}}", name).replace("{{function}}", &function).replace("{{sdk}}", &sdk);
-    for (path, text) in texts {
+        |text: &str| text.replace("{{name}}", name).replace("{{function}}", &function).replace("{{sdk}}", &package);
+    for (path, text) in if arguments.python { PYTHON } else { CRATE } {
         write(&filled(path), filled(text).as_bytes())?;
+    }
+    if !arguments.python {
+        for (path, text) in sdk::files().map_err(Fatal::failed)? {
+            write(&format!("sdk/{path}"), text.as_bytes())?;
+        }
     }
     sample::write(&folder.join("made-up.tif")).map_err(Fatal::failed)?;
     let shown = folder.display();
@@ -99,14 +104,5 @@ fn python_sdk() -> String {
     match source.canonicalize() {
         Ok(path) if path.join("pyproject.toml").is_file() => path.display().to_string(),
         _ => format!("tilefn=={}", env!("CARGO_PKG_VERSION")),
-    }
-}
-
-/// The dependency on the SDK: the one this program was built with where that is still there, else the published one.
-fn sdk() -> String {
-    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest-sdk/tilefn-guest"));
-    match source.canonicalize() {
-        Ok(path) if path.join("Cargo.toml").is_file() => format!("{{ path = {:?} }}", path.display().to_string()),
-        _ => format!("{:?}", env!("CARGO_PKG_VERSION")),
     }
 }

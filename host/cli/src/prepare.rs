@@ -4,8 +4,11 @@ use super::build_expression;
 use super::console::Console;
 use super::fatal::Fatal;
 use super::function;
+use super::not_a_job;
 use super::s3;
+use super::stale;
 use super::threads::{check_threads, default_threads};
+use super::worker_kinds;
 use clap::Args;
 use controller::{Job, Journal, Plan};
 use job::spec::Code;
@@ -15,6 +18,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use types::WorkerKind;
 use types::location::Kind;
 use worker::KEPT_MEMORY;
 
@@ -39,11 +43,17 @@ pub struct JobArguments {
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
     /// Who runs the tiles, e.g. threads:4 or processes:2; short for --set workers.kind=… and workers.count=…; default count: TILEFN_THREADS, or the number of processors
-    #[arg(long, value_name = "KIND[:COUNT]")]
+    #[arg(long, value_name = "KIND[:COUNT]", value_parser = worker_kinds::argument)]
     workers: Option<String>,
     /// The module, in place of the job file's
     #[arg(long, value_name = "FILE")]
     module: Option<String>,
+    /// Build the module first, from the crate in whose folder it is
+    #[arg(long)]
+    build: bool,
+    /// Make the folders of outputs that don't exist
+    #[arg(long)]
+    make_folders: bool,
     /// Replace outputs that exist, once the job is complete
     #[arg(long)]
     pub overwrite: bool,
@@ -66,6 +76,8 @@ impl JobArguments {
             set: Vec::new(),
             workers,
             module: None,
+            build: false,
+            make_folders: false,
             overwrite: false,
             resume: false,
             made: Some(arguments),
@@ -75,7 +87,8 @@ impl JobArguments {
 
     /// Those of a job that a program runs.
     pub fn of(name: &str, set: Vec<String>, overwrite: bool, resume: bool) -> Self {
-        Self { job: name.to_owned(), set, workers: None, module: None, overwrite, resume, made: None, scene: None }
+        let made = Self::made(name, |_| None, None);
+        Self { set, overwrite, resume, made: None, ..made }
     }
 
     /// What is wrong with the job.
@@ -88,8 +101,8 @@ impl JobArguments {
 
     /// With these changes of the job's keys.
     #[must_use]
-    pub fn changed(self, set: &[String], overwrite: bool) -> Self {
-        Self { set: set.to_vec(), overwrite, ..self }
+    pub fn changed(self, set: &[String], overwrite: bool, make_folders: bool) -> Self {
+        Self { set: set.to_vec(), overwrite, make_folders, ..self }
     }
 }
 
@@ -126,6 +139,7 @@ pub struct Prepared {
 
 /// Reads the job file, overrides put in.
 pub fn load(arguments: &JobArguments) -> Result<Loaded, Fatal> {
+    not_a_job::refuse(&arguments.job)?;
     if Kind::of(&arguments.job) == (Kind::Url { scheme: "s3" }) {
         let text = String::from_utf8(s3::read(&arguments.job, MAX_JOB)?).map_err(Fatal::usage)?;
         // What comes from there has no relative paths; if it had, they would belong to the temporary folder.
@@ -143,15 +157,23 @@ pub fn prepare(
     start: bool,
     report: Option<&Path>,
 ) -> Result<Prepared, Fatal> {
+    #[cfg(feature = "aws")]
+    super::lend::to_gdal(serde_json::to_string(&loaded.spec).into_iter().map(Into::into));
     if loaded.spec.table.is_some() {
         return Err(Fatal::usage(format!(
             "{}: table: a job over an attribute table's rows is run by `tilefn run` only",
             loaded.position("table")
         )));
     }
+    stale::look(&loaded, arguments.build, console)?;
+    if arguments.make_folders && start {
+        make_folders(&loaded)?;
+    }
     let workers = &loaded.spec.workers;
-    let threads = workers.count.map_or_else(default_threads, Ok)?;
-    let threads = usize::try_from(threads).unwrap_or(1);
+    // Other workers have threads of their own; then this machine's are for what the controller does itself.
+    let own = workers.count.filter(|_| workers.kind == WorkerKind::Threads);
+    let threads = usize::try_from(own.map_or_else(default_threads, Ok)?).unwrap_or(1);
+    let at_once = workers.tasks().map_or(threads, |count| usize::try_from(count).unwrap_or(usize::MAX));
     check_threads(threads)?;
     let (survey, (module, sandbox, compiled), unused) =
         survey_and_compile(&mut loaded, threads, arguments.made.is_some())?;
@@ -175,9 +197,11 @@ pub fn prepare(
         survey: &survey,
         function: &function,
         job: identity,
+        make_folders: arguments.make_folders,
         overwrite: arguments.overwrite || journal.as_ref().is_some_and(Journal::overwrites),
         made: journal.as_ref().map(Journal::made).unwrap_or_default(),
         threads,
+        at_once,
         report: report.map(|path| path.display().to_string()),
     };
     let mut plan = planning.plan().map_err(|mistakes| arguments.mistakes(mistakes))?;
@@ -197,6 +221,18 @@ pub fn prepare(
         console.warn(&format!("and {more} more, which the report has"));
     }
     Ok(Prepared { loaded, module, sandbox, function, plan, journal })
+}
+
+/// Makes the folders of the outputs, which the journal and the outputs' locks need as well.
+fn make_folders(loaded: &Loaded) -> Result<(), Fatal> {
+    for path in loaded.spec.outputs.values().flat_map(|output| output.files.as_slice()) {
+        // What else is wrong with a path, planning says.
+        let Ok(target) = raster::destination(path) else { continue };
+        let Some(folder) = target.parent().filter(|_| !path.kind().is_elsewhere()) else { continue };
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Fatal::failed(format!("--make-folders: can't make {}: {e}", folder.display())))?;
+    }
+    Ok(())
 }
 
 /// A module's bytes, its sandbox, and what it is there.

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::fatal::Fatal;
 use super::run::LocalArguments;
-use super::{calc, detach, new, preview, rat, run, schema, stats, zonal};
+use super::{calc, detach, diff, info, new, preview, rat, run, schema, stats, zonal};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +21,10 @@ pub enum RasterCommand {
     Calc(calc::Arguments),
     /// Statistics of a raster in each polygon of a vector file, as a table
     Zonal(zonal::Arguments),
+    /// Say what tilefn makes of a file: grid, types, validity, blocks, and how it is read
+    Info(info::Arguments),
+    /// Compare two rasters: pixels, validity, grid, types, bands
+    Diff(diff::Arguments),
     /// Draw a raster as a PNG picture
     Preview(preview::Arguments),
     /// Compute and print statistics of existing files, with histogram and overviews
@@ -34,6 +38,8 @@ pub enum RasterCommand {
 impl RasterCommand {
     /// Does what the command says.
     pub fn run(&self, console: &Console) -> Result<(), Fatal> {
+        #[cfg(feature = "aws")]
+        super::lend::to_gdal(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned().into()));
         match self {
             Self::New(arguments) => new::new(arguments, console),
             Self::Run(arguments) => run::run(arguments, console),
@@ -41,6 +47,8 @@ impl RasterCommand {
             Self::Fleet(command) => command.run(console),
             Self::Calc(arguments) => calc::calc(arguments, console),
             Self::Zonal(arguments) => zonal::zonal(arguments, console),
+            Self::Info(arguments) => info::info(arguments, console),
+            Self::Diff(arguments) => diff::diff(arguments, console),
             Self::Preview(arguments) => preview::preview(arguments, console),
             Self::Stats(arguments) => stats::stats(arguments, console),
             Self::Rat(arguments) => rat::rat(arguments, console),

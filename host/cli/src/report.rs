@@ -4,21 +4,23 @@ use super::fatal::Fatal;
 use super::fleets;
 use controller::{Plan, Report};
 use job::spec::Workers;
-use raster::{Burn, BurnSpec, CoverageSpec, Finishing, SourceSpec, Way};
+use raster::{Burn, BurnSpec, CoverageSpec, Finishing, SourceSpec, TargetSpec, Way};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::{Display, Write};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
+use types::DType;
 use worker::{PixelSource, Raster};
 
 /// Files of a list that people are shown; programs get all.
 const SHOWN: usize = 20;
 
-/// The plan for people and for programs, with what its workers will cost.
-pub fn described(plan: &Plan, workers: &Workers) -> (String, serde_json::Value) {
-    let (mut text, mut json) = (plan_text(plan), plan_json(plan));
+/// The plan for people and for programs, with what its workers will cost. `full`: with formats and memory, which a run that
+/// begins at once doesn't say.
+pub fn described(plan: &Plan, workers: &Workers, full: bool) -> (String, serde_json::Value) {
+    let (mut text, mut json) = (plan_text(plan, full), plan_json(plan));
     if workers.ecs().is_none() {
         return (text, json);
     }
@@ -31,11 +33,18 @@ pub fn described(plan: &Plan, workers: &Workers) -> (String, serde_json::Value) 
         }
         None => text.push_str("\n  what the workers cost is not known; set hourly_price in the section of their kind"),
     }
+    let (quotas, detail) = fleets::quotas(workers);
+    for quota in quotas {
+        text.push_str(&format!("\n  {quota}"));
+    }
+    if let Some(plan) = json.as_object_mut() {
+        plan.insert("workers_quotas".to_owned(), detail);
+    }
     (text, json)
 }
 
 /// A plan for people.
-fn plan_text(plan: &Plan) -> String {
+fn plan_text(plan: &Plan, full: bool) -> String {
     let task = &plan.task;
     let (rows, cols) = task.tiling.tile_size();
     let mut text = format!(
@@ -50,33 +59,69 @@ fn plan_text(plan: &Plan) -> String {
         let _ok = write!(text, ", halo {}", task.halo);
     }
     for input in &task.inputs {
-        for raster in input.rasters.iter().take(SHOWN) {
-            let _ok = write!(
-                text,
-                "\n  {:<12} <- {} ({} as {}{})",
-                input.name,
-                raster.path,
-                what(&raster.source),
-                raster.dtype.name(),
-                way(&raster.source)
-            );
-        }
-        more(&mut text, &input.name, "<-", input.rasters.len());
+        let described = input.rasters.iter().map(|raster| {
+            let read = format!("{} as {}{})", what(&raster.source), raster.dtype.name(), way(&raster.source));
+            (raster.path.as_str(), read)
+        });
+        list(&mut text, &input.name, "<-", described);
     }
     for (output, targets) in task.outputs.iter().zip(&plan.outputs) {
-        for target in targets.iter().take(SHOWN) {
-            let nodata = target.nodata.map_or_else(|| "no nodata".into(), |n| format!("nodata {n}"));
-            let _ok = write!(text, "\n  {:<12} -> {} ({}, {nodata})", output.name, target.path, output.dtype.name());
-            for Finishing { step, second_pass } in target.finishing() {
-                let _ok = match second_pass {
-                    None => write!(text, "\n    {step} while tiles pass"),
-                    Some(reason) => write!(text, "\n    {step} in a second pass over the file: {reason}"),
-                };
-            }
-        }
-        more(&mut text, &output.name, "->", targets.len());
+        let described = targets.iter().map(|target| (target.path.as_str(), target_text(target, output.dtype, full)));
+        list(&mut text, &output.name, "->", described);
+    }
+    if full {
+        let tile = worker::working_set(task, rows.min(task.grid.rows), cols.min(task.grid.cols), task.halo);
+        let _ok = write!(
+            text,
+            "\n  memory: a tile's inputs and outputs take {}, of {} that its function may use (limits.memory); GDAL's cache of \
+             blocks takes up to {}",
+            bytes(tile),
+            bytes(task.limits.memory),
+            bytes(task.block_cache)
+        );
+    }
+    if let Some(path) = &plan.reduced {
+        let _ok = write!(text, "\n  {:<12} -> {path} (a table of the result)", "reduced");
     }
     text
+}
+
+/// An output in words: its format, type, options, and how it is finished.
+fn target_text(target: &TargetSpec, dtype: DType, full: bool) -> String {
+    let nodata = target.nodata.map_or_else(|| "no nodata".into(), |n| format!("nodata {n}"));
+    // Planning has refused a target without one.
+    let format = target.format().ok().filter(|_| full);
+    let (driver, options) = format.map(|(driver, options)| (format!("{driver}, "), options)).unwrap_or_default();
+    let mut text = format!("{driver}{}, {nodata})", dtype.name());
+    if !options.is_empty() {
+        let _ok = write!(text, "\n    options {}", options.join(" "));
+    }
+    for Finishing { step, second_pass } in target.finishing() {
+        let _ok = match second_pass {
+            None => write!(text, "\n    {step} while tiles pass"),
+            Some(reason) => write!(text, "\n    {step} in a second pass over the file: {reason}"),
+        };
+    }
+    text
+}
+
+/// The files of an input or output, each with what is said of it: files in a row of which the same is said are one line.
+fn list<'a>(text: &mut String, name: &str, arrow: &str, files: impl Iterator<Item = (&'a str, String)>) {
+    let files: Vec<_> = files.collect();
+    let runs: Vec<_> = files.chunk_by(|one, next| one.1 == next.1).collect();
+    for run in runs.iter().take(SHOWN) {
+        let _ok = match run {
+            [(path, said)] => write!(text, "\n  {name:<12} {arrow} {path} ({said}"),
+            [(first, said), .., (last, _)] => {
+                write!(text, "\n  {name:<12} {arrow} {} files, {first} to {last} ({said}", run.len())
+            }
+            [] => Ok(()),
+        };
+    }
+    let hidden: usize = runs.iter().skip(SHOWN).map(|run| run.len()).sum();
+    if hidden > 0 {
+        let _ok = write!(text, "\n  {name:<12} {arrow} and {hidden} more");
+    }
 }
 
 /// What is read of a file.
@@ -170,13 +215,6 @@ fn layer_json(spec: &BurnSpec, dtype: &str, most: Option<u32>) -> serde_json::Va
     })
 }
 
-/// Says how many files of a list are not shown.
-fn more(text: &mut String, name: &str, arrow: &str, files: usize) {
-    if let Some(more) = files.checked_sub(SHOWN).filter(|more| *more > 0) {
-        let _ok = write!(text, "\n  {name:<12} {arrow} and {more} more");
-    }
-}
-
 /// A plan for programs.
 fn plan_json(plan: &Plan) -> serde_json::Value {
     let task = &plan.task;
@@ -188,6 +226,9 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "tiles": task.tiling.count(),
         "halo": task.halo,
         "threads": plan.threads,
+        "memory_limit": task.limits.memory,
+        "block_cache_bytes": task.block_cache,
+        "reduced": plan.reduced,
         "tile_bytes": worker::working_set(task, rows, cols, task.halo),
         "inputs": task.inputs.iter().map(|i| json!({
             "name": i.name,
@@ -196,6 +237,8 @@ fn plan_json(plan: &Plan) -> serde_json::Value {
         "outputs": task.outputs.iter().zip(&plan.outputs).map(|(o, targets)| json!({
             "name": o.name,
             "dtype": o.dtype.name(),
+            "driver": targets.first().and_then(|t| t.format().ok()).map(|(driver, _)| driver),
+            "options": targets.first().and_then(|t| t.format().ok()).map(|(_, options)| options),
             "files": targets.iter().map(|t| &t.path).collect::<Vec<_>>(),
             "finishing": targets.first().map(|t| t.finishing()).unwrap_or_default().iter().map(|f| json!({
                 "step": f.step,
@@ -251,7 +294,9 @@ pub fn text(report: &Report) -> String {
     if let Some(more) = report.outputs.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let _ok = writeln!(text, "and {more} more files");
     }
-    if let Some(result) = &report.result {
+    if let Some(path) = &report.result_path {
+        let _ok = writeln!(text, "wrote {path} (the result)");
+    } else if let Some(result) = &report.result {
         // As JSON's own escapes, so that it stays JSON for who copies it.
         let _ok = writeln!(text, "result {}", types::text::json(&format!("{result:#}")));
     }

@@ -4,6 +4,7 @@ use super::console::Console;
 use super::fatal::Fatal;
 use super::launcher::{self, Launched, Launcher};
 use super::prepare::{self, Prepared, RunArguments};
+use super::reduced_table::{self, Unwritten};
 use super::{detach, each, fleets, progress, report, signals, table_job, worker_kinds};
 use clap::Args;
 use controller::{Control, Finished, Journal, Plan, ReadyJob, Report, Unfinished};
@@ -11,7 +12,7 @@ use dashboard::{Bound, Dashboard, JobView, Picture, Status};
 use job::Loaded;
 use job::spec::Workers;
 use sandbox::Interrupt;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,13 @@ fn start(
     if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
         report::check_place(path)?;
     }
-    match attempt(arguments, load, console, &Way { launchers, command, id, held: None }, started) {
+    match attempt(
+        arguments,
+        load,
+        console,
+        &Way { launchers, command, id, held: None, describe: &report::described },
+        started,
+    ) {
         Ok(Ended::Planned(_)) => Ok(()),
         Ok(Ended::Finished(finished)) => {
             let Finished { report, journal } = *finished;
@@ -113,14 +120,15 @@ fn start(
     }
 }
 
-/// Runs a job that a command has made, on this machine, and returns its report.
+/// Runs a job that a command has made, on this machine, and returns its report. `describe`: its plan.
 pub fn made(
     arguments: &RunArguments,
     load: impl FnOnce() -> Result<Loaded, Fatal>,
     console: &Console,
+    describe: &Describe<'_>,
 ) -> Result<Option<Report>, Fatal> {
     let launchers: Vec<_> = worker_kinds::all().filter(|launcher| launcher.run).collect();
-    let way = Way { launchers: &launchers, command: "run", id: None, held: None };
+    let way = Way { launchers: &launchers, command: "run", id: None, held: None, describe };
     match attempt(arguments, load, console, &way, Instant::now()) {
         Ok(Ended::Planned(_)) => Ok(None),
         Ok(Ended::Finished(finished)) => {
@@ -161,7 +169,12 @@ struct Way<'a> {
     id: Option<&'a str>,
     /// Another program's hold on it; none where the process is there for this job, and signals stop it.
     held: Option<&'a Held>,
+    /// Says what would be done.
+    describe: &'a Describe<'a>,
 }
+
+/// A plan for people and for programs; in full, if that is all that is wanted.
+type Describe<'a> = dyn Fn(&Plan, &Workers, bool) -> (String, serde_json::Value) + 'a;
 
 /// A program's hold on a job that it runs.
 #[derive(Default)]
@@ -184,7 +197,7 @@ pub fn held(
     held: &Held,
 ) -> Result<serde_json::Value, (Fatal, Option<Report>)> {
     let launchers: Vec<_> = worker_kinds::all().collect();
-    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held) };
+    let way = Way { launchers: &launchers, command: "run", id: None, held: Some(held), describe: &report::described };
     match attempt(arguments, load, console, &way, Instant::now()) {
         Ok(Ended::Planned(plan)) => Ok(plan),
         Ok(Ended::Finished(finished)) => {
@@ -202,7 +215,7 @@ fn attempt(
     way: &Way<'_>,
     started: Instant,
 ) -> Result<Ended, Box<Stopped>> {
-    let Way { launchers, command, id, held } = *way;
+    let Way { launchers, command, id, held, describe } = *way;
     let control = held.map_or_else(Arc::default, |held| held.control.clone());
     // A container's first process can't be ended by a signal that it doesn't catch.
     let early = id.map(|_| signals::Catcher::early(control.clone())).transpose()?;
@@ -212,8 +225,14 @@ fn attempt(
     let kind = loaded.spec.workers.kind;
     let Some(launcher) = launchers.iter().find(|launcher| launcher.kind == kind) else {
         let kinds: Vec<_> = launchers.iter().map(|launcher| launcher.kind.name()).collect();
+        let other = worker_kinds::all().find(|launcher| launcher.kind == kind);
+        let other = match other {
+            Some(Launcher { run: true, .. }) => format!(", tilefn run with {}", kind.name()),
+            Some(Launcher { submit: true, .. }) => format!(", tilefn submit with {}", kind.name()),
+            _ => String::new(),
+        };
         return Err(Fatal::usage(format!(
-            "workers.kind is {:?}; tilefn {command} works with {}",
+            "workers.kind is {:?}; tilefn {command} works with {}{other}",
             kind.name(),
             kinds.join(" or ")
         ))
@@ -222,7 +241,7 @@ fn attempt(
     let launch = (!arguments.dry_run).then(|| (launcher.begin)(&loaded.spec.workers)).transpose()?;
     let report = arguments.report.as_deref();
     let prepared = prepare::prepare(&arguments.job, loaded, console, !arguments.dry_run, report)?;
-    let (text, json) = report::described(&prepared.plan, &prepared.loaded.spec.workers);
+    let (text, json) = describe(&prepared.plan, &prepared.loaded.spec.workers, arguments.dry_run);
     let Some(launch) = launch else {
         console.result(&text, "plan", || json.clone());
         return Ok(Ended::Planned(json));
@@ -248,14 +267,37 @@ fn attempt(
     let _upload =
         given.map(|id| detach::ProgressUpload::start(workers.clone(), id.to_owned(), control.clone())).transpose()?;
     let Prepared { module, sandbox, function, plan, journal, .. } = prepared;
+    let reduced = plan.reduced.clone();
     let job = ReadyJob { plan, module, function, control: control.clone(), journal, prepared: started.elapsed() };
     let launched = Launched { job, workers: &workers, id: id.clone(), interrupt: sandbox.interrupt(), console };
     let result = progress::show(console, &control, || launch(launched));
     drop(catcher);
     drop(dashboard);
-    let finished = result?.map_err(stopped)?;
+    let finished = with_table(result?.map_err(stopped)?, reduced.as_deref())?;
     fleets::keep(&workers, &id, &finished.report, console);
     Ok(Ended::Finished(Box::new(finished)))
+}
+
+/// Writes the result's table, if the job wants one. If it can't be written, the journal stays for `--resume`; a result that is no table is
+/// the same another time.
+fn with_table(mut finished: Finished, path: Option<&str>) -> Result<Finished, Box<Stopped>> {
+    let Some(path) = path else { return Ok(finished) };
+    let (mut fatal, is_shape) =
+        match reduced_table::write(finished.report.result.as_ref().unwrap_or(&Value::Null), path) {
+            Ok(()) => {
+                finished.report.result_path = Some(path.to_owned());
+                return Ok(finished);
+            }
+            Err(Unwritten::Shape(fatal)) => (fatal, true),
+            Err(Unwritten::File(fatal)) => (fatal, false),
+        };
+    match finished.journal.take() {
+        Some(journal) if is_shape => journal.remove(),
+        Some(_) => fatal.text.push_str("; --resume writes it again"),
+        None => {}
+    }
+    let report = Report { exit_code: fatal.code, error: Some(fatal.text.clone()), ..finished.report };
+    Err(Box::new(Stopped { fatal, report: Some(report) }))
 }
 
 /// The job's id, by which its workers and all that is made for them are marked.

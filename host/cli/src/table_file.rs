@@ -4,6 +4,7 @@ use super::fatal::Fatal;
 use super::new_file::{folder_of, refuse_existing};
 use parquet::basic;
 use parquet::column::writer::ColumnWriter;
+use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -65,10 +66,18 @@ pub fn write_csv(table: &Table, to: &Path) -> std::io::Result<()> {
     let names: Vec<_> = table.columns.iter().map(|(name, _)| quoted(name)).collect();
     writeln!(file, "{}", names.join(","))?;
     for row in 0..table.rows() {
-        let fields: Vec<_> = table.columns.iter().map(|(_, column)| column.text(row)).collect();
+        let fields: Vec<_> = table.columns.iter().map(|(_, column)| field(column, row)).collect();
         writeln!(file, "{}", fields.join(","))?;
     }
     file.flush()
+}
+
+/// A column's field in a row: an empty text is quoted, as it isn't a value that there isn't.
+fn field(column: &Column, row: usize) -> String {
+    let text = column.text(row);
+    let empty =
+        matches!(column, Column::Texts(texts) if texts.get(row).is_some_and(Option::is_some)) && text.is_empty();
+    if empty { "\"\"".to_owned() } else { quoted(&text) }
 }
 
 /// A field of a CSV file (RFC 4180).
@@ -82,9 +91,12 @@ pub fn write_parquet(table: &Table, to: &Path) -> Result<(), ParquetError> {
         let kind = match column {
             Column::Integers(_) => basic::Type::INT64,
             Column::Floats(_) => basic::Type::DOUBLE,
+            Column::Bools(_) => basic::Type::BOOLEAN,
+            Column::Texts(_) => basic::Type::BYTE_ARRAY,
         };
+        let logical = matches!(column, Column::Texts(_)).then_some(basic::LogicalType::String);
         let field = Type::primitive_type_builder(name, kind).with_repetition(basic::Repetition::OPTIONAL);
-        field.build().map(Arc::new)
+        field.with_logical_type(logical).build().map(Arc::new)
     });
     let schema = Type::group_type_builder("table").with_fields(fields.collect::<Result<_, _>>()?).build()?;
     let properties = WriterProperties::builder().set_created_by(format!("tilefn {}", env!("CARGO_PKG_VERSION")));
@@ -102,6 +114,15 @@ pub fn write_parquet(table: &Table, to: &Path) -> Result<(), ParquetError> {
                 let (values, there) = present(numbers);
                 writer.write_batch(&values, Some(&there), None)?;
             }
+            (Column::Bools(all), ColumnWriter::BoolColumnWriter(writer)) => {
+                let (values, there) = present(all);
+                writer.write_batch(&values, Some(&there), None)?;
+            }
+            (Column::Texts(texts), ColumnWriter::ByteArrayColumnWriter(writer)) => {
+                let (values, there) = present(texts);
+                let values: Vec<_> = values.iter().map(|text| ByteArray::from(text.as_str())).collect();
+                writer.write_batch(&values, Some(&there), None)?;
+            }
             _ => return Err(ParquetError::General("a column has another type than the schema".to_owned())),
         }
         writer.close()?;
@@ -111,9 +132,9 @@ pub fn write_parquet(table: &Table, to: &Path) -> Result<(), ParquetError> {
     Ok(())
 }
 
-/// The numbers that there are, and for each row whether it has one, as Parquet wants them.
-fn present<T: Copy>(numbers: &[Option<T>]) -> (Vec<T>, Vec<i16>) {
-    (numbers.iter().flatten().copied().collect(), numbers.iter().map(|n| i16::from(n.is_some())).collect())
+/// The values that there are, and for each row whether it has one, as Parquet wants them.
+fn present<T: Clone>(values: &[Option<T>]) -> (Vec<T>, Vec<i16>) {
+    (values.iter().flatten().cloned().collect(), values.iter().map(|value| i16::from(value.is_some())).collect())
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use super::prepare::{self, JobArguments, RunArguments};
 use super::report;
 use super::run;
 use super::table_file::quoted;
+use controller::Plan;
 use grid::{Crs, GeoTransform, Grid, Offset, Placement, Turn, Window};
-use job::spec::{Input, Spec};
+use job::spec::{Input, Output, RasterInput, Spec, Workers};
 use job::{Loaded, Mistakes, did_you_mean};
 use raster::{
     Column, ColumnType, Import, Source, SourceBand, SourceSpec, Target, TargetSpec, Values, Way, import_columns,
@@ -18,25 +19,44 @@ use raster::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
+use std::time::Instant;
 use tilefn_abi::DType;
 use types::{Edge, Number, Pixel, for_dtype};
-
-/// The band whose table it is.
-const BAND: usize = 1;
 
 /// Runs the job; puts its columns into the tables once all rows are done.
 pub fn run_table(arguments: &RunArguments, loaded: &Loaded, console: &Console) -> Result<(), Fatal> {
     if arguments.job.resume {
         return Err(Fatal::usage("--resume: a job over an attribute table's rows can't be gone on with; leave it out"));
     }
-    if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.dry_run) {
+    let report = arguments.report.as_deref().filter(|_| !arguments.dry_run);
+    if let Some(path) = report {
         report::check_place(path)?;
     }
+    let started = Instant::now();
+    let ran = columns(arguments, loaded, console);
+    let Some(path) = report else { return ran.map(drop) };
+    match ran {
+        Ok(report) => report::write(path, &report)
+            .map_err(|e| Fatal::failed(format!("the job is done, but its report can't be written to {e}"))),
+        Err(fatal) => {
+            let fatal = Fatal { text: console.named(&fatal.text), ..fatal };
+            if let Err(e) = report::write(path, &report::early(&arguments.job.job, &fatal, started.elapsed())) {
+                console.warn(&format!("the report can't be written to {e}"));
+            }
+            Err(fatal)
+        }
+    }
+}
+
+/// Makes the columns, or says which there would be. Returns the report.
+fn columns(arguments: &RunArguments, loaded: &Loaded, console: &Console) -> Result<Value, Fatal> {
     let rows = check(loaded, arguments.job.overwrite)?;
     let folder = tempfile::tempdir().map_err(|e| Fatal::failed(format!("no temporary folder: {e}")))?;
+    console.rename(names(&loaded.spec, folder.path()));
     columns_to_rasters(&loaded.spec, rows, folder.path())?;
     let text = format!("{:#}", inner(&loaded.spec, folder.path())?);
     let made = RunArguments {
@@ -46,18 +66,98 @@ pub fn run_table(arguments: &RunArguments, loaded: &Loaded, console: &Console) -
         dashboard: arguments.dashboard.clone(),
     };
     let load = || job::load_text("table", text, folder.path(), &[]).map_err(|found| made.job.mistakes(found));
-    let Some(mut report) = run::made(&made, load, console)? else { return Ok(()) };
+    let describe = |plan: &Plan, _: &Workers, _: bool| described(plan, &loaded.spec);
+    let Some(mut report) = run::made(&made, load, console, &describe)? else { return Ok(Value::Null) };
     report.outputs.clear();
+    report.job.path.clone_from(&arguments.job.job);
+    report.job.sha256 = prepare::sha256(serde_json::to_string(&loaded.spec).map_err(Fatal::failed)?.as_bytes());
     rasters_to_columns(&loaded.spec, rows, folder.path(), arguments.job.overwrite, console)?;
-    let Some(path) = &arguments.report else { return Ok(()) };
-    report::write(path, &report)
-        .map_err(|e| Fatal::failed(format!("the job is done, but its report can't be written to {e}")))
+    let mut report = serde_json::to_value(&report).map_err(Fatal::failed)?;
+    console.named_in(&mut report);
+    Ok(report)
+}
+
+/// A column of an input or output.
+struct Place<'a> {
+    path: &'a str,
+    band: u32,
+    column: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of_input(name: &'a str, input: &'a RasterInput) -> Self {
+        let path = input.files.paths().next().map_or("", |path| path.as_str());
+        Self { path, band: input.band.unwrap_or(1), column: input.column.as_deref().unwrap_or(name) }
+    }
+
+    fn of_output(name: &'a str, output: &'a Output) -> Self {
+        let path = output.files.as_slice().first().map_or("", |path| path.as_str());
+        Self { path, band: output.band.unwrap_or(1), column: output.column.as_deref().unwrap_or(name) }
+    }
+
+    /// The table, as the functions about tables take it.
+    fn table(&self) -> (String, usize) {
+        (self.path.to_owned(), usize::try_from(self.band).unwrap_or(usize::MAX))
+    }
+}
+
+impl Display for Place<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, ", self.path)?;
+        if self.band != 1 {
+            write!(f, "band {}, ", self.band)?;
+        }
+        write!(f, "column {:?}", self.column)
+    }
+}
+
+/// The columns of all inputs, or of all outputs.
+fn inputs(spec: &Spec) -> impl Iterator<Item = (&str, Place<'_>)> {
+    spec.inputs.iter().filter_map(|(name, input)| match input {
+        Input::Raster(input) => Some((name.as_str(), Place::of_input(name, input))),
+        Input::Vector(_) => None,
+    })
+}
+
+fn outputs(spec: &Spec) -> impl Iterator<Item = (&str, Place<'_>)> {
+    spec.outputs.iter().map(|(name, output)| (name.as_str(), Place::of_output(name, output)))
+}
+
+/// What to call the temporary files.
+fn names(spec: &Spec, folder: &Path) -> Vec<(String, String)> {
+    let inputs = inputs(spec).map(|(name, place)| (input_path(folder, name), place.to_string()));
+    let outputs = outputs(spec).map(|(name, place)| (output_path(folder, name), place.to_string()));
+    inputs.chain(outputs).collect()
+}
+
+/// The plan for people and for programs.
+fn described(plan: &Plan, spec: &Spec) -> (String, Value) {
+    let task = &plan.task;
+    let (rows, blocks) = (task.grid.rows, task.tiling.count());
+    let several = if blocks == 1 { "" } else { "s" };
+    let block = spec.table.as_ref().map_or(1, |table| table.rows).min(rows);
+    let mut text = format!("{}: {rows} rows in {blocks} block{several} of {block}", task.function);
+    let dtype_in = |name: &str| task.inputs.iter().find(|input| input.name == name)?.rasters.first().map(|r| r.dtype);
+    let dtype_out = |name: &str| task.outputs.iter().find(|output| output.name == name).map(|output| output.dtype);
+    let mut columns = |name: &str, arrow: &str, place: &Place<'_>, dtype: Option<DType>| {
+        let dtype = dtype.map_or("", DType::name);
+        text.push_str(&format!("\n  {name:<12} {arrow} {place} ({dtype})"));
+        json!({ "name": name, "path": place.path, "band": place.band, "column": place.column, "dtype": dtype })
+    };
+    let read: Vec<_> = inputs(spec).map(|(name, place)| columns(name, "<-", &place, dtype_in(name))).collect();
+    let made: Vec<_> = outputs(spec).map(|(name, place)| columns(name, "->", &place, dtype_out(name))).collect();
+    let json = json!({
+        "function": task.function, "rows": rows, "block": block, "blocks": blocks, "threads": plan.threads,
+        "inputs": read, "outputs": made, "warnings": plan.warnings,
+    });
+    (text, json)
 }
 
 /// Everything that can be known before the first row. Returns the number of rows.
 fn check(loaded: &Loaded, overwrite: bool) -> Result<u32, Fatal> {
     let mut mistakes = Mistakes::new();
     let mut tables = BTreeMap::new();
+    let look = |(path, band): &(String, usize)| table_info(path, *band);
     let mut first: Option<(String, usize)> = None;
     for (name, input) in &loaded.spec.inputs {
         let key = format!("inputs.{name}");
@@ -65,12 +165,13 @@ fn check(loaded: &Loaded, overwrite: bool) -> Result<u32, Fatal> {
             mistakes.add(loaded.position(&key), key, "a vector file has no attribute table of classes");
             continue;
         };
-        let path = input.files.as_slice().first().map(ToString::to_string).unwrap_or_default();
-        let wanted = input.column.as_deref().unwrap_or(name);
-        let info = match tables.entry(path.clone()).or_insert_with(|| table_info(&path, BAND)) {
+        let place = Place::of_input(name, input);
+        let (path, wanted) = (place.path, place.column);
+        let info = match tables.entry(place.table()).or_insert_with_key(look) {
             Ok(Some(info)) => info,
             Ok(None) => {
-                mistakes.add(loaded.position(&key), key, format!("{path} has no attribute table"));
+                let message = format!("{path}, band {}, has no attribute table", place.band);
+                mistakes.add(loaded.position(&key), key, message);
                 continue;
             }
             Err(error) => {
@@ -99,15 +200,15 @@ fn check(loaded: &Loaded, overwrite: bool) -> Result<u32, Fatal> {
                     mistakes.add(loaded.position(&key), key, message);
                 }
                 Some(_) => {}
-                None => first = Some((path, info.rows)),
+                None => first = Some((path.to_owned(), info.rows)),
             },
         }
     }
     for (name, output) in &loaded.spec.outputs {
-        let path = output.files.as_slice().first().map(ToString::to_string).unwrap_or_default();
-        let column = output.column.as_deref().unwrap_or(name);
+        let place = Place::of_output(name, output);
+        let (path, column) = (place.path, place.column);
         let key = format!("outputs.{name}");
-        match tables.entry(path.clone()).or_insert_with(|| table_info(&path, BAND)) {
+        match tables.entry(place.table()).or_insert_with_key(look) {
             Err(error) => _ = mistakes.add(loaded.position(&key), key, error.to_string()),
             Ok(Some(info)) if !overwrite && info.columns.iter().any(|other| other.name == column) => {
                 let message = format!("the attribute table of {path} has a column {column:?}");
@@ -171,11 +272,9 @@ fn output_path(folder: &Path, name: &str) -> String {
 /// Reads each input's column into a raster, a row for each of its rows.
 fn columns_to_rasters(spec: &Spec, rows: u32, folder: &Path) -> Result<(), Fatal> {
     let block = spec.table.as_ref().map_or(1, |table| table.rows);
-    for (name, input) in &spec.inputs {
-        let Input::Raster(input) = input else { continue };
-        let Some(path) = input.files.as_slice().first() else { continue };
-        let wanted = input.column.as_deref().unwrap_or(name);
-        let info = table_info(path, BAND).map_err(Fatal::failed)?.unwrap_or_default();
+    for (name, place) in inputs(spec) {
+        let ((path, band), wanted) = (place.table(), place.column);
+        let info = table_info(&path, band).map_err(Fatal::failed)?.unwrap_or_default();
         let found = info.columns.iter().enumerate().find(|(_, column)| column.name == wanted);
         let Some((number, column)) = found else {
             return Err(Fatal::failed(format!("{path}: the column {wanted:?} is gone")));
@@ -187,7 +286,7 @@ fn columns_to_rasters(spec: &Spec, rows: u32, folder: &Path) -> Result<(), Fatal
             TargetSpec { driver: Some("GTiff".to_owned()), options, tile: (block, 1), georeferenced: false, ..plain };
         let mut target = Target::create(spec).map_err(Fatal::failed)?;
         let mut row = 0;
-        read_table(path, BAND, &mut |values| {
+        read_table(&path, band, &mut |values| {
             let bytes: Vec<u8> = match values.get(number) {
                 Some(Values::Integers(values)) => values.iter().flat_map(|value| value.to_ne_bytes()).collect(),
                 Some(Values::Reals(values)) => values.iter().flat_map(|value| value.to_ne_bytes()).collect(),
@@ -207,26 +306,25 @@ fn columns_to_rasters(spec: &Spec, rows: u32, folder: &Path) -> Result<(), Fatal
 
 /// Puts what the job has made into the tables: all columns of a table at once, or none.
 fn rasters_to_columns(spec: &Spec, rows: u32, folder: &Path, overwrite: bool, console: &Console) -> Result<(), Fatal> {
-    let mut tables: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
-    for (name, output) in &spec.outputs {
-        let path = output.files.as_slice().first().map(ToString::to_string).unwrap_or_default();
-        tables.entry(path).or_default().push((name, output.column.as_deref().unwrap_or(name)));
+    let mut tables: BTreeMap<_, Vec<(&str, &str)>> = BTreeMap::new();
+    for (name, place) in outputs(spec) {
+        tables.entry(place.table()).or_default().push((name, place.column));
     }
     // All are made before the first is put in: a value that a table can't have stops all of them.
     let mut ready = Vec::new();
-    for (number, (path, columns)) in tables.into_iter().enumerate() {
+    for (number, (table, columns)) in tables.into_iter().enumerate() {
         let csv = folder.join(format!("columns-{number}.csv"));
         write_csv(&csv, &columns, rows, folder)?;
-        ready.push((path, csv));
+        ready.push((table, csv));
     }
-    for (path, csv) in ready {
+    for ((path, band), csv) in ready {
         let import = Import { table: &csv.display().to_string(), by: None, overwrite };
-        let changed = import_columns(&path, BAND, import).map_err(Fatal::failed)?;
+        let changed = import_columns(&path, band, import).map_err(Fatal::failed)?;
         let names: Vec<_> = changed.columns.iter().map(|column| column.name.as_str()).collect();
         console.result(
             &format!("wrote {} ({} rows: {})", changed.file, changed.rows, names.join(", ")),
             "table",
-            || json!({ "path": path, "written": changed.file, "rows": changed.rows, "columns": names }),
+            || json!({ "path": path, "band": band, "written": changed.file, "rows": changed.rows, "columns": names }),
         );
     }
     Ok(())

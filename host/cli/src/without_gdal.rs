@@ -10,7 +10,7 @@ use std::ffi::OsString;
     after_help = "This tilefn was built without GDAL: it works for a controller, which reads and writes the rasters."
 )]
 pub enum RasterCommand {
-    #[command(name = "run", aliases = ["new", "submit", "calc", "zonal", "preview", "stats", "rat", "schema"], hide = true, disable_help_flag = true)]
+    #[command(name = "run", aliases = ["new", "submit", "calc", "zonal", "info", "diff", "preview", "stats", "rat", "schema"], hide = true, disable_help_flag = true)]
     NeedsGdal {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         ignored: Vec<OsString>,
@@ -22,7 +22,7 @@ impl RasterCommand {
     pub fn run(&self, _: &Console) -> Result<(), Fatal> {
         Err(Fatal::usage(
             "this tilefn was built without GDAL, so it can only work for a controller (tilefn worker) and show modules (tilefn inspect); \
-             new, run, submit, calc, zonal, preview, stats, rat and schema need a tilefn built with it",
+             new, run, submit, calc, zonal, info, diff, preview, stats, rat and schema need a tilefn built with it",
         ))
     }
 }

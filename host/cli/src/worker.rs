@@ -1,6 +1,7 @@
 //! `tilefn worker`: the generic worker, which knows no job until its controller sends one.
 
 use super::fatal::Fatal;
+use super::metadata::task_arn;
 use super::s3;
 use super::threads::{check_threads, default_threads, spawn};
 use clap::Args;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
-use types::WorkerKind;
+use types::{WorkerKind, exit};
 use wire::{About, Socket, Ticket};
 use worker::remote::{self, Controller, Settings};
 
@@ -53,7 +54,7 @@ pub fn worker(arguments: &Arguments) -> Result<(), Fatal> {
         },
         Some("-") | None => Ticket::read_from("from standard input", std::io::stdin().lock())
             .map(Controller::Named)
-            .map_err(Fatal::usage),
+            .map_err(|e| unreadable(e.to_string())),
         Some(place) => read_ticket(place).map(Controller::Named),
     })
 }
@@ -103,28 +104,13 @@ fn work(kind: WorkerKind, threads: u32, find: impl FnOnce() -> Result<Controller
 fn read_ticket(place: &str) -> Result<Ticket, Fatal> {
     /// Bytes of a ticket; a real one has under 2 KiB.
     const MAX_TICKET: u64 = 64 << 10;
-    if !place.starts_with("s3://") {
-        return Ticket::read(Path::new(place)).map_err(Fatal::usage);
-    }
-    Ticket::parse(place, &s3::read(place, MAX_TICKET)?).map_err(Fatal::usage)
+    let ticket = match place.starts_with("s3://") {
+        true => Ticket::parse(place, &s3::read(place, MAX_TICKET).map_err(|e| unreadable(e.text))?),
+        false => Ticket::read(Path::new(place)),
+    };
+    ticket.map_err(|e| unreadable(e.to_string()))
 }
 
-/// The ARN of the ECS task that this worker runs in, by which the controller knows which task has come.
-fn task_arn() -> Option<String> {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-    use std::time::Duration;
-
-    const LIMIT: Duration = Duration::from_secs(2);
-    let uri = std::env::var("ECS_CONTAINER_METADATA_URI_V4").ok()?;
-    let (host, path) = uri.strip_prefix("http://")?.split_once('/')?;
-    let address = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(LIMIT)).ok()?;
-    stream.write_all(format!("GET /{path}/task HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.take(1 << 20).read_to_string(&mut answer).ok()?;
-    let (_, body) = answer.split_once("\r\n\r\n")?;
-    let task: serde_json::Value = serde_json::from_str(body.trim()).ok()?;
-    task.get("TaskARN")?.as_str().map(str::to_owned)
+fn unreadable(text: String) -> Fatal {
+    Fatal { code: exit::TICKET, text, detail: None }
 }

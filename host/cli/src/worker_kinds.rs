@@ -16,6 +16,20 @@ const PROCESSES: Launcher = Launcher { kind: WorkerKind::Processes, run: true, s
 const EXTERNAL: Launcher =
     Launcher { kind: WorkerKind::External, run: false, submit: true, begin: |_| Ok(Box::new(run_external)) };
 
+/// `KIND` or `KIND:COUNT`, as the user gives it. Whether there is such a kind, the job's reader says.
+pub fn argument(text: &str) -> Result<String, String> {
+    let (kind, count) = text.split_once(':').map_or((text, None), |(kind, count)| (kind, Some(count)));
+    if kind.parse::<u64>().is_ok() {
+        return Err(format!("who is to run the tiles? threads:{kind} or processes:{kind}"));
+    }
+    match count {
+        Some(count) if count.parse::<u32>().is_err() => {
+            Err(format!("{count:?} is no number of workers: {kind}:4, for example"))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// All kinds of workers that this program can run jobs with.
 pub fn all() -> impl Iterator<Item = &'static Launcher> {
     [&THREADS, &PROCESSES, &EXTERNAL].into_iter().chain(fleets::LAUNCHERS)

@@ -8,6 +8,7 @@ use super::new_file::{place, unwritten};
 use super::prepare::{JobArguments, RunArguments, overrides};
 use super::run;
 use super::table_file::{Format, TableFile, write_csv, write_parquet};
+use super::worker_kinds;
 use clap::{Args, ValueEnum};
 use raster::Zones;
 use serde_json::{Value, json};
@@ -57,7 +58,7 @@ pub struct Arguments {
     #[arg(long)]
     overwrite: bool,
     /// Who runs the tiles, e.g. threads:4 or processes:2
-    #[arg(long, value_name = "KIND[:COUNT]")]
+    #[arg(long, value_name = "KIND[:COUNT]", value_parser = worker_kinds::argument)]
     workers: Option<String>,
 }
 
@@ -123,7 +124,9 @@ pub fn zonal(arguments: &Arguments, console: &Console) -> Result<(), Fatal> {
         let text = format!("{:#}", job(arguments, module.path(), &zones, &paths));
         job::load_text("zonal", text, &here, &overrides(&made.job)).map_err(|e| made.job.mistakes(e))
     };
-    let result = run::made(&made, load, console)?.and_then(|report| report.result).unwrap_or_default();
+    let result = run::made(&made, load, console, &super::report::described)?
+        .and_then(|report| report.result)
+        .unwrap_or_default();
     let zones = Zones {
         layer: layer(arguments, &zones)?,
         path: zones,

@@ -12,12 +12,14 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A tile has no result.
-    #[error("tile {} (row {}, column {}; pixels {}..{} × {}..{}): {source}{}", .tile.index, .tile.row, .tile.col,
+    #[error("tile {} (row {}, column {}; pixels {}..{} × {}..{}): {source}{advice}{}", .tile.index, .tile.row, .tile.col,
         .tile.window.row, .tile.window.row + i64::from(.tile.window.rows),
         .tile.window.col, .tile.window.col + i64::from(.tile.window.cols), Said(.log))]
     Tile {
         tile: Tile,
         source: worker::Error,
+        /// What to do, on lines of its own; may be empty.
+        advice: String,
         /// What the function had logged there.
         log: Vec<String>,
     },
@@ -48,6 +50,8 @@ pub enum Error {
         what: Poisonous,
         /// The last worker, and what became of it.
         last: String,
+        /// The ECS task of a last worker that is gone.
+        task: Option<String>,
         /// What the function had logged there.
         log: Vec<String>,
     },

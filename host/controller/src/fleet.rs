@@ -25,6 +25,11 @@ pub trait Fleet: Send {
     /// Replaces workers that die or never connect. Ends only when no worker is left and none can be had.
     fn keep(&mut self, workers: &ConnectedWorkers) -> impl Future<Output = FleetError> + Send;
 
+    /// What became of an ECS task whose worker is lost, if the fleet can find out.
+    fn why(&mut self, _task: &str) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
+
     /// Stops all workers and removes everything that was created for them. Returns what could not be removed.
     fn stop(&mut self) -> impl Future<Output = Vec<String>> + Send;
 

@@ -37,6 +37,7 @@ pub struct JobState {
     /// Whether the user has been told that the journal can't be written.
     silent: AtomicBool,
     tile: [u32; 2],
+    begun: Instant,
 }
 
 /// Neighbouring tiles that a worker which reads files itself takes at a time. Each thread and process decodes the blocks that a halo
@@ -60,6 +61,7 @@ impl JobState {
             journal: Mutex::new(journal),
             silent: AtomicBool::new(false),
             tile,
+            begun: Instant::now(),
             writer,
             reducer: reducer.map(Mutex::new),
             schedule: Mutex::new(schedule),

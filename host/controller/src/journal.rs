@@ -16,8 +16,8 @@ use types::location::is_remote;
 
 pub use file::{FileState, Ground, Progress};
 
-/// Least time between two checkpoints.
-const PERIOD: Duration = Duration::from_secs(5);
+/// Least time between two checkpoints, and before the first one.
+pub const PERIOD: Duration = Duration::from_secs(5);
 /// A checkpoint may take this part of the time, so a costly one is made rarely.
 const SHARE: u32 = 100;
 /// How many changes are named in a refusal.

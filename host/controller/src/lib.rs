@@ -1,5 +1,6 @@
 //! The controller: holds the plan, hands tiles out to workers, and writes what comes back.
 
+mod address;
 mod changes;
 mod control;
 mod error;
@@ -33,6 +34,7 @@ mod writer;
 #[cfg(test)]
 mod liveness;
 
+pub use address::{Address, own_addresses};
 pub use control::{Control, Unsettled};
 pub use error::Error;
 pub use events::{Event, Identity, Observer};

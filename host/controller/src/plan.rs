@@ -14,6 +14,8 @@ pub struct Plan {
     pub task: Arc<Task>,
     /// The files of each output, in the order of [`Task::outputs`]. How many bands they have is seen from the first tile.
     pub outputs: Vec<Vec<TargetSpec>>,
+    /// The file of the accumulating function's result, if the job wants one.
+    pub reduced: Option<String>,
     /// Compute threads on this machine.
     pub threads: usize,
     /// Warnings for the user, before and after the run.

@@ -1,5 +1,6 @@
 //! A whole run with workers in other processes: starts them or lets them in, serves until all is done, cleans up.
 
+use super::address::Address;
 use super::control::Control;
 use super::error::Error;
 use super::fleet::{Fleet, FleetError};
@@ -11,7 +12,6 @@ use super::report::Usage;
 use super::run::{self, RunResult};
 use super::schedule::Policy;
 use super::server;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
@@ -37,17 +37,6 @@ pub struct Options {
     pub max_attempts: u32,
     /// How often each side says something at least.
     pub heartbeat: Duration,
-}
-
-/// Where workers on a network find the controller.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// Address and port to listen on.
-    pub listen: SocketAddr,
-    /// Addresses for the ticket; when empty, this machine's own is found out.
-    pub advertise: Vec<String>,
-    /// The job's id, for the ticket.
-    pub job: String,
 }
 
 /// A fleet, and where its workers find the module; without an address the controller sends it.
@@ -155,6 +144,8 @@ async fn serve<F: Fleet>(
     let mut ticket =
         Ticket::new(&address.job, address.all(port), certificate.fingerprint(), secret.clone(), module, expires);
     ticket.module_url = module_url;
+    // A wrong one is why workers don't come, so it is said before any of them costs something.
+    tracing::info!(target: "tilefn::aws", "workers will connect to {}", ticket.addresses.join(" or "));
     let listener = Listener::new(tcp, certificate, secret, Pool::new(RESULT_BUDGET));
 
     let serving = tokio::spawn({
@@ -164,6 +155,11 @@ async fn serve<F: Fleet>(
     until_ended(job, control, drive(&mut fleet, &ticket, job)).await;
     if serving.await.is_err() {
         job.fail(Error::Panicked("serving workers".into()));
+    }
+    if let Some(task) = job.lost_task()
+        && let Some(why) = fleet.why(&task).await
+    {
+        job.explain(&why);
     }
     let left = fleet.stop().await;
     Ok((left, fleet.usage()))
@@ -192,28 +188,4 @@ async fn stop_asked(control: &Control) {
     while !control.stopped() {
         tokio::time::sleep(STOP_LOOK).await;
     }
-}
-
-impl Address {
-    /// Addresses for the ticket: the user's, else this machine's address on the way out, or loopback.
-    fn all(&self, port: u16) -> Vec<String> {
-        if !self.advertise.is_empty() {
-            let with_port = |a: &String| match a.parse::<IpAddr>() {
-                Ok(ip) => SocketAddr::new(ip, port).to_string(),
-                Err(_) if a.contains(':') => a.clone(),
-                Err(_) => format!("{a}:{port}"),
-            };
-            return self.advertise.iter().map(with_port).collect();
-        }
-        let ip = if self.listen.ip().is_unspecified() { outgoing_address() } else { Some(self.listen.ip()) };
-        vec![SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), port).to_string()]
-    }
-}
-
-/// This machine's address on the way to anywhere; nothing is sent.
-fn outgoing_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // 192.0.2.0/24 is reserved for documentation. Only the route is looked up.
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }

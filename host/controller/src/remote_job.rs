@@ -144,6 +144,22 @@ impl RemoteJob {
         self.ending.subscribe()
     }
 
+    /// The ECS task of the worker with which a tile was lost once too often, if that ended the job.
+    pub fn lost_task(&self) -> Option<String> {
+        match self.failure.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(Error::Poisonous { task, .. }) => task.clone(),
+            _ => None,
+        }
+    }
+
+    /// Adds to that failure what AWS says about the task.
+    pub fn explain(&self, why: &str) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Error::Poisonous { last, .. }) = failure.as_mut() {
+            last.push_str(&format!("; AWS says: {why}"));
+        }
+    }
+
     /// The failure that ended the job, if one did.
     pub fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()

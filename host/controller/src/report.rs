@@ -44,6 +44,9 @@ pub struct Report {
     /// The result of an accumulating function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
+    /// The file that has it as a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_path: Option<String>,
     /// All warnings.
     pub warnings: Vec<String>,
     /// The last warnings: pixels that were changed or lost, known only at the end.

@@ -170,6 +170,7 @@ pub fn complete(
         aws,
         outputs: job_state.named(),
         result: None,
+        result_path: None,
         warnings: plan
             .warnings
             .iter()

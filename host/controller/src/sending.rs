@@ -65,7 +65,7 @@ pub async fn read_and_send(
         }
         Err(error) => {
             let source = worker::Error::Read { input: error.input, source: error.source };
-            job.fail(Error::Tile { tile, source, log: Vec::new() });
+            job.fail(Error::Tile { tile, source, advice: String::new(), log: Vec::new() });
         }
     }
 }

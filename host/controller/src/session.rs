@@ -95,6 +95,7 @@ pub async fn hold(
         job.fail(Error::Poisonous {
             what: poisonous,
             last: format!("worker {} ({}): {why}", worker.0, describe(about)),
+            task: about.task_arn.clone(),
             log: Vec::new(),
         });
     }
@@ -358,7 +359,7 @@ impl Session<'_> {
         self.failures += 1;
         self.job.state.warn(format!("tile {} failed on {place} and is tried again: {text}", lease.tile));
         if let Err(poisonous) = self.job.state.retry(self.worker, lease.tile) {
-            self.job.fail(Error::Poisonous { what: poisonous, last: format!("{place}: {text}"), log });
+            self.job.fail(Error::Poisonous { what: poisonous, last: format!("{place}: {text}"), task: None, log });
         }
         Ok(())
     }

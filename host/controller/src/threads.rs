@@ -104,7 +104,10 @@ fn run_tile(
 ) -> Result<(), Error> {
     let outcome = runner.run(tile, pixels).map_err(|worker::Failed { error, log }| match error {
         worker::Error::Function(sandbox::Error::Interrupted { .. }) => Error::Interrupted,
-        source => Error::Tile { tile: *tile, source, log: log.into_iter().map(|line| line.text).collect() },
+        source => {
+            let advice = worker::advice(&source, tile, runner.task().halo);
+            Error::Tile { tile: *tile, source, advice, log: log.into_iter().map(|line| line.text).collect() }
+        }
     })?;
     work.bytes_in += runner.task().bytes_in(tile);
     match outcome {

@@ -6,7 +6,7 @@ use controller::Ground;
 use raster::{Fingerprint, fingerprints};
 use serde::Serialize;
 use types::location::is_remote;
-use types::{ParamFile, Value};
+use types::{Location, ParamFile, Value};
 
 /// The grounds of a job. `function`: its name; `module_sha256`: its module's hash. Files count with all files that they refer to.
 pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str) -> Vec<Ground> {
@@ -38,11 +38,11 @@ pub fn grounds(spec: &Spec, survey: &Survey, function: &str, module_sha256: &str
 fn files(spec: &Spec, survey: &Survey) -> Vec<(String, Fingerprint)> {
     let mut paths: Vec<(String, &str)> = Vec::new();
     for (name, input) in &spec.inputs {
-        let files = match input {
-            Input::Raster(input) => input.files.as_slice(),
-            Input::Vector(input) => std::slice::from_ref(&input.vector),
-        };
-        paths.extend(files.iter().map(|path| (format!("input {name}"), path.as_str())));
+        let what = |path| (format!("input {name}"), Location::as_str(path));
+        match input {
+            Input::Raster(input) => paths.extend(input.files.paths().map(what)),
+            Input::Vector(input) => paths.push(what(&input.vector)),
+        }
     }
     let reference = spec.grid.reference.iter().filter(|name| !spec.inputs.contains_key(*name));
     paths.extend(reference.map(|path| ("grid.reference".to_owned(), path.as_str())));

@@ -57,6 +57,7 @@ impl Loaded {
 }
 
 /// Reads the job file at `path`, or standard input for `-`, with each `section.key=value` of `overrides` put in, and `scene`.
+/// Relative paths of overrides belong to the current folder.
 ///
 /// # Errors
 /// All mistakes at once, or that the file can't be read.
@@ -118,13 +119,30 @@ fn parsed(
         mistakes.add(source.file(), "", format!("the name of the folder {} is not UTF-8", base.display()));
         return Err(mistakes);
     };
+    let here = if overrides.is_empty() { Ok(base.to_owned()) } else { std::env::current_dir() };
+    let here = match here.as_deref().map(Path::to_str) {
+        Ok(Some(here)) => here,
+        Ok(None) => {
+            mistakes.add(
+                source.file(),
+                "",
+                "the name of the current folder, to which paths of --set belong, is not UTF-8",
+            );
+            return Err(mistakes);
+        }
+        Err(error) => {
+            let message = format!("cannot tell the current folder, to which paths of --set belong: {error}");
+            mistakes.add(source.file(), "", message);
+            return Err(mistakes);
+        }
+    };
     let mut tree = parse::parse(&source, json)?;
     overrides::apply(&mut tree, overrides, &source, &mut mistakes);
     if let Some(scene) = scene {
         scene.put_into_tree(&mut tree);
     }
-    paths::expand_patterns(&mut tree, folder, &source, &mut mistakes);
-    let spec = read::read(&tree, folder, &source, mistakes)?;
+    paths::expand_patterns(&mut tree, (folder, here), &source, &mut mistakes);
+    let spec = read::read(&tree, folder, here, &source, mistakes)?;
     Ok(Loaded { spec, base: base.to_owned(), source, tree })
 }
 

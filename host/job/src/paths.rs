@@ -3,33 +3,38 @@
 use std::path::Path;
 
 use super::mistakes::Mistakes;
-use super::tree::{Data, Node, Source, item, join};
+use super::tree::{Data, Node, Origin, Source, item, join};
 use types::location::{Kind, Location};
 
-/// Replaces each pattern in the lists of input files by the files it matches, so that later positions fit.
-pub fn expand_patterns(root: &mut Node, base: &str, source: &Source, mistakes: &mut Mistakes) {
+/// Replaces each pattern in the lists of input files by the files it matches, so that later positions fit. A pattern in a table stands for
+/// a table for each file. `folders`: those that relative paths of the job file and of overrides belong to.
+pub fn expand_patterns(root: &mut Node, folders: (&str, &str), source: &Source, mistakes: &mut Mistakes) {
     if let Some(Data::Table(inputs)) = root.entry_mut("inputs").map(|e| &mut e.node.data) {
         for input in inputs {
             let key = join(&join("inputs", &input.key), "paths");
             if let Some(paths) = input.node.entry_mut("paths") {
-                expand(&mut paths.node, &key, base, source, mistakes);
+                expand(&mut paths.node, &key, folders, source, mistakes);
             }
         }
     }
     if let Some(files) = root.entry_mut("grid").and_then(|grid| grid.node.entry_mut("extent_from")) {
-        expand(&mut files.node, "grid.extent_from", base, source, mistakes);
+        expand(&mut files.node, "grid.extent_from", folders, source, mistakes);
     }
 }
 
-fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mut Mistakes) {
+fn expand(list: &mut Node, key: &str, folders: (&str, &str), source: &Source, mistakes: &mut Mistakes) {
     let Data::List(items) = &mut list.data else {
         return;
     };
     let written = std::mem::take(items);
     for (index, node) in written.into_iter().enumerate() {
-        let Data::Text(pattern) = &node.data else {
+        let Some(pattern) = path_in(&node) else {
             items.push(node);
             continue;
+        };
+        let base = match node.origin {
+            Origin::Text(_) => folders.0,
+            Origin::Override(_) => folders.1,
         };
         let resolved = Location::resolved(base, pattern);
         if !is_pattern(pattern) || Path::new(resolved.as_str()).exists() {
@@ -43,13 +48,32 @@ fn expand(list: &mut Node, key: &str, base: &str, source: &Source, mistakes: &mu
                     .hint(format!("looked for {resolved}"));
                 items.push(node);
             }
-            Ok(files) => items.extend(files.into_iter().map(|f| Node { data: Data::Text(f), origin: node.origin })),
+            Ok(files) => items.extend(files.into_iter().map(|file| with_path(&node, file))),
             Err(message) => {
                 mistakes.add(source.place(node.origin), item(key, index), format!("{pattern:?}: {message}"));
                 items.push(node);
             }
         }
     }
+}
+
+/// The path that an item is, or has as a table.
+fn path_in(item: &Node) -> Option<&str> {
+    let path = item.entry("path").map_or(item, |entry| &entry.node);
+    match &path.data {
+        Data::Text(path) => Some(path),
+        _ => None,
+    }
+}
+
+/// The item with this path in place of its own.
+fn with_path(item: &Node, path: String) -> Node {
+    let mut item = item.clone();
+    match item.entry_mut("path") {
+        Some(entry) => entry.node.data = Data::Text(path),
+        None => item.data = Data::Text(path),
+    }
+    item
 }
 
 /// Only local paths are patterns: a URL may hold `?`, and a subdataset's name `[`.

@@ -12,7 +12,9 @@ mod inputs;
 mod outputs;
 mod params;
 mod places;
+mod reduced;
 mod reference;
+mod room;
 mod survey;
 mod vectors;
 mod working_grid;
@@ -66,6 +68,7 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     let opened = inputs::open(draft);
     let mut places = Places::new(draft);
     outputs::check(draft, &mut places);
+    reduced::check(draft, &mut places);
     // The grid needs all inputs, so mistakes found after a mistake here would only be its consequences.
     if !draft.mistakes.is_empty() {
         return None;
@@ -106,11 +109,13 @@ fn plan(draft: &mut Draft<'_>) -> Option<Plan> {
     // The rehearsal needs a plan without mistakes: its failures would be consequences.
     if draft.mistakes.is_empty() {
         outputs::rehearse(draft, &opened, &mut outputs, &mut places);
+        room::check(draft, &outputs);
     }
     Some(Plan {
         job: controller::Job { params_sha256, ..planning.job.clone() },
         task: Arc::new(task),
         outputs: outputs.into_iter().map(|output| output.targets).collect(),
+        reduced: spec.reduced.as_ref().map(|file| file.path.to_string()),
         threads,
         warnings: std::mem::take(&mut draft.warnings),
     })
@@ -280,7 +285,7 @@ fn cut(draft: &mut Draft<'_>, task: &mut Task, opened: &[Opened], outputs: &[Pla
                 memory: task.limits.memory.min(TILES_MEMORY),
                 bytes_per_pixel: working_set(task, 1, 1, 0).max(1).saturating_mul(2),
                 halo: task.halo,
-                threads: u32::try_from(draft.planning.threads).unwrap_or(u32::MAX),
+                threads: u32::try_from(draft.planning.at_once).unwrap_or(u32::MAX),
                 // Blocks side by side take fewer requests, and a halo around a square is smaller.
                 tall: !given.is_empty() && task.halo == 0 && !remote,
             };

@@ -1,6 +1,7 @@
 //! Reads the tree by the job file's schema, key by key, noting each mistake and going on.
 
 mod contradictions;
+mod fleets;
 mod formats;
 mod reader;
 mod typed;
@@ -19,8 +20,8 @@ use super::tree::{Data, Entry, Node, Source, item, join, shorten};
 ///
 /// # Errors
 /// All mistakes, if there are any.
-pub fn read(tree: &Node, base: &str, source: &Source, mistakes: Mistakes) -> Result<Spec, Mistakes> {
-    let mut reader = Reader { tree, source, base, mistakes };
+pub fn read(tree: &Node, base: &str, here: &str, source: &Source, mistakes: Mistakes) -> Result<Spec, Mistakes> {
+    let mut reader = Reader { tree, source, base, here, mistakes };
     let Some(read) = reader.value(rules(), "", &Field { path: String::new(), node: tree }) else {
         return Err(reader.mistakes);
     };

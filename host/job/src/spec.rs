@@ -2,7 +2,9 @@
 //!
 //! A `Spec` travels as JSON; that JSON is itself a valid job file. Times, sizes and nodata keep their written form in it.
 
+mod instance_type;
 mod names;
+mod raster_files;
 mod rasters;
 mod texts;
 mod workers;
@@ -16,7 +18,9 @@ use super::units::{Size, Time};
 
 use texts::{crs, path, paths};
 
+pub use instance_type::InstanceType;
 pub use names::{Cast, CpuArchitecture, MaskUse, NetworkMode, OverviewResampling, OverviewUse, Reads, Spot};
+pub use raster_files::{FileOf, ListedFile, OwnFile, RasterFiles};
 pub use rasters::{
     Absent, Burn, Class, ColorTable, Files, Input, InputNodata, Layer, Output, OutputNodata, RasterInput, VectorInput,
 };
@@ -38,6 +42,9 @@ pub struct Spec {
     /// The function's outputs by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<String, Output>,
+    /// Where the result of an accumulating function goes, besides the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduced: Option<ReducedFile>,
     /// The working grid on which all tiles lie, and how it is cut.
     #[serde(default)]
     pub grid: Grid,
@@ -52,13 +59,22 @@ pub struct Spec {
     pub workers: Workers,
 }
 
+/// The file of an accumulating function's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Reduced")]
+pub struct ReducedFile {
+    /// The result's records as a table, on this machine: `.csv` or `.parquet`.
+    #[schemars(schema_with = "path", example = "areas.csv")]
+    pub path: Location,
+}
+
 /// How a function goes over the rows of attribute tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Table {
     /// Rows of a block.
     #[serde(default = "rows")]
-    #[schemars(range(min = 1, max = 16_777_216))]
+    #[schemars(range(min = 1, max = 65_536))]
     pub rows: u32,
 }
 

@@ -1,6 +1,7 @@
 //! Words that every part of the program shares. Each is defined here, once.
 
 pub mod dtype_name;
+pub mod exit;
 pub mod location;
 mod log;
 mod names;

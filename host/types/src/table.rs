@@ -1,4 +1,4 @@
-//! A table: named columns of numbers, all of the same length.
+//! A table: named columns, all of the same length.
 
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -7,13 +7,17 @@ pub struct Table {
     pub columns: Vec<(String, Column)>,
 }
 
-/// A column of a table. A number that there isn't is `None`.
+/// A column of a table. A value that there isn't is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Column {
     /// Whole numbers.
     Integers(Vec<Option<i64>>),
     /// Floats.
     Floats(Vec<Option<f64>>),
+    /// True or false.
+    Bools(Vec<Option<bool>>),
+    /// Texts.
+    Texts(Vec<Option<String>>),
 }
 
 impl Table {
@@ -29,6 +33,8 @@ impl Column {
         match self {
             Self::Integers(numbers) => numbers.len(),
             Self::Floats(numbers) => numbers.len(),
+            Self::Bools(values) => values.len(),
+            Self::Texts(texts) => texts.len(),
         }
     }
 
@@ -37,11 +43,13 @@ impl Column {
         self.len() == 0
     }
 
-    /// A row's number as a text that has all its digits; empty where there is none.
+    /// A row's value as a text, numbers with all their digits; empty where there is none.
     pub fn text(&self, row: usize) -> String {
         match self {
             Self::Integers(numbers) => numbers.get(row).copied().flatten().map(|n| n.to_string()),
             Self::Floats(numbers) => numbers.get(row).copied().flatten().map(|n| n.to_string()),
+            Self::Bools(values) => values.get(row).copied().flatten().map(|value| value.to_string()),
+            Self::Texts(texts) => texts.get(row).cloned().flatten(),
         }
         .unwrap_or_default()
     }

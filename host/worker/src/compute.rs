@@ -2,6 +2,7 @@
 //!
 //! They are plain threads beside the async runtime, so that heartbeats go out however long a tile takes.
 
+use super::advice::advice;
 use super::files::FilePixels;
 use super::marks;
 use super::runner::{self, Failed, Outcome, Pixels, Runner};
@@ -33,6 +34,8 @@ pub enum TileReport {
     Failed {
         lease: Lease,
         error: Box<runner::Error>,
+        /// What to do about it.
+        advice: String,
         /// Lines that the function had logged before.
         log: Vec<LogLine>,
     },
@@ -129,7 +132,10 @@ fn work(runner: &Runner, room: usize, queue: &Queue, reports: &mpsc::Sender<Tile
             Err(Failed { error: runner::Error::Function(sandbox::Error::Interrupted { .. }), .. }) => {
                 TileReport::Stopped(lease)
             }
-            Err(Failed { error, log }) => TileReport::Failed { lease, error: Box::new(error), log },
+            Err(Failed { error, log }) => {
+                let advice = advice(&error, &tile, runner.task().halo);
+                TileReport::Failed { lease, error: Box::new(error), advice, log }
+            }
         };
         // This fails when the connection is gone. The tile's lease went with it.
         if reports.blocking_send(report).is_err() {

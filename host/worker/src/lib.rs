@@ -1,5 +1,6 @@
 //! A worker's part: running a job's function on tiles, whoever hands them out and wherever their pixels come from.
 
+mod advice;
 mod call;
 mod compute;
 mod files;
@@ -12,6 +13,7 @@ mod result;
 mod runner;
 mod task;
 
+pub use advice::advice;
 pub use files::FilePixels;
 pub use runner::{
     Done, Error, Failed, KEPT_MEMORY, Outcome, Pixels, ResultRaster, Runner, any_valid, note_changes, working_set,

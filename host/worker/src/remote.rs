@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
+use types::exit;
 use wire::runtime;
 use wire::{
     self, About, Fingerprint, FromController, FromWorker, Joined, Lease, PayloadLimits, Pool, Reader, Socket, Ticket,
@@ -93,17 +94,26 @@ pub enum Error {
     /// The module can't be used.
     #[error("the job's module: {0}")]
     Module(#[from] sandbox::Error),
+    /// The controller sent another module than its ticket promises.
+    #[error("the job's module: it is not the one that the ticket names")]
+    OtherModule,
     /// The system has no more threads or no runtime.
     #[error("can't start: {0}")]
     System(#[from] std::io::Error),
 }
 
 impl Error {
-    /// The process's exit code: 3 where infrastructure failed, else 1.
+    /// The process's exit code, which is all that ECS or a batch system tells about a worker that never connected.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Join(_) | Self::Wire(_) | Self::Module(sandbox::Error::PythonRuntime(_)) => 3,
-            Self::Aborted(_) | Self::Task(_) | Self::Module(_) | Self::System(_) => 1,
+            Self::Join(wire::Error::Ticket { .. }) => exit::TICKET,
+            // After half a minute of tries nobody is too busy to answer: the two don't understand each other.
+            Self::Join(wire::Error::NoAnswer) => exit::REFUSED,
+            Self::Join(e) if e.is_transient() => exit::UNREACHABLE,
+            Self::Join(_) => exit::REFUSED,
+            Self::Module(_) | Self::OtherModule => exit::MODULE,
+            Self::Wire(_) => exit::INFRASTRUCTURE,
+            Self::Aborted(_) | Self::Task(_) | Self::System(_) => exit::FAILED,
         }
     }
 }
@@ -188,7 +198,7 @@ async fn session(
     };
     let (runner, interrupt) = match prepared {
         Ok(prepared) => prepared,
-        Err(error @ Error::Module(_)) => {
+        Err(error @ (Error::Module(_) | Error::OtherModule)) => {
             // The controller tells its user why this worker is of no use.
             let why = error.to_string().chars().take(REASON).collect();
             let _gone = messages.send(FromWorker::Bye { why });
@@ -429,7 +439,7 @@ async fn module(
             FromController::Module { .. } => {
                 let bytes = payload.part(0).unwrap_or_default();
                 if ticket.is_some_and(|ticket| Fingerprint::of(bytes) != ticket.module_sha256) {
-                    return Err(Error::Task("the module is not the one that the ticket names".into()));
+                    return Err(Error::OtherModule);
                 }
                 return Ok(bytes.to_vec());
             }

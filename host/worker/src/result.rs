@@ -29,8 +29,8 @@ pub async fn send(writer: &mut Writer<FromWorker>, report: TileReport) -> Result
                 sent => sent,
             }
         }
-        TileReport::Failed { lease, error, log } => {
-            send_failure(writer, lease, error.is_retryable(), &error.to_string(), log).await
+        TileReport::Failed { lease, error, advice, log } => {
+            send_failure(writer, lease, error.is_retryable(), &format!("{error}{advice}"), log).await
         }
         TileReport::Stopped(lease) => {
             let returned = FromWorker::Returned { tiles: vec![lease], why: "stopped".into() };

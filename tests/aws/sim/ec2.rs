@@ -1,7 +1,7 @@
 //! EC2: form queries answered in XML.
 
 use super::Answer;
-use super::world::{Instance, State, World};
+use super::world::{Instance, State, World, architecture};
 use std::collections::BTreeMap;
 
 type Query = BTreeMap<String, String>;
@@ -48,6 +48,7 @@ impl World {
         let query = query(body);
         let result = match action {
             "RunInstances" => self.run_instances(&query),
+            "DescribeImages" => self.describe_images(&query),
             "DescribeInstances" => Ok(self.describe_instances(&query)),
             "TerminateInstances" => self.terminate_instances(&query),
             _ => Err(("InvalidAction", action.to_owned())),
@@ -87,19 +88,38 @@ impl World {
         if get("IamInstanceProfile.Arn").is_empty() {
             return wrong("without a profile the agent cannot join");
         }
-        let image = get("ImageId");
-        if !image.starts_with("ami-")
-            && !image.starts_with("resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/")
-        {
-            return Err(("InvalidAMIID.Malformed", image));
+        let kind = get("InstanceType");
+        let image = self.architecture_of(&get("ImageId"))?;
+        if image != architecture(&kind) {
+            return wrong(&format!(
+                "The architecture '{}' of the specified instance type does not match the architecture '{image}' of the \
+                 specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
+                architecture(&kind)
+            ));
         }
         let (subnet, in_interface) = (get("SubnetId"), get("NetworkInterface.1.SubnetId"));
         if subnet.is_empty() == in_interface.is_empty() {
             return wrong("a subnet, or an interface with one");
         }
         let subnet = format!("{subnet}{in_interface}");
-        let kind = get("InstanceType");
+        if self.rules.unknown.contains(&subnet) {
+            return Err(("InvalidSubnetID.NotFound", format!("The subnet ID '{subnet}' does not exist")));
+        }
+        let groups = [list(query, "SecurityGroupId"), list(query, "NetworkInterface.1.SecurityGroupId")].concat();
+        if let Some(group) = groups.iter().find(|g| self.rules.unknown.contains(g)) {
+            return Err((
+                "InvalidGroup.NotFound",
+                format!("The security group '{group}' does not exist in VPC 'vpc-1'"),
+            ));
+        }
         let spot = get("InstanceMarketOptions.MarketType") == "spot";
+        if spot && self.rules.new_account {
+            return Err((
+                "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+                "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances."
+                    .to_owned(),
+            ));
+        }
         let tags: Vec<_> = (1..)
             .map_while(|n| {
                 let tag = format!("TagSpecification.1.Tag.{n}");
@@ -135,6 +155,7 @@ impl World {
                 spot,
                 cluster: cluster.clone(),
                 tags: tags.clone(),
+                script: script.clone(),
                 made: self.now,
                 joined: false,
                 ended: None,
@@ -145,6 +166,32 @@ impl World {
         let xml: String = self.instances.iter().filter(|i| made.contains(&i.id)).map(Instance::xml).collect();
         self.tokens.insert(token, (format!("{query:?}"), made));
         Ok(format!("<instancesSet>{xml}</instancesSet>"))
+    }
+
+    /// The processors that a machine image is for.
+    fn architecture_of(&self, image: &str) -> Result<&'static str, (&'static str, String)> {
+        const NEWEST: &str = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/";
+        match image.strip_prefix(NEWEST) {
+            Some("recommended/image_id") => return Ok("x86_64"),
+            Some("arm64/recommended/image_id") => return Ok("arm64"),
+            _ if !image.starts_with("ami-") => return Err(("InvalidAMIID.Malformed", image.to_owned())),
+            _ => {}
+        }
+        let found = self.rules.images.iter().find(|(id, ..)| *id == image);
+        let gone = || ("InvalidAMIID.NotFound", format!("The image id '[{image}]' does not exist"));
+        found.map(|(.., architecture)| *architecture).ok_or_else(gone)
+    }
+
+    fn describe_images(&self, query: &Query) -> Result<String, (&'static str, String)> {
+        let mut items = String::new();
+        for id in list(query, "ImageId") {
+            let architecture = self.architecture_of(&id)?;
+            let name = self.rules.images.iter().find(|(i, ..)| *i == id).unwrap().1;
+            items.push_str(&format!(
+                "<item><imageId>{id}</imageId><name>{name}</name><architecture>{architecture}</architecture></item>"
+            ));
+        }
+        Ok(format!("<imagesSet>{items}</imagesSet>"))
     }
 
     fn describe_instances(&self, query: &Query) -> String {

@@ -1,30 +1,30 @@
 //! ECS: JSON 1.1 over HTTP.
 
 use super::Answer;
-use super::world::{Cluster, Dead, Host, Revision, State, Task, World};
+use super::world::{Cluster, Revision, State, Task, World};
 use serde_json::{Value, json};
 
-type Result = std::result::Result<Value, (&'static str, String)>;
+pub type Result = std::result::Result<Value, (&'static str, String)>;
 
 pub fn error(status: u16, code: &str, message: &str) -> Answer {
     let body = json!({ "__type": code, "message": message }).to_string();
     Answer { status, kind: "application/x-amz-json-1.1", body }
 }
 
-fn wrong(message: &str) -> (&'static str, String) {
+pub fn wrong(message: &str) -> (&'static str, String) {
     ("InvalidParameterException", message.to_owned())
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn texts(value: &Value) -> Vec<String> {
+pub fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(text).collect()
 }
 
 /// The name in a name or ARN.
-fn short(name: &str) -> &str {
+pub fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
@@ -33,7 +33,15 @@ impl World {
         let body: Value = serde_json::from_str(body).unwrap();
         let result = match action {
             "CreateCluster" => self.create_cluster(&body),
-            "DescribeClusters" => Ok(self.describe_clusters(&body)),
+            "DescribeClusters" => {
+                match texts(&body["clusters"]).iter().find(|c| self.rules.foreign.iter().any(|f| f == short(c))) {
+                    Some(foreign) => Err((
+                        "AccessDeniedException",
+                        format!("User is not authorized to perform: ecs:DescribeClusters on resource: {foreign}"),
+                    )),
+                    None => Ok(self.describe_clusters(&body)),
+                }
+            }
             "ListClusters" => {
                 let active = self.clusters.iter().filter(|(_, c)| c.active).map(|(n, _)| cluster_arn(n));
                 Ok(json!({ "clusterArns": active.collect::<Vec<_>>() }))
@@ -60,8 +68,12 @@ impl World {
             "DescribeContainerInstances" => {
                 let wanted = texts(&body["containerInstances"]);
                 let all = self.hosts.iter().filter(|h| wanted.contains(&h.arn));
-                let all = all
-                    .map(|h| json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE" }));
+                let memory = json!({ "name": "MEMORY", "type": "INTEGER", "integerValue": self.rules.memory });
+                let cpu = json!({ "name": "CPU", "type": "INTEGER", "integerValue": 2048 });
+                let all = all.map(|h| {
+                    json!({ "containerInstanceArn": h.arn, "ec2InstanceId": h.instance, "status": "ACTIVE",
+                            "registeredResources": [cpu, memory] })
+                });
                 Ok(json!({ "containerInstances": all.collect::<Vec<_>>() }))
             }
             "GetLogEvents" => self.log_events(&body),
@@ -75,7 +87,7 @@ impl World {
     }
 
     /// The name of the active cluster that a request means.
-    fn cluster(&self, body: &Value) -> std::result::Result<String, (&'static str, String)> {
+    pub fn cluster(&self, body: &Value) -> std::result::Result<String, (&'static str, String)> {
         let name = text(&body["cluster"]);
         let name = short(&name);
         if self.clusters.get(name).is_some_and(|c| c.active) {
@@ -88,6 +100,11 @@ impl World {
     fn create_cluster(&mut self, body: &Value) -> Result {
         let name = text(&body["clusterName"]);
         check_tags(&body["tags"])?;
+        if self.rules.new_account && !texts(&body["capacityProviders"]).is_empty() {
+            return Err(wrong(
+                "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+            ));
+        }
         let made = Cluster { active: true, providers: texts(&body["capacityProviders"]), tags: body["tags"].clone() };
         // Making one that is there returns it.
         if !self.clusters.get(&name).is_some_and(|c| c.active) {
@@ -171,7 +188,7 @@ impl World {
     }
 
     /// A revision by ARN, `family:revision` or, the latest active one, `family`.
-    fn revision(&mut self, name: &str) -> Option<(String, &mut Revision)> {
+    pub fn revision(&mut self, name: &str) -> Option<(String, &mut Revision)> {
         let name = short(name);
         let (family, number) = match name.rsplit_once(':') {
             Some((family, number)) => (family, number.parse::<usize>().ok()),
@@ -225,169 +242,6 @@ impl World {
         Ok(json!({ "failures": failures }))
     }
 
-    fn run_task(&mut self, body: &Value) -> Result {
-        let cluster = self.cluster(body)?;
-        let count = body["count"].as_i64().unwrap_or(1);
-        if !(1..=10).contains(&count) {
-            return Err(wrong("count should be between 1 and 10."));
-        }
-        check_tags(&body["tags"])?;
-        let started_by = text(&body["startedBy"]);
-        if started_by.len() > 128 || !started_by.chars().all(|c| c.is_ascii_alphanumeric() || "-/_".contains(c)) {
-            return Err(wrong("startedBy has invalid characters"));
-        }
-        let token = text(&body["clientToken"]);
-        if token.len() > 64 {
-            return Err(wrong("clientToken is too long"));
-        }
-        if let Some((asked, made)) = self.tokens.get(&token) {
-            let body = body.to_string();
-            if *asked != body {
-                return Err(("ConflictException", "The client token was used with other parameters".to_owned()));
-            }
-            let again: Vec<_> = self.tasks.iter().filter(|t| made.contains(&t.arn)).map(Task::json).collect();
-            return Ok(json!({ "tasks": again, "failures": [] }));
-        }
-        let definition = self.revision(&text(&body["taskDefinition"])).filter(|(_, r)| r.active);
-        let definition =
-            definition.ok_or(("ClientException", "TaskDefinition is inactive".to_owned()))?.1.definition.clone();
-        let providers: Vec<_> = body["capacityProviderStrategy"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|p| text(&p["capacityProvider"]))
-            .collect();
-        if !providers.is_empty() && !body["launchType"].is_null() {
-            return Err(wrong("Specifying both a launch type and capacity provider strategy is not supported."));
-        }
-        if let Some(unknown) = providers.iter().find(|p| !self.clusters[&cluster].providers.contains(p)) {
-            return Err(wrong(&format!("The specified capacity provider '{unknown}' was not found.")));
-        }
-        let spot = providers == ["FARGATE_SPOT"];
-        let fargate = spot || body["launchType"] == "FARGATE";
-        let subnets = &body["networkConfiguration"]["awsvpcConfiguration"]["subnets"];
-        if definition["networkMode"] == "awsvpc" && texts(subnets).is_empty() {
-            return Err(wrong("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
-        }
-        if definition["networkMode"] != "awsvpc" && !body["networkConfiguration"].is_null() {
-            return Err(wrong("Network Configuration is not valid for the given networkMode of this task definition."));
-        }
-        if !fargate && body["platformVersion"].is_string() {
-            return Err(wrong("The platform version must be null when specifying an EC2 launch type."));
-        }
-        if !fargate && !self.hosts.iter().any(|h| h.cluster == cluster) {
-            return Err(wrong("No Container Instances were found in your cluster."));
-        }
-        let (mut made, mut failures) = (Vec::new(), Vec::new());
-        for _ in 0..count {
-            let container = &definition["containerDefinitions"][0];
-            let memory = container["memory"].as_i64().or(container["memoryReservation"].as_i64()).unwrap_or(0);
-            let host = if fargate { None } else { self.host_with(&cluster, memory) };
-            let room = if spot { &mut self.rules.spot } else { &mut self.rules.fargate };
-            if fargate && *room == 0 {
-                failures.push(json!({ "reason": "Capacity is unavailable at this time. Please try again later or in a different availability zone" }));
-                continue;
-            }
-            if fargate {
-                *room = room.saturating_sub(1);
-            } else if host.is_none() {
-                failures.push(json!({ "arn": "arn:host", "reason": "RESOURCE:MEMORY" }));
-                continue;
-            }
-            let number = self.tasks.len();
-            let task = Task {
-                arn: format!("arn:aws:ecs:eu-west-1:1:task/{cluster}/{number:032}"),
-                cluster: cluster.clone(),
-                started_by: started_by.clone(),
-                tags: body["tags"].clone(),
-                spot,
-                memory,
-                host,
-                made: self.now,
-                state: State::Provisioning,
-                code: "",
-                reason: String::new(),
-                definition: definition.clone(),
-                exit: None,
-                stuck: self.rules.stuck.contains(&number),
-                dead: match &self.rules.dead {
-                    Dead::All => true,
-                    Dead::Some(some) => some.contains(&number),
-                },
-            };
-            made.push(task.json());
-            self.tasks.push(task);
-        }
-        let arns = made.iter().map(|t| text(&t["taskArn"])).collect();
-        self.tokens.insert(token, (body.to_string(), arns));
-        Ok(json!({ "tasks": made, "failures": failures }))
-    }
-
-    /// A container instance with so much memory left.
-    fn host_with(&self, cluster: &str, memory: i64) -> Option<String> {
-        let used = |host: &Host| -> i64 {
-            let on = self.tasks.iter().filter(|t| t.host.as_ref() == Some(&host.arn) && t.state != State::Stopped);
-            on.map(|t| t.memory).sum()
-        };
-        let alive = |host: &Host| self.instances.iter().any(|i| i.id == host.instance && i.ended.is_none());
-        let all = self.hosts.iter().filter(|h| h.cluster == cluster && alive(h));
-        all.filter(|h| used(h) + memory <= self.rules.memory).min_by_key(|h| used(h)).map(|h| h.arn.clone())
-    }
-
-    fn describe_tasks(&self, body: &Value) -> Result {
-        let cluster = self.cluster(body)?;
-        let wanted = texts(&body["tasks"]);
-        if wanted.is_empty() || wanted.len() > 100 {
-            return Err(wrong("Tasks must have 1 to 100 entries."));
-        }
-        let with_tags = texts(&body["include"]).contains(&"TAGS".to_owned());
-        let (mut found, mut failures) = (Vec::new(), Vec::new());
-        for arn in wanted {
-            match self.tasks.iter().find(|t| t.arn == arn && t.cluster == cluster && t.shown(self.now)) {
-                Some(task) => {
-                    let mut json = task.json();
-                    // Stopping a task deletes its tags.
-                    if with_tags && !matches!(task.state, State::Stopping { .. } | State::Stopped) {
-                        json["tags"] = task.tags.clone();
-                    }
-                    found.push(json);
-                }
-                None => failures.push(json!({ "arn": arn, "reason": "MISSING" })),
-            }
-        }
-        Ok(json!({ "tasks": found, "failures": failures }))
-    }
-
-    fn list_tasks(&self, body: &Value) -> Result {
-        let cluster = self.cluster(body)?;
-        let started_by = body["startedBy"].as_str();
-        if started_by.is_some()
-            && ["family", "serviceName", "desiredStatus", "launchType"].iter().any(|f| !body[*f].is_null())
-        {
-            return Err(wrong("startedBy must be the only filter"));
-        }
-        let runs = |t: &&Task| !matches!(t.state, State::Stopping { .. } | State::Stopped);
-        let all = self.tasks.iter().filter(|t| t.cluster == cluster && t.shown(self.now)).filter(runs);
-        let all: Vec<_> = all.filter(|t| started_by.is_none_or(|s| s == t.started_by)).map(|t| t.arn.clone()).collect();
-        let from = body["nextToken"].as_str().and_then(|t| t.parse::<usize>().ok()).unwrap_or(0);
-        let page: Vec<_> = all.iter().skip(from).take(100).collect();
-        let next = (from + 100 < all.len()).then(|| (from + 100).to_string());
-        Ok(json!({ "taskArns": page, "nextToken": next }))
-    }
-
-    fn stop_task(&mut self, body: &Value) -> Result {
-        let cluster = self.cluster(body)?;
-        let arn = text(&body["task"]);
-        let now = self.now;
-        let found = self.tasks.iter_mut().find(|t| t.arn == arn && t.cluster == cluster && t.shown(now));
-        let task = found.ok_or_else(|| wrong("The referenced task was not found."))?;
-        if !matches!(task.state, State::Stopping { .. } | State::Stopped) {
-            (task.state, task.code, task.reason) =
-                (State::Stopping { since: now }, "UserInitiated", text(&body["reason"]));
-        }
-        Ok(json!({ "task": task.json() }))
-    }
-
     /// CloudWatch's: all lines at once, then the end.
     fn log_events(&self, body: &Value) -> Result {
         let (group, stream) = (text(&body["logGroupName"]), text(&body["logStreamName"]));
@@ -399,9 +253,15 @@ impl World {
         });
         let gone = || ("ResourceNotFoundException", "The specified log stream does not exist.".to_owned());
         let number = super::agent::number(&task.ok_or_else(gone)?.arn);
-        let log = std::fs::read_to_string(self.agent.as_ref().unwrap().log(number)).unwrap();
+        let log = std::fs::read_to_string(self.agent.as_ref().ok_or_else(gone)?.log(number)).map_err(|_| gone())?;
         let lines = log.lines().map(|line| json!({ "timestamp": 0, "message": line, "ingestionTime": 0 }));
-        let lines: Vec<_> = if body["nextToken"].is_null() { lines.collect() } else { Vec::new() };
+        let mut lines: Vec<_> = if body["nextToken"].is_null() { lines.collect() } else { Vec::new() };
+        let most = usize::try_from(body["limit"].as_u64().unwrap_or(10_000)).unwrap();
+        if body["startFromHead"] == true {
+            lines.truncate(most);
+        } else {
+            lines.drain(..lines.len().saturating_sub(most));
+        }
         Ok(json!({ "events": lines, "nextForwardToken": "f/1", "nextBackwardToken": "b/1" }))
     }
 
@@ -423,42 +283,16 @@ impl World {
     }
 }
 
-impl Task {
-    fn json(&self) -> Value {
-        let last = match self.state {
-            State::Provisioning => "PROVISIONING",
-            State::Pending => "PENDING",
-            State::Running => "RUNNING",
-            State::Stopping { .. } => "STOPPING",
-            State::Stopped => "STOPPED",
-        };
-        let ends = matches!(self.state, State::Stopping { .. } | State::Stopped);
-        let mut json = json!({
-            "taskArn": self.arn, "clusterArn": cluster_arn(&self.cluster), "lastStatus": last,
-            "desiredStatus": if ends { "STOPPED" } else { "RUNNING" }, "startedBy": self.started_by,
-            "containers": [{ "name": "worker" }],
-        });
-        if let Some(exit) = self.exit {
-            json["containers"][0]["exitCode"] = exit.into();
-        }
-        if ends {
-            json["stopCode"] = self.code.into();
-            json["stoppedReason"] = self.reason.clone().into();
-        }
-        json
-    }
-}
-
-fn cluster_arn(name: &str) -> String {
+pub fn cluster_arn(name: &str) -> String {
     format!("arn:aws:ecs:eu-west-1:1:cluster/{name}")
 }
 
-fn definition_arn(family: &str, number: usize) -> String {
+pub fn definition_arn(family: &str, number: usize) -> String {
     format!("arn:aws:ecs:eu-west-1:1:task-definition/{family}:{number}")
 }
 
 /// Every resource that tilefn makes must carry its three tags.
-fn check_tags(tags: &Value) -> std::result::Result<(), (&'static str, String)> {
+pub fn check_tags(tags: &Value) -> std::result::Result<(), (&'static str, String)> {
     let keys: Vec<_> = tags.as_array().into_iter().flatten().map(|t| text(&t["key"])).collect();
     for needed in ["tilefn:job", "tilefn:owner", "tilefn:expires"] {
         if !keys.iter().any(|k| k == needed) {

@@ -7,6 +7,7 @@
 mod agent;
 mod ec2;
 mod ecs;
+mod tasks;
 mod world;
 
 pub use agent::Agent;
@@ -34,6 +35,8 @@ pub enum Fault {
     Say { status: u16, code: &'static str, message: &'static str },
     /// Carry it out, but cut the connection before the answer.
     Lose,
+    /// S3's answer where the bucket is in another region, as to GET (and HEAD, without the body).
+    Elsewhere(&'static str),
 }
 
 pub const DENY: Fault = Fault::Say { status: 400, code: "AccessDeniedException", message: "User is not authorized" };
@@ -111,6 +114,11 @@ impl Sim {
             told: HashSet::new(),
         };
         self.world.lock().unwrap().agent = Some(agent);
+        self.let_time_pass();
+    }
+
+    /// From now on the world moves without requests as well.
+    pub fn let_time_pass(&self) {
         let world = Arc::downgrade(&self.world);
         tokio::spawn(async move {
             while let Some(world) = world.upgrade() {
@@ -141,7 +149,7 @@ impl Sim {
     /// Whatever of a job still exists, tickets included.
     pub fn inventory(&self) -> Vec<String> {
         let mut all = self.world.lock().unwrap().inventory();
-        let mut folders = vec![self.folder.path().join("bucket")];
+        let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 if entry.file_type().unwrap().is_dir() {
@@ -160,6 +168,9 @@ impl Sim {
     ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
         if let Some(rest) = request.uri().path().strip_prefix("/meta/") {
             return Ok(http(self.metadata(rest.trim_end_matches("/task").parse()?)));
+        }
+        if let Some(what) = request.uri().path().strip_prefix("/latest/") {
+            return Ok(http(instance_metadata(what, &request)));
         }
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
@@ -184,6 +195,14 @@ impl Sim {
                 },
             };
             return Ok(http(answer));
+        }
+        if let Some(Fault::Elsewhere(region)) = fault {
+            let body = "<Error><Code>PermanentRedirect</Code><Message>The bucket you are attempting to access must be addressed using \
+                        the specified endpoint.</Message></Error>";
+            let body = if head.method == hyper::Method::HEAD { "" } else { body };
+            let mut answer = http(Answer { status: 301, kind: "application/xml", body: body.to_owned() });
+            answer.headers_mut().insert("x-amz-bucket-region", region.parse().unwrap());
+            return Ok(answer);
         }
         let response = if target.is_some() {
             http(self.world.lock().unwrap().ecs(&action, &text))
@@ -228,6 +247,19 @@ impl Sim {
         }
         Some(faults[hit].1.clone())
     }
+}
+
+/// EC2's metadata service, version 2, of an instance whose address leads to this machine as well.
+fn instance_metadata(what: &str, request: &Request<Incoming>) -> Answer {
+    let token = request.headers().get("x-aws-ec2-metadata-token").is_some_and(|t| t == "token");
+    let life = request.headers().contains_key("x-aws-ec2-metadata-token-ttl-seconds");
+    let (status, body) = match what {
+        "api/token" if request.method() == hyper::Method::PUT && life => (200, "token"),
+        "meta-data/local-ipv4" if token => (200, "127.0.0.2"),
+        _ if token => (404, "none"),
+        _ => (401, "no token"),
+    };
+    Answer { status, kind: "text/plain", body: body.to_owned() }
 }
 
 fn s3_action(method: &hyper::Method, path: &str, query: &str) -> String {

@@ -24,10 +24,26 @@ pub struct Rules {
     pub stuck: Vec<usize>,
     /// Tasks that stop before they run, by number, or all.
     pub dead: Dead,
+    /// What ECS says about these.
+    pub reason: &'static str,
+    /// Tasks that run end by themselves, with this exit code.
+    pub exit: Option<i32>,
+    /// Clusters of others, about which nobody may ask.
+    pub foreign: Vec<String>,
     /// Instances of a type in a subnet and whether on Spot that can be had; others without limit.
     pub instances: HashMap<(String, String, bool), usize>,
     /// MiB for tasks on an instance.
     pub memory: i64,
+    /// Requests from one instance's joining to the next one's.
+    pub apart: u64,
+    /// Whether Spot capacity that was granted is taken back before it is of use.
+    pub fleeting_spot: bool,
+    /// Whether the account has never used Spot, nor ECS's capacity providers: it lacks their roles.
+    pub new_account: bool,
+    /// Ids of subnets and security groups that don't exist.
+    pub unknown: Vec<String>,
+    /// Machine images: id, name, processors. Those of ECS that are looked up are besides.
+    pub images: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,8 +59,20 @@ impl Default for Rules {
             spot: usize::MAX,
             stuck: Vec::new(),
             dead: Dead::Some(Vec::new()),
+            reason: "CannotPullContainerError: pull image manifest: img: not found",
+            exit: None,
+            foreign: Vec::new(),
             instances: HashMap::new(),
             memory: 4_000,
+            apart: 0,
+            fleeting_spot: false,
+            new_account: false,
+            unknown: Vec::new(),
+            images: vec![
+                ("ami-08b5d886b9289bc63", "al2023-ami-ecs-hvm-2023.0.20250110-kernel-6.1-arm64", "arm64"),
+                ("ami-intel", "al2023-ami-ecs-hvm-2023.0.20250110-kernel-6.1-x86_64", "x86_64"),
+                ("ami-bottle", "bottlerocket-aws-ecs-2-x86_64-v1.32.0-cacc4ce9", "x86_64"),
+            ],
         }
     }
 }
@@ -134,13 +162,35 @@ pub struct Instance {
     pub spot: bool,
     pub cluster: String,
     pub tags: Vec<(String, String)>,
+    /// The script that it runs at its start.
+    pub script: String,
     pub made: u64,
     pub joined: bool,
     /// When it was told to end.
     pub ended: Option<u64>,
 }
 
+impl Instance {
+    /// As ECS and EC2 call its processors.
+    pub fn architecture(&self) -> &'static str {
+        architecture(&self.kind)
+    }
+}
+
+/// The processors of an instance type: `g` after the generation is Graviton.
+pub fn architecture(kind: &str) -> &'static str {
+    let family = kind.split('.').next().unwrap();
+    let attributes = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
+    if attributes.contains('g') { "arm64" } else { "x86_64" }
+}
+
 impl World {
+    /// How many tasks there have been on each instance.
+    pub fn tasks_on_instances(&self) -> Vec<usize> {
+        let on = |task: &Task, id: &str| task.host.as_ref().is_some_and(|host| host.ends_with(id));
+        self.instances.iter().map(|i| self.tasks.iter().filter(|t| on(t, &i.id)).count()).collect()
+    }
+
     pub fn new(rules: Rules) -> Self {
         Self {
             rules,
@@ -168,6 +218,24 @@ impl World {
         self.clusters.insert(name.to_owned(), Cluster { active: true, providers, tags: Value::Array(vec![]) });
     }
 
+    /// An instance in a cluster that is there before the job, with much memory left.
+    pub fn existing_instance(&mut self, cluster: &str) {
+        let arn = format!("arn:aws:ecs:eu-west-1:1:container-instance/{cluster}/i-other");
+        self.hosts.push(Host { arn, cluster: cluster.to_owned(), instance: "i-other".to_owned() });
+        self.instances.push(Instance {
+            id: "i-other".to_owned(),
+            kind: "c7i.large".to_owned(),
+            subnet: "subnet-a".to_owned(),
+            spot: false,
+            cluster: cluster.to_owned(),
+            tags: Vec::new(),
+            script: String::new(),
+            made: 0,
+            joined: true,
+            ended: None,
+        });
+    }
+
     /// AWS ends a task, whose worker leaves at once.
     pub fn end_task(&mut self, arn: &str, code: &'static str, reason: &str) {
         let now = self.now;
@@ -183,8 +251,11 @@ impl World {
         self.now += 1;
         let now = self.now;
         let mut events = Vec::new();
-        for instance in &mut self.instances {
-            if !instance.joined && instance.ended.is_none() && now > instance.made + BOOT {
+        for (number, instance) in (0..).zip(&mut self.instances) {
+            let up = instance.ended.is_none() && now > instance.made + BOOT;
+            if up && instance.spot && self.rules.fleeting_spot {
+                instance.ended = Some(now);
+            } else if up && !instance.joined && now > instance.made + BOOT + number * self.rules.apart {
                 instance.joined = true;
                 let arn = format!("arn:aws:ecs:eu-west-1:1:container-instance/{}/{}", instance.cluster, instance.id);
                 if self.clusters.get(&instance.cluster).is_some_and(|c| c.active) {
@@ -196,10 +267,17 @@ impl World {
             let age = now - task.made;
             match task.state {
                 State::Provisioning if age > STEP => task.state = State::Pending,
+                State::Pending if age > 2 * STEP && task.spot && self.rules.fleeting_spot => {
+                    task.state = State::Stopped;
+                    task.code = "TaskFailedToStart";
+                    task.reason = "Capacity is unavailable at this time. Please try again later or in a different \
+                                   availability zone"
+                        .to_owned();
+                }
                 State::Pending if age > 2 * STEP && task.dead => {
                     task.state = State::Stopped;
                     task.code = "TaskFailedToStart";
-                    task.reason = "CannotPullContainerError: pull image manifest: img: not found".to_owned();
+                    task.reason = self.rules.reason.to_owned();
                 }
                 State::Pending if age > 2 * STEP && !task.stuck => {
                     task.state = State::Running;
@@ -210,6 +288,11 @@ impl World {
                 }
                 State::Running if let Some(exit) = self.agent.as_mut().and_then(|a| a.ended(&task.arn)) => {
                     (task.state, task.exit, task.code) = (State::Stopped, Some(exit), "EssentialContainerExited");
+                    task.reason = "Essential container in task exited".to_owned();
+                    events.push(Event::Stopped(task.arn.clone()));
+                }
+                State::Running if self.rules.exit.is_some() && self.agent.is_none() => {
+                    (task.state, task.exit, task.code) = (State::Stopped, self.rules.exit, "EssentialContainerExited");
                     task.reason = "Essential container in task exited".to_owned();
                     events.push(Event::Stopped(task.arn.clone()));
                 }

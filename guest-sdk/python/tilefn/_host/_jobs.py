@@ -68,7 +68,7 @@ def run(
     """Runs a job to its end.
 
     job: a job file (`.toml`, `.json`), a dict with its keys, or a function, whose job is in the keyword arguments `inputs`,
-        `outputs`, `params`, `grid`, `limits`, `workers`: the sections of a job file. A path stands for `{"path": …}`, a list
+        `outputs`, `reduced`, `params`, `grid`, `limits`, `workers`: the sections of a job file. A path stands for `{"path": …}`, a list
         of them for `{"paths": […]}`, and `"processes:4"` for workers of this kind and number. An open rasterio dataset is
         the file that it shows.
     overwrite: replace outputs that exist. resume: go on with an interrupted run of the same job.
@@ -143,6 +143,8 @@ def _sections(sections: dict[str, Any]) -> dict[str, Any]:
     for name in ("inputs", "outputs"):
         if name in made:
             made[name] = {key: _file(value) for key, value in dict(made[name]).items()}
+    if "reduced" in made:
+        made["reduced"] = _file(made["reduced"])
     workers = made.get("workers")
     if isinstance(workers, str):
         kind, _, count = workers.partition(":")

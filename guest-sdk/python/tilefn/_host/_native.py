@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
 WITHOUT = (
     "this installation of tilefn is only its Python part, which tests functions; "
-    "functions in the sandbox and jobs need the whole: make python, in a clone of tilefn"
+    "functions in the sandbox and jobs need the whole: pip install a wheel for this machine, or make python in a clone of tilefn"
 )
 
 
@@ -25,6 +26,10 @@ def native() -> ModuleType:
 
 
 def program() -> Path | None:
-    """The program `tilefn` on the path, of which a job's worker processes are copies."""
+    """The program `tilefn`, of which a job's worker processes are copies: the package's own, else the one on the path."""
+    own = Path(__file__).parents[1] / "_inside" / "bin" / "tilefn"
+    if own.is_file():
+        return own
     found = shutil.which("tilefn")
-    return Path(found) if found else None
+    # Not the command that this package itself puts there.
+    return Path(found) if found and Path(found).resolve() != Path(sys.argv[0]).resolve() else None

@@ -10,7 +10,8 @@ fn make(folder: &Path) {
     for file in ["Cargo.toml.in", "src/lib.rs", ".cargo/config.toml", ".gitignore", "job.toml", "README.md"] {
         let text = fs::read_to_string(template.join(file)).unwrap();
         let text = text.replace("{{name}}", "band-ratio").replace("{{function}}", "band_ratio");
-        let text = text.replace("{{sdk}}", &format!("{{ path = {sdk:?} }}"));
+        // The SDK of this repository, not a copy.
+        let text = text.replace("\"sdk/tilefn-guest\"", &format!("{sdk:?}"));
         assert!(!text.contains("{{"), "{file} has a name that isn't filled in");
         let path = folder.join(file.trim_end_matches(".in"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -106,7 +106,7 @@ pub(super) fn fargate(settings: &Fargate, region: &str) -> Option<Rates> {
         return Some(given(each));
     }
     let prices = FARGATE.iter().find(|r| r.name == region)?;
-    let (cpu, memory) = match settings.ecs.cpu_architecture {
+    let (cpu, memory) = match settings.ecs.cpu_architecture.unwrap_or_default() {
         CpuArchitecture::X86_64 => prices.x86_64,
         CpuArchitecture::Arm64 => prices.arm64,
     };

@@ -5,10 +5,11 @@
 
 use super::backoff::{Pauses, Step};
 use super::clients::Clients;
+use super::last_words::stream;
 use super::ledger::{Cluster, Ledger};
 use super::request::{self, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
-use super::stopped::{Said, why};
+use super::stopped::{Of, Said, why};
 use super::{backoff, tags};
 use crate::error::{AwsError, Cause};
 use crate::session::Session;
@@ -122,6 +123,8 @@ pub async fn submit(
     sent.function.cast = None;
     // These are in what was put there.
     sent.function.include.clear();
+    // The address of the controller's task is not known yet; it finds out itself.
+    sent.workers.advertise = None;
     if let Some(fargate) = &mut sent.workers.fargate {
         fargate.ecs.region = Some(session.region().to_owned());
     }
@@ -187,7 +190,7 @@ async fn start(
     ledger.cluster = Some(Cluster { name: controller.cluster.clone(), ours: false });
     ledger.unanswered = Some(Instant::now());
     let step = Step::begin();
-    let batch = Batch { token: format!("tilefn-{:016x}", backoff::chance()), count: 1, spot: false };
+    let batch = Batch { token: format!("tilefn-{:016x}", backoff::chance()), count: 1, spot: false, memory: None };
     let answer = request::run_task(kind, common, &controller.cluster, &batch).send_with(&clients.ecs).await;
     let answer = answer.map_err(|e| AwsError::of(doing, e))?;
     (ledger.unanswered, ledger.accepted) = (None, Some(Instant::now()));
@@ -283,8 +286,7 @@ pub async fn logs(clients: &Clients, id: &str, mut line: impl FnMut(&str)) -> Re
     let controller = controller(clients, id).await?;
     let doing = format!("read the log of job {id}");
     let group = controller.log_group.ok_or_else(|| AwsError::refused(&doing, "the job file has no `log_group`"))?;
-    let number = controller.task.rsplit('/').next().unwrap_or_default();
-    let stream = format!("{}/controller/{number}", tags::name(id));
+    let stream = stream(&tags::name(id), "controller", &controller.task);
     let mut token: Option<String> = None;
     loop {
         let request = clients.logs.get_log_events().log_group_name(&group).log_stream_name(&stream);
@@ -358,7 +360,7 @@ async fn task(clients: &Clients, controller: &Controller) -> Result<Option<(Stri
     let request = clients.ecs.describe_tasks().cluster(&controller.cluster).tasks(&controller.task);
     let answer = request.send().await.map_err(|e| AwsError::of("look at the controller's task", e))?;
     let task = answer.tasks().first();
-    Ok(task.map(|task| (task.last_status().unwrap_or_default().to_owned(), why(Said::of(task)))))
+    Ok(task.map(|task| (task.last_status().unwrap_or_default().to_owned(), why(Said::of(task), Of::Controller))))
 }
 
 async fn read<T: serde::de::DeserializeOwned>(clients: &Clients, id: &str, file: &str) -> Result<Option<T>, AwsError> {

@@ -2,7 +2,7 @@
 
 use super::cost::{self, Rates};
 use super::request::TaskSettings;
-use super::tasks::Tasks;
+use super::tasks::{Room, Tasks};
 use crate::error::AwsError;
 use crate::session::Session;
 use controller::Usage;
@@ -33,16 +33,20 @@ impl Fargate {
 impl Fleet for Fargate {
     async fn start(&mut self, ticket: &Ticket, workers: &ConnectedWorkers) -> Result<(), FleetError> {
         self.tasks.prepare(ticket).await?;
-        self.tasks.round(workers, true).await
+        self.tasks.round(workers, Room::ANY).await
     }
 
     async fn keep(&mut self, workers: &ConnectedWorkers) -> FleetError {
         loop {
             sleep(self.tasks.clients.pace.poll).await;
-            if let Err(error) = self.tasks.round(workers, true).await {
+            if let Err(error) = self.tasks.round(workers, Room::ANY).await {
                 return error;
             }
         }
+    }
+
+    async fn why(&mut self, task: &str) -> Option<String> {
+        self.tasks.why(task).await
     }
 
     async fn stop(&mut self) -> Vec<String> {

@@ -111,21 +111,26 @@ impl Scope {
     }
 }
 
-/// Finds all resources in the region that can be removed.
-///
-/// # Errors
-/// When AWS refuses to list something or can't be reached.
-pub async fn find(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
-    let mut found = tickets(clients, scope).await?;
-    let made = clusters(clients, scope).await?;
+/// Finds all resources in the region that can be removed. Returns them, and why others could not be looked for: one
+/// permission that is missing doesn't hide the rest.
+pub async fn find(clients: &Clients, scope: &Scope) -> (Vec<Leftover>, Vec<AwsError>) {
+    let mut denied = Vec::new();
+    let mut kept = |found: Result<Vec<Leftover>, AwsError>| {
+        found.unwrap_or_else(|e| {
+            denied.push(e);
+            Vec::new()
+        })
+    };
+    let mut found = kept(tickets(clients, scope).await);
+    let made = kept(clusters(clients, scope).await);
     for shared in scope.clusters.iter().filter(|name| !made.iter().any(|c| is_cluster(&c.id, name))) {
-        found.extend(tasks(clients, scope, shared).await?);
+        found.extend(kept(tasks(clients, scope, shared).await));
     }
     found.extend(made);
     #[cfg(feature = "ec2")]
-    found.extend(instances(clients, scope).await?);
-    found.extend(task_definitions(clients, scope).await?);
-    Ok(found)
+    found.extend(kept(instances(clients, scope).await));
+    found.extend(kept(task_definitions(clients, scope).await));
+    (found, denied)
 }
 
 /// Removes what was found, job by job and in the order that AWS needs. Returns what could not be removed and why.
@@ -176,7 +181,9 @@ async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, Aws
     let mut pages = clients.ecs.list_clusters().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| AwsError::of("list the clusters", e))?;
-        arns.extend(page.cluster_arns.unwrap_or_default());
+        // Other people's clusters are none of ours, and asking about one of them is denied for all of them.
+        let ours = |arn: &String| arn.rsplit('/').next().is_some_and(|name| name.starts_with(tags::PREFIX));
+        arns.extend(page.cluster_arns.unwrap_or_default().into_iter().filter(ours));
     }
     let mut found = Vec::new();
     for page in arns.chunks(PAGE) {

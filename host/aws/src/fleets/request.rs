@@ -6,8 +6,10 @@ use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefi
 use aws_sdk_ecs::operation::run_task::builders::RunTaskInputBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Compatibility, ContainerDefinition,
-    CpuArchitecture, EphemeralStorage, KeyValuePair, LaunchType, LogConfiguration, LogDriver, NetworkConfiguration,
-    NetworkMode, OsFamily, PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
+    ContainerOverride, CpuArchitecture, EphemeralStorage, KernelCapabilities, KeyValuePair, LaunchType,
+    LinuxParameters, LogConfiguration, LogDriver, MountPoint, NetworkConfiguration, NetworkMode, OsFamily,
+    PlacementConstraint, PlacementConstraintType, PlacementStrategy, PlacementStrategyType, RuntimePlatform, Tag,
+    TaskOverride, Volume,
 };
 use indexmap::IndexMap;
 use job::spec;
@@ -17,6 +19,8 @@ use types::WorkerKind;
 pub(super) const BATCH: u32 = 10;
 /// Seconds between SIGTERM and SIGKILL, ECS's most: a worker gives its tiles back in them.
 const STOP_TIMEOUT: i32 = 120;
+/// The volume at /tmp, the one place where a container may write: outputs of a controller on AWS are staged there.
+const SCRATCH: &str = "scratch";
 
 /// The settings of a job's tasks.
 #[derive(Clone, Debug)]
@@ -34,7 +38,25 @@ impl TaskSettings {
             Self::Ec2(ec2) => &ec2.ecs,
         }
     }
+
+    fn architecture(&self) -> spec::CpuArchitecture {
+        match self {
+            Self::Fargate(fargate) => fargate.ecs.cpu_architecture.unwrap_or_default(),
+            Self::Ec2(ec2) => ec2.architecture(),
+        }
+    }
+
+    /// Tiles that a worker runs at the same time, where its own number of processors decides that.
+    pub fn threads(&self) -> u32 {
+        match self {
+            Self::Fargate(fargate) => fargate.cpu.div_ceil(1024),
+            Self::Ec2(ec2) => ec2.types().filter_map(|known| known.vcpus).min().unwrap_or(1),
+        }
+    }
 }
+
+/// MiB that a task definition on EC2 reserves where the instances' memory isn't known yet: each request for tasks says more.
+const LEAST_MEMORY: u32 = 128;
 
 /// What a task is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +67,14 @@ pub(super) enum Role {
     Controller { arguments: Vec<String>, role: String },
 }
 
+/// The name of a worker's container.
+pub(super) const WORKER: &str = "worker";
+
 impl Role {
     /// The container's name in the task definition.
     pub fn container(&self) -> &'static str {
         match self {
-            Self::Worker { .. } => "worker",
+            Self::Worker { .. } => WORKER,
             Self::Controller { .. } => "controller",
         }
     }
@@ -77,22 +102,21 @@ pub(super) struct Batch {
     pub token: String,
     pub count: u32,
     pub spot: bool,
+    /// MiB to reserve for each task, where that isn't known before there are instances.
+    pub memory: Option<u32>,
 }
 
-/// The cluster made for a job. Both capacity providers are associated, or Spot could not be asked for.
-pub(super) fn cluster(kind: &TaskSettings, common: &Common) -> CreateClusterInputBuilder {
+/// The cluster made for a job. Spot can be asked for only where its capacity provider is associated.
+pub(super) fn cluster(common: &Common, spot: bool) -> CreateClusterInputBuilder {
     let request =
         CreateClusterInputBuilder::default().cluster_name(&common.name).set_tags(Some(ecs_tags(&common.tags)));
-    match kind {
-        TaskSettings::Fargate(_) => request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT"),
-        TaskSettings::Ec2(_) => request,
-    }
+    if spot { request.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT") } else { request }
 }
 
 /// The task definition that all tasks of a job share.
 pub(super) fn task_definition(kind: &TaskSettings, common: &Common) -> RegisterTaskDefinitionInputBuilder {
     let ecs = kind.ecs();
-    let architecture = match ecs.cpu_architecture {
+    let architecture = match kind.architecture() {
         spec::CpuArchitecture::X86_64 => CpuArchitecture::X8664,
         spec::CpuArchitecture::Arm64 => CpuArchitecture::Arm64,
     };
@@ -106,6 +130,7 @@ pub(super) fn task_definition(kind: &TaskSettings, common: &Common) -> RegisterT
         .set_execution_role_arn(ecs.execution_role_arn.clone())
         .runtime_platform(platform.build())
         .container_definitions(container(kind, common))
+        .volumes(Volume::builder().name(SCRATCH).build())
         .set_tags(Some(ecs_tags(&common.tags)));
     match kind {
         TaskSettings::Fargate(fargate) => {
@@ -152,11 +177,21 @@ fn container(kind: &TaskSettings, common: &Common) -> ContainerDefinition {
         .set_command(Some(command))
         .set_environment(Some(variables.collect()))
         .stop_timeout(STOP_TIMEOUT)
+        .readonly_root_filesystem(true)
+        .linux_parameters(no_capabilities())
+        .mount_points(MountPoint::builder().source_volume(SCRATCH).container_path("/tmp").build())
         .set_log_configuration(ecs.log_group.as_deref().map(|group| log(group, common)));
     match kind {
         TaskSettings::Fargate(fargate) => builder.memory(small(fargate.memory.0)).build(),
-        TaskSettings::Ec2(ec2) => builder.memory_reservation(small(ec2.memory_reservation)).build(),
+        TaskSettings::Ec2(ec2) => {
+            builder.memory_reservation(small(ec2.memory_reservation.unwrap_or(LEAST_MEMORY))).build()
+        }
     }
+}
+
+/// The program needs none of root's powers, and is not root.
+fn no_capabilities() -> LinuxParameters {
+    LinuxParameters::builder().capabilities(KernelCapabilities::builder().drop("ALL").build()).build()
 }
 
 /// The log in CloudWatch. It never blocks the worker; what matters reaches the controller by the worker's own link.
@@ -213,12 +248,26 @@ pub(super) fn run_task(kind: &TaskSettings, common: &Common, cluster: &str, batc
         TaskSettings::Ec2(ec2) => {
             let spread = PlacementStrategy::builder().r#type(PlacementStrategyType::Spread).field("instanceId").build();
             let request = request.launch_type(LaunchType::Ec2).placement_strategy(spread);
+            // In a cluster of the user's own there may be other instances, with other work.
+            let ours = PlacementConstraint::builder().r#type(PlacementConstraintType::MemberOf).expression(format!(
+                "attribute:{} == {}",
+                tags::ATTRIBUTE,
+                tags::started_by(&common.job)
+            ));
+            let request = request.placement_constraints(ours.build());
+            let request = request.set_overrides(batch.memory.map(|mib| reserved(&common.role, mib)));
             match ec2.network_mode {
                 spec::NetworkMode::Host => request,
                 spec::NetworkMode::Awsvpc => request.network_configuration(network(None)),
             }
         }
     }
+}
+
+/// So much memory instead of the task definition's, MiB.
+fn reserved(role: &Role, mib: u32) -> TaskOverride {
+    let container = ContainerOverride::builder().name(role.container()).memory_reservation(small(mib));
+    TaskOverride::builder().container_overrides(container.build()).build()
 }
 
 fn spot() -> CapacityProviderStrategyItem {
@@ -300,6 +349,10 @@ mod tests {
             ["worker", "--ticket", "s3://b/tilefn/jobs/j1/ticket.json", "--kind", "fargate", "--threads", "2"]
         );
         assert_eq!(container.stop_timeout(), Some(120));
+        assert_eq!(container.readonly_root_filesystem(), Some(true));
+        assert_eq!(container.linux_parameters().unwrap().capabilities().unwrap().drop(), ["ALL"]);
+        let mount = &container.mount_points()[0];
+        assert_eq!((mount.container_path(), mount.source_volume()), (Some("/tmp"), it.volumes()[0].name()));
         assert_eq!(container.memory(), Some(8192));
         let log = container.log_configuration().unwrap().options().unwrap();
         assert_eq!((log["awslogs-group"].as_str(), log["awslogs-region"].as_str()), ("/w", "eu-west-1"));
@@ -322,7 +375,7 @@ mod tests {
 
     #[test]
     fn spot_is_a_capacity_provider_and_never_a_launch_type() {
-        let batch = |spot| Batch { token: "t".into(), count: 10, spot };
+        let batch = |spot| Batch { token: "t".into(), count: 10, spot, memory: None };
         let kind = TaskSettings::Fargate(fargate());
         let it = run_task(&kind, &common(), "c", &batch(true)).build().unwrap();
         assert_eq!(it.launch_type(), None);
@@ -339,10 +392,11 @@ mod tests {
 
     #[test]
     fn tasks_on_ec2_have_no_network_of_their_own_unless_asked() {
-        let batch = Batch { token: "t".into(), count: 3, spot: true };
+        let batch = Batch { token: "t".into(), count: 3, spot: true, memory: None };
         let it = run_task(&TaskSettings::Ec2(ec2()), &common(), "c", &batch).build().unwrap();
         assert!(it.network_configuration().is_none() && it.platform_version().is_none());
         assert_eq!(it.launch_type(), Some(&LaunchType::Ec2));
+        assert_eq!(it.placement_constraints()[0].expression(), Some("attribute:tilefn.job == tilefn-j1"));
         let own = spec::Ec2 { network_mode: spec::NetworkMode::Awsvpc, ..ec2() };
         let it = run_task(&TaskSettings::Ec2(own), &common(), "c", &batch).build().unwrap();
         let vpc = it.network_configuration().unwrap().awsvpc_configuration().unwrap().clone();

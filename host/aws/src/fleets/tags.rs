@@ -12,6 +12,8 @@ pub(super) const EXPIRES: &str = "tilefn:expires";
 /// Tag of an instance with the cluster that it joins.
 #[cfg(feature = "ec2")]
 pub(super) const CLUSTER: &str = "tilefn:cluster";
+/// ECS's attribute of the job's instances with what its tasks are marked with: they run nowhere else.
+pub(super) const ATTRIBUTE: &str = "tilefn.job";
 /// Prefix of all names.
 pub(super) const PREFIX: &str = "tilefn-";
 /// Characters of a name; AWS's own limit is 255.

@@ -3,19 +3,20 @@
 //! ECS promises nothing by accepting a task: one in a hundred dies or hangs on its way. So nothing ever waits for *all*
 //! workers; every few seconds a round compares what there is with what is wanted, and acts on the difference.
 
+mod ask;
+mod watch;
+
 use super::backoff::{Step, chance, delay};
-use super::clients::{Clients, PAGE};
+use super::clients::Clients;
 use super::ledger::{Cluster, Ledger};
 use super::outlook::Outlook;
-use super::request::{self, BATCH, Batch, Common, Role, TaskSettings};
+use super::request::{self, Batch, Common, Role, TaskSettings};
 use super::s3::Store;
-use super::stopped::{Said, why};
 use super::tags;
-use crate::error::{AwsError, Cause};
+use crate::error::AwsError;
 use crate::session::Session;
-use aws_sdk_ecs::types::Task;
+use controller::Usage;
 use controller::fleet::{ConnectedWorkers, FleetError};
-use controller::{Ended, Usage};
 use indexmap::IndexMap;
 use job::spec::{self, Spot};
 use std::collections::HashSet;
@@ -23,8 +24,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::Ticket;
 
+/// After Spot capacity has failed, on-demand is taken for this many of the longest waits between tries: ten minutes.
+pub(super) const SPOT_REST: u32 = 10;
+
 /// The job gives up when for this many start timeouts there have been fewer workers than `min_count`.
 const PATIENCE: u32 = 3;
+/// The job gives up when so many workers could not use its module and no tile was done meanwhile.
+const USELESS: u32 = 3;
 
 impl From<AwsError> for FleetError {
     fn from(error: AwsError) -> Self {
@@ -51,6 +57,21 @@ pub(super) struct Tasks {
     trouble: Trouble,
     /// When there last were as many workers as the job needs.
     enough: Instant,
+    /// Where the workers look for the controller.
+    addresses: Vec<String>,
+}
+
+/// The tasks that there is a place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub tasks: u32,
+    /// MiB that each reserves, if not as much as its definition says.
+    pub memory: Option<u32>,
+}
+
+impl Room {
+    /// As many as anybody wants.
+    pub const ANY: Self = Self { tasks: u32::MAX, memory: None };
 }
 
 /// How many workers, and how long to wait for one.
@@ -63,9 +84,11 @@ struct Limits {
     start_timeout: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Member {
     asked: Instant,
+    /// ECS's name for its state, when it was last looked at.
+    status: String,
     /// When it was last seen connected; before that, when it was asked for.
     seen: Instant,
     /// Whether the task ever connected.
@@ -80,22 +103,28 @@ struct Trouble {
     refusals: u32,
     /// Tasks in a row that ended before they connected.
     failed_starts: u32,
+    /// Tasks that ended since they can't use the module, after which no tile was done.
+    useless: u32,
+    /// Tiles that were left then.
+    tiles_left: u64,
+    /// A task that ended before it connected, whose log has not been looked at.
+    unread: Option<String>,
+    /// The log can't be read; said once.
+    no_log: bool,
     not_before: Option<Instant>,
     last: Option<String>,
     /// The last refusal was of a kind that waiting does not cure.
     fatal: bool,
-    no_spot: bool,
+    /// Until when not to ask for Spot, if on-demand will do.
+    on_demand_until: Option<Instant>,
 }
 
 impl Tasks {
     pub fn new(session: &Session, workers: &spec::Workers, kind: TaskSettings) -> Result<Self, AwsError> {
         let missing = |what| AwsError::refused("use the job file", format!("it lacks {what}"));
         let s3 = workers.s3.clone().ok_or_else(|| missing("[workers.s3]"))?;
-        let count = workers.count.ok_or_else(|| missing("`count` in [workers]"))?;
-        let threads = workers.threads.unwrap_or(match &kind {
-            TaskSettings::Fargate(fargate) => fargate.cpu.div_ceil(1024),
-            TaskSettings::Ec2(_) => 1,
-        });
+        let count = workers.tasks().ok_or_else(|| missing("`count` in [workers]"))?;
+        let threads = workers.threads.unwrap_or_else(|| kind.threads());
         let limits = Limits {
             count,
             min_count: workers.min_count,
@@ -126,6 +155,7 @@ impl Tasks {
             nonce: chance(),
             trouble: Trouble::default(),
             enough: Instant::now(),
+            addresses: Vec::new(),
         })
     }
 
@@ -137,6 +167,7 @@ impl Tasks {
         self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
         let ticket_url = self.clients.store.ticket_url(job);
         self.common.role = Role::Worker { ticket: ticket_url.clone() };
+        self.addresses.clone_from(&ticket.addresses);
         self.ledger = Ledger::new(job);
         self.enough = Instant::now();
 
@@ -152,8 +183,7 @@ impl Tasks {
             Some(Cluster { name: existing.clone().unwrap_or_else(|| name.clone()), ours: existing.is_none() });
         if existing.is_none() {
             let step = Step::begin();
-            let made = request::cluster(&self.kind, &self.common).send_with(&self.clients.ecs).await;
-            made.map_err(|e| AwsError::of(format!("make cluster {name}"), e))?;
+            self.make_cluster().await?;
             step.done(format_args!("cluster {name} made"));
         }
 
@@ -165,8 +195,28 @@ impl Tasks {
         Ok(())
     }
 
-    /// Looks at the tasks once and asks for those that are missing. `ready`: whether there is a place for tasks.
-    pub async fn round(&mut self, workers: &ConnectedWorkers, ready: bool) -> Result<(), FleetError> {
+    /// Makes the job's cluster, with Spot on Fargate if that is wanted and the account can have it.
+    async fn make_cluster(&self) -> Result<(), AwsError> {
+        let wanted = match &self.kind {
+            TaskSettings::Fargate(fargate) => fargate.ecs.spot,
+            TaskSettings::Ec2(_) => Spot::Never,
+        };
+        let make = async |spot| {
+            let made = request::cluster(&self.common, spot).send_with(&self.clients.ecs).await;
+            made.map(|_| ()).map_err(|e| AwsError::of(format!("make cluster {}", self.common.name), e))
+        };
+        match make(wanted != Spot::Never).await {
+            // On-demand tasks need no capacity provider, and so not the role that ECS uses one with.
+            Err(e) if wanted == Spot::Prefer && e.said.contains("service linked role") => {
+                tracing::warn!("{e}; on-demand instead of Spot");
+                make(false).await
+            }
+            made => made,
+        }
+    }
+
+    /// Looks at the tasks once and asks for those that are missing, as far as there is room for them.
+    pub async fn round(&mut self, workers: &ConnectedWorkers, room: Room) -> Result<(), FleetError> {
         let connected: HashSet<_> = workers.connected().into_iter().filter_map(|about| about.task_arn).collect();
         let now = Instant::now();
         for (task, member) in &mut self.tasks {
@@ -187,172 +237,55 @@ impl Tasks {
             );
             self.said = present;
         }
+        if workers.tiles_left() != self.trouble.tiles_left {
+            (self.trouble.tiles_left, self.trouble.useless) = (workers.tiles_left(), 0);
+        }
         self.look(&connected).await;
         self.stop_overdue(&connected).await;
+        self.read_last_words().await;
 
         let wanted = self.wanted(workers.tiles_left());
         let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
         let waiting = self.trouble.not_before.is_some_and(|until| Instant::now() < until);
-        if ready && !waiting && wanted > there {
-            self.ask_for(wanted.saturating_sub(there)).await;
+        let missing = wanted.min(room.tasks).saturating_sub(there);
+        if missing > 0 && !waiting {
+            self.ask_for(missing, room.memory).await;
         }
         self.verdict(&connected, wanted)
     }
 
     /// Tasks that the tiles left have work for.
-    fn wanted(&self, tiles_left: u64) -> u32 {
+    pub fn wanted(&self, tiles_left: u64) -> u32 {
         let useful = tiles_left.div_ceil(u64::from(self.limits.threads));
         self.limits.count.min(u32::try_from(useful).unwrap_or(u32::MAX))
     }
 
-    /// Asks ECS about the tasks that aren't connected, and strikes off those that have stopped.
-    async fn look(&mut self, connected: &HashSet<String>) {
-        let absent: Vec<_> = self.tasks.keys().filter(|t| !connected.contains(*t)).cloned().collect();
-        let Some(cluster) = self.ledger.cluster.clone() else { return };
-        for page in absent.chunks(PAGE) {
-            let request = self.clients.ecs.describe_tasks().cluster(&cluster.name).set_tasks(Some(page.to_vec()));
-            let answer = match request.send().await {
-                Ok(answer) => answer,
-                Err(e) => {
-                    // Nothing is known anew; a task that is gone is found by a later look, or its start timeout.
-                    tracing::warn!("{}", AwsError::of("look at the tasks", e));
-                    return;
-                }
-            };
-            for task in answer.tasks().iter().filter(|t| is_ending(t)) {
-                let arn = task.task_arn().unwrap_or_default();
-                self.ledger.tasks.remove(arn);
-                self.strike_off(arn, &why(Said::of(task)));
-            }
-            for missing in answer.failures().iter().filter(|f| f.reason() == Some("MISSING")) {
-                // A task just accepted may be unknown for a while.
-                let arn = missing.arn().unwrap_or_default();
-                if self.tasks.get(arn).is_some_and(|m| m.seen.elapsed() >= self.clients.pace.settle) {
-                    self.ledger.tasks.remove(arn);
-                    self.strike_off(arn, "ECS does not know it any more");
-                }
-            }
-        }
+    /// How long a worker may take to connect.
+    #[cfg(feature = "ec2")]
+    pub fn start_timeout(&self) -> Duration {
+        self.limits.start_timeout
     }
 
-    /// Stops the tasks that did not connect in time: one in a hundred hangs on its way for ever.
-    async fn stop_overdue(&mut self, connected: &HashSet<String>) {
-        let timeout = self.limits.start_timeout;
-        let overdue = |(task, member): (&String, &Member)| {
-            (!connected.contains(task) && member.seen.elapsed() >= timeout).then(|| task.clone())
-        };
-        let Some(cluster) = self.ledger.cluster.clone() else { return };
-        for task in self.tasks.iter().filter_map(overdue).collect::<Vec<_>>() {
-            let request = self.clients.ecs.stop_task().cluster(&cluster.name).task(&task);
-            match request.reason("it did not connect in time").send().await {
-                Ok(_) => self.strike_off(&task, &format!("not connected for {timeout:?}")),
-                Err(e) => tracing::warn!("{}", AwsError::of(format!("stop task {task}"), e)),
-            }
-        }
+    /// Notes the reason why workers are missing, for the message of a job that fails for lack of them.
+    #[cfg(feature = "ec2")]
+    pub fn note(&mut self, trouble: String) {
+        tracing::warn!("{trouble}");
+        self.trouble.last = Some(trouble);
     }
 
-    fn strike_off(&mut self, task: &str, why: &str) {
-        let Some(member) = self.tasks.shift_remove(task) else { return };
-        self.usage = member.counted(std::mem::take(&mut self.usage));
-        let text = if member.connected { why.to_owned() } else { format!("before it connected: {why}") };
-        if member.connected {
-            tracing::info!("worker task {task} left: {why}");
-        } else {
-            tracing::warn!("worker task {task} ended before it connected: {why}");
-            self.trouble.failed_starts = self.trouble.failed_starts.saturating_add(1);
-            self.trouble.last = Some(format!("task {task} ended before it connected: {why}"));
-            self.wait_a_while(self.trouble.failed_starts);
+    /// Asks for on-demand capacity only, for a while.
+    fn rest_from_spot(&mut self) {
+        let rest = self.clients.pace.backoff_most.saturating_mul(SPOT_REST);
+        let again = Instant::now() + rest;
+        if self.trouble.on_demand_until.replace(again).is_none_or(|before| before <= Instant::now()) {
+            tracing::info!("on-demand instead of Spot for the next {rest:?}");
         }
-        self.usage.ended.push(Ended { task: task.to_owned(), why: text, connected: member.connected });
     }
 
     fn wait_a_while(&mut self, failures: u32) {
         let pace = &self.clients.pace;
         let wait = delay(failures, pace.backoff, pace.backoff_most, chance());
         self.trouble.not_before = Some(Instant::now() + wait);
-    }
-
-    /// Asks for `missing` more tasks, until AWS refuses.
-    async fn ask_for(&mut self, missing: u32) {
-        let mut missing = missing;
-        self.trouble.no_spot = false;
-        let spot = self.kind.ecs().spot;
-        while missing > 0 {
-            let batch = self.batch.take().unwrap_or_else(|| {
-                self.sent += 1;
-                Batch {
-                    token: format!("tilefn-{:016x}-{}", self.nonce, self.sent),
-                    count: missing.min(BATCH),
-                    spot: matches!(self.kind, TaskSettings::Fargate(_)) && spot != Spot::Never && !self.trouble.no_spot,
-                }
-            });
-            self.batch = Some(batch.clone());
-            self.ledger.unanswered = Some(Instant::now());
-            let (started, refusal) = self.run(&batch).await;
-            missing = missing.saturating_sub(started);
-            let Some(refusal) = refusal else {
-                self.trouble.refusals = 0;
-                continue;
-            };
-            if batch.spot && spot == Spot::Prefer && matches!(refusal.cause, Cause::Capacity | Cause::Refused) {
-                tracing::info!("{refusal}; on-demand instead");
-                self.trouble.no_spot = true;
-                continue;
-            }
-            tracing::warn!("{refusal}");
-            let cured = matches!(refusal.cause, Cause::Throttled | Cause::Unclear | Cause::Capacity | Cause::Gone);
-            self.trouble.fatal = !cured;
-            self.trouble.last = Some(refusal.to_string());
-            self.trouble.refusals = self.trouble.refusals.saturating_add(1);
-            self.wait_a_while(self.trouble.refusals);
-            return;
-        }
-        self.trouble.fatal = false;
-    }
-
-    /// Sends one request. Returns how many tasks that started, and why not the rest.
-    async fn run(&mut self, batch: &Batch) -> (u32, Option<AwsError>) {
-        let Some(cluster) = self.ledger.cluster.clone() else { return (0, None) };
-        let kind = if batch.spot { " on Spot capacity" } else { "" };
-        let doing = format!("start {} worker tasks{kind}", batch.count);
-        let (asked, step) = (Instant::now(), Step::begin());
-        let request = request::run_task(&self.kind, &self.common, &cluster.name, batch);
-        let answer = match request.send_with(&self.clients.ecs).await.map_err(|e| AwsError::of(&doing, e)) {
-            Ok(answer) => answer,
-            Err(e) => {
-                if e.cause != Cause::Unclear && e.cause != Cause::Throttled {
-                    self.batch = None;
-                    self.ledger.unanswered = None;
-                }
-                return (0, Some(e));
-            }
-        };
-        self.batch = None;
-        self.ledger.unanswered = None;
-        self.ledger.accepted = Some(asked);
-        let member = Member { asked, seen: asked, connected: false, spot: batch.spot };
-        for arn in answer.tasks().iter().filter_map(|t| t.task_arn.clone()) {
-            self.ledger.tasks.insert(arn.clone());
-            if self.tasks.insert(arn, member).is_none() {
-                self.usage.tasks += 1;
-            }
-        }
-        let started = u32::try_from(answer.tasks().len()).unwrap_or(u32::MAX);
-        if started > 0 {
-            step.done(format_args!("{started} worker tasks accepted{kind}, {} in all", self.tasks.len()));
-        }
-        let refusal = answer.failures().first().map(|failure| {
-            let (reason, detail) = (failure.reason().unwrap_or_default(), failure.detail().unwrap_or_default());
-            let colon = if detail.is_empty() { "" } else { ": " };
-            AwsError { doing, cause: Cause::of_failure(reason, detail), said: format!("{reason}{colon}{detail}") }
-        });
-        // Fewer than asked for without a reason: those missing are asked for again by the next round.
-        let short = (started < batch.count && refusal.is_none()).then(|| AwsError {
-            doing: format!("start {} worker tasks{kind}", batch.count),
-            cause: Cause::Capacity,
-            said: format!("AWS started {started}"),
-        });
-        (started, refusal.or(short))
     }
 
     /// Fails when the job can't get the workers that it needs.
@@ -373,7 +306,11 @@ impl Tasks {
             failed_starts: self.trouble.failed_starts,
             fatal: self.trouble.fatal,
         };
-        let Some(problem) = outlook.problem() else { return Ok(()) };
+        let useless = self.trouble.useless;
+        // Each of them connects and ends at once, so that there would be others for ever.
+        let hopeless = (present == 0 && useless >= USELESS)
+            .then(|| format!("{useless} worker tasks could not use the job's module, and none could"));
+        let Some(problem) = outlook.problem().or(hopeless) else { return Ok(()) };
         let last = self.trouble.last.as_deref().map(|l| format!("; last: {l}")).unwrap_or_default();
         Err(FleetError(format!("{problem}{last}")))
     }
@@ -395,7 +332,7 @@ impl Tasks {
 
 impl Member {
     /// `usage` with this task's seconds.
-    fn counted(self, mut usage: Usage) -> Usage {
+    fn counted(&self, mut usage: Usage) -> Usage {
         let seconds = self.asked.elapsed().as_secs_f64();
         if self.spot {
             usage.spot_task_seconds += seconds;
@@ -404,10 +341,4 @@ impl Member {
         }
         usage
     }
-}
-
-/// Whether a task has stopped, or is on its way there and has a reason: it will not come back, so why wait for its end.
-fn is_ending(task: &Task) -> bool {
-    let told = task.desired_status() == Some("STOPPED") && task.stopped_reason().is_some_and(|r| !r.is_empty());
-    told || task.last_status() == Some("STOPPED")
 }

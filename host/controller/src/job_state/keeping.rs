@@ -2,7 +2,7 @@
 
 use super::JobState;
 use crate::error::Error;
-use crate::journal::{FileState, Journal, JournalError, Progress};
+use crate::journal::{FileState, Journal, JournalError, PERIOD, Progress};
 use crate::ranges::Ranges;
 use crate::report::OutputFile;
 use crate::writer::WriteError;
@@ -97,9 +97,10 @@ impl JobState {
     /// Completes the outputs and gives them their names. Each step is noted, so that another run can resume however this one ends. The
     /// journal stays until the job has been reported.
     ///
-    /// A run that was too short for a checkpoint doesn't wait for the disk: running it again is quicker.
+    /// A run that was too short for a checkpoint doesn't wait for the disk: running it again is quicker. That holds for one without a
+    /// journal, too, such as that of `tilefn calc`.
     pub fn publish(&self) -> Result<Vec<OutputFile>, Error> {
-        let sync = self.journal().as_ref().is_none_or(Journal::has_checkpoint);
+        let sync = self.journal().as_ref().is_some_and(Journal::has_checkpoint) || self.begun.elapsed() >= PERIOD;
         let mut go_on = || !self.control.stopped();
         // Not after every file: with many outputs each note takes long.
         let mut note_if_old = || {

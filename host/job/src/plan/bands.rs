@@ -1,7 +1,7 @@
 //! How an input's bands are read: which pixels are valid, how numbers are converted, and which value marks invalid pixels.
 
 use super::draft::Draft;
-use crate::spec::{InputNodata, MaskUse, RasterInput};
+use crate::spec::{FileOf, InputNodata, MaskUse, RasterInput};
 use raster::{BandInfo, Info, Mask, SourceBand};
 use tilefn_abi::DType;
 use types::Nodata;
@@ -27,11 +27,12 @@ impl Planned {
 pub fn plan(
     draft: &mut Draft<'_>,
     key: &str,
-    (path, input): (&str, &RasterInput),
+    (input, file): (&RasterInput, &FileOf<'_>),
     (info, numbers): (&Info, &[usize]),
     wanted: DType,
 ) -> Option<Vec<Planned>> {
-    let given = given(draft, key, input, numbers.len())?;
+    let (path, section) = (file.path, file.section(key));
+    let given = given(draft, &section, file.nodata, numbers.len())?;
     let unscale = input.unscale == Some(true);
     if unscale && !wanted.is_float() {
         let key = format!("{key}.unscale");
@@ -54,7 +55,7 @@ pub fn plan(
                 let held = Nodata::Float(value.0).held_by(info.dtype);
                 if held.is_none() {
                     draft.warnings.push(format!(
-                        "{key}.nodata: no pixel of {path} can be {value}, since band {number} is {}",
+                        "{section}.nodata: no pixel of {path} can be {value}, since band {number} is {}",
                         info.dtype.name()
                     ));
                 }
@@ -84,13 +85,18 @@ fn own_nodata(info: &BandInfo, mask: MaskUse) -> Option<Nodata> {
 }
 
 /// The job's nodata for each band.
-fn given(draft: &mut Draft<'_>, key: &str, input: &RasterInput, bands: usize) -> Option<Vec<Option<crate::Nodata>>> {
-    match &input.nodata {
+fn given(
+    draft: &mut Draft<'_>,
+    section: &str,
+    nodata: Option<&InputNodata>,
+    bands: usize,
+) -> Option<Vec<Option<crate::Nodata>>> {
+    match nodata {
         None => Some(vec![None; bands]),
         Some(InputNodata::All(value)) => Some(vec![Some(*value); bands]),
         Some(InputNodata::PerBand(values)) if values.len() == bands => Some(values.iter().copied().map(Some).collect()),
         Some(InputNodata::PerBand(values)) => {
-            let key = format!("{key}.nodata");
+            let key = format!("{section}.nodata");
             let message = format!("{} values for {bands} bands", values.len());
             draft.wrong(key, message).hint("give one value, or one for each band that is read");
             None

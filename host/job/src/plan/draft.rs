@@ -18,10 +18,14 @@ pub struct Planning<'a> {
     pub job: Job,
     /// Whether outputs that exist may be replaced.
     pub overwrite: bool,
+    /// Whether folders of outputs that don't exist are made when the job is run.
+    pub make_folders: bool,
     /// Outputs that an earlier run, which this one goes on with, has made.
     pub made: BTreeSet<String>,
     /// Compute threads on this machine.
     pub threads: usize,
+    /// Tiles that are in work at the same time, on all workers.
+    pub at_once: usize,
     /// Where the run's report will be written, if anywhere.
     pub report: Option<String>,
 }

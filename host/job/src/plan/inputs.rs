@@ -4,7 +4,7 @@ use super::bands;
 use super::crs::give_crs;
 use super::draft::Draft;
 use super::vectors::{self, Layer};
-use crate::spec::{Input, OverviewUse, RasterInput};
+use crate::spec::{FileOf, Input, OverviewUse, RasterInput};
 use indexmap::IndexMap;
 use raster::{Info, crs_from_user};
 use sandbox::InputInfo;
@@ -116,7 +116,6 @@ fn said(opened: &[Opened]) -> Vec<String> {
 }
 
 fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &RasterInput) -> Vec<OpenedFile> {
-    let paths = input.files.as_slice();
     let path_key = format!("{key}.{}", if input.files.is_list() { "paths" } else { "path" });
     if !wanted.list && input.files.is_list() && input.mosaic.is_none() {
         draft
@@ -139,7 +138,8 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
         }
     };
     let mut files = Vec::new();
-    for path in paths {
+    for file in input.each() {
+        let path = file.path;
         let mut info = match draft.survey.info(path) {
             Ok(info) => info,
             Err(error) => {
@@ -150,7 +150,7 @@ fn open_input(draft: &mut Draft<'_>, key: &str, wanted: &InputInfo, input: &Rast
         if let Some(crs) = &crs {
             give_crs(draft, key, crs, path, &mut info.grid.crs, "gdal_edit.py -a_srs");
         }
-        if let Some(file) = describe(draft, key, wanted, input, (path, info)) {
+        if let Some(file) = describe(draft, key, wanted, (input, &file), info) {
             files.push(file);
         }
     }
@@ -182,14 +182,15 @@ fn describe(
     draft: &mut Draft<'_>,
     key: &str,
     wanted: &InputInfo,
-    input: &RasterInput,
-    (path, info): (&str, Info),
+    (input, file): (&RasterInput, &FileOf<'_>),
+    info: Info,
 ) -> Option<OpenedFile> {
-    let bands: Vec<usize> = match &input.bands {
+    let path = file.path;
+    let bands: Vec<usize> = match file.bands {
         Some(bands) => bands.iter().map(|b| usize::try_from(*b).unwrap_or(usize::MAX)).collect(),
         None => (1..=info.bands.len()).collect(),
     };
-    let bands_key = format!("{key}.bands");
+    let bands_key = format!("{}.bands", file.section(key));
     // A function that asks for a type takes bands of several types.
     let types = match wanted.dtype {
         None => info.dtype_of(&bands).map(|dtype| vec![dtype]),
@@ -205,8 +206,8 @@ fn describe(
     // A function that takes a file's own type gets the scaled numbers as floats.
     let own = if input.unscale == Some(true) { Some(DType::Float64) } else { types.first().copied() };
     let dtype = wanted.dtype.or(own)?;
-    let planned = bands::plan(draft, key, (path, input), (&info, &bands), dtype)?;
-    Some(OpenedFile { path: path.to_owned(), info, bands, dtype, planned, lossy: input.lossy })
+    let planned = bands::plan(draft, key, (input, file), (&info, &bands), dtype)?;
+    Some(OpenedFile { path: path.to_string(), info, bands, dtype, planned, lossy: input.lossy })
 }
 
 /// A warning that numbers have a scale which isn't applied, once for an input.

@@ -252,8 +252,10 @@ fn check_paths(draft: &mut Draft<'_>, places: &mut Places) {
                 Ok(_) if elsewhere => raster::exists(written),
                 Ok(target) => {
                     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                    if !folder.is_dir() {
-                        wrong(format!("the folder {} doesn't exist", folder.display()));
+                    if !folder.is_dir() && !draft.planning.make_folders {
+                        draft
+                            .wrong(key.clone(), format!("the folder {} doesn't exist", folder.display()))
+                            .hint("make it, or add --make-folders");
                         continue;
                     }
                     target.exists()

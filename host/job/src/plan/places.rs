@@ -142,7 +142,7 @@ impl Places {
         for (name, input) in &spec.inputs {
             let what = format!("read by input {name:?}");
             match input {
-                Input::Raster(input) => input.files.as_slice().iter().for_each(|p| places.reads(survey, p, &what)),
+                Input::Raster(input) => input.files.paths().for_each(|p| places.reads(survey, p, &what)),
                 Input::Vector(input) => {
                     places.add(&input.vector, &what);
                     survey.files(&input.vector).iter().for_each(|file| places.add(file, &what));

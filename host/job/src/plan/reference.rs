@@ -10,8 +10,18 @@ use raster::{self, Georeferencing, Info, Overlay, Overlays, crs_argument, crs_na
 pub enum Lie {
     /// Its pixels are the reference's.
     Aligned(Placement),
-    /// They are others; with the CRS that the job gives the file.
-    Resampled(Box<Overlay>, Option<Crs>),
+    /// They are others.
+    Resampled(Box<Others>),
+}
+
+/// How pixels that are others lie on the reference's.
+pub struct Others {
+    /// Where they lie.
+    pub overlay: Overlay,
+    /// The CRS that the job gives the file.
+    pub crs: Option<Crs>,
+    /// Why they are others.
+    pub why: Mismatch,
 }
 
 /// The grid that says where pixels lie, north-up.
@@ -211,7 +221,7 @@ impl Reference {
             hint: None,
         })?;
         let crs = file.input.and_then(|input| input.crs.as_ref()).map(|_| info.grid.crs.clone());
-        Ok(Lie::Resampled(Box::new(overlay), crs))
+        Ok(Lie::Resampled(Box::new(Others { overlay, crs, why: mismatch })))
     }
 
     /// How pixels that lie so, a file's or its overview's, lie on these.

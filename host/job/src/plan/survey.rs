@@ -22,11 +22,11 @@ pub struct Survey {
 impl Survey {
     /// Looks into all input files. A file that can't be opened has its error here.
     pub fn new(spec: &Spec) -> Self {
-        let paths = spec.inputs.values().flat_map(|input| match input {
-            Input::Raster(input) => input.files.as_slice(),
-            Input::Vector(_) => &[],
+        let rasters = spec.inputs.values().filter_map(|input| match input {
+            Input::Raster(input) => Some(input.files.paths()),
+            Input::Vector(_) => None,
         });
-        let paths: BTreeSet<_> = paths.collect();
+        let paths: BTreeSet<_> = rasters.flatten().collect();
         let (remote, local): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_remote(path));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = spread(&local, cores.min(local.len() / WORTH_A_THREAD), inspect);

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::inputs::{Opened, OpenedFile};
-use super::reference::{Candidate, Lie, Problem, Reference, outline, reference};
+use super::reference::{Candidate, Lie, Others, Problem, Reference, outline, reference};
 use crate::spec::{self, OverviewUse};
 use grid::{Bounds, Grid, Offset, Placement, Window};
 use raster::{self, Georeferencing, Resampled, Way, crs_name};
@@ -77,6 +77,10 @@ pub fn place(draft: &mut Draft<'_>, inputs: &[Opened]) -> Option<Placed> {
     match window(spec, &reference, &extents) {
         Ok(window) => {
             let grid = reference.grid.crop(&window);
+            draft.warnings.extend(moved_bounds(spec, &grid));
+            draft
+                .warnings
+                .extend(inputs.iter().zip(&laid).filter_map(|(input, files)| elsewhere(input, files, &grid, &window)));
             let mut ways = Vec::new();
             for (input, files) in inputs.iter().zip(laid) {
                 let mut of_input = Vec::new();
@@ -129,7 +133,7 @@ fn window(spec: &spec::Grid, reference: &Reference, rasters: &[Vec<&Laid>]) -> R
     let window = grid::footprint(footprint, &reference.grid, drawn.iter().copied())
         .map_err(|e| ("grid.footprint", problem(e.to_string())))?;
     // A file whose outline can't be drawn may still have data all over the grid, as one of the whole globe has.
-    let covers = |file: &&&Laid| matches!(&file.lie, Lie::Resampled(overlay, _) if overlay.covers(&window));
+    let covers = |file: &&&Laid| matches!(&file.lie, Lie::Resampled(others) if others.overlay.covers(&window));
     let lost = rasters.iter().flatten().filter(|file| file.extent.is_none()).find(|file| !covers(file));
     match lost {
         Some(file) if footprint != Footprint::Reference => Err((
@@ -171,7 +175,7 @@ impl Laid {
     fn new(file: &Candidate, lie: Lie) -> Self {
         let extent = match &lie {
             Lie::Aligned(placement) => Some(placement.offset.window(file.info.grid.rows, file.info.grid.cols)),
-            Lie::Resampled(overlay, _) => overlay.extent(),
+            Lie::Resampled(others) => others.overlay.extent(),
         };
         Self { path: file.path.to_owned(), lie, extent, outline: outline(&file.info.grid) }
     }
@@ -184,7 +188,8 @@ impl Laid {
                 let offset = Offset { row: row - window.row, col: col - window.col };
                 Way::Aligned(Placement { offset, ..placement })
             }
-            Lie::Resampled(overlay, crs) => {
+            Lie::Resampled(others) => {
+                let Others { overlay, crs, .. } = *others;
                 let extent = self.extent.unwrap_or(*window);
                 let shared = extent.intersection(window).unwrap_or(*window);
                 let overview = match input.overviews {
@@ -194,7 +199,7 @@ impl Laid {
                 };
                 let overlay = match &overview {
                     None => overlay,
-                    Some(overview) => Box::new(reference.overlay(&overview.grid)?),
+                    Some(overview) => reference.overlay(&overview.grid)?,
                 };
                 Way::Resampled(Box::new(Resampled {
                     method: input.resampling.unwrap_or_default(),
@@ -210,20 +215,59 @@ impl Laid {
     }
 }
 
-/// A warning that files are resampled, if the job doesn't say how.
+/// A warning that the grid has other bounds than the job asks for, since its pixels have their edges elsewhere.
+fn moved_bounds(spec: &spec::Grid, grid: &Grid) -> Option<String> {
+    let asked = spec.bounds?;
+    let Bounds { x_min, y_min, x_max, y_max } = grid.bounds();
+    let has = [x_min, y_min, x_max, y_max];
+    let (dx, dy) = grid.transform.pixel_size();
+    let off = asked.iter().zip(has).zip([dx, dy, dx, dy]).map(|((asked, has), size)| (asked - has).abs() / size);
+    let most = off.fold(0.0, f64::max);
+    (most > spec.tolerance).then(|| {
+        format!(
+            "grid.bounds: the working grid covers {has:?}: its pixels of {dx} × {dy} have their edges up to {most:.2} pixels from \
+             the bounds"
+        )
+    })
+}
+
+/// A warning that all pixels of an input are invalid, since its files lie elsewhere.
+fn elsewhere(input: &Opened, files: &[Laid], grid: &Grid, window: &Window) -> Option<String> {
+    let first = files.first()?;
+    let lies_here = |file: &Laid| file.extent.is_none_or(|extent| extent.intersection(window).is_some());
+    if files.iter().any(lies_here) {
+        return None;
+    }
+    let others = if files.len() > 1 { " and the other files have" } else { " has" };
+    Some(format!(
+        "input {:?}: {}{others} no pixel on the working grid, so all of the input is invalid ({} has {}; the grid has {})",
+        input.name,
+        first.path,
+        first.path,
+        first.outline,
+        outline(grid)
+    ))
+}
+
+/// A warning that files are resampled, why, and what to do, if the job doesn't say how.
 fn unasked(input: &Opened, files: &[Laid], reference: &Reference) -> Option<String> {
     if input.resampling.is_some() {
         return None;
     }
-    let mut resampled = files.iter().filter(|file| matches!(file.lie, Lie::Resampled(..)));
-    let first = resampled.next()?;
+    let mut resampled = files.iter().filter_map(|file| match &file.lie {
+        Lie::Resampled(others) => Some((file, &others.why)),
+        Lie::Aligned(_) => None,
+    });
+    let (first, why) = resampled.next()?;
     let others = match resampled.count() {
         0 => " gets".to_owned(),
         n => format!(" and {n} other files get"),
     };
+    let tolerance = why.tolerance().map(|t| format!(", or grid.tolerance = {t} to take its pixels as they are"));
+    let tolerance = tolerance.unwrap_or_default();
     Some(format!(
-        "input {:?}: {}{others} onto the working grid by nearest neighbour: set inputs.{}.resampling to say how ({} has {}; \
-         {} has {})",
+        "input {:?}: {}{others} onto the working grid by nearest neighbour, since {why}: set inputs.{}.resampling to say how{tolerance} \
+         ({} has {}; {} has {})",
         input.name,
         first.path,
         input.name,

@@ -1,16 +1,15 @@
 //! Contradictions: values that are right one by one, but not together.
 
-use super::formats::is_tag;
+use super::WRONG_ITEMS;
 use super::reader::Reader;
 use crate::mistakes::Mistake;
 use crate::spec::{
-    Code, ColorTable, Ec2, Fargate, Function, Grid, Input, InputNodata, MaskUse, NetworkMode, Output, RasterInput,
-    Spec, VectorInput, Workers,
+    Code, ColorTable, FileOf, Function, Grid, Input, InputNodata, MaskUse, Output, RasterInput, Spec, VectorInput,
 };
 use crate::tree::{Data, Entry, Node, item, join};
 use crate::units::Nodata;
 use std::collections::HashMap;
-use types::{DType, Footprint, WorkerKind};
+use types::{DType, Footprint};
 
 impl Reader<'_> {
     /// Notes all contradictions. Values that are wrong by themselves have been left out of `spec`.
@@ -29,25 +28,25 @@ impl Reader<'_> {
         self.same_file_twice(spec);
         self.grid(&spec.grid);
         self.table(spec);
-        self.workers(&spec.workers);
+        self.workers(&spec.workers, spec.limits.memory);
     }
 
     /// Whether a key was written.
-    fn has(&self, section: &str, key: &str) -> bool {
+    pub fn has(&self, section: &str, key: &str) -> bool {
         self.tree.find(&join(section, key)).is_some()
     }
 
     /// A mistake in what was written for a key, or in the section that lacks it.
-    fn refuse(&mut self, section: &str, key: &str, message: impl Into<String>) -> &mut Mistake {
+    pub fn refuse(&mut self, section: &str, key: &str, message: impl Into<String>) -> &mut Mistake {
         self.refuse_at(join(section, key), message)
     }
 
-    fn refuse_at(&mut self, path: String, message: impl Into<String>) -> &mut Mistake {
+    pub fn refuse_at(&mut self, path: String, message: impl Into<String>) -> &mut Mistake {
         self.mistakes.add(self.source.place(self.tree.origin_of(&path)), path, message)
     }
 
     /// Whether a mistake in the value of a key is known already.
-    fn is_wrong(&self, section: &str, key: &str) -> bool {
+    pub fn is_wrong(&self, section: &str, key: &str) -> bool {
         let path = join(section, key);
         self.mistakes.iter().any(|mistake| mistake.key == path)
     }
@@ -67,18 +66,25 @@ impl Reader<'_> {
     }
 
     fn raster(&mut self, section: &str, input: &RasterInput) {
-        if let (Some(bands), Some(InputNodata::PerBand(values))) = (&input.bands, &input.nodata)
-            && bands.len() != values.len()
-        {
-            let (bands, values) = (bands.len(), values.len());
-            let message = format!("expected one value, or one for each of the {bands} bands, found {values}");
-            self.refuse(section, "nodata", message);
+        let own = || input.each().filter(|file| file.own.is_some());
+        let wrong = |file: &FileOf<'_>| uneven(file.bands, file.nodata).map(|why| (file.section(section), why));
+        let all = uneven(input.bands.as_deref(), input.nodata.as_ref()).map(|why| (section.to_owned(), why));
+        let mut last = None;
+        for (section, why) in all.into_iter().chain(own().filter_map(|file| wrong(&file)).take(WRONG_ITEMS)) {
+            // The files of one pattern share a mistake.
+            let origin = self.tree.origin_of(&join(&section, "nodata"));
+            if last.replace(origin) != Some(origin) {
+                self.refuse(&section, "nodata", why);
+            }
         }
         if input.mosaic.is_some() && !input.files.is_list() {
             self.refuse(section, "mosaic", "one file is no mosaic").hint("give the files as paths = [\"…\", \"…\"]");
         }
-        if input.mask == MaskUse::None && self.has(section, "nodata") {
-            self.refuse(section, "nodata", "contradicts `mask = \"none\"`, which makes every pixel valid");
+        if input.mask == MaskUse::None {
+            let mut sections = std::iter::once(section.to_owned()).chain(own().map(|file| file.section(section)));
+            if let Some(section) = sections.find(|section| self.has(section, "nodata")) {
+                self.refuse(&section, "nodata", "contradicts `mask = \"none\"`, which makes every pixel valid");
+            }
         }
     }
 
@@ -164,17 +170,18 @@ impl Reader<'_> {
 
     /// Two outputs that would overwrite each other.
     fn same_file_twice(&mut self, spec: &Spec) {
-        let mut seen: HashMap<(&str, Option<&str>), String> = HashMap::new();
+        let mut seen: HashMap<_, String> = HashMap::new();
         for (name, output) in &spec.outputs {
             // Columns of one table.
-            let column = spec.table.is_some().then(|| output.column.as_deref().unwrap_or(name));
+            let column =
+                spec.table.is_some().then(|| (output.band.unwrap_or(1), output.column.as_deref().unwrap_or(name)));
             let section = join("outputs", name);
             for (index, file) in output.files.as_slice().iter().enumerate() {
                 let list = output.files.is_list();
                 let key = if list { item(&join(&section, "paths"), index) } else { join(&section, "path") };
                 match seen.get(&(file.as_str(), column)) {
                     Some(first) => _ = self.refuse_at(key, format!("the same file as {first}")),
-                    None => _ = seen.insert((file, column), key),
+                    None => _ = seen.insert((file.as_str(), column), key),
                 }
             }
         }
@@ -211,12 +218,12 @@ impl Reader<'_> {
 
     /// A job over rows knows no pixels, and columns belong to such jobs only.
     fn table(&mut self, spec: &Spec) {
-        let sections = spec.inputs.keys().map(|name| (join("inputs", name), &["path", "column"][..]));
-        let outputs = spec.outputs.keys().map(|name| (join("outputs", name), &["path", "column", "dtype"][..]));
+        let sections = spec.inputs.keys().map(|name| (join("inputs", name), &["path", "band", "column"][..]));
+        let outputs = spec.outputs.keys().map(|name| (join("outputs", name), &["path", "band", "column", "dtype"][..]));
         for (section, known) in sections.chain(outputs) {
             let Some(Node { data: Data::Table(entries), .. }) = self.tree.find(&section) else { continue };
             for Entry { key, .. } in entries {
-                if spec.table.is_none() && key == "column" {
+                if spec.table.is_none() && matches!(key.as_str(), "band" | "column") {
                     self.refuse(&section, key, "only in a job over an attribute table's rows")
                         .hint("put a line `[table]` in place of `[grid]`");
                 } else if spec.table.is_some() && !known.contains(&key.as_str()) {
@@ -225,6 +232,9 @@ impl Reader<'_> {
                 }
             }
         }
+        if spec.table.is_some() && self.tree.find("reduced").is_some() {
+            self.refuse_at("reduced".to_owned(), "not in a job with `[table]`, whose results are columns");
+        }
         if spec.table.is_some() && self.tree.find("grid").is_some() {
             self.refuse_at(
                 "grid".to_owned(),
@@ -232,101 +242,21 @@ impl Reader<'_> {
             );
         }
     }
-
-    fn workers(&mut self, workers: &Workers) {
-        if let Some(count) = workers.count
-            && workers.min_count > count
-            && self.has("workers", "min_count")
-        {
-            self.refuse("workers", "min_count", format!("{} is more than `count`, {count}", workers.min_count));
-        }
-        if let WorkerKind::Fargate | WorkerKind::Ec2 = workers.kind {
-            let s3 = "[workers.s3]\n        bucket = \"my-bucket\"";
-            for (key, example) in [("count", "count = 10"), ("s3", s3), (workers.kind.name(), "see docs/aws")] {
-                if !self.has("workers", key) {
-                    self.refuse("workers", key, "missing").hint(format!("for example: {example}"));
-                }
-            }
-        }
-        if let Some(fargate) = &workers.fargate {
-            self.tags("workers.fargate");
-            self.fargate("workers.fargate", fargate);
-        }
-        if let Some(ec2) = &workers.ec2 {
-            self.tags("workers.ec2");
-            self.ec2("workers.ec2", ec2);
-        }
-    }
-
-    fn tags(&mut self, section: &str) {
-        let path = join(section, "tags");
-        let Some(Node { data: Data::Table(tags), .. }) = self.tree.find(&path) else { return };
-        if tags.len() > 40 {
-            self.refuse(section, "tags", format!("{} tags are more than 40", tags.len()));
-        }
-        for tag in tags {
-            if tag.key.is_empty() || !is_tag(&tag.key, 128) || tag.key.to_ascii_lowercase().starts_with("aws:") {
-                self.refuse(&path, &tag.key, "not a tag's name")
-                    .hint("at most 128 letters, digits, spaces and _.:/=+-@, and not `aws:` in front");
-            }
-        }
-    }
-
-    fn fargate(&mut self, section: &str, fargate: &Fargate) {
-        if !self.is_wrong(section, "cpu") && !self.is_wrong(section, "memory") {
-            self.fargate_size(section, fargate);
-        }
-        if fargate.ecs.execution_role_arn.is_none() && !self.has(section, "execution_role_arn") {
-            let ecr = fargate.ecs.image.contains(".dkr.ecr.") && !self.is_wrong(section, "image");
-            let why = match &fargate.ecs.log_group {
-                Some(_) => Some("needed to write to `log_group`"),
-                None => ecr.then_some("needed to pull `image` from ECR"),
-            };
-            if let Some(why) = why {
-                self.refuse(section, "execution_role_arn", format!("missing: {why}"))
-                    .hint("for example: execution_role_arn = \"arn:aws:iam::123456789012:role/ecsTaskExecutionRole\"");
-            }
-        }
-    }
-
-    /// Checks that Fargate has this pair of cpu and memory.
-    fn fargate_size(&mut self, section: &str, Fargate { cpu, memory, .. }: &Fargate) {
-        let Some((_, min, max, step)) = FARGATE_SIZES.into_iter().find(|size| size.0 == *cpu) else { return };
-        let gib = memory.0 / 1024;
-        let steps = memory.0.is_multiple_of(1024) && (min..=max).contains(&gib) && (gib - min).is_multiple_of(step);
-        if steps || (*cpu, memory.0) == (256, 512) {
-            return;
-        }
-        let least = if *cpu == 256 { "512 MiB, " } else { "" };
-        let by = if step == 1 { String::new() } else { format!(" in steps of {step}") };
-        let key = if self.has(section, "memory") { "memory" } else { "cpu" };
-        self.refuse(section, key, format!("Fargate has no task with cpu {cpu} and {} MiB of memory", memory.0))
-            .hint(format!("cpu {cpu} goes with {least}{min} to {max} GB{by}"));
-    }
-
-    fn ec2(&mut self, section: &str, ec2: &Ec2) {
-        if ec2.network_mode == NetworkMode::Awsvpc && ec2.ecs.assign_public_ip {
-            let message = "contradicts `network_mode = \"awsvpc\"`: such tasks get no public address on EC2";
-            self.refuse(section, "assign_public_ip", message)
-                .hint("use network_mode = \"host\", or a subnet with a NAT gateway");
-        }
-    }
 }
-
-/// CPU units, smallest and largest memory and its step, in GiB; ECS has no other Fargate sizes.
-const FARGATE_SIZES: [(u32, u32, u32, u32); 7] = [
-    (256, 1, 2, 1), // and 512 MiB
-    (512, 1, 4, 1),
-    (1024, 2, 8, 1),
-    (2048, 4, 16, 1),
-    (4096, 8, 30, 1),
-    (8192, 16, 60, 4),
-    (16384, 32, 120, 8),
-];
 
 /// Whether a pixel of this type can have this value (for floats: up to rounding).
 fn holds(dtype: DType, value: f64) -> bool {
     let bits = types::Nodata::Float(value).as_bits_for(dtype);
     let overflows = |bits| dtype == DType::Float32 && f64::from_bits(bits).is_infinite();
     bits.is_ok_and(|bits| !overflows(bits))
+}
+
+/// What is wrong with nodata for each band, where its bands are others.
+fn uneven(bands: Option<&[u32]>, nodata: Option<&InputNodata>) -> Option<String> {
+    let (Some(bands), Some(InputNodata::PerBand(values))) = (bands, nodata) else { return None };
+    let each = match bands.len() {
+        1 => "for one band".to_owned(),
+        bands => format!("or one for each of the {bands} bands"),
+    };
+    (bands.len() != values.len()).then(|| format!("expected one value, {each}, found {}", values.len()))
 }

@@ -1,8 +1,8 @@
 //! Values that are more than their type: each `x-format` of the schema, and how it is read.
 
 use super::reader::{Field, Reader};
-use crate::spec::FargateMemory;
-use crate::tree::{Data, Entry, Node, join};
+use crate::spec::{Fargate, FargateMemory};
+use crate::tree::{Data, Entry, Node, Origin, join};
 use crate::units::{Size, Time};
 use serde_json::Value;
 use std::fmt::Display;
@@ -18,7 +18,11 @@ impl Reader<'_> {
         };
         match format {
             "path" => {
-                self.want(field, wanted, text.map(|path| Data::Text(Location::resolved(self.base, path).to_string())))
+                let base = match field.node.origin {
+                    Origin::Text(_) => self.base,
+                    Origin::Override(_) => self.here,
+                };
+                self.want(field, wanted, text.map(|path| Data::Text(Location::resolved(base, path).to_string())))
             }
             "reference" if text.is_some_and(|name| self.is_input(name)) => Some(field.node.clone()),
             "reference" if matches!(data, Data::Text(_)) => self.format("path", rules, "a path or URL", field),
@@ -45,6 +49,13 @@ impl Reader<'_> {
                     return None;
                 };
                 self.in_range(rules, Time::parse, time, field)
+            }
+            "fargate cpu" => {
+                let units = match data {
+                    Data::Int(units) => Fargate::cpu_units(&units.to_string()),
+                    _ => text.and_then(Fargate::cpu_units),
+                };
+                self.want(field, wanted, units.map(|units| Data::Int(units.into())))
             }
             "fargate memory" => {
                 let memory = match data {

@@ -9,6 +9,8 @@ pub struct Reader<'s> {
     pub tree: &'s Node,
     pub source: &'s Source,
     pub base: &'s str,
+    /// The folder that relative paths of overrides belong to.
+    pub here: &'s str,
     pub mistakes: Mistakes,
 }
 

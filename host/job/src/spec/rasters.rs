@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::{DType, Location, MosaicRule, Resampling};
 
 use super::names::{MaskUse, OverviewResampling, OverviewUse};
+use super::raster_files::RasterFiles;
 use super::texts::{DataType, classes, colors, crs, metadata, path, paths};
 use crate::units::Nodata;
 
@@ -19,13 +20,13 @@ pub enum Input {
     Vector(VectorInput),
 }
 
-/// The file of an input or output, or its list of files.
+/// The file of an output, or its list of files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Files {
     /// One file: anything GDAL opens, `s3://bucket/key` and `https://…` included.
     #[serde(rename = "path")]
     One(#[schemars(schema_with = "path")] Location),
-    /// A list of files for a list input or output. For inputs, a pattern such as `dates/*.tif` stands for the files it matches, sorted by name.
+    /// A list of files for a list output.
     #[serde(rename = "paths")]
     List(#[schemars(schema_with = "paths")] Vec<Location>),
 }
@@ -55,7 +56,7 @@ impl Files {
 pub struct RasterInput {
     /// The file or files.
     #[serde(flatten)]
-    pub files: Files,
+    pub files: RasterFiles,
     /// Band numbers from 1, in the order the function sees them. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), inner(range(min = 1, max = 65_535)), example = [3])]
@@ -88,6 +89,10 @@ pub struct RasterInput {
     /// The files of `paths` are overlapping scenes of one raster, not a list: which value a pixel has where several have a valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mosaic: Option<MosaicRule>,
+    /// The band whose attribute table it is, in a job with `[table]`. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_535), extend("x-expected" = "a band number"))]
+    pub band: Option<u32>,
     /// The column of the file's attribute table, in a job with `[table]`. Default: the input's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = &"Histogram")]
@@ -198,6 +203,10 @@ pub struct Output {
     /// The file or files.
     #[serde(flatten)]
     pub files: Files,
+    /// The band whose attribute table it is, in a job with `[table]`. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_535), extend("x-expected" = "a band number"))]
+    pub band: Option<u32>,
     /// The column of the file's attribute table, in a job with `[table]`. Default: the output's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), example = &"Red")]

@@ -16,6 +16,13 @@ pub fn paths(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "minItems": 1, "items": items, "x-expected": "a list of paths" })
 }
 
+/// A list of files, each a path or a table with bands and nodata of the file's own.
+pub fn raster_paths(generator: &mut SchemaGenerator) -> Schema {
+    let own = generator.subschema_for::<super::raster_files::OwnFile>();
+    let items = json_schema!({ "anyOf": [own, path(generator)] });
+    json_schema!({ "type": "array", "minItems": 1, "items": items, "x-expected": "a list of paths" })
+}
+
 /// An authority's code, WKT or a PROJ string. Whether PROJ knows it shows when the grid is planned.
 pub fn crs(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use types::WorkerKind;
 
+use super::InstanceType;
 use super::names::{CpuArchitecture, NetworkMode, Reads, Spot};
 use super::texts::{path, tags};
 use crate::units::Time;
@@ -17,7 +18,7 @@ use crate::units::Time;
 pub struct Workers {
     /// Who starts the workers, and where.
     pub kind: WorkerKind,
-    /// Number of workers. Default for `threads` and `processes`: the number of cores; needed for `fargate` and `ec2`; unused for `external`.
+    /// Number of workers. Default for `threads` and `processes`: the number of cores; for `ec2`: one for each instance. Needed for `fargate`, unused for `external`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     #[schemars(extend("x-expected" = "a number of workers"))]
@@ -98,6 +99,12 @@ impl Workers {
             _ => None,
         }
     }
+
+    /// Number of workers on AWS: on instances of the job's own one each, unless the job file says otherwise.
+    pub fn tasks(&self) -> Option<u32> {
+        let instances = self.ec2.as_ref().filter(|_| self.kind == WorkerKind::Ec2).map(|ec2| ec2.instance_count);
+        self.count.or(instances)
+    }
 }
 
 /// Where in S3 module and ticket lie.
@@ -175,9 +182,9 @@ pub struct Ecs {
     /// Give workers a public IP address: needed in a public subnet, where there is no NAT gateway. On EC2 the instance gets it.
     #[serde(default)]
     pub assign_public_ip: bool,
-    /// Processors of the workers.
-    #[serde(default)]
-    pub cpu_architecture: CpuArchitecture,
+    /// Processors of the workers. Default: X86_64 on Fargate, those of the instance types on EC2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_architecture: Option<CpuArchitecture>,
     /// Whether to use Spot capacity.
     #[serde(default)]
     pub spot: Spot,
@@ -205,8 +212,7 @@ pub struct Fargate {
     pub ecs: Ecs,
     /// CPU units of each task; 1024 are one vCPU.
     #[serde(default = "one_vcpu")]
-    #[schemars(extend("enum" = [256, 512, 1024, 2048, 4096, 8192, 16384]))]
-    #[schemars(extend("x-expected" = "CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384"))]
+    #[schemars(schema_with = "fargate_cpu")]
     pub cpu: u32,
     /// Memory of each task. Only AWS's pairs of cpu and memory work.
     #[serde(default = "four_gb")]
@@ -231,6 +237,37 @@ pub struct Fargate {
 
 fn one_vcpu() -> u32 {
     1024
+}
+
+impl Fargate {
+    /// CPU units in ECS's own text forms, `"2 vCPU"` and `"2048"`.
+    pub fn cpu_units(text: &str) -> Option<u32> {
+        let text = text.trim().to_ascii_lowercase();
+        let units = match text.strip_suffix("vcpu").map(str::trim_end) {
+            Some(".25" | "0.25") => Some(256),
+            Some(".5" | "0.5") => Some(512),
+            Some(vcpus) => vcpus.parse::<u32>().ok()?.checked_mul(1024),
+            None => text.parse().ok(),
+        };
+        units.filter(|units| CPU_UNITS.contains(units))
+    }
+}
+
+/// Fargate's sizes.
+const CPU_UNITS: [u32; 7] = [256, 512, 1024, 2048, 4096, 8192, 16384];
+
+fn fargate_cpu(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "CPU units of each task; 1024 are one vCPU. As a number, or in ECS's own text form.",
+        "anyOf": [
+            { "type": "integer", "enum": CPU_UNITS },
+            { "type": "string", "pattern": r"^\s*((0?\.25|0?\.5|[0-9]+)\s*[vV][cC][pP][uU]|[0-9]+)\s*$" },
+        ],
+        "default": 1024,
+        "examples": [1024, "2 vCPU"],
+        "x-format": "fargate cpu",
+        "x-expected": "CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384, or such as \"2 vCPU\"",
+    })
 }
 
 fn four_gb() -> FargateMemory {
@@ -299,11 +336,11 @@ pub struct Ec2 {
     #[schemars(regex(pattern = "^ami-."))]
     #[schemars(extend("x-expected" = "an id such as \"ami-0a1b2c3d\""))]
     pub ami: Option<String>,
-    /// Memory in MiB that is reserved for each task and decides how many fit on an instance.
-    #[serde(default = "one_gib")]
+    /// Memory in MiB that is reserved for each task. Default: all that an instance offers, shared by the workers on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 6, max = 33_554_432))]
     #[schemars(extend("x-expected" = "a number of MiB"))]
-    pub memory_reservation: u32,
+    pub memory_reservation: Option<u32>,
     /// How tasks reach the network.
     #[serde(default)]
     pub network_mode: NetworkMode,
@@ -313,8 +350,17 @@ pub struct Ec2 {
     pub shutdown_after: Time,
 }
 
-fn one_gib() -> u32 {
-    1024
+impl Ec2 {
+    /// Processors of the workers: as the job file says, else those of the instance types.
+    pub fn architecture(&self) -> CpuArchitecture {
+        let of_types = || self.types().next().map(|known| known.architecture);
+        self.ecs.cpu_architecture.or_else(of_types).unwrap_or_default()
+    }
+
+    /// The instance types that are known by their names.
+    pub fn types(&self) -> impl Iterator<Item = InstanceType> {
+        self.instance_types.iter().filter_map(|name| InstanceType::of(name))
+    }
 }
 
 fn one_day() -> Time {

@@ -17,8 +17,8 @@ fn schema_keys() -> (Keys, BTreeMap<String, Value>) {
     let schema = schema();
     let (mut keys, mut defaults) = (Keys::new(), BTreeMap::new());
     walk(&schema, &schema, "", &mut keys, &mut defaults);
-    // A parameter is no section: `{ file = "…" }` is one of the forms that its value has.
-    assert_eq!(keys.remove("params.*"), Some(BTreeSet::from(["file".to_owned()])));
+    // A parameter's value, of whatever name, may be a file: no section, and the page has it in the row of all parameters.
+    assert_eq!(keys.remove("params.*").unwrap(), BTreeSet::from(["file".to_owned()]));
     (keys, defaults)
 }
 
@@ -106,7 +106,9 @@ fn page_and_schema() {
     // The page documents sections by their headings, and parameters by the one row for any name.
     assert_eq!(
         keys.remove("").unwrap(),
-        ["function", "params", "inputs", "outputs", "grid", "table", "limits", "workers"].map(str::to_owned).into()
+        ["function", "params", "inputs", "outputs", "reduced", "grid", "table", "limits", "workers"]
+            .map(str::to_owned)
+            .into()
     );
     for section in ["s3", "fargate", "ec2"] {
         assert!(keys.get_mut("workers").unwrap().remove(section));
@@ -193,10 +195,10 @@ fn the_page_s_mistakes_are_real() {
 #[test]
 fn the_fixture_has_every_key() {
     let (keys, _) = schema_keys();
-    let more = format!("{LEAST}[grid]\nreference = 'x.tif'\nextent_from = ['y.tif']\n");
+    let more = format!("{LEAST}[reduced]\npath = 'x.csv'\n[grid]\nreference = 'x.tif'\nextent_from = ['y.tif']\n");
     let expression = "[function]\nexpression = 'a'\ncast = 'strict'\n";
     let table = format!(
-        "{LEAST}[table]\nrows = 9\n[inputs.a]\npath = 'x.img'\ncolumn = 'A'\n[outputs.b]\npath = 'x.img'\ncolumn = 'B'\n"
+        "{LEAST}[table]\nrows = 9\n[inputs.a]\npath = 'x.img'\nband = 2\ncolumn = 'A'\n[outputs.b]\npath = 'x.img'\nband = 2\ncolumn = 'B'\n"
     );
     let written = [FULL, &more, expression, &table].map(|text| {
         let loaded = toml(text).unwrap();

@@ -67,6 +67,31 @@ fn inputs() {
         ("paths = 'x'", "4:9: inputs.a.paths: expected a list of paths, found \"x\""),
         ("paths = []", "4:9: inputs.a.paths: expected a list of paths, found an empty list"),
         ("paths = ['x', 3]", "4:15: inputs.a.paths[1]: expected a path or URL, found 3"),
+        (
+            "paths = ['x', { file = 'y' }]",
+            "4:15: inputs.a.paths[1].path: missing\n  hint: for example: path = \"scene.tif\"\n\
+          job.toml:4:17: inputs.a.paths[1].file: unknown key\n  hint: known keys: path, bands, nodata",
+        ),
+        (
+            "paths = [{ path = 'y', band = 2 }]",
+            "4:24: inputs.a.paths[0].band: unknown key\n  hint: did you mean \"bands\"?",
+        ),
+        (
+            "paths = [{ path = 'y', bands = [0] }]",
+            "4:33: inputs.a.paths[0].bands[0]: expected a band number from 1 to 65535, found 0",
+        ),
+        (
+            "paths = [{ path = 'y', bands = [2], nodata = [0, 1] }]\nmosaic = 'first'",
+            "4:46: inputs.a.paths[0].nodata: expected one value, for one band, found 2",
+        ),
+        (
+            "paths = ['x', { path = 'y', bands = [2] }]\nbands = [1, 2]\nnodata = [0, 1]",
+            "4:15: inputs.a.paths[1].nodata: expected one value, for one band, found 2",
+        ),
+        (
+            "paths = ['x', { path = 'y', nodata = 2 }]\nmask = 'none'",
+            "4:38: inputs.a.paths[1].nodata: contradicts `mask = \"none\"`, which makes every pixel valid",
+        ),
         ("path = 'x'\nbands = [1, 0]", "5:13: inputs.a.bands[1]: expected a band number from 1 to 65535, found 0"),
         ("path = 'x'\nbands = [1, 1.5]", "5:13: inputs.a.bands[1]: expected a band number from 1 to 65535, found 1.5"),
         ("path = 'x'\nnodata = 'none'", "5:10: inputs.a.nodata: expected a number or \"nan\", found \"none\""),
@@ -288,7 +313,7 @@ fn ecs() {
         (
             "fargate",
             "cpu = 1000",
-            "7:7: workers.fargate.cpu: expected CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384, found 1000",
+            "7:7: workers.fargate.cpu: expected CPU units, one of 256, 512, 1024 (one vCPU), 2048, 4096, 8192, 16384, or such as \"2 vCPU\", found 1000",
         ),
         (
             "fargate",

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod classes;
+mod fleets;
 mod hostile;
 mod messages;
 mod values;

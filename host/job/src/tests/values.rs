@@ -31,7 +31,7 @@ fn defaults() {
     );
     assert!(spec.params.is_empty());
     let Input::Raster(a) = &spec.inputs["a"] else { panic!() };
-    assert_eq!(a.files, Files::One("/jobs/a.tif".into()));
+    assert_eq!(a.files, RasterFiles::One("/jobs/a.tif".into()));
     assert_eq!((&a.bands, &a.nodata, a.resampling), (&None, &None, None));
     let Input::Vector(v) = &spec.inputs["v"] else { panic!() };
     assert_eq!((v.vector.as_str(), v.burn(), v.dtype), ("/jobs/v.gpkg", Burn::Value(1.0), DType::UInt8));
@@ -74,8 +74,14 @@ fn every_key() {
     let Input::Raster(red) = &spec.inputs["red"] else { panic!() };
     assert_eq!(red.crs.as_deref(), Some("EPSG:28355"));
     let Input::Raster(dates) = &spec.inputs["dates"] else { panic!() };
-    assert_eq!(dates.files, Files::List(vec!["/jobs/2024-01.tif".into(), "s3://bucket/2024-02.tif".into()]));
+    assert_eq!(
+        dates.files.paths().map(|path| path.as_str()).collect::<Vec<_>>(),
+        ["/jobs/2024-01.tif", "s3://bucket/2024-02.tif"]
+    );
     assert!(dates.files.is_list());
+    let own = InputNodata::PerBand(vec![Nodata(0.0), Nodata(7.0)]);
+    let each: Vec<_> = dates.each().map(|file| (file.bands, file.nodata)).collect();
+    assert_eq!(each, [(None, dates.nodata.as_ref()), (Some(&[2, 1][..]), Some(&own))]);
     assert_eq!(dates.nodata, Some(InputNodata::All(Nodata(f64::NAN))));
     let Input::Vector(fields) = &spec.inputs["fields"] else { panic!() };
     assert_eq!(fields.layer, Some(Layer::Name("fields".into())));
@@ -187,9 +193,9 @@ fn overrides() {
     assert_eq!(param("a=b.c"), Value::Text("x=y".into()));
     assert_eq!(param("list"), Value::List(vec![Value::Int(1), Value::Int(2)]));
     let Input::Raster(red) = &spec.inputs["red"] else { panic!() };
-    assert_eq!(red.files.as_slice(), ["/jobs/other.tif"]);
+    assert_eq!(red.files, RasterFiles::One("/jobs/other.tif".into()));
     let Input::Raster(new) = &spec.inputs["new"] else { panic!() };
-    assert_eq!((new.files.as_slice(), &new.bands), (&["/data/new.tif".into()][..], &Some(vec![1])));
+    assert_eq!((&new.files, &new.bands), (&RasterFiles::One("/data/new.tif".into()), &Some(vec![1])));
     assert_eq!(spec.outputs["ndvi"].nodata, Some(OutputNodata::Value(Nodata(f64::NAN))));
     assert_eq!(spec.grid, Grid { tile: Some([64, 64]), edge: Edge::Reflect, ..Grid::default() });
     assert_eq!((spec.limits.memory, spec.workers.kind), (Size(2 << 30), WorkerKind::Processes));
@@ -225,11 +231,15 @@ fn files_and_patterns() {
     // The folder's own name looks like a pattern.
     let folder = folder.path().join("jobs[1]");
     fs::create_dir_all(folder.join("dates/.hidden")).unwrap();
-    for name in ["dates/b.tif", "dates/a.tif", "dates/c.txt", "dates/.d.tif", "x[1].tif", "dates/.hidden/e.tif"] {
+    for name in
+        ["dates/b.tif", "dates/a.tif", "dates/c.txt", "dates/.d.tif", "x[1].tif", "dates/.hidden/e.tif", "y.tif"]
+    {
         fs::write(folder.join(name), "").unwrap();
     }
     let job = folder.join("job.toml");
-    let text = format!("{LEAST}[inputs.a]\npaths = [\"z.tif\", \"dates/*.tif\", \"x[1].tif\", \"y.tif\"]\nbands = 1\n");
+    let text = format!(
+        "{LEAST}[inputs.a]\npaths = [\"z.tif\", \"dates/*.tif\", \"x[1].tif\", {{ path = \"*.tif\", nodata = 0 }}]\nbands = 1\n"
+    );
     fs::write(&job, &text).unwrap();
     let job = job.to_str().unwrap();
     let mistakes = load_file(job, &[]).unwrap_err().to_string();
@@ -239,8 +249,10 @@ fn files_and_patterns() {
     );
     let loaded = load_file(job, &["inputs.a.bands=[1]".to_owned()]).unwrap();
     let Input::Raster(a) = &loaded.spec.inputs["a"] else { panic!() };
-    let names: Vec<_> = a.files.as_slice().iter().map(|f| f.strip_prefix(folder.to_str().unwrap()).unwrap()).collect();
-    assert_eq!(names, ["/z.tif", "/dates/a.tif", "/dates/b.tif", "/x[1].tif", "/y.tif"]);
+    let names: Vec<_> = a.files.paths().map(|f| f.strip_prefix(folder.to_str().unwrap()).unwrap()).collect();
+    assert_eq!(names, ["/z.tif", "/dates/a.tif", "/dates/b.tif", "/x[1].tif", "/x[1].tif", "/y.tif"]);
+    let own: Vec<_> = a.each().map(|file| (file.own, file.nodata.is_some())).collect();
+    assert_eq!(own[3..], [(None, false), (Some(4), true), (Some(5), true)]);
     // Each file found has its pattern's place, and the next path keeps its own.
     let at = |key: &str| loaded.position(key).to_string();
     assert_eq!(at("inputs.a.paths[2]"), format!("{job}:4:19"));

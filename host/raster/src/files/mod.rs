@@ -17,7 +17,7 @@ mod vector;
 mod write;
 
 pub use self::gdal::attributes::{Column, ColumnType, Values};
-pub use self::gdal::setup::{formats, gdal_version, init, settings_warnings};
+pub use self::gdal::setup::{formats, gdal_version, init, lend_credentials, settings_warnings};
 pub use self::gdal::vsi::exists;
 pub use colors::{ColorRamp, Colors, Rgba, rgba};
 pub use inspect::crs::{crs_argument, crs_from_user, crs_name, same_crs};
@@ -26,6 +26,7 @@ pub use inspect::info::{BandInfo, Georeferencing, Info, Mask, inspect};
 pub use inspect::vector::{AttributeInfo, LayerInfo, VectorInfo, inspect_vector};
 pub use rat::{Changed, Import, TableInfo, import_columns, read_table, table_info};
 pub use read::burn::{Burner, Selection};
+pub use read::compare::{Differences, Differing, compare};
 pub use read::coverage::Coverage;
 pub use read::mosaic::Mosaic;
 pub use read::source::Source;

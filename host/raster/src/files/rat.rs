@@ -4,7 +4,7 @@
 //! by GDAL beside the file, which is then opened for reading only.
 
 use crate::files::gdal::attributes::{AttributeTable, Column, ColumnType, Values};
-use crate::files::gdal::call;
+use crate::files::inspect::open;
 use crate::files::table::{Cell, Field, TableFile};
 use crate::files::write::classes::has_own_table;
 use crate::files::write::dataset::{close, reopen};
@@ -58,8 +58,7 @@ fn failed(path: &str, step: &'static str) -> impl Fn(String) -> Error + use<> {
 }
 
 fn open(path: &str) -> Result<Dataset> {
-    let (opened, messages) = call::watch(|| Dataset::open(Path::new(&*gdal_name(path))));
-    opened.map_err(|e| Error::Open { path: path.to_owned(), reason: messages.reason(&e.to_string()) })
+    open::open(path).map(|opened| opened.dataset)
 }
 
 /// Looks at the attribute table of a band, from 1. `None` if it has none.
@@ -103,10 +102,11 @@ pub fn import_columns(path: &str, band: usize, import: Import<'_>) -> Result<Cha
     let refused = failed(path, "columns of the attribute table");
     let source = TableFile::open(import.table).map_err(&refused)?;
     let dataset = open(path)?;
-    let own = has_own_table(&dataset.driver().short_name());
+    let driver = dataset.driver().short_name();
+    let own = has_own_table(&driver);
     let plan = {
         let raster = dataset.rasterband(band).map_err(|e| refused(e.to_string()))?;
-        Plan::new(AttributeTable::of(&raster).as_ref(), &source, import, own).map_err(&refused)?
+        Plan::new(AttributeTable::of(&raster).as_ref(), &source, import, &driver).map_err(&refused)?
     };
     let written = if own {
         drop(dataset);
@@ -144,19 +144,19 @@ impl Plan {
         table: Option<&AttributeTable<'_>>,
         source: &TableFile,
         import: Import<'_>,
-        own: bool,
+        driver: &str,
     ) -> Result<Self, String> {
         let (existing, has) = table.map(|table| (table.columns(), table.rows())).unwrap_or_default();
         let by = import.by.map(|name| source.field(name)).transpose()?;
         let mut columns = Vec::new();
         for (number, field) in source.fields.iter().enumerate().filter(|(number, _)| Some(*number) != by) {
-            columns.push((column(field, &existing, import)?, number));
+            columns.push((column(field, &existing, import, driver)?, number));
         }
         if columns.is_empty() {
             return Err(format!("{} has no column to put into it", import.table));
         }
         let places = match (by, import.by) {
-            (Some(field), Some(name)) => places(table, &existing, field, name, own)?,
+            (Some(field), Some(name)) => places(table, &existing, field, name, has_own_table(driver))?,
             _ => Places::Same,
         };
         let mut plan = Self { columns, rows: has, places };
@@ -279,11 +279,25 @@ impl Plan {
     }
 }
 
+/// The names that columns have in Imagine files by their use, whatever they are to be called.
+const IMAGINE: [(&str, &str); 6] = [
+    ("PixelCount", "Histogram"),
+    ("Name", "Class_Names"),
+    ("Red", "Red"),
+    ("Green", "Green"),
+    ("Blue", "Blue"),
+    ("Alpha", "Opacity"),
+];
+
 /// The column that a field is written to.
-fn column(field: &Field, existing: &[Column], import: Import<'_>) -> Result<Column, String> {
-    let Some(column) = existing.iter().find(|column| column.name == field.name) else {
-        return Ok(Column::named(&field.name, field.kind));
-    };
+fn column(field: &Field, existing: &[Column], import: Import<'_>, driver: &str) -> Result<Column, String> {
+    let mut wanted = Column::named(&field.name, field.kind);
+    if driver == "HFA"
+        && let Some((_, name)) = IMAGINE.iter().find(|(usage, _)| *usage == wanted.usage)
+    {
+        (*name).clone_into(&mut wanted.name);
+    }
+    let Some(column) = existing.iter().find(|column| column.name == wanted.name) else { return Ok(wanted) };
     if !import.overwrite {
         return Err(format!("the column {:?} exists; add --overwrite to replace it", column.name));
     }

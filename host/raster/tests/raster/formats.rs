@@ -142,6 +142,14 @@ fn what_a_driver_cannot_do_shows_at_once() {
         "can't create FILE: GDAL has no driver \"GTif\"; do you mean \"GTiff\"?"
     );
     assert_eq!(error("out.tif", &driver("qqq")), "can't create FILE: GDAL has no driver \"qqq\"");
+    // Debian's GDAL has no KEA.
+    if python(dir.path(), "print(gdal.GetDriverByName('KEA'))").trim() == "None" {
+        for text in [error("out.kea", &|_| {}), error("out.tif", &driver("kea"))] {
+            let (before, after) =
+                ("can't create FILE: this GDAL, ", ", is built without the driver KEA: choose another format");
+            assert!(text.starts_with(before) && text.contains(after), "{text}");
+        }
+    }
     assert_eq!(error("out.tif", &driver("GeoJSON")), "can't create FILE: GDAL's driver GeoJSON can't write rasters");
     assert_eq!(
         error("out.what", &|_| {}),

@@ -68,3 +68,9 @@ fn above(image: Tile<f32>, #[param(default = 50.0)] limit: f32) -> Tile<u8> {
 fn seven(image: Tile<f32>) -> Tile<f32> {
     Tile::filled(image.shape(), 7.0)
 }
+
+/// Each pixel's entry in a table, 0 beyond its end.
+#[tile_function]
+fn looked_up(image: Tile<u8>, #[param] table: Bytes) -> Tile<u8> {
+    image.map_valid(|pixel| table.get(usize::from(pixel)).copied().unwrap_or(0))
+}

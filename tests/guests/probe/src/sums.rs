@@ -1,5 +1,7 @@
 //! Accumulating.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tilefn_guest::prelude::*;
 
@@ -73,4 +75,68 @@ fn bulk(image: Tile<u8>, #[param] size: u64, #[param] steps: u64, ctx: &Context)
     // No number is a small one, however the state is written.
     let seed = u64::MAX - image.count_valid() as u64;
     Reduced(Bulk { tiles: 1, numbers: (0..size).map(|n| seed - n).collect() })
+}
+
+/// Pixels of each class, and what becomes of them in the end.
+#[derive(Serialize, Deserialize)]
+struct Classes {
+    pixels: BTreeMap<u8, u64>,
+    shape: String,
+}
+
+#[derive(Serialize)]
+struct Class {
+    class: u8,
+    name: Option<String>,
+    pixels: u64,
+    hectares: f64,
+    rare: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shape {
+    Records(Vec<Class>),
+    Map(BTreeMap<u8, Class>),
+    Numbers(BTreeMap<u8, u64>),
+    Number(usize),
+}
+
+impl Reduce for Classes {
+    fn identity() -> Self {
+        Self { pixels: BTreeMap::new(), shape: "records".into() }
+    }
+
+    fn merge(&mut self, later: Self) {
+        for (class, pixels) in later.pixels {
+            *self.pixels.entry(class).or_default() += pixels;
+        }
+        self.shape = later.shape;
+    }
+
+    fn finish(self) -> impl Serialize {
+        let class = |(&class, &pixels): (&u8, &u64)| Class {
+            class,
+            name: (class % 3 > 0).then(|| ["", ", \"quoted\"", ""][usize::from(class % 3)].into()),
+            pixels,
+            hectares: pixels as f64 / 7.0,
+            rare: pixels < 20,
+        };
+        match self.shape.as_str() {
+            "records" => Shape::Records(self.pixels.iter().map(class).collect()),
+            "map" => Shape::Map(self.pixels.iter().map(|entry| (*entry.0, class(entry))).collect()),
+            "numbers" => Shape::Numbers(self.pixels),
+            _ => Shape::Number(self.pixels.len()),
+        }
+    }
+}
+
+/// Pixels of each class: records, a map of records, a map of numbers, or a number.
+#[tile_function]
+fn classes(image: Tile<u8>, #[param(default = "records")] shape: String) -> Reduced<Classes> {
+    let mut pixels = BTreeMap::new();
+    for class in image.valid() {
+        *pixels.entry(class).or_default() += 1;
+    }
+    Reduced(Classes { pixels, shape })
 }

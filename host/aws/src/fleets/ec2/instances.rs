@@ -4,6 +4,7 @@ use crate::error::{AwsError, Cause};
 use crate::fleets::clients::{Clients, PAGE};
 use crate::fleets::tags;
 use aws_sdk_ec2::types::{Filter, InstanceStateName};
+use aws_sdk_ecs::types::ContainerInstance;
 use std::collections::BTreeSet;
 
 /// The job's instances that have not ended, by their tag.
@@ -45,27 +46,38 @@ pub(in crate::fleets) async fn deregister(
     instances: Option<&BTreeSet<String>>,
 ) -> Result<(), AwsError> {
     let gone_is_fine = |e: AwsError| if e.cause == Cause::Gone { Ok(()) } else { Err(e) };
-    let mut all = Vec::new();
+    for instance in registered(clients, cluster).await? {
+        let ours = instances.is_none_or(|ids| instance.ec2_instance_id().is_some_and(|id| ids.contains(id)));
+        let Some(arn) = instance.container_instance_arn().filter(|_| ours) else { continue };
+        let request = clients.ecs.deregister_container_instance().cluster(cluster).container_instance(arn);
+        let done = request.force(true).send().await.map(|_| ());
+        done.map_err(|e| AwsError::of(format!("deregister {arn}"), e)).or_else(gone_is_fine)?;
+    }
+    Ok(())
+}
+
+/// All container instances of the cluster; none, if it is gone.
+pub(in crate::fleets) async fn registered(
+    clients: &Clients,
+    cluster: &str,
+) -> Result<Vec<ContainerInstance>, AwsError> {
+    let mut arns = Vec::new();
     let mut pages = clients.ecs.list_container_instances().cluster(cluster).into_paginator().send();
     while let Some(page) = pages.next().await {
         match page.map_err(|e| AwsError::of(format!("list the instances in cluster {cluster}"), e)) {
-            Ok(page) => all.extend(page.container_instance_arns.unwrap_or_default()),
-            Err(e) => return gone_is_fine(e),
+            Ok(page) => arns.extend(page.container_instance_arns.unwrap_or_default()),
+            Err(AwsError { cause: Cause::Gone, .. }) => return Ok(Vec::new()),
+            Err(e) => return Err(e),
         }
     }
-    for page in all.chunks(PAGE) {
+    let mut found = Vec::new();
+    for page in arns.chunks(PAGE) {
         let request = clients.ecs.describe_container_instances().cluster(cluster);
         let answer = request.set_container_instances(Some(page.to_vec())).send().await;
         let answer = answer.map_err(|e| AwsError::of(format!("look at the instances in cluster {cluster}"), e))?;
-        for instance in answer.container_instances() {
-            let ours = instances.is_none_or(|ids| instance.ec2_instance_id().is_some_and(|id| ids.contains(id)));
-            let Some(arn) = instance.container_instance_arn().filter(|_| ours) else { continue };
-            let request = clients.ecs.deregister_container_instance().cluster(cluster).container_instance(arn);
-            let done = request.force(true).send().await.map(|_| ());
-            done.map_err(|e| AwsError::of(format!("deregister {arn}"), e)).or_else(gone_is_fine)?;
-        }
+        found.extend(answer.container_instances.unwrap_or_default());
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Terminates these instances. One that is gone makes AWS refuse the whole call, so then each is tried by itself.

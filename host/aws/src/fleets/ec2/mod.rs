@@ -1,19 +1,22 @@
 //! The fleet of ECS tasks on EC2 instances that are started for the job: a private cluster.
 
+mod check;
+mod hosts;
 pub(super) mod instances;
 mod request;
 
 use super::backoff::{Step, chance, delay};
 use super::cost::{self, Rates};
 use super::request::TaskSettings;
-use super::tasks::Tasks;
+use super::tasks::{SPOT_REST, Tasks};
 use crate::error::{AwsError, Cause};
 use crate::session::Session;
 use controller::Usage;
 use controller::fleet::{ConnectedWorkers, Fleet, FleetError};
+use hosts::Share;
 use indexmap::IndexMap;
 use instances::alive;
-use job::spec::{self, Workers};
+use job::spec::{self, Spot, Workers};
 use request::{CapacityPool, Launch, capacity_pools, run_instances};
 use tokio::time::{Instant, sleep};
 use wire::Ticket;
@@ -22,13 +25,14 @@ use wire::Ticket;
 pub struct Ec2 {
     tasks: Tasks,
     settings: spec::Ec2,
-    /// Instances that AWS started and has not ended, and when.
-    instances: IndexMap<String, Instant>,
+    share: Share,
+    /// Instances that AWS started and has not ended.
+    instances: IndexMap<String, Instance>,
+    /// Those of them that have joined the cluster, with the MiB that each offers to tasks.
+    joined: IndexMap<String, u32>,
     /// How many there have been, and the seconds of those that have ended.
     started: u64,
     ended_seconds: f64,
-    /// Whether one of them has joined the cluster.
-    joined: bool,
     rates: Option<Rates>,
     /// A request whose answer is not known; it is sent again with the same token.
     pending: Option<Launch>,
@@ -36,6 +40,17 @@ pub struct Ec2 {
     nonce: u64,
     refusals: u32,
     not_before: Option<Instant>,
+    /// Until when not to ask for Spot, if on-demand will do.
+    on_demand_until: Option<Instant>,
+}
+
+/// An instance that was started for the job.
+#[derive(Clone, Debug)]
+struct Instance {
+    started: Instant,
+    pool: CapacityPool,
+    /// Whether it was said that it is long in coming, or too small.
+    warned: bool,
 }
 
 impl Ec2 {
@@ -46,19 +61,22 @@ impl Ec2 {
     pub fn new(session: &Session, workers: &Workers) -> Result<Self, AwsError> {
         let settings = workers.ec2.clone();
         let settings = settings.ok_or_else(|| AwsError::refused("use the job file", "it lacks [workers.ec2]"))?;
+        let each = workers.tasks().unwrap_or(1).div_ceil(settings.instance_count.max(1));
         Ok(Self {
+            share: Share { each, reserved: settings.memory_reservation },
             tasks: Tasks::new(session, workers, TaskSettings::Ec2(settings.clone()))?,
             rates: cost::ec2(&settings),
             settings,
             instances: IndexMap::new(),
             started: 0,
             ended_seconds: 0.0,
-            joined: false,
+            joined: IndexMap::new(),
             pending: None,
             sent: 0,
             nonce: chance(),
             refusals: 0,
             not_before: None,
+            on_demand_until: None,
         })
     }
 
@@ -66,16 +84,21 @@ impl Ec2 {
     async fn round(&mut self, workers: &ConnectedWorkers) -> Result<(), FleetError> {
         self.look_at_instances().await;
         let there = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
-        let missing = self.settings.instance_count.saturating_sub(there);
+        // No more than the tiles left have work for.
+        let useful = self.tasks.wanted(workers.tiles_left()).div_ceil(self.share.each.max(1));
+        let missing = self.settings.instance_count.min(useful).saturating_sub(there);
         let waiting = self.not_before.is_some_and(|until| Instant::now() < until);
-        if missing > 0 && !waiting && workers.tiles_left() > 0 {
+        if missing > 0 && !waiting {
             match self.launch(missing).await {
                 Ok(()) => self.refusals = 0,
-                Err(e) if self.instances.is_empty() && matches!(e.cause, Cause::Denied | Cause::Refused) => {
+                // All that the request names is the user's, so what AWS doesn't find won't come.
+                Err(e)
+                    if self.instances.is_empty() && matches!(e.cause, Cause::Denied | Cause::Refused | Cause::Gone) =>
+                {
                     return Err(e.into());
                 }
                 Err(e) => {
-                    tracing::warn!("{e}");
+                    self.tasks.note(e.to_string());
                     self.refusals = self.refusals.saturating_add(1);
                     let pace = &self.tasks.clients.pace;
                     let wait = delay(self.refusals, pace.backoff, pace.backoff_most, chance());
@@ -83,8 +106,10 @@ impl Ec2 {
                 }
             }
         }
-        let ready = self.registered().await;
-        self.tasks.round(workers, ready).await
+        self.look_for_joined().await;
+        self.check_joined(workers)?;
+        let room = self.share.room(self.joined.values().copied());
+        self.tasks.round(workers, room).await
     }
 
     /// Starts instances wherever there are some, until there are enough or all capacity_pools have been tried.
@@ -97,12 +122,22 @@ impl Ec2 {
             if missing == 0 {
                 return Ok(());
             }
+            let spot = pool.spot && self.settings.ecs.spot == Spot::Prefer;
+            if spot && again.is_none() && self.on_demand_until.is_some_and(|until| Instant::now() < until) {
+                continue;
+            }
             let (count, token) = again.unwrap_or_else(|| {
                 self.sent += 1;
                 (missing, format!("tilefn-{:016x}-{}", self.nonce, self.sent))
             });
             match self.run(Launch { pool, count, token }).await {
                 Ok(started) => missing = missing.saturating_sub(started),
+                // Spot has conditions that on-demand hasn't: a role in the account, for one.
+                Err(e) if spot && matches!(e.cause, Cause::Denied | Cause::Refused) => {
+                    tracing::warn!("{e}");
+                    self.rest_from_spot();
+                    refusal = Some(e);
+                }
                 Err(e) if e.cause == Cause::Capacity => {
                     tracing::info!("{e}");
                     refusal = Some(e);
@@ -123,7 +158,8 @@ impl Ec2 {
         self.tasks.ledger.unanswered = Some(Instant::now());
         let step = Step::begin();
         let request = run_instances(&self.settings, &self.tasks.common.tags, &cluster.name, &launch);
-        let answer = match request.send_with(&self.tasks.clients.ec2).await.map_err(|e| AwsError::of(&doing, e)) {
+        let answer = request.send_with(&self.tasks.clients.ec2).await;
+        let answer = match answer.map_err(|e| with_role(AwsError::of(&doing, e))) {
             Ok(answer) => answer,
             Err(e) => {
                 if e.cause != Cause::Unclear && e.cause != Cause::Throttled {
@@ -137,7 +173,8 @@ impl Ec2 {
         self.tasks.ledger.unanswered = None;
         for id in answer.instances().iter().filter_map(|i| i.instance_id.clone()) {
             self.tasks.ledger.instance_ids.insert(id.clone());
-            if self.instances.insert(id, Instant::now()).is_none() {
+            let instance = Instance { started: Instant::now(), pool: launch.pool.clone(), warned: false };
+            if self.instances.insert(id, instance).is_none() {
                 self.started += 1;
             }
         }
@@ -162,45 +199,102 @@ impl Ec2 {
         };
         let settle = self.tasks.clients.pace.settle;
         for id in all.iter().filter(|id| !alive.contains(*id)) {
-            if self.instances.get(id).is_some_and(|started| started.elapsed() >= settle)
-                && let Some(started) = self.instances.shift_remove(id)
+            if self.instances.get(id).is_some_and(|instance| instance.started.elapsed() >= settle)
+                && let Some(Instance { started, pool, .. }) = self.instances.shift_remove(id)
             {
+                self.joined.shift_remove(id);
                 self.ended_seconds += started.elapsed().as_secs_f64();
                 tracing::warn!("instance {id} has ended");
+                // Spot capacity that goes before it was of use would only be asked for, and paid for, again.
+                if pool.spot && started.elapsed() < self.tasks.start_timeout() {
+                    self.rest_from_spot();
+                }
             }
         }
+    }
+
+    /// Starts on-demand instances only, for a while, if they will do.
+    fn rest_from_spot(&mut self) {
+        if self.settings.ecs.spot != Spot::Prefer {
+            return;
+        }
+        let rest = self.tasks.clients.pace.backoff_most.saturating_mul(SPOT_REST);
+        self.on_demand_until = Some(Instant::now() + rest);
+        tracing::info!("on-demand instances instead of Spot for the next {rest:?}");
     }
 
     fn instance_seconds(&self) -> f64 {
-        self.instances.values().fold(self.ended_seconds, |sum, started| sum + started.elapsed().as_secs_f64())
+        self.instances.values().fold(self.ended_seconds, |sum, i| sum + i.started.elapsed().as_secs_f64())
     }
 
-    /// Whether an instance has joined the cluster, so that there is a place for tasks.
-    async fn registered(&mut self) -> bool {
-        let Some(cluster) = self.tasks.ledger.cluster.clone() else { return false };
-        let answer = self.tasks.clients.ecs.describe_clusters().clusters(&cluster.name).send().await;
-        match answer.map_err(|e| AwsError::of(format!("look at cluster {}", cluster.name), e)) {
-            Ok(answer) => {
-                let there = answer.clusters().first().is_some_and(|c| c.registered_container_instances_count() > 0);
-                if let (true, false, Some(first)) = (there, self.joined, self.instances.values().min()) {
-                    tracing::info!(
-                        "an instance has joined the cluster ({:.1} s since it started)",
-                        first.elapsed().as_secs_f64()
-                    );
-                    self.joined = true;
-                }
-                there
-            }
-            Err(e) => {
-                tracing::warn!("{e}");
-                false
-            }
+    /// Notes which instances have joined the cluster, so that there is a place for tasks.
+    async fn look_for_joined(&mut self) {
+        let Some(cluster) = self.tasks.ledger.cluster.clone() else { return };
+        if self.instances.keys().all(|id| self.joined.contains_key(id)) {
+            return;
+        }
+        let offers = match hosts::offers(&self.tasks.clients, &cluster.name).await {
+            Ok(offers) => offers,
+            Err(e) => return tracing::warn!("{e}"),
+        };
+        let before = self.joined.len();
+        let ours = offers.into_iter().filter(|(id, _)| self.instances.contains_key(id));
+        self.joined.extend(ours);
+        let (joined, all) = (self.joined.len(), self.instances.len());
+        if joined > before
+            && let Some(first) = self.instances.values().map(|instance| instance.started).min()
+        {
+            let seconds = first.elapsed().as_secs_f64();
+            tracing::info!(
+                "{joined} of {all} instances have joined the cluster ({seconds:.1} s since the first started)"
+            );
         }
     }
+
+    /// Fails if no worker fits on an instance, and says which instances are long in coming.
+    fn check_joined(&mut self, workers: &ConnectedWorkers) -> Result<(), FleetError> {
+        let (timeout, share) = (self.tasks.start_timeout(), self.share);
+        for (id, instance) in &mut self.instances {
+            let kind = &instance.pool.instance_type;
+            let offer = self.joined.get(id).copied();
+            let text = match offer.map(|offer| share.problem(offer)) {
+                Some(None) => continue,
+                Some(Some(problem)) => {
+                    let text = format!("instance {id} ({kind}): {problem}");
+                    if problem.fit == 0 && workers.connected().is_empty() {
+                        return Err(FleetError(text));
+                    }
+                    text
+                }
+                None if instance.started.elapsed() < timeout => continue,
+                None => format!(
+                    "instance {id} ({kind}) has not joined the cluster {timeout:?} after its start: can its subnet reach                      ECS (`assign_public_ip`, a NAT gateway or VPC endpoints), may its profile's role join                      (AmazonEC2ContainerServiceforEC2Role), and has its image an ECS agent?"
+                ),
+            };
+            if !std::mem::replace(&mut instance.warned, true) {
+                self.tasks.note(text);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What to do where AWS refuses Spot because the account has never used it: it says neither how nor that nothing else is wrong.
+fn with_role(mut error: AwsError) -> AwsError {
+    const ROLE: &str = "service-linked role for EC2 Spot";
+    if error.said.contains(ROLE) {
+        error.cause = Cause::Refused;
+        error.said = format!(
+            "the account has no {ROLE}; make it once: aws iam create-service-linked-role --aws-service-name \
+             spot.amazonaws.com"
+        );
+    }
+    error
 }
 
 impl Fleet for Ec2 {
     async fn start(&mut self, ticket: &Ticket, workers: &ConnectedWorkers) -> Result<(), FleetError> {
+        check::check(&self.tasks.clients, &self.settings).await?;
         self.tasks.prepare(ticket).await?;
         self.round(workers).await
     }
@@ -214,10 +308,15 @@ impl Fleet for Ec2 {
         }
     }
 
+    async fn why(&mut self, task: &str) -> Option<String> {
+        self.tasks.why(task).await
+    }
+
     async fn stop(&mut self) -> Vec<String> {
         let failed = self.tasks.stop().await;
         self.ended_seconds = self.instance_seconds();
         self.instances.clear();
+        self.joined.clear();
         self.pending = None;
         failed
     }

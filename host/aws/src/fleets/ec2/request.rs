@@ -1,5 +1,6 @@
 //! What is asked of EC2: instances, and where to try to get them, as pure functions of the settings.
 
+use crate::fleets::request::WORKER;
 use crate::fleets::tags;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesInputBuilder;
 use aws_sdk_ec2::types::{
@@ -51,14 +52,35 @@ pub(super) fn capacity_pools(settings: &spec::Ec2) -> Vec<CapacityPool> {
     capacity_pools
 }
 
-/// What an instance runs when it starts: it joins the cluster, and ends itself after a while whatever became of the
-/// controller.
-fn user_data(settings: &spec::Ec2, cluster: &str) -> String {
+/// Minutes without a worker after which an instance ends itself.
+const IDLE: u32 = 15;
+
+/// What an instance runs when it starts: it joins the cluster, and ends itself whatever became of the controller: once it has
+/// been idle, and in any case after a while.
+///
+/// The loop is a unit of its own, as ECS's agent starts only when this script has ended.
+fn user_data(settings: &spec::Ec2, cluster: &str, job: &str) -> String {
     let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
     let minutes = settings.shutdown_after.duration().as_secs().div_ceil(60);
+    let (container, attribute, mark) = (WORKER, tags::ATTRIBUTE, tags::started_by(job));
     format!(
-        "#!/bin/bash\nshutdown -h +{minutes}\ncat >>/etc/ecs/ecs.config <<'END'\nECS_CLUSTER={cluster}\n\
-         ECS_ENABLE_SPOT_INSTANCE_DRAINING=true\nECS_AWSVPC_BLOCK_IMDS=true\nEND\n"
+        r#"#!/bin/bash
+shutdown -h +{minutes}
+cat >>/etc/ecs/ecs.config <<'END'
+ECS_CLUSTER={cluster}
+ECS_ENABLE_SPOT_INSTANCE_DRAINING=true
+ECS_AWSVPC_BLOCK_IMDS=true
+ECS_INSTANCE_ATTRIBUTES={{"{attribute}":"{mark}"}}
+END
+systemd-run --unit=tilefn-idle --no-block bash -c '
+  idle=0
+  while [ $idle -lt {IDLE} ]; do
+    sleep 60
+    idle=$((idle + 1))
+    [ -z "$(docker ps --quiet --filter label=com.amazonaws.ecs.container-name={container})" ] || idle=0
+  done
+  shutdown -h now'
+"#
     )
 }
 
@@ -70,12 +92,14 @@ pub(super) fn run_instances(
     launch: &Launch,
 ) -> RunInstancesInputBuilder {
     let ecs = &settings.ecs;
-    let arm = match ecs.cpu_architecture {
+    let arm = match settings.architecture() {
         spec::CpuArchitecture::X86_64 => "",
         spec::CpuArchitecture::Arm64 => "arm64/",
     };
     let image = settings.ami.clone().unwrap_or_else(|| format!("{IMAGE}/{arm}recommended/image_id"));
+    let job = tags.get(tags::JOB).map_or("", String::as_str);
     let cluster_tag = Tag::builder().key(tags::CLUSTER).value(cluster).build();
+    let script = user_data(settings, cluster, job);
     let tags = tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build());
     let tags: Vec<_> = tags.chain([cluster_tag]).collect();
     let tagged = |kind| TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone())).build();
@@ -88,7 +112,7 @@ pub(super) fn run_instances(
         .min_count(1)
         .max_count(count)
         .client_token(&launch.token)
-        .user_data(aws_smithy_types::base64::encode(user_data(settings, cluster)))
+        .user_data(aws_smithy_types::base64::encode(script))
         .iam_instance_profile(IamInstanceProfileSpecification::builder().arn(&settings.instance_profile_arn).build())
         .metadata_options(metadata.http_put_response_hop_limit(1).build())
         // Or "shutdown" would only stop the instance, and its disk would be paid for ever.
@@ -162,9 +186,11 @@ mod tests {
 
     #[test]
     fn an_instance_joins_the_cluster_and_ends_itself() {
-        let script = user_data(&settings(""), "arn:aws:ecs:eu-west-1:1:cluster/own");
+        let script = user_data(&settings(""), "arn:aws:ecs:eu-west-1:1:cluster/own", "j 1");
         assert!(script.starts_with("#!/bin/bash\nshutdown -h +90\n"), "{script}");
         assert!(script.contains("\nECS_CLUSTER=own\n"), "{script}");
+        assert!(script.contains("-name=worker)"), "{script}");
+        assert!(script.contains("\nECS_INSTANCE_ATTRIBUTES={\"tilefn.job\":\"tilefn-j-1\"}\n"), "{script}");
     }
 
     #[test]
@@ -182,8 +208,9 @@ mod tests {
         let kinds: Vec<_> = it.tag_specifications().iter().map(|t| t.resource_type().unwrap().as_str()).collect();
         assert_eq!(kinds, ["instance", "volume"]);
 
-        let more = "assign_public_ip = true\ncpu_architecture = 'ARM64'";
-        let it = run_instances(&settings(more), &tags, "c", &launch(true)).build().unwrap();
+        let graviton = settings("assign_public_ip = true");
+        let graviton = spec::Ec2 { instance_types: vec!["c7g.large".into()], ..graviton };
+        let it = run_instances(&graviton, &tags, "c", &launch(true)).build().unwrap();
         assert!(it.image_id().unwrap().ends_with("/amazon-linux-2023/arm64/recommended/image_id"));
         assert_eq!(it.instance_market_options().unwrap().market_type(), Some(&MarketType::Spot));
         // AWS refuses a subnet or groups beside an interface that has them.

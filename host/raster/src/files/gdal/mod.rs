@@ -2,6 +2,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod call;
+pub(crate) mod data_files;
 pub(crate) mod dtype;
 pub(crate) mod hdf5;
 pub(crate) mod lists;

@@ -1,6 +1,6 @@
 //! GDAL set up for this process, once.
 
-use crate::files::gdal::{messages, settings};
+use crate::files::gdal::{data_files, messages, settings};
 use gdal::{Metadata, config};
 use std::sync::Once;
 
@@ -15,6 +15,17 @@ pub fn init(cache_bytes: u64) {
     // SAFETY: takes a number by value.
     unsafe {
         gdal_sys::GDALSetCacheMax64(i64::try_from(cache_bytes).unwrap_or(i64::MAX));
+    }
+}
+
+/// Gives GDAL credentials for rasters in S3, for files that are opened from now on.
+pub fn lend_credentials(id: &str, secret: &str, token: Option<&str>) {
+    ready();
+    for (key, value) in
+        [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_SESSION_TOKEN", token.unwrap_or_default())]
+    {
+        // A key with a NUL in it is none that AWS would take.
+        let _ = config::set_config_option(key, value);
     }
 }
 
@@ -60,6 +71,7 @@ pub(crate) fn ready() {
                 settings::set_unless_given(key, value);
             }
         }
+        data_files::find();
         gdal::DriverManager::register_all();
         // GDAL has read its configuration files now.
         settings::apply();

@@ -179,7 +179,8 @@ fn band(dataset: &Dataset, number: usize) -> Result<BandInfo, String> {
 
 /// The element type of a band, if it is one of ours.
 pub(crate) fn band_dtype(band: &RasterBand) -> Option<DType> {
-    let signed_byte = band.metadata_item("PIXELTYPE", "IMAGE_STRUCTURE").as_deref() == Some("SIGNEDBYTE");
+    let signed_byte =
+        !dtype::has_int8() && band.metadata_item("PIXELTYPE", "IMAGE_STRUCTURE").as_deref() == Some("SIGNEDBYTE");
     dtype::from_gdal(dtype::of_band(band), signed_byte)
 }
 

@@ -1,6 +1,7 @@
-//! Reading: windows of a raster or vector file for a tile, and a whole file as a picture.
+//! Reading: windows of a raster or vector file for a tile, a whole file as a picture, and two files side by side.
 
 pub(crate) mod burn;
+pub(crate) mod compare;
 mod convert;
 pub(crate) mod coverage;
 mod halo;

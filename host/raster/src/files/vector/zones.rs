@@ -81,6 +81,8 @@ impl Zones {
                 let kind = match column {
                     Column::Integers(_) => OGRFieldType::OFTInteger64,
                     Column::Floats(_) => OGRFieldType::OFTReal,
+                    Column::Bools(_) => OGRFieldType::OFTInteger,
+                    Column::Texts(_) => OGRFieldType::OFTString,
                 };
                 FieldDefn::new(name, kind)?.add_to_layer(&made)?;
             }
@@ -100,6 +102,14 @@ impl Zones {
                             }
                             Column::Floats(all) => {
                                 all.get(*row).copied().flatten().map(|n| copy.set_field_double(place + 1, n))
+                            }
+                            Column::Bools(all) => {
+                                let value = all.get(*row).copied().flatten();
+                                value.map(|value| copy.set_field_integer(place + 1, value.into()))
+                            }
+                            Column::Texts(all) => {
+                                let text = all.get(*row).and_then(Option::as_deref);
+                                text.map(|text| copy.set_field_string(place + 1, text))
                             }
                         }
                         .transpose()?;

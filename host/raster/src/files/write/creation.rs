@@ -103,17 +103,57 @@ impl Creation {
     }
 }
 
+/// Drivers that write rasters and need a library which GDAL may be built without, with their files' extension.
+const OPTIONAL: [(&str, &str); 10] = [
+    ("KEA", "kea"),
+    ("netCDF", "nc"),
+    ("HDF4Image", "hdf"),
+    ("JP2OpenJPEG", "jp2"),
+    ("JPEGXL", "jxl"),
+    ("WEBP", "webp"),
+    ("AVIF", "avif"),
+    ("EXR", "exr"),
+    ("Zarr", "zarr"),
+    ("ECW", "ecw"),
+];
+
+/// Why a driver that GDAL knows can't be used here.
+fn lacks(driver: &str) -> String {
+    let version = setup::gdal_version();
+    format!("this GDAL, {version}, is built without the driver {driver}: choose another format, such as GTiff or HFA")
+}
+
+impl TargetSpec {
+    /// GDAL's short name of the format, and the creation options `NAME=VALUE` with which the file is made.
+    ///
+    /// # Errors
+    /// When there is no such format, or it takes no such raster.
+    pub fn format(&self) -> Result<(String, Vec<String>), String> {
+        let Creation { driver, options, .. } = Creation::plan(self)?;
+        Ok((driver, options.into_iter().map(|(key, value)| format!("{key}={value}")).collect()))
+    }
+}
+
 fn find_driver(spec: &TargetSpec) -> Result<Driver, String> {
     let Some(name) = &spec.driver else {
         // Some drivers list an empty extension.
         if Path::new(&spec.path).extension().is_none_or(|extension| extension.is_empty()) {
             return Err("it has no extension that says in which format: set `driver`".to_owned());
         }
-        return DriverManager::get_output_driver_for_dataset_name(&spec.path, DriverType::Raster)
-            .ok_or_else(|| "its extension belongs to no raster format that GDAL writes: set `driver`".to_owned());
+        return DriverManager::get_output_driver_for_dataset_name(&spec.path, DriverType::Raster).ok_or_else(|| {
+            let extension = Path::new(&spec.path).extension().unwrap_or_default();
+            let lacking = OPTIONAL.iter().find(|(_, of_driver)| extension.eq_ignore_ascii_case(of_driver));
+            lacking.map_or_else(
+                || "its extension belongs to no raster format that GDAL writes: set `driver`".to_owned(),
+                |(driver, _)| lacks(driver),
+            )
+        });
     };
     let (driver, _) = call::watch(|| DriverManager::get_driver_by_name(name));
     driver.map_err(|_| {
+        if let Some((driver, _)) = OPTIONAL.iter().find(|(driver, _)| driver.eq_ignore_ascii_case(name)) {
+            return lacks(driver);
+        }
         let names: Vec<_> = DriverManager::all().map(|d| d.short_name()).collect();
         let near = names.iter().map(|n| (strsim::jaro_winkler(&n.to_lowercase(), &name.to_lowercase()), n));
         match near.max_by(|a, b| a.0.total_cmp(&b.0)) {

@@ -43,7 +43,7 @@ impl TargetSpec {
     /// Tries the output in a temporary folder; what is at its place stays untouched.
     ///
     /// # Errors
-    /// As [`Target::create`] and [`Target::finish`], and when what is read again are not the pixels, bands and nodata value that were
+    /// As [`Target::create`], [`Target::complete`] and [`Complete::publish`], and when what is read again are not the pixels, bands and nodata value that were
     /// written.
     pub fn rehearse(&self) -> Result<Rehearsal> {
         // GDAL will give the same messages again when the output itself is written.
@@ -123,7 +123,8 @@ fn run(spec: &TargetSpec, creation: &Creation, (rows, cols): (u32, u32)) -> Resu
     let written = || {
         let mut target = Target::create(tiny.clone())?;
         target.write(window, &pixels)?;
-        target.finish(&mut |_| true)
+        // Nothing of it outlives this, so nothing has to be on the disk.
+        target.complete(&mut |_| true)?.publish(false)
     };
     written().map_err(|error| without_folder(&in_words(error), folder.path()))?;
     let warnings = compare(&tiny, driver, &path, &pixels)?;
