@@ -33,6 +33,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("zonal", &["tilefn zonal --zones fields.gpkg --by id --values scene.tif --stats mean,median -o fields.csv"]),
+    ("info", &["tilefn info scene.tif", "tilefn info dem.tif --onto scene.tif"]),
+    ("diff", &["tilefn diff ndvi.tif ndvi-before.tif --tolerance 1e-6"]),
     (
         "preview",
         &["tilefn preview scene.tif -o scene.png --bands 4,3,2", "tilefn preview dem.tif -o dem.png --ramp viridis"],
