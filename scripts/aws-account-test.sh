@@ -52,7 +52,7 @@ END
 }
 
 # What a job's report says of it.
-told() { python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); a=r["aws"]; print(f"{r["tiles"]["done"]} tiles in {r["wall_seconds"]:.0f} s, {a["tasks"]} tasks, {a["instances"]} instances, {a["cost_usd"]} USD")' "$1"; }
+told() { python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); a=r["aws"]; print(r["tiles"]["done"], "tiles in", round(r["wall_seconds"]), "s,", a["tasks"], "tasks,", a["instances"], "instances,", a["cost_usd"], "USD")' "$1"; }
 
 # Every pixel is 14, by GDAL itself.
 right() { gdalinfo -stats "$1" | grep -q 'STATISTICS_MINIMUM=14$' && gdalinfo -stats "$1" | grep -q 'STATISTICS_MAXIMUM=14$'; }

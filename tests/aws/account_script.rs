@@ -27,7 +27,9 @@ esac
 "#;
 
 fn script(f: &Folder, only: &str) -> Run {
-    for (name, text) in [("aws", AWS), ("tilefn", TILEFN), ("docker", "#!/bin/sh\nexit 1\n"), ("gdal_create", "#!/bin/sh\n")] {
+    for (name, text) in
+        [("aws", AWS), ("tilefn", TILEFN), ("docker", "#!/bin/sh\nexit 1\n"), ("gdal_create", "#!/bin/sh\n")]
+    {
         f.write(name, text);
         std::fs::set_permissions(f.path().join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
