@@ -153,11 +153,14 @@ pub struct Pace {
     pub backoff: Duration,
     /// The longest wait between tries.
     pub backoff_most: Duration,
+    /// Between two times that a job's ticket is put anew: less than half of what it is valid for.
+    pub renew: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { poll: s(5), settle: s(15), stop: s(180), backoff: s(2), backoff_most: s(60) }
+        let renew = s(3 * 24 * 3600);
+        Self { poll: s(5), settle: s(15), stop: s(180), backoff: s(2), backoff_most: s(60), renew }
     }
 }

@@ -17,10 +17,11 @@ use crate::error::AwsError;
 use crate::session::Session;
 use controller::Usage;
 use controller::fleet::{ConnectedWorkers, FleetError};
+use controller::remote::TICKET_LIFE;
 use indexmap::IndexMap;
 use job::spec::{self, Spot};
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use wire::Ticket;
 
@@ -59,6 +60,8 @@ pub(super) struct Tasks {
     enough: Instant,
     /// Where the workers look for the controller.
     addresses: Vec<String>,
+    /// The ticket that workers get, and when it was put there.
+    ticket: Option<(Ticket, Instant)>,
 }
 
 /// The tasks that there is a place for.
@@ -156,6 +159,7 @@ impl Tasks {
             trouble: Trouble::default(),
             enough: Instant::now(),
             addresses: Vec::new(),
+            ticket: None,
         })
     }
 
@@ -164,7 +168,8 @@ impl Tasks {
         let job = &ticket.job;
         self.common.job = job.clone();
         self.common.name = tags::name(job);
-        self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
+        let place = self.clients.store.place();
+        self.common.tags = tags::all(job, ticket.expires, &place, &self.kind.ecs().tags);
         let ticket_url = self.clients.store.ticket_url(job);
         self.common.role = Role::Worker { ticket: ticket_url.clone() };
         self.addresses.clone_from(&ticket.addresses);
@@ -175,6 +180,7 @@ impl Tasks {
         self.ledger.ticket = true;
         let step = Step::begin();
         self.clients.store.put_ticket(ticket).await?;
+        self.ticket = Some((ticket.clone(), Instant::now()));
         step.done(format_args!("ticket at {ticket_url}"));
 
         let name = self.common.name.clone();
@@ -243,6 +249,7 @@ impl Tasks {
         self.look(&connected).await;
         self.stop_overdue(&connected).await;
         self.read_last_words().await;
+        self.renew_ticket().await;
 
         let wanted = self.wanted(workers.tiles_left());
         let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
@@ -252,6 +259,21 @@ impl Tasks {
             self.ask_for(missing, room.memory).await;
         }
         self.verdict(&connected, wanted)
+    }
+
+    /// Puts the ticket anew from time to time with a later end: new workers need it, and by it `gc` sees that the job lives.
+    async fn renew_ticket(&mut self) {
+        let Some((ticket, put)) = self.ticket.as_mut().filter(|(_, put)| put.elapsed() >= self.clients.pace.renew)
+        else {
+            return;
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        ticket.expires = now.saturating_add(TICKET_LIFE).as_secs();
+        *put = Instant::now();
+        if let Err(e) = self.clients.store.put_ticket(ticket).await {
+            // There is as much time again for the next try.
+            tracing::warn!("the job's ticket is not renewed: {e}");
+        }
     }
 
     /// Tasks that the tiles left have work for.
