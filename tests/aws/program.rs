@@ -256,7 +256,8 @@ async fn gc_removes_what_it_can_find_when_it_is_denied_the_rest() {
     );
     assert!(message.contains("\n  cannot look at the instances: no (UnauthorizedOperation)"), "{message}");
     assert!(run.stdout.ends_with("all removed\n"), "{}", run.stdout);
-    assert_eq!(sim.count("DeleteCluster"), 1);
+    // The job's own cluster may have to be asked for again, while its tasks stop; the other isn't touched.
+    assert!(sim.world.lock().unwrap().clusters["payroll"].active);
     let tickets: Vec<_> = sim.inventory();
     assert!(
         matches!(&tickets[..], [ticket] if ticket.starts_with("object ")),
