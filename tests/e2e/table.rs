@@ -116,6 +116,17 @@ ds = gdal.Open('a.img')
 table = ds.GetRasterBand(1).GetDefaultRAT()
 assert np.array_equal(table.ReadAsArray(1), (np.arange(300) * 3 % 17 - 5) * 2)",
     );
+    // Imagine names it otherwise.
+    f.write("alpha.toml", "function.expression = \"crop * 0 + 255\"\n[table]\n[inputs.crop]\npath = \"a.img\"\ncolumn = \"Crop\"\n[outputs.result]\npath = \"a.img\"\ncolumn = \"Alpha\"\ndtype = \"uint8\"\n");
+    f.tilefn(["run", "alpha.toml"]).ok();
+    let ended = f.tilefn(["run", "alpha.toml"]);
+    assert!(
+        ended.error(2).contains("outputs.result: the attribute table of ")
+            && ended.error(2).contains("has a column \"Opacity\""),
+        "{}",
+        ended.stderr
+    );
+    f.python("ds = gdal.Open('a.img'); t = ds.GetRasterBand(1).GetDefaultRAT(); assert (t.ReadAsArray(t.GetColOfUsage(gdal.GFU_Alpha)) == 255).all()");
 }
 
 /// A table marks no value as invalid: a function that does so leaves it as it was.

@@ -210,8 +210,9 @@ fn check(loaded: &Loaded, overwrite: bool) -> Result<u32, Fatal> {
         let key = format!("outputs.{name}");
         match tables.entry(place.table()).or_insert_with_key(look) {
             Err(error) => _ = mistakes.add(loaded.position(&key), key, error.to_string()),
-            Ok(Some(info)) if !overwrite && info.columns.iter().any(|other| other.name == column) => {
-                let message = format!("the attribute table of {path} has a column {column:?}");
+            Ok(Some(info)) if !overwrite && info.column(column).is_some() => {
+                let found = info.column(column).map_or(column, |found| &found.name);
+                let message = format!("the attribute table of {path} has a column {found:?}");
                 mistakes.add(loaded.position(&key), key, message).hint("choose another name, or --overwrite");
             }
             Ok(_) => {}

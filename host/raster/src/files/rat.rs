@@ -28,6 +28,23 @@ pub struct TableInfo {
     pub columns: Vec<Column>,
     /// Number of rows.
     pub rows: usize,
+    /// Whether the file names columns by their use, as Imagine's do.
+    by_use: bool,
+}
+
+impl TableInfo {
+    /// The column that one of this name would be.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        let name = name_in(self.by_use, name);
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// The name that a column gets in a file, which may name it by its use.
+fn name_in(by_use: bool, name: &str) -> &str {
+    let usage = Column::named(name, ColumnType::Integer).usage;
+    let own = IMAGINE.iter().find(|(of_usage, _)| by_use && *of_usage == usage);
+    own.map_or(name, |(_, name)| name)
 }
 
 /// Columns to be put into an attribute table.
@@ -68,11 +85,13 @@ fn open(path: &str) -> Result<Dataset> {
 pub fn table_info(path: &str, band: usize) -> Result<Option<TableInfo>> {
     let dataset = open(path)?;
     let band = dataset.rasterband(band).map_err(|e| failed(path, "the attribute table")(e.to_string()))?;
-    Ok(AttributeTable::of(&band).map(|table| info(&table)).filter(|info| !info.columns.is_empty()))
+    let by_use = dataset.driver().short_name() == HFA;
+    let found = AttributeTable::of(&band).map(|table| TableInfo { by_use, ..info(&table) });
+    Ok(found.filter(|info| !info.columns.is_empty()))
 }
 
 fn info(table: &AttributeTable<'_>) -> TableInfo {
-    TableInfo { columns: table.columns(), rows: table.rows() }
+    TableInfo { columns: table.columns(), rows: table.rows(), by_use: false }
 }
 
 /// Gives all rows to `each`, some at a time: for each column their values.
@@ -84,7 +103,7 @@ pub fn read_table(path: &str, band: usize, each: &mut dyn FnMut(&[Values]) -> Re
     let dataset = open(path)?;
     let band = dataset.rasterband(band).map_err(|e| failed(e.to_string()))?;
     let table = AttributeTable::of(&band).ok_or_else(|| failed("it has none".to_owned()))?;
-    let TableInfo { columns, rows } = info(&table);
+    let TableInfo { columns, rows, .. } = info(&table);
     for start in (0..rows).step_by(BLOCK) {
         let count = BLOCK.min(rows - start);
         let values: Result<Vec<_>, _> = (0..columns.len()).map(|column| table.read(column, start, count)).collect();
@@ -279,6 +298,8 @@ impl Plan {
     }
 }
 
+/// The driver of Imagine files.
+const HFA: &str = "HFA";
 /// The names that columns have in Imagine files by their use, whatever they are to be called.
 const IMAGINE: [(&str, &str); 6] = [
     ("PixelCount", "Histogram"),
@@ -291,12 +312,7 @@ const IMAGINE: [(&str, &str); 6] = [
 
 /// The column that a field is written to.
 fn column(field: &Field, existing: &[Column], import: Import<'_>, driver: &str) -> Result<Column, String> {
-    let mut wanted = Column::named(&field.name, field.kind);
-    if driver == "HFA"
-        && let Some((_, name)) = IMAGINE.iter().find(|(usage, _)| *usage == wanted.usage)
-    {
-        (*name).clone_into(&mut wanted.name);
-    }
+    let wanted = Column::named(name_in(driver == HFA, &field.name), field.kind);
     let Some(column) = existing.iter().find(|column| column.name == wanted.name) else { return Ok(wanted) };
     if !import.overwrite {
         return Err(format!("the column {:?} exists; add --overwrite to replace it", column.name));
