@@ -68,9 +68,9 @@ def run(
     """Runs a job to its end.
 
     job: a job file (`.toml`, `.json`), a dict with its keys, or a function, whose job is in the keyword arguments `inputs`,
-        `outputs`, `reduced`, `params`, `grid`, `limits`, `workers`: the sections of a job file. A path stands for `{"path": …}`, a list
-        of them for `{"paths": […]}`, and `"processes:4"` for workers of this kind and number. An open rasterio dataset is
-        the file that it shows.
+        `outputs`, `reduced`, `params`, `grid`, `limits`, `workers`: the sections of a job file. A path stands for
+        `{"path": …}`, a list of them for `{"paths": […]}`, and `"processes:4"` for workers of this kind and number.
+        An open rasterio dataset is the file that it shows.
     overwrite: replace outputs that exist. resume: go on with an interrupted run of the same job.
     progress: whether to show it (default: in a notebook and on a terminal), or what to call with the tiles done, those of
         them that were skipped, and all.

@@ -9,7 +9,8 @@ from types import ModuleType
 
 WITHOUT = (
     "this installation of tilefn is only its Python part, which tests functions; "
-    "functions in the sandbox and jobs need the whole: pip install a wheel for this machine, or make python in a clone of tilefn"
+    "functions in the sandbox and jobs need the whole: "
+    "pip install a wheel for this machine, or make python in a clone of tilefn"
 )
 
 
