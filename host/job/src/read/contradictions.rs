@@ -224,8 +224,10 @@ impl Reader<'_> {
             let Some(Node { data: Data::Table(entries), .. }) = self.tree.find(&section) else { continue };
             for Entry { key, .. } in entries {
                 if spec.table.is_none() && matches!(key.as_str(), "band" | "column") {
-                    self.refuse(&section, key, "only in a job over an attribute table's rows")
-                        .hint("put a line `[table]` in place of `[grid]`");
+                    self.refuse(&section, key, "only in a job over an attribute table's rows").hint(match key.as_str() {
+                        "band" => "the bands of an input are `bands = [1]`; for tables, put a line `[table]` in place of `[grid]`",
+                        _ => "put a line `[table]` in place of `[grid]`",
+                    });
                 } else if spec.table.is_some() && !known.contains(&key.as_str()) {
                     self.refuse(&section, key, "not in a job with `[table]`, which is about columns")
                         .hint(format!("known keys: {}", known.join(", ")));
