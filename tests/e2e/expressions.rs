@@ -340,7 +340,7 @@ fn a_job_file_with_every_kind_of_worker() {
     let message = "params.limit: an expression takes numbers and true or false, not texts";
     assert_eq!(run.error(2), message);
     let run = f.run("--dry-run --overwrite");
-    assert!(run.ok().stdout.contains("wet.tif (uint8, nodata 255)"), "{}", run.stdout);
+    assert!(run.ok().stdout.contains("wet.tif (GTiff, uint8, nodata 255)"), "{}", run.stdout);
     // An output that is left out isn't computed.
     f.write("job.toml", &f.read("job.toml").replace("[outputs.ndwi]\npath = 'ndwi.tif'\n", ""));
     f.report("--overwrite");

@@ -147,7 +147,7 @@ fn modules_that_are_none() {
     let message = f.run("").error(2).replace(crate::support::probe().to_str().unwrap(), "PROBE");
     assert!(
         message.starts_with(
-            "function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `bulk`, `context`, "
+            "function.name: PROBE: the module has no function `nothing`; it has `above`, `add`, `bulk`, `classes`, "
         ),
         "{message}"
     );

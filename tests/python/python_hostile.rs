@@ -135,7 +135,7 @@ fn endless_loops() {
         let text = message(how, "--set limits.time=3s");
         assert_eq!(
             text,
-            "`process:hostile` ran longer than 3s, the time limit\nraise limits.time. This tile has 32 × 32 pixels"
+            "`process:hostile` ran longer than 3s, the time limit\nraise limits.time. This tile has 16 × 16 pixels"
         );
     }
 }
