@@ -5,6 +5,7 @@
 mod commands;
 mod dependencies;
 mod examples;
+mod gallery;
 mod links;
 mod new;
 mod page;

@@ -28,6 +28,11 @@ fn the_tutorial_works() {
         }
     }
     assert!(commands >= 5, "{commands}");
+    // What the reader gets is a picture, not nothing.
+    for file in ["water/ndwi.tif", "water/water.tif", "shore/shore.tif"] {
+        let bands = raster::complete(home.path().join(file).to_str().unwrap(), None, &mut |_| true).unwrap();
+        assert!(bands.iter().all(|band| band.count > 150 * 150 / 2 && band.max > band.min), "{file}: {bands:?}");
+    }
     the_report_has_the_keys_of_its_page(&home.path().join("shore/report.json"));
 }
 

@@ -275,3 +275,9 @@ fn ndvi_in_c() {
         );
     }
 }
+
+/// Those of the gallery that need no Python.
+#[test]
+fn the_gallerys_expressions() {
+    crate::gallery::compare(false);
+}

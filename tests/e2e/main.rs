@@ -14,6 +14,8 @@ mod expressions;
 mod expressions_ends;
 mod failures;
 mod files;
+#[path = "../gallery/mod.rs"]
+mod gallery;
 mod grids;
 mod interrupt;
 mod large;

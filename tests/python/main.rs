@@ -9,6 +9,8 @@
 #[path = "../e2e/support/mod.rs"]
 mod support;
 
+#[path = "../gallery/mod.rs"]
+mod gallery;
 mod python_hostile;
 mod python_jobs;
 mod python_runtime;

@@ -191,3 +191,8 @@ fn what_a_program_is() {
         assert!(run.ok().stdout.contains(line), "no {line:?} in {}", run.stdout);
     }
 }
+
+#[test]
+fn the_gallerys_functions() {
+    crate::gallery::compare(true);
+}
