@@ -5,6 +5,7 @@ use crate::stage::{EXPIRES, Stage, ec2, fargate, found, ticket};
 use aws::{Ec2, Fargate, detached, gc};
 use controller::fleet::Fleet;
 use job::spec::Workers;
+use std::time::{Duration, SystemTime};
 
 /// A fault for each of the first calls of a job; the job is run, stopped, and what is left collected.
 async fn nothing_stays<F: Fleet>(workers: Workers, make: impl Fn(&Stage) -> F) {
@@ -274,4 +275,43 @@ async fn gc_says_what_it_found_and_why() {
             "task definition tilefn-job: job job of ann@box, expired 2026-01-01T00:00:00Z",
         ]
     );
+}
+
+/// Its tags say that it has expired, its ticket doesn't: the controller has put it anew.
+#[tokio::test]
+async fn gc_leaves_a_job_alone_that_takes_longer_than_its_tags_say() {
+    let mut stage = Stage::new(Rules::default()).await;
+    stage.session.pace.renew = Duration::ZERO;
+    let workers = fargate(1, "", "");
+    let mut fleet = Fargate::new(&stage.session, &workers).unwrap();
+    stage.run(&mut fleet, "job", 1).await.unwrap();
+    let renewed = async {
+        while stage.sim.count("s3:PUTJson") < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        error = fleet.keep(&stage.workers) => panic!("{error}"),
+        () = renewed => {}
+    }
+    let url = "s3://bucket/tilefn/jobs/job/ticket.json";
+    let bytes = aws::fetch(&stage.session, url, 65_536).await.unwrap();
+    let ticket = wire::Ticket::parse(url, &bytes).unwrap();
+    ticket.check_valid(SystemTime::now() + Duration::from_secs(6 * 24 * 3600)).unwrap();
+    let later = gc::Scope { now: EXPIRES + 1, ..Default::default() };
+    assert_eq!(found(&stage.clients(&workers), &later).await, []);
+
+    // From another bucket its ticket can't be seen, so it isn't judged.
+    std::fs::create_dir(stage.sim.folder.path().join("other")).unwrap();
+    let mut other = workers.clone();
+    other.s3.as_mut().unwrap().bucket = "other".to_owned();
+    assert_eq!(found(&stage.clients(&other), &later).await, []);
+    let named = gc::Scope { job: Some("job".to_owned()), ..later.clone() };
+    assert_eq!(found(&stage.clients(&other), &named).await.len(), 2, "cluster and task definition");
+
+    // Without the tickets nothing is known of any job.
+    stage.sim.fault(When::Action("s3:GETList", 1), DENY);
+    let (none, denied) = gc::find(&stage.clients(&workers), &later).await;
+    assert!(none.is_empty() && denied.len() == 1, "{none:?} {denied:?}");
+    assert_eq!(stage.stop(&mut fleet).await, Vec::<String>::new());
 }

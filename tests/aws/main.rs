@@ -3,6 +3,8 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
+mod account_script;
+mod credentials;
 mod detached;
 mod documented;
 mod ec2;

@@ -29,7 +29,14 @@ async fn moto() -> Option<(Session, Place)> {
         .load()
         .await;
     let ms = Duration::from_millis;
-    let pace = Pace { poll: ms(50), settle: ms(100), stop: ms(20_000), backoff: ms(10), backoff_most: ms(50) };
+    let pace = Pace {
+        poll: ms(50),
+        settle: ms(100),
+        stop: ms(20_000),
+        backoff: ms(10),
+        backoff_most: ms(50),
+        renew: ms(600_000),
+    };
     Some((Session::new(config, pace), Place { subnet, group }))
 }
 

@@ -274,12 +274,30 @@ async fn a_dry_run_says_what_the_workers_will_cost() {
         ),
         "{text}"
     );
+    // 10 × 2 vCPUs. AWS's defaults and codes are in its page "Amazon ECS endpoints and quotas".
+    assert!(
+        text.contains(
+            "\n  20 vCPUs of the quota \"Fargate On-Demand vCPU resource count\" (L-3032A538): an account has 6 or "
+        ),
+        "{text}"
+    );
+    let few = "submit job.toml --dry-run --set workers.count=3 --set workers.fargate.spot=prefer";
+    let few = run(&sim, &f, few).ok().stdout.clone();
+    assert!(
+        few.contains("\n  6 vCPUs of the quota \"Fargate Spot vCPU resource count\" (L-36FBB829)\n  6 vCPUs of "),
+        "{few}"
+    );
+    assert!(!few.contains("ask for more"), "{few}");
     let json = run(&sim, &f, "--json submit job.toml --dry-run --set workers.fargate.hourly_price=0.5");
     let plan: Value = serde_json::from_str(&json.ok().stdout).unwrap();
     assert_eq!((&plan["workers_cost"]["count"], &plan["workers_cost"]["all_usd"]), (&10.into(), &5.0.into()));
+    assert_eq!(
+        (&plan["workers_quotas"][0]["code"], &plan["workers_quotas"][0]["vcpus"]),
+        (&"L-3032A538".into(), &20.0.into())
+    );
     let text = run(&sim, &f, "submit job.toml --dry-run --set workers.fargate.region=mars-1").ok().stdout.clone();
     assert!(
-        text.ends_with("\n  what the workers cost is not known; set hourly_price in the section of their kind\n"),
+        text.contains("\n  what the workers cost is not known; set hourly_price in the section of their kind\n"),
         "{text}"
     );
     assert_eq!(sim.calls(), Vec::<String>::new(), "a dry run asks nothing of AWS");

@@ -45,8 +45,14 @@ impl Stage {
             )
             .load()
             .await;
-        let pace =
-            Pace { poll: ms(2), settle: ms(60), stop: Duration::from_secs(20), backoff: ms(1), backoff_most: ms(10) };
+        let pace = Pace {
+            poll: ms(2),
+            settle: ms(60),
+            stop: Duration::from_secs(20),
+            backoff: ms(1),
+            backoff_most: ms(10),
+            renew: HANG,
+        };
         let workers = ConnectedWorkers::default();
         workers.set_tiles_left(1_000);
         // A task that runs is a worker that connects.

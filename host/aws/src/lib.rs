@@ -4,12 +4,14 @@
 //! `docs/aws.md` is the user's page.
 
 mod address;
+mod credentials;
 mod error;
 #[cfg(feature = "fleets")]
 mod fleets;
 mod session;
 
 pub use address::fetch;
+pub use credentials::{Lent, lent};
 pub use error::{AwsError, Cause};
 #[cfg(feature = "fleets")]
 pub use fleets::*;

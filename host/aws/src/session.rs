@@ -1,14 +1,22 @@
 //! Credentials, region and endpoints: from these come the clients of all services.
 
+use super::credentials::Chain;
 use super::error::{AwsError, HiddenThrottling};
+use aws_config::identity::IdentityCache;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::{Builder, tls};
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector, tls};
 use std::time::Duration;
 
 /// Tries of one call, with back-off and jitter between them, before the caller hears of a failure.
 const TRIES: u32 = 5;
+
+/// The longest that it may take to get credentials: the AWS command line may have to ask for them.
+const LOGIN: Duration = Duration::from_secs(60);
 
 /// The longest that one try of a call to ECS or EC2 may take.
 const TRY: Duration = Duration::from_secs(30);
@@ -28,10 +36,15 @@ impl Session {
     /// # Errors
     /// [`Cause::Refused`](super::Cause::Refused) when no region is set anywhere.
     pub async fn load(region: Option<&str>) -> Result<Self, AwsError> {
-        let http =
-            Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
+        let http = client();
+        let mut providers = ProviderConfig::default().with_http_client(http.clone());
+        if let Some(region) = region {
+            providers = providers.with_region(Some(Region::new(region.to_owned())));
+        }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
+            .credentials_provider(Chain::new(providers).await)
+            .identity_cache(IdentityCache::lazy().load_timeout(LOGIN).build())
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES));
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
@@ -93,6 +106,34 @@ impl Session {
     }
 }
 
+/// The HTTP client of all services. GDAL obeys the same variables for rasters in S3.
+fn client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector =
+            Connector::builder().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
+        connector.proxy_config(proxy()).build()
+    })
+}
+
+/// The proxy for AWS, whose services speak HTTPS. The metadata services of instances and containers don't: a proxy would give
+/// out its own machine's role.
+fn proxy() -> ProxyConfig {
+    let set = |name: &str| [name.to_ascii_uppercase(), name.to_owned()].iter().find_map(|n| std::env::var(n).ok());
+    let set = |name| set(name).filter(|value| !value.is_empty());
+    let Some(url) = set("https_proxy").or_else(|| set("all_proxy")) else { return ProxyConfig::disabled() };
+    // Curl, and with it GDAL, takes an address without a scheme.
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    match ProxyConfig::https(url.as_str()) {
+        Ok(proxy) => proxy.no_proxy(set("no_proxy").unwrap_or_default()),
+        Err(e) => {
+            tracing::warn!("the proxy that HTTPS_PROXY or ALL_PROXY names isn't used: {e}");
+            ProxyConfig::disabled()
+        }
+    }
+}
+
 /// The configured timeouts, and one for each try: a connection that hangs must not keep a job's end waiting.
 fn patience(config: &SdkConfig) -> TimeoutConfig {
     let configured = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
@@ -112,11 +153,14 @@ pub struct Pace {
     pub backoff: Duration,
     /// The longest wait between tries.
     pub backoff_most: Duration,
+    /// Between two times that a job's ticket is put anew: less than half of what it is valid for.
+    pub renew: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { poll: s(5), settle: s(15), stop: s(180), backoff: s(2), backoff_most: s(60) }
+        let renew = s(3 * 24 * 3600);
+        Self { poll: s(5), settle: s(15), stop: s(180), backoff: s(2), backoff_most: s(60), renew }
     }
 }

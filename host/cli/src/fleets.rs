@@ -47,6 +47,12 @@ pub fn estimate(workers: &Workers) -> Option<(String, Value)> {
     Some((estimate.to_string(), json!(estimate)))
 }
 
+/// The account's quotas that the workers take from, for people and for programs.
+pub fn quotas(workers: &Workers) -> (Vec<String>, Value) {
+    let quotas = aws::quotas(workers);
+    (quotas.iter().map(ToString::to_string).collect(), json!(quotas))
+}
+
 /// The id of a job with workers on AWS.
 pub fn job_id(workers: &Workers, function: &str) -> Option<String> {
     workers.ecs().map(|_| aws::job_id(workers, function))

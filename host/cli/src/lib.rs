@@ -72,6 +72,8 @@ mod fleets;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod gc;
 #[cfg(all(feature = "gdal", feature = "aws"))]
+mod lend;
+#[cfg(all(feature = "gdal", feature = "aws"))]
 mod place;
 #[cfg(all(feature = "gdal", feature = "aws"))]
 mod whereabouts;

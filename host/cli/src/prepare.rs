@@ -140,6 +140,8 @@ pub fn prepare(
     start: bool,
     report: Option<&Path>,
 ) -> Result<Prepared, Fatal> {
+    #[cfg(feature = "aws")]
+    super::lend::to_gdal(serde_json::to_string(&loaded.spec).into_iter().map(Into::into));
     if loaded.spec.table.is_some() {
         return Err(Fatal::usage(format!(
             "{}: table: a job over an attribute table's rows is run by `tilefn run` only",

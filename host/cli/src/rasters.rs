@@ -34,6 +34,8 @@ pub enum RasterCommand {
 impl RasterCommand {
     /// Does what the command says.
     pub fn run(&self, console: &Console) -> Result<(), Fatal> {
+        #[cfg(feature = "aws")]
+        super::lend::to_gdal(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned().into()));
         match self {
             Self::New(arguments) => new::new(arguments, console),
             Self::Run(arguments) => run::run(arguments, console),

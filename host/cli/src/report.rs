@@ -31,6 +31,13 @@ pub fn described(plan: &Plan, workers: &Workers) -> (String, serde_json::Value) 
         }
         None => text.push_str("\n  what the workers cost is not known; set hourly_price in the section of their kind"),
     }
+    let (quotas, detail) = fleets::quotas(workers);
+    for quota in quotas {
+        text.push_str(&format!("\n  {quota}"));
+    }
+    if let Some(plan) = json.as_object_mut() {
+        plan.insert("workers_quotas".to_owned(), detail);
+    }
     (text, json)
 }
 

@@ -15,6 +15,11 @@ pub fn estimate(_: &Workers) -> Option<(String, Value)> {
 }
 
 /// None.
+pub fn quotas(_: &Workers) -> (Vec<String>, Value) {
+    (Vec::new(), Value::Null)
+}
+
+/// None.
 pub fn job_id(_: &Workers, _: &str) -> Option<String> {
     None
 }

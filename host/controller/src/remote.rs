@@ -19,8 +19,9 @@ use tokio::runtime::Builder;
 use wire::runtime;
 use wire::{Fingerprint, JobCertificate, Listener, Pool, Secret, Ticket};
 
-/// How long a ticket is valid; a job that takes longer keeps its connected workers, but gets no new ones.
-const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a ticket is valid. A job that takes longer keeps its connected workers, but gets new ones only from a fleet that
+/// renews the ticket.
+pub const TICKET_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often the switch to stop is looked at.
 const STOP_LOOK: Duration = Duration::from_millis(100);
 /// When no other work is left, a tile that has been under way for this long is given to a second worker.

@@ -136,7 +136,7 @@ pub async fn submit(
     let common = Common {
         job: id.to_owned(),
         name: tags::name(id),
-        tags: tags::all(id, expires.as_secs(), &fargate.ecs.tags),
+        tags: tags::all(id, expires.as_secs(), &store.place(), &fargate.ecs.tags),
         role: Role::Controller { arguments, role },
         region: session.region().to_owned(),
         threads: None,

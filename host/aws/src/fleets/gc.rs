@@ -1,10 +1,12 @@
 //! Finds what a killed controller left on AWS, by tag and expiry, and removes it.
 //!
 //! Nothing is removed by looking. What belongs to a job that has not expired is not even listed unless that job is
-//! named: its controller may be alive.
+//! named: its controller may be alive. A controller renews its job's ticket, so the ticket says whether the job lives,
+//! whatever the tags said when it began.
 
 use super::clients::{Clients, PAGE};
 use super::ledger::{self, Cluster, Ledger};
+use super::s3::FoundTicket;
 use super::tags;
 use crate::error::{AwsError, Cause};
 use aws_sdk_ecs::types::{
@@ -12,6 +14,7 @@ use aws_sdk_ecs::types::{
 };
 use indexmap::IndexMap;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt;
 
 /// What to look for.
@@ -23,6 +26,15 @@ pub struct Scope {
     pub clusters: Vec<String>,
     /// The time now, in seconds since 1970.
     pub now: u64,
+}
+
+/// What to look for, and what the tickets say about it.
+struct Search<'a> {
+    scope: &'a Scope,
+    /// Jobs whose tickets have not expired.
+    alive: HashSet<String>,
+    /// The place of these tickets.
+    store: String,
 }
 
 /// A kind of thing that a job makes.
@@ -86,19 +98,32 @@ struct Marks {
     job: Option<String>,
     owner: Option<String>,
     expires: Option<String>,
+    store: Option<String>,
 }
 
 impl Marks {
     fn of(tags: &[Tag]) -> Self {
         let find = |key| tags.iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
-        Self { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) }
+        Self { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES), store: find(tags::STORE) }
+    }
+}
+
+impl Search<'_> {
+    /// The thing, if it is a job's and can go. Unless its job is named, it has to be one whose ticket is looked at here.
+    fn found(&self, kind: ResourceKind, id: &str, marks: Marks) -> Option<Leftover> {
+        let judged = marks.store.as_ref().is_none_or(|store| *store == self.store);
+        let alive = marks.job.as_ref().is_some_and(|job| self.alive.contains(job));
+        if self.scope.job.is_none() && (alive || !judged) {
+            return None;
+        }
+        self.scope.found(kind, id, marks)
     }
 }
 
 impl Scope {
     /// The thing, if it is a job's and can go.
     fn found(&self, kind: ResourceKind, id: &str, marks: Marks) -> Option<Leftover> {
-        let Marks { job, owner, expires } = marks;
+        let Marks { job, owner, expires, .. } = marks;
         let job = job?;
         let past = expires.as_deref().and_then(tags::seconds).is_some_and(|time| time <= self.now);
         let why = match &self.job {
@@ -114,6 +139,16 @@ impl Scope {
 /// Finds all resources in the region that can be removed. Returns them, and why others could not be looked for: one
 /// permission that is missing doesn't hide the rest.
 pub async fn find(clients: &Clients, scope: &Scope) -> (Vec<Leftover>, Vec<AwsError>) {
+    let tickets = clients.store.tickets().await;
+    // Without the tickets nobody knows which jobs live.
+    if let (Err(e), None) = (&tickets, &scope.job) {
+        return (Vec::new(), vec![e.clone()]);
+    }
+    let all = tickets.as_deref().unwrap_or_default();
+    let living = all.iter().filter(|ticket| ticket.expires.is_none_or(|time| time > scope.now));
+    let alive = living.map(|ticket| ticket.job.clone()).collect();
+    let search = Search { scope, alive, store: tags::value(&clients.store.place()) };
+    let scope = &search;
     let mut denied = Vec::new();
     let mut kept = |found: Result<Vec<Leftover>, AwsError>| {
         found.unwrap_or_else(|e| {
@@ -121,9 +156,9 @@ pub async fn find(clients: &Clients, scope: &Scope) -> (Vec<Leftover>, Vec<AwsEr
             Vec::new()
         })
     };
-    let mut found = kept(tickets(clients, scope).await);
+    let mut found = kept(tickets.map(|all| expired_tickets(all, scope)));
     let made = kept(clusters(clients, scope).await);
-    for shared in scope.clusters.iter().filter(|name| !made.iter().any(|c| is_cluster(&c.id, name))) {
+    for shared in scope.scope.clusters.iter().filter(|name| !made.iter().any(|c| is_cluster(&c.id, name))) {
         found.extend(kept(tasks(clients, scope, shared).await));
     }
     found.extend(made);
@@ -167,16 +202,15 @@ fn is_cluster(arn: &str, name: &str) -> bool {
     arn == name || arn.rsplit('/').next() == Some(name)
 }
 
-async fn tickets(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
-    let all = clients.store.tickets().await?.into_iter();
-    let found = all.filter_map(|ticket| {
-        let marks = Marks { job: Some(ticket.job), owner: None, expires: ticket.expires.map(tags::time) };
+fn expired_tickets(all: Vec<FoundTicket>, scope: &Search<'_>) -> Vec<Leftover> {
+    let found = all.into_iter().filter_map(|ticket| {
+        let marks = Marks { job: Some(ticket.job), expires: ticket.expires.map(tags::time), ..Marks::default() };
         scope.found(ResourceKind::Ticket, &ticket.url, marks)
     });
-    Ok(found.collect())
+    found.collect()
 }
 
-async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
+async fn clusters(clients: &Clients, scope: &Search<'_>) -> Result<Vec<Leftover>, AwsError> {
     let mut arns = Vec::new();
     let mut pages = clients.ecs.list_clusters().into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -198,7 +232,7 @@ async fn clusters(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, Aws
     Ok(found)
 }
 
-async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Leftover>, AwsError> {
+async fn tasks(clients: &Clients, scope: &Search<'_>, cluster: &str) -> Result<Vec<Leftover>, AwsError> {
     let doing = || format!("list the tasks in cluster {cluster}");
     let mut arns = Vec::new();
     let mut pages = clients.ecs.list_tasks().cluster(cluster).into_paginator().send();
@@ -219,19 +253,24 @@ async fn tasks(clients: &Clients, scope: &Scope, cluster: &str) -> Result<Vec<Le
 }
 
 #[cfg(feature = "ec2")]
-async fn instances(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
+async fn instances(clients: &Clients, scope: &Search<'_>) -> Result<Vec<Leftover>, AwsError> {
     let filter = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::JOB).build();
     let all = super::ec2::instances::described(&clients.ec2, filter).await?;
     let found = all.iter().filter_map(|instance| {
         let find = |key| instance.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value.clone());
-        let marks = Marks { job: find(tags::JOB), owner: find(tags::OWNER), expires: find(tags::EXPIRES) };
+        let marks = Marks {
+            job: find(tags::JOB),
+            owner: find(tags::OWNER),
+            expires: find(tags::EXPIRES),
+            store: find(tags::STORE),
+        };
         let found = scope.found(ResourceKind::Instance, instance.instance_id().unwrap_or_default(), marks)?;
         Some(Leftover { cluster: find(tags::CLUSTER), ..found })
     });
     Ok(found.collect())
 }
 
-async fn task_definitions(clients: &Clients, scope: &Scope) -> Result<Vec<Leftover>, AwsError> {
+async fn task_definitions(clients: &Clients, scope: &Search<'_>) -> Result<Vec<Leftover>, AwsError> {
     let request = clients.ecs.list_task_definition_families().family_prefix(tags::PREFIX);
     let mut pages = request.status(TaskDefinitionFamilyStatus::All).into_paginator().send();
     let mut families = Vec::new();
@@ -261,7 +300,7 @@ mod tests {
     use super::*;
 
     fn marks(job: &str, expires: &str) -> Marks {
-        Marks { job: Some(job.into()), owner: Some("ann@box".into()), expires: Some(expires.into()) }
+        Marks { job: Some(job.into()), owner: Some("ann@box".into()), expires: Some(expires.into()), store: None }
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Store {
         Ok(url)
     }
 
+    /// Bucket and prefix, by which things on AWS are marked with their store.
+    pub(super) fn place(&self) -> String {
+        format!("{}/{}", self.bucket, self.prefix)
+    }
+
     /// The address of a job's ticket.
     pub fn ticket_url(&self, job: &str) -> String {
         self.address(job, TICKET)

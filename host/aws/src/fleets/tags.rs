@@ -9,6 +9,8 @@ pub(super) const JOB: &str = "tilefn:job";
 pub(super) const OWNER: &str = "tilefn:owner";
 /// Tag with the time after which nothing of the job is needed any more (RFC 3339, UTC).
 pub(super) const EXPIRES: &str = "tilefn:expires";
+/// Tag with the place of the job's ticket, which says whether the job lives: bucket and prefix.
+pub(super) const STORE: &str = "tilefn:store";
 /// Tag of an instance with the cluster that it joins.
 #[cfg(feature = "ec2")]
 pub(super) const CLUSTER: &str = "tilefn:cluster";
@@ -43,14 +45,14 @@ pub(super) fn started_by_user(job: &str) -> String {
 }
 
 /// The tags of everything made for a job: the program's own and the user's.
-pub(super) fn all(job: &str, expires: u64, own: &IndexMap<String, String>) -> IndexMap<String, String> {
-    let program = [(JOB, id(job)), (OWNER, owner()), (EXPIRES, time(expires))];
+pub(super) fn all(job: &str, expires: u64, store: &str, own: &IndexMap<String, String>) -> IndexMap<String, String> {
+    let program = [(JOB, id(job)), (OWNER, owner()), (EXPIRES, time(expires)), (STORE, store.to_owned())];
     let program = program.into_iter().map(|(k, v)| (k.to_owned(), value(&v)));
     own.iter().map(|(k, v)| (k.clone(), v.clone())).chain(program).collect()
 }
 
 /// `text` with what AWS refuses in a tag's value replaced.
-fn value(text: &str) -> String {
+pub(super) fn value(text: &str) -> String {
     let allowed = |c: char| if c.is_alphanumeric() || " _.:/=+-@".contains(c) { c } else { '_' };
     text.chars().take(256).map(allowed).collect()
 }
@@ -89,9 +91,9 @@ mod tests {
     #[test]
     fn the_programs_tags_win_and_times_read_back() {
         let own = IndexMap::from([("project".into(), "ndvi".into()), (JOB.into(), "forged".into())]);
-        let tags = all("j1", 1_767_225_600, &own);
+        let tags = all("j1", 1_767_225_600, "bucket/tilefn/", &own);
         assert_eq!(tags["project"], "ndvi");
-        assert_eq!(tags[JOB], "j1");
+        assert_eq!((tags[JOB].as_str(), tags[STORE].as_str()), ("j1", "bucket/tilefn/"));
         assert_eq!(tags[EXPIRES], "2026-01-01T00:00:00Z");
         assert_eq!(seconds(&tags[EXPIRES]), Some(1_767_225_600));
         assert_eq!(seconds("soon"), None);

@@ -16,10 +16,11 @@ use crate::error::{AwsError, Cause};
 use crate::session::Session;
 use controller::Usage;
 use controller::fleet::{ConnectedWorkers, FleetError};
+use controller::remote::TICKET_LIFE;
 use indexmap::IndexMap;
 use job::spec::{self, Spot};
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use wire::Ticket;
 
@@ -55,6 +56,8 @@ pub(super) struct Tasks {
     enough: Instant,
     /// Where the workers look for the controller.
     addresses: Vec<String>,
+    /// The ticket that workers get, and when it was put there.
+    ticket: Option<(Ticket, Instant)>,
 }
 
 /// How many workers, and how long to wait for one.
@@ -141,6 +144,7 @@ impl Tasks {
             trouble: Trouble::default(),
             enough: Instant::now(),
             addresses: Vec::new(),
+            ticket: None,
         })
     }
 
@@ -149,7 +153,8 @@ impl Tasks {
         let job = &ticket.job;
         self.common.job = job.clone();
         self.common.name = tags::name(job);
-        self.common.tags = tags::all(job, ticket.expires, &self.kind.ecs().tags);
+        let place = self.clients.store.place();
+        self.common.tags = tags::all(job, ticket.expires, &place, &self.kind.ecs().tags);
         let ticket_url = self.clients.store.ticket_url(job);
         self.common.role = Role::Worker { ticket: ticket_url.clone() };
         self.addresses.clone_from(&ticket.addresses);
@@ -160,6 +165,7 @@ impl Tasks {
         self.ledger.ticket = true;
         let step = Step::begin();
         self.clients.store.put_ticket(ticket).await?;
+        self.ticket = Some((ticket.clone(), Instant::now()));
         step.done(format_args!("ticket at {ticket_url}"));
 
         let name = self.common.name.clone();
@@ -209,6 +215,7 @@ impl Tasks {
         self.look(&connected).await;
         self.stop_overdue(&connected).await;
         self.read_last_words().await;
+        self.renew_ticket().await;
 
         let wanted = self.wanted(workers.tiles_left());
         let there = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
@@ -217,6 +224,21 @@ impl Tasks {
             self.ask_for(wanted.saturating_sub(there)).await;
         }
         self.verdict(&connected, wanted)
+    }
+
+    /// Puts the ticket anew from time to time with a later end: new workers need it, and by it `gc` sees that the job lives.
+    async fn renew_ticket(&mut self) {
+        let Some((ticket, put)) = self.ticket.as_mut().filter(|(_, put)| put.elapsed() >= self.clients.pace.renew)
+        else {
+            return;
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        ticket.expires = now.saturating_add(TICKET_LIFE).as_secs();
+        *put = Instant::now();
+        if let Err(e) = self.clients.store.put_ticket(ticket).await {
+            // There is as much time again for the next try.
+            tracing::warn!("the job's ticket is not renewed: {e}");
+        }
     }
 
     /// Tasks that the tiles left have work for.

@@ -16,7 +16,7 @@ mod vector;
 mod write;
 
 pub use self::gdal::attributes::{Column, ColumnType, Values};
-pub use self::gdal::setup::{formats, gdal_version, init, settings_warnings};
+pub use self::gdal::setup::{formats, gdal_version, init, lend_credentials, settings_warnings};
 pub use self::gdal::vsi::exists;
 pub use colors::{ColorRamp, Colors, Rgba, rgba};
 pub use inspect::crs::{crs_argument, crs_from_user, crs_name, same_crs};

@@ -18,6 +18,17 @@ pub fn init(cache_bytes: u64) {
     }
 }
 
+/// Gives GDAL credentials for rasters in S3, for files that are opened from now on.
+pub fn lend_credentials(id: &str, secret: &str, token: Option<&str>) {
+    ready();
+    for (key, value) in
+        [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_SESSION_TOKEN", token.unwrap_or_default())]
+    {
+        // A key with a NUL in it is none that AWS would take.
+        let _ = config::set_config_option(key, value);
+    }
+}
+
 /// GDAL's version, as `3.6.2`.
 pub fn gdal_version() -> String {
     gdal::version::version_info("RELEASE_NAME")
