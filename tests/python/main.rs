@@ -5,7 +5,7 @@
 // For clippy: helpers outside `#[test]` functions are tests too.
 #![cfg(test)]
 
-#[expect(dead_code, unused_imports, reason = "the end-to-end tests' support; what is not needed here is needed there")]
+#[expect(dead_code, reason = "the end-to-end tests' support; what is not needed here is needed there")]
 #[path = "../e2e/support/mod.rs"]
 mod support;
 

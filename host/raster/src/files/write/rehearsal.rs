@@ -43,7 +43,7 @@ impl TargetSpec {
     /// Tries the output in a temporary folder; what is at its place stays untouched.
     ///
     /// # Errors
-    /// As [`Target::create`], [`Target::complete`] and [`Complete::publish`], and when what is read again are not the pixels, bands and nodata value that were
+    /// As making, completing and publishing a [`Target`], and when what is read again are not the pixels, bands and nodata value that were
     /// written.
     pub fn rehearse(&self) -> Result<Rehearsal> {
         // GDAL will give the same messages again when the output itself is written.
