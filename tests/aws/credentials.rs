@@ -1,7 +1,7 @@
 //! Where credentials come from when the SDK finds none, and the way through a proxy.
 
 use crate::labour;
-use crate::program::{ENDLESS, aws, in_s3, object, tilefn};
+use crate::program::{ENDLESS, aws, in_s3, object, out, tilefn};
 use crate::running::Running;
 use crate::sim::{ACCESS_KEY, SECRET_KEY, Sim};
 use crate::support::{Folder, Run};
@@ -59,8 +59,7 @@ async fn what_the_sdk_does_not_know_the_command_line_exports() {
 async fn gdal_gets_them_too_and_they_are_renewed() {
     let sim = aws().await;
     let f = labour::folder(ENDLESS, "");
-    // Keys that no other test has, so that none waits for the other's lock.
-    let set = in_s3(&sim, &f).replace("/out/", "/lent/");
+    let set = in_s3(&sim, &f);
     // They expire at once.
     let json = format!(
         r#"echo asked >> '{}'; echo '{{"Version": 1, "AccessKeyId": "{ACCESS_KEY}", "SecretAccessKey": "{SECRET_KEY}",
@@ -70,7 +69,7 @@ async fn gdal_gets_them_too_and_they_are_renewed() {
     let mut command = with_command_line(&sim, &f, &json, &format!("run job.toml -v --set params.steps=0 {set}"));
     let run = Run::of(command.output().unwrap());
     run.ok();
-    std::fs::copy(object(&sim, "lent/tile.tif"), f.path().join("tile.tif")).unwrap();
+    std::fs::copy(object(&sim, &format!("{}/tile.tif", out(&f))), f.path().join("tile.tif")).unwrap();
     f.python("r, c = np.mgrid[:512, :512]; same('tile.tif', (r // 64 * 8 + c // 64).astype('u2'))");
 
     std::fs::remove_file(f.path().join("asked")).unwrap();

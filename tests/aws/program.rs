@@ -333,7 +333,7 @@ pub fn in_s3(sim: &Sim, f: &Folder) -> String {
 }
 
 /// Where the outputs go in the bucket. A name of each test's own: outputs in S3 are locked by their names, whoever has the bucket.
-fn out(f: &Folder) -> String {
+pub fn out(f: &Folder) -> String {
     f.path().file_name().unwrap().to_str().unwrap().to_owned()
 }
 
