@@ -56,7 +56,7 @@ fi
 say "building the program and Python's compiled part for $platform"
 build() {
   # The first folder is the tarball's and the program's in the wheel, the second that of Python's compiled part.
-  env GDAL_LIB_DIR="$work/link" GDAL_VERSION="$gdal_version" PKG_CONFIG=false \
+  env PYO3_BUILD_EXTENSION_MODULE=1 GDAL_LIB_DIR="$work/link" GDAL_VERSION="$gdal_version" PKG_CONFIG=false \
     RUSTFLAGS='-C link-arg=-Wl,-rpath,$ORIGIN/../lib -C link-arg=-Wl,-rpath,$ORIGIN/_inside/lib' \
     cargo zigbuild --locked --profile worker --target "$rust_target.$glibc" "$@"
 }

@@ -147,6 +147,8 @@ def test_an_interrupt_stops_cleanly_and_the_job_goes_on_later(scene, bands):
     """Ctrl-C is sent by the run itself, once a tile is done, so that nothing is left to time."""
     code = """
         import os, signal, tilefn
+        # What a shell's background jobs inherit is to ignore it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sent = []
         def stop(done, skipped, total):
             if done and not sent:
