@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Jobs whose inputs don't lie on one grid: warped, coarser, and polygons; against native code with GDAL, rasterio and exactextract.
 
-    bench/grids.py --tilefn target/release/tilefn [--size 8192] [--turns 3] [--polygons 100000]
+    bench/grids.py --tilefn target/release/tilefn [--size 8192] [--turns 3] [--polygons 100000] [--job J5]
 
 J5 NDVI of two files in different CRS (bilinear). J6 NDVI of a file and one of half its resolution (bilinear). J7 means of a
 raster over polygons. The twin of J5 and J6 reads the second file through a warped VRT, which makes the same calls of GDAL for it.
@@ -35,6 +35,7 @@ def main():
     parser.add_argument("--size", type=int, default=8192)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--polygons", type=int, default=100_000)
+    parser.add_argument("--job", choices=["J5", "J6", "J7"], action="append")
     args = parser.parse_args()
     venv = Path(subprocess.run([HERE / "setup-competitors.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
     if Path(sys.prefix).resolve() != venv.resolve():
@@ -46,7 +47,10 @@ def main():
     out.parent.mkdir(parents=True, exist_ok=True)
     data = make_data(args.size) / "none"
     other = make_other_grids(data)
+    wanted = args.job or ["J5", "J6", "J7"]
     for title, second in (("J5 two CRS", "other-crs"), ("J6 half the resolution", "coarse")):
+        if title[:2] not in wanted:
+            continue
         jobs = {}
         for name, nir in ((second, other / f"{second}.tif"), ("same", data / "nir.tif")):
             jobs[name] = out.with_name(f"{name}.toml")
@@ -59,6 +63,8 @@ def main():
             "tilefn, one grid": [tools.tilefn, "run", jobs["same"], "--quiet"],
         }
         told(title, run.take_turns(commands, out, args.turns, compared(out)), "twin")
+    if "J7" not in wanted:
+        return
     polygons = make_polygons(data / "red.tif", args.polygons)
     table = out.with_suffix(".csv")
     script = HERE / "competitors" / "with_polygons.py"

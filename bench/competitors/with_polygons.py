@@ -28,8 +28,11 @@ def with_rasterize(features, path):
 def with_exactextract(features, path):
     from exactextract import exact_extract
 
+    # It looks for `id` beside the properties.
+    for feature in features:
+        feature["id"] = feature["properties"]["id"]
     results = exact_extract(path, features, "mean", include_cols=["id"], strategy="raster-sequential")
-    return {result["properties"]["id"]: result["properties"]["mean"] for result in results}
+    return {result["id"]: result["properties"]["mean"] for result in results}
 
 
 def main(way, polygons, raster, out):
