@@ -175,7 +175,8 @@ fn python_functions_run_in_the_image_that_has_their_runtime() {
     );
     let controller = ticketed(&f, "");
     let mut worker = Container::start(&f, "python", &image);
-    controller.wait().ok();
+    // It first: without it the controller would wait for ever.
     worker.ends_well();
+    controller.wait().ok();
     f.python("same('out.tif', read('a.tif').astype('u2') * 2)");
 }
