@@ -24,7 +24,7 @@ demo: build ## Run four examples on real scenes; rasters, pictures and a report 
 	@scripts/demo.sh $(TILEFN)
 
 python: build ## Build Python's package and install it with pip, for jobs and functions from Python
-	cargo build --release --locked --package tilefn --package tilefn-python-api
+	PYO3_BUILD_EXTENSION_MODULE=1 cargo build --release --locked --package tilefn --package tilefn-python-api
 	cp $(CARGO_TARGET_DIR)/release/libtilefn_python_api.so guest-sdk/python/tilefn/_tilefn.abi3.so
 	install -D $(TILEFN) guest-sdk/python/tilefn/_inside/bin/tilefn
 	python3 -m pip install ./guest-sdk/python
