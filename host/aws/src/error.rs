@@ -39,7 +39,7 @@ impl Cause {
             || says("limit on the number of")
         {
             Self::Capacity
-        } else if DENIED.iter().any(|c| code.starts_with(c)) {
+        } else if NOT_ALLOWED.iter().chain(&UNKNOWN_CALLER).any(|c| code.starts_with(c)) {
             Self::Denied
         } else if BUSY.contains(&code) {
             Self::Busy
@@ -91,21 +91,10 @@ const CAPACITY: [&str; 11] = [
     "Unsupported",
     "InvalidAvailabilityZone",
 ];
-/// Prefixes of the error codes.
-const DENIED: [&str; 10] = [
-    "AccessDenied",
-    "UnauthorizedOperation",
-    "AuthFailure",
-    "ExpiredToken",
-    "RequestExpired",
-    "UnrecognizedClient",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "MissingAuthenticationToken",
-];
-/// Of these, the ones about who calls, not about what is allowed.
-const CREDENTIALS: [&str; 7] = [
+/// Prefixes of the error codes of a refusal that a permission would help against.
+const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "UnauthorizedOperation", "MissingAuthenticationToken"];
+/// Prefixes of those that are about who calls, not about what is allowed.
+const UNKNOWN_CALLER: [&str; 7] = [
     "AuthFailure",
     "ExpiredToken",
     "RequestExpired",
@@ -232,7 +221,7 @@ impl AwsError {
 
 /// Whether AWS does not know who calls, so that no permission would help.
 fn is_about_credentials(said: &str) -> bool {
-    CREDENTIALS.iter().any(|code| said.contains(code)) || said.contains("credential")
+    UNKNOWN_CALLER.iter().any(|code| said.contains(code)) || said.contains("credential")
 }
 
 /// The region of a bucket that was looked for in another one, by S3's answer. An answer to HEAD has no code.
