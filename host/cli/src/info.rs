@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use types::Number;
 
-/// Pixels by which a file's corners may be off a grid and still be on it: the job file's default of `grid.tolerance`.
-const TOLERANCE: f64 = 0.01;
 /// Bands, layers and attributes that people are shown; programs get all.
 const SHOWN: usize = 40;
 
@@ -119,9 +117,14 @@ fn bounds(info: &Info) -> [f64; 4] {
     [least(|c| c.0), least(|c| c.1), most(|c| c.0), most(|c| c.1)]
 }
 
+/// Pixels by which a file's corners may be off a grid and still be on it, in a job that doesn't say.
+fn tolerance() -> f64 {
+    job::spec::Grid::default().tolerance
+}
+
 /// How a job reads the file on its own grid.
 fn alone(info: &Info) -> String {
-    match (info.georeferencing, info.grid.north_up(TOLERANCE)) {
+    match (info.georeferencing, info.grid.north_up(tolerance())) {
         (Georeferencing::Points, _) => {
             "not as it is: it has ground control points, so its pixels lie on no grid; gdalwarp gives it one".to_owned()
         }
@@ -142,7 +145,7 @@ fn alone(info: &Info) -> String {
 
 /// How a job reads the file on another one's grid.
 fn onto(info: &Info, reference: &Info, name: &str) -> String {
-    let upright = match (reference.georeferencing, reference.grid.north_up(TOLERANCE)) {
+    let upright = match (reference.georeferencing, reference.grid.north_up(tolerance())) {
         (Georeferencing::Points, _) => return format!("not on {name}, which has ground control points and no grid"),
         (_, Err(error)) => return format!("not on {name}: {error}"),
         (_, Ok(grid)) => grid,
@@ -151,7 +154,7 @@ fn onto(info: &Info, reference: &Info, name: &str) -> String {
         return alone(info);
     }
     let placed = |grid: &grid::Grid| grid.transform != GeoTransform::NONE;
-    match grid::relate(&upright, &info.grid, TOLERANCE, same_crs) {
+    match grid::relate(&upright, &info.grid, tolerance(), same_crs) {
         Ok(placement) => {
             let window = placement.offset.window(info.grid.rows, info.grid.cols);
             let whole = Window::new(0, 0, upright.rows, upright.cols);
